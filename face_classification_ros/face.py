@@ -1,0 +1,119 @@
+"""What a face is: bounding box, landmarks and the estimates of its attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+"""A picture: uint8, H x W x 3, in BGR."""
+
+UNKNOWN = 'unknown'
+"""The label that is told where the most probable one is not probable enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A bounding box in pixels of the picture it was found in; may reach over the edge."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @property
+    def area(self) -> float:
+        """Area in square pixels."""
+        return self.width * self.height
+
+    def scaled(self, factor: float) -> Box:
+        """Give the same box in a picture that is `factor` times as large."""
+        return Box(self.x * factor, self.y * factor, self.width * factor, self.height * factor)
+
+    def clipped(self, image_width: int, image_height: int) -> Box:
+        """Give the part of the box inside a picture; its sides are 0 where there is none."""
+        left, top = min(max(self.x, 0.0), image_width), min(max(self.y, 0.0), image_height)
+        right = min(max(self.x + self.width, left), image_width)
+        bottom = min(max(self.y + self.height, top), image_height)
+        return Box(left, top, right - left, bottom - top)
+
+    def iou(self, other: Box) -> float:
+        """Give intersection over union with another box, from 0 to 1."""
+        width = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
+        height = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
+        if width <= 0 or height <= 0:
+            return 0.0
+        return width * height / (self.area + other.area - width * height)
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A face as a detector found it.
+
+    Attributes:
+        box: where, in pixels of the picture.
+        confidence: the detector's own score, 0 to 1.
+        landmarks: none, or five points (x, y) in pixels: right eye, left eye, nose tip, right
+            and left corner of the mouth, as the person in the picture has them.
+    """
+
+    box: Box
+    confidence: float
+    landmarks: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a classifier says of one attribute of one face.
+
+    Attributes:
+        labels: the possible answers, in the order of the model file.
+        probabilities: float32, one per label, sum 1; smoothed over the track.
+        frame_probabilities: the same for the newest picture alone.
+        observations: how many pictures stand behind `probabilities`.
+        threshold: below this probability the label is "unknown".
+    """
+
+    labels: tuple[str, ...]
+    probabilities: NDArray[np.float32]
+    frame_probabilities: NDArray[np.float32]
+    observations: int
+    threshold: float
+
+    @property
+    def label(self) -> str:
+        """The most probable label, or "unknown" where it is below the threshold."""
+        best = self.labels[int(self.probabilities.argmax())]
+        return best if self.confidence >= self.threshold else UNKNOWN
+
+    @property
+    def confidence(self) -> float:
+        """The probability of the most probable label."""
+        return float(self.probabilities.max())
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A face with all that is known of it; an attribute that is switched off is None.
+
+    Attributes:
+        detection: where it is in this picture.
+        track_id: the same for one face as long as it is tracked, never given twice.
+        first_seen: stamp in seconds of the first picture of its track.
+        gender: woman or man.
+        emotion: one of the seven of FER-2013.
+    """
+
+    detection: Detection
+    track_id: str
+    first_seen: float
+    gender: Estimate | None
+    emotion: Estimate | None
+
+
+def largest_first(faces: Sequence[Face]) -> list[Face]:
+    """Sort faces by the area of their boxes, the largest first."""
+    return sorted(faces, key=lambda face: face.detection.box.area, reverse=True)
