@@ -1,0 +1,1 @@
+"""The CNN building framework and the networks made with it."""

@@ -1,0 +1,1 @@
+"""Train classifiers: data sets, augmentation, recipes, export."""

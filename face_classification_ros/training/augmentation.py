@@ -1,0 +1,51 @@
+"""Random changes of training faces that leave the answer as it is."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Augmentation(BaseModel):
+    """How far a face may be changed; all zero leaves it alone."""
+
+    model_config = ConfigDict(extra='forbid', frozen=True)
+
+    rotation: float = Field(0.0, ge=0, le=180, description='largest turn in degrees, either way')
+    shift: float = Field(0.0, ge=0, le=0.5, description='largest shift, share of the side')
+    scale: float = Field(0.0, ge=0, le=0.5, description='largest relative change of size')
+    contrast: float = Field(0.0, ge=0, le=1, description='largest relative change of contrast')
+    brightness: float = Field(0.0, ge=0, le=1, description='largest change, share of the range')
+    mirror: bool = Field(False, description='whether every second face is mirrored')
+
+    def apply(
+        self, image: NDArray[np.uint8], side: int, random: np.random.Generator
+    ) -> NDArray[np.uint8]:
+        """Give a changed copy of a face, `side` x `side` x C.
+
+        Args:
+            image: uint8 H x W x C, square or nearly so.
+            side: height and width of the result in pixels.
+            random: source of all chance, for repeatable runs.
+        """
+        height, width, channels = image.shape
+        if side < 0.6 * min(height, width):
+            # Interpolation between four neighbours skips pixels when it shrinks this much.
+            image = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
+            height, width = side, side
+        zoom = side / min(height, width) * (1 + random.uniform(-self.scale, self.scale))
+        angle = random.uniform(-self.rotation, self.rotation)
+        centre = ((width - 1) / 2, (height - 1) / 2)
+        matrix = cv2.getRotationMatrix2D(centre, angle, zoom)
+        matrix[:, 2] += (side - 1) / 2 - np.array(centre)
+        matrix[:, 2] += side * random.uniform(-self.shift, self.shift, size=2)
+        if self.mirror and random.random() < 0.5:
+            matrix[0] *= -1
+            matrix[0, 2] += side - 1
+        face = cv2.warpAffine(image, matrix, (side, side), borderMode=cv2.BORDER_REPLICATE)
+        gain = 1 + random.uniform(-self.contrast, self.contrast)
+        offset = 255 * random.uniform(-self.brightness, self.brightness)
+        face = (face.astype(np.float32) - 127.5) * gain + 127.5 + offset
+        return np.clip(np.rint(face), 0, 255).astype(np.uint8).reshape(side, side, channels)

@@ -1,0 +1,61 @@
+"""A recipe: everything that a training run depends on, read from a YAML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from face_classification_ros.training.augmentation import Augmentation
+
+
+class Recipe(BaseModel):
+    """How a classifier is trained."""
+
+    model_config = ConfigDict(extra='forbid', frozen=True)
+
+    attribute: Literal['gender', 'emotion']
+    network: str = Field(description='name of the network, see `networks`')
+    side: int = Field(48, ge=32, le=512, description='height and width of a face in pixels')
+    colour: Literal['grey', 'bgr'] = 'grey'
+    margin: float = Field(
+        0.0,
+        ge=-0.4,
+        le=2,
+        description="what a training picture shows around the face's box on every side, as a "
+        "share of the box's longer side; the node cuts its crops alike",
+    )
+    epochs: int = Field(30, ge=1, description='how often each face is shown')
+    batch_size: int = Field(64, ge=1)
+    learning_rate: float = Field(
+        0.002, gt=0, le=1, description='the peak, reached by warm-up and left by a cosine'
+    )
+    weight_decay: float = Field(0.01, ge=0, le=1, description='of AdamW')
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description='share spread over all labels')
+    vote_share: float = Field(0.0, ge=0, le=1, description='weight of the FER+ votes')
+    min_age: int = Field(13, ge=0, description='UTKFace faces of younger people are left out')
+    seed: int = Field(1, ge=0, description='of weights, order and augmentation')
+    augmentation: Augmentation = Augmentation()
+
+    @property
+    def channels(self) -> int:
+        """Channels of a face: 1 in grey, 3 in BGR."""
+        return 1 if self.colour == 'grey' else 3
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe from a YAML file; a field that is not named keeps its default.
+
+    Raises:
+        ValueError: a field is unknown, missing, of the wrong type or out of range.
+    """
+    try:
+        return Recipe.model_validate(yaml.safe_load(path.read_text()))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = '.'.join(map(str, first['loc'])) or 'the file'
+        raise ValueError(f'{path}: {where}: {first["msg"]}, not {first["input"]!r}') from error
+    except yaml.YAMLError as error:
+        raise ValueError(f'{path} is not YAML: {error}') from error
