@@ -1,0 +1,1 @@
+"""Tell attributes of faces: crops go in, probability distributions come out."""

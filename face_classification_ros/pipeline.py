@@ -1,0 +1,117 @@
+"""From a picture to its faces: detection, classification and tracking put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_classification_ros.classification.classifier import Classifier
+from face_classification_ros.classification.cropping import crop_faces
+from face_classification_ros.detection import Detector
+from face_classification_ros.face import Detection, Estimate, Face, Image, largest_first
+from face_classification_ros.tracking.tracker import Track, Tracker
+
+
+@dataclass
+class FacePipeline:
+    """Finds the faces of a picture, classifies them and follows them from picture to picture.
+
+    Attributes:
+        detector: finds boxes.
+        classifiers: attribute -> what tells it; one classifier may serve several attributes.
+        tracker: gives ids; None for pictures that do not follow each other.
+        thresholds: attribute -> probability below which the label is "unknown".
+        smoothing_time: seconds over which probabilities are averaged along a track.
+    """
+
+    detector: Detector
+    classifiers: Mapping[str, Classifier]
+    tracker: Tracker | None
+    thresholds: Mapping[str, float]
+    smoothing_time: float = 0.0
+
+    def process(self, image: Image, stamp: float = 0.0) -> list[Face]:
+        """Find and classify all faces of a picture, largest first.
+
+        Args:
+            image: uint8 H x W x 3 in BGR.
+            stamp: time of the picture in seconds.
+        """
+        detections = self.detector.detect(image)
+        tracks: list[Track | None] = [None] * len(detections)
+        if self.tracker is not None:
+            tracks = list(self.tracker.update(detections, stamp))
+        probabilities = self._classify(image, detections)
+        return largest_first(
+            [
+                Face(
+                    detection,
+                    track.id if track else '',
+                    track.first_seen if track else stamp,
+                    *(
+                        self._estimate(attribute, probabilities, index, track)
+                        for attribute in ('gender', 'emotion')
+                    ),
+                )
+                for index, (detection, track) in enumerate(zip(detections, tracks))
+            ]
+        )
+
+    def _classify(
+        self, image: Image, detections: list[Detection]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Give attribute -> N x labels; faces are cut once per form, classified once per file."""
+        if not detections:
+            return {}
+        boxes = [detection.box for detection in detections]
+        classifiers = set(self.classifiers.values())
+        crops = {form: crop_faces(image, boxes, form) for form in {c.form for c in classifiers}}
+        answers = {each: each.classify(crops[each.form]) for each in classifiers}
+        return {
+            attribute: answers[classifier][attribute]
+            for attribute, classifier in self.classifiers.items()
+        }
+
+    def _estimate(
+        self,
+        attribute: str,
+        probabilities: Mapping[str, NDArray[np.float32]],
+        index: int,
+        track: Track | None,
+    ) -> Estimate | None:
+        if attribute not in self.classifiers:
+            return None
+        frame = probabilities[attribute][index]
+        smoothed, observations = frame, 1
+        if track is not None:
+            smoothed, observations = track.smoothed(attribute, frame, self.smoothing_time)
+        return Estimate(
+            self.classifiers[attribute].labels[attribute],
+            smoothed,
+            frame,
+            observations,
+            self.thresholds[attribute],
+        )
+
+
+def load_classifiers(models: Mapping[str, str], *, threads: int = 1) -> dict[str, Classifier]:
+    """Load the model file of each attribute; a file named twice is loaded once.
+
+    Args:
+        models: attribute -> path; an empty path switches the attribute off.
+        threads: processor threads for one call.
+
+    Raises:
+        FileNotFoundError: a file does not exist.
+        ValueError: a file is not usable, or does not tell its attribute.
+    """
+    loaded = {path: Classifier(path, threads=threads) for path in set(models.values()) if path}
+    classifiers = {attribute: loaded[path] for attribute, path in models.items() if path}
+    for attribute, classifier in classifiers.items():
+        if attribute not in classifier.labels:
+            told = ', '.join(classifier.labels)
+            raise ValueError(f'model file {classifier.path} tells {told}, not {attribute}')
+    return classifiers

@@ -1,0 +1,1 @@
+"""Follow faces over time: boxes go in, track ids and smoothed distributions come out."""
