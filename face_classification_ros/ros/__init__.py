@@ -1,0 +1,1 @@
+"""The ROS side: node, parameters, and conversion of pictures and messages."""

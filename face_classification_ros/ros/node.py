@@ -1,0 +1,400 @@
+"""The node: camera pictures in, faces with gender and emotion out."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+import sys
+import time
+
+from rcl_interfaces.msg import SetParametersResult
+import rclpy
+from rclpy.event_handler import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
+from rclpy.executors import ExternalShutdownException
+from rclpy.lifecycle import LifecycleState, Node, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
+from rclpy.topic_endpoint_info import TopicEndpointInfo
+from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import Image as ImageMessage
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection2DArray, LabelInfo
+
+from face_classification_ros.detection import create_detector
+from face_classification_ros.drawing import draw_faces
+from face_classification_ros.face import Image
+from face_classification_ros.msg import FaceAttributesArray
+from face_classification_ros.pipeline import FacePipeline, load_classifiers
+from face_classification_ros.ros.images import (
+    converter,
+    image_from_compressed,
+    image_from_message,
+    image_to_compressed,
+    image_to_message,
+)
+from face_classification_ros.ros.messages import (
+    detections_message,
+    faces_message,
+    label_info_message,
+    seconds,
+)
+from face_classification_ros.ros.parameters import complaint_about, descriptor_of, Parameters
+from face_classification_ros.share import model_path
+from face_classification_ros.tracking.tracker import Tracker
+
+NODE_NAME = 'face_classification'
+SILENCE = 5.0
+"""Seconds without a picture after which the node says what it waits for."""
+
+LOG_PERIOD = 5.0
+"""Seconds between two messages about malformed pictures."""
+
+LATCHED = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST,
+    depth=1,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
+# What behaviours subscribe to, reliably or not; pictures are offered reliably, too, because rviz
+# and image viewers ask for it.
+RESULTS = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=5, reliability=ReliabilityPolicy.RELIABLE
+)
+
+LOADED_BY = {
+    'detector',
+    'detector_model',
+    'detection_threshold',
+    'detection_width',
+    'min_face_size',
+    'gender_model',
+    'emotion_model',
+    'threads',
+}
+"""Parameters whose change loads detector and models anew."""
+
+
+class FaceClassificationNode(Node):
+    """Finds and classifies the faces of a camera's pictures.
+
+    A managed node: configuring loads detector and models, activating subscribes. Only the newest
+    picture is worked on, so results are never older than one picture.
+    """
+
+    def __init__(self) -> None:
+        """Declare the parameters; nothing is loaded and no topic is touched yet."""
+        super().__init__(NODE_NAME)
+        for each in fields(Parameters):
+            self.declare_parameter(each.name, each.default, descriptor_of(each.name))
+        self._parameters = self._read_parameters()
+        if complaint := complaint_about(self._parameters.__dict__):
+            raise ValueError(complaint)
+        self._pipeline: FacePipeline | None = None
+        self._candidate: FacePipeline | None = None
+        self._subscription: Subscription | None = None
+        self._last_arrival = 0.0
+        self._last_processed = float('-inf')
+        self._malformed = 0
+        self._silence_timer = self.create_timer(1.0, self._report_silence)
+        self._silence_timer.cancel()
+        self.add_on_set_parameters_callback(self._check_parameters)
+        self.add_post_set_parameters_callback(self._apply_parameters)
+
+    # Life cycle
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load detector and models, and offer the topics."""
+        self._parameters = self._read_parameters()
+        try:
+            self._pipeline = self._make_pipeline(self._parameters)
+        except (FileNotFoundError, ImportError, ValueError) as error:
+            self.get_logger().error(f'cannot start: {error}')
+            return TransitionCallbackReturn.FAILURE
+        publisher = self.create_lifecycle_publisher
+        self._faces = publisher(FaceAttributesArray, '~/faces', RESULTS)
+        self._detections = publisher(Detection2DArray, '~/detections', RESULTS)
+        self._label_info = publisher(LabelInfo, '~/label_info', LATCHED)
+        self._annotated = publisher(ImageMessage, '~/image_annotated', RESULTS)
+        self._annotated_compressed = publisher(
+            CompressedImage, '~/image_annotated/compressed', RESULTS
+        )
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Subscribe to the camera."""
+        result = super().on_activate(state)
+        self._subscribe()
+        self._publish_labels()
+        for what, topic in (
+            ('faces on', self._faces.topic_name),
+            ('detections on', self._detections.topic_name),
+            ('labels on', self._label_info.topic_name),
+            ('annotated pictures on', self._annotated.topic_name),
+        ):
+            self.get_logger().info(f'{what} {topic}')
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Leave the camera and the processor to others."""
+        self._unsubscribe()
+        self._silence_timer.cancel()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the memory of detector and models."""
+        self._pipeline = None
+        for publisher in (
+            self._faces,
+            self._detections,
+            self._label_info,
+            self._annotated,
+            self._annotated_compressed,
+        ):
+            self.destroy_lifecycle_publisher(publisher)
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop working; what is left goes with the process."""
+        self._unsubscribe()
+        self._silence_timer.cancel()
+        return TransitionCallbackReturn.SUCCESS
+
+    # Parameters
+
+    def _read_parameters(self) -> Parameters:
+        return Parameters(
+            **{each.name: self.get_parameter(each.name).value for each in fields(Parameters)}
+        )
+
+    def _check_parameters(self, changes: list[Parameter]) -> SetParametersResult:
+        """Refuse what cannot work; detector and models are loaded here, so that all of it can."""
+        values = {change.name: change.value for change in changes}
+        values = {name: value for name, value in values.items() if hasattr(Parameters, name)}
+        if complaint := complaint_about(values):
+            return SetParametersResult(successful=False, reason=complaint)
+        self._candidate = None
+        if self._pipeline is not None and LOADED_BY & values.keys():
+            try:
+                self._candidate = self._make_pipeline(replace(self._parameters, **values))
+            except (FileNotFoundError, ImportError, ValueError) as error:
+                return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def _apply_parameters(self, changes: list[Parameter]) -> None:
+        before, self._parameters = self._parameters, self._read_parameters()
+        if self._pipeline is None:
+            return
+        if self._candidate is not None:
+            # Tracks go on: who is in view does not change with the detector.
+            self._candidate.tracker = self._pipeline.tracker
+            self._pipeline, self._candidate = self._candidate, None
+        self._pipeline.thresholds = _thresholds(self._parameters)
+        self._pipeline.smoothing_time = self._parameters.smoothing_time
+        assert self._pipeline.tracker is not None
+        self._pipeline.tracker.timeout = self._parameters.track_timeout
+        if self._subscription is not None:
+            self._publish_labels()
+            if (before.image_transport, before.image_reliability) != (
+                self._parameters.image_transport,
+                self._parameters.image_reliability,
+            ):
+                self._unsubscribe()
+                self._subscribe()
+
+    def _make_pipeline(self, parameters: Parameters) -> FacePipeline:
+        detector = create_detector(
+            parameters.detector,
+            model=parameters.detector_model,
+            threshold=parameters.detection_threshold,
+            width=parameters.detection_width,
+            min_face_size=parameters.min_face_size,
+            threads=parameters.threads,
+        )
+        classifiers = load_classifiers(
+            {
+                'gender': model_path(parameters.gender_model),
+                'emotion': model_path(parameters.emotion_model),
+            },
+            threads=parameters.threads,
+        )
+        return FacePipeline(
+            detector,
+            classifiers,
+            Tracker(parameters.track_timeout),
+            _thresholds(parameters),
+            parameters.smoothing_time,
+        )
+
+    # Pictures in
+
+    def _subscribe(self) -> None:
+        parameters = self._parameters
+        # rclpy has no image_transport, so its rule for names is kept here: the topic of another
+        # transport is the resolved name of the raw topic with the transport's name appended.
+        topic = self.resolve_topic_name('image')
+        message_type: type = ImageMessage
+        if parameters.image_transport == 'compressed':
+            topic, message_type = f'{topic}/compressed', CompressedImage
+        reliable = parameters.image_reliability == 'reliable'
+        self._subscription = self.create_subscription(
+            message_type,
+            topic,
+            self._process,
+            QoSProfile(
+                history=HistoryPolicy.KEEP_LAST,
+                depth=1,
+                reliability=ReliabilityPolicy.RELIABLE
+                if reliable
+                else ReliabilityPolicy.BEST_EFFORT,
+            ),
+            event_callbacks=SubscriptionEventCallbacks(
+                incompatible_qos=self._report_incompatible_qos
+            ),
+        )
+        self._last_arrival = time.monotonic()
+        self._silence_timer.reset()
+        self.get_logger().info(
+            f'pictures from {self._describe_subscription()}, converted by {converter().name}'
+        )
+
+    def _unsubscribe(self) -> None:
+        if self._subscription is not None:
+            self.destroy_subscription(self._subscription)
+            self._subscription = None
+
+    def _process(self, message: ImageMessage | CompressedImage) -> None:
+        """Answer a picture with its faces."""
+        start = time.perf_counter()
+        self._last_arrival = time.monotonic()
+        stamp = seconds(message.header.stamp)
+        if self._is_too_soon(stamp):
+            return
+        try:
+            if isinstance(message, CompressedImage):
+                image = image_from_compressed(message)
+            else:
+                image = image_from_message(message)
+        except ValueError as error:
+            self._malformed += 1
+            self.get_logger().error(
+                f'skipped a malformed picture ({self._malformed} so far): {error}',
+                throttle_duration_sec=LOG_PERIOD,
+            )
+            return
+        assert self._pipeline is not None
+        self._last_processed = stamp
+        faces = self._pipeline.process(image, stamp)
+        height, width = image.shape[:2]
+        self._faces.publish(
+            faces_message(faces, message.header, width, height, time.perf_counter() - start)
+        )
+        if self._detections.get_subscription_count():
+            self._detections.publish(detections_message(faces, message.header))
+        self._publish_annotated(image, faces, message)
+
+    def _is_too_soon(self, stamp: float) -> bool:
+        """Tell whether `max_rate` leaves this picture out, by its stamp."""
+        rate = self._parameters.max_rate
+        elapsed = stamp - self._last_processed
+        # Half a millisecond of jitter must not halve the rate of a camera that runs at it.
+        return rate > 0 and 0 <= elapsed < 1 / rate - 0.0005
+
+    def _publish_annotated(
+        self, image: Image, faces: list, message: ImageMessage | CompressedImage
+    ) -> None:
+        raw = self._annotated.get_subscription_count() > 0
+        compressed = self._annotated_compressed.get_subscription_count() > 0
+        if not self._parameters.publish_annotated or not (raw or compressed):
+            return
+        annotated = draw_faces(image, faces, blur=self._parameters.blur_faces)
+        if raw:
+            self._annotated.publish(image_to_message(annotated, message.header))
+        if compressed:
+            self._annotated_compressed.publish(image_to_compressed(annotated, message.header))
+
+    def _publish_labels(self) -> None:
+        assert self._pipeline is not None
+        header = Header(stamp=self.get_clock().now().to_msg())
+        labels = {
+            attribute: classifier.labels[attribute]
+            for attribute, classifier in self._pipeline.classifiers.items()
+        }
+        self._label_info.publish(
+            label_info_message(labels, header, self._parameters.detection_threshold)
+        )
+
+    # What a user must be told
+
+    def _report_silence(self) -> None:
+        """Say what the node waits for when no picture came for some seconds."""
+        if self._subscription is None or time.monotonic() - self._last_arrival < SILENCE:
+            return
+        self._last_arrival = time.monotonic()
+        publishers = self.get_publishers_info_by_topic(self._subscription.topic_name)
+        if publishers:
+            found = 'its publishers: ' + ', '.join(map(_describe_publisher, publishers))
+        else:
+            wanted = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
+            own = {self._annotated.topic_name, self._annotated_compressed.topic_name}
+            others = sorted(
+                name
+                for name, types in self.get_topic_names_and_types()
+                if set(wanted) & set(types)
+                and name not in own
+                and self.count_publishers(name)
+            )
+            found = 'nobody publishes it'
+            found += f'; there are pictures on {", ".join(others)}' if others else ''
+        self.get_logger().warning(
+            f'no picture for {SILENCE:.0f} s on {self._describe_subscription()}: {found}'
+        )
+
+    def _report_incompatible_qos(self, event: QoSRequestedIncompatibleQoSInfo) -> None:
+        assert self._subscription is not None
+        publishers = self.get_publishers_info_by_topic(self._subscription.topic_name)
+        self.get_logger().warning(
+            f'a publisher cannot serve {self._describe_subscription()}: '
+            f'{", ".join(map(_describe_publisher, publishers)) or "it is gone"}; '
+            'set image_reliability to best_effort'
+        )
+
+    def _describe_subscription(self) -> str:
+        assert self._subscription is not None
+        kind = self._subscription.msg_type
+        return (
+            f'{self._subscription.topic_name} '
+            f'({kind.__module__.split(".")[0]}/msg/{kind.__name__}, '
+            f'{self._parameters.image_reliability})'
+        )
+
+
+def _describe_publisher(info: TopicEndpointInfo) -> str:
+    namespace = info.node_namespace.rstrip('/')
+    reliability = info.qos_profile.reliability.name.lower()
+    return f'{namespace}/{info.node_name} ({info.topic_type}, {reliability})'
+
+
+def _thresholds(parameters: Parameters) -> dict[str, float]:
+    return {
+        'gender': parameters.unknown_threshold_gender,
+        'emotion': parameters.unknown_threshold_emotion,
+    }
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node until it is told to stop; the exit code is 2 where it cannot start."""
+    with rclpy.init(args=args):
+        try:
+            node = FaceClassificationNode()
+        except (ValueError, rclpy.exceptions.InvalidParameterException) as error:
+            print(f'face_classification: {error}', file=sys.stderr)
+            return 2
+        try:
+            if node.get_parameter('autostart').value:
+                if node.trigger_configure() != TransitionCallbackReturn.SUCCESS:
+                    return 2
+                node.trigger_activate()
+            rclpy.spin(node)
+        except (KeyboardInterrupt, ExternalShutdownException):
+            return 0
+    return 0

@@ -1,0 +1,118 @@
+"""The node's parameters: names, defaults, descriptions and ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+
+from face_classification_ros.detection import DETECTORS
+
+TRANSPORTS = ('raw', 'compressed')
+RELIABILITIES = ('best_effort', 'reliable')
+
+
+def _parameter(
+    default: bool | int | float | str,
+    description: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    read_only: bool = False,
+) -> Any:
+    metadata = {
+        'description': description,
+        'low': low,
+        'high': high,
+        'choices': choices,
+        'read_only': read_only,
+    }
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The value of every parameter of the node; each field carries its description."""
+
+    detector: str = _parameter('libfacedetection', 'how faces are found', choices=DETECTORS)
+    detector_model: str = _parameter(
+        '', 'YuNet ONNX file for yunet, cascade for haar ("" is OpenCV\'s), "" otherwise'
+    )
+    detection_threshold: float = _parameter(
+        0.6, 'detections of lower confidence are dropped', low=0.0, high=1.0
+    )
+    detection_width: int = _parameter(
+        320, 'longer side in pixels to which a larger picture is scaled for detection', low=32, high=4096
+    )
+    min_face_size: int = _parameter(
+        0, 'faces whose shorter side in pixels is smaller are dropped', low=0, high=4096
+    )
+    gender_model: str = _parameter(
+        'gender_mini_xception', 'shipped model or .onnx file that tells gender; "" switches it off'
+    )
+    emotion_model: str = _parameter(
+        'emotion_mini_xception', 'shipped model or .onnx file that tells emotion; "" is off'
+    )
+    unknown_threshold_gender: float = _parameter(
+        0.7, 'below this probability the gender is "unknown"', low=0.0, high=1.0
+    )
+    unknown_threshold_emotion: float = _parameter(
+        0.4, 'below this probability the emotion is "unknown"', low=0.0, high=1.0
+    )
+    smoothing_time: float = _parameter(
+        1.0, 'seconds over which probabilities of a track are averaged; 0 is off', low=0.0, high=60.0
+    )
+    track_timeout: float = _parameter(
+        1.0, 'seconds after which a face that was not seen again is forgotten', low=0.0, high=60.0
+    )
+    max_rate: float = _parameter(
+        0.0, 'pictures per second that are worked on at most; 0 is no limit', low=0.0, high=1000.0
+    )
+    image_transport: str = _parameter(
+        'raw', 'raw: sensor_msgs/Image; compressed: CompressedImage', choices=TRANSPORTS
+    )
+    image_reliability: str = _parameter(
+        'best_effort',
+        'best_effort matches every publisher; reliable loses none but only matches reliable ones',
+        choices=RELIABILITIES,
+    )
+    threads: int = _parameter(1, 'processor threads for detection and networks', low=1, high=64)
+    publish_annotated: bool = _parameter(
+        True, 'offer the annotated picture; it is drawn only while somebody subscribes'
+    )
+    blur_faces: bool = _parameter(False, 'make faces unrecognisable in the annotated picture')
+    autostart: bool = _parameter(
+        True, 'configure and activate at start; false waits for a lifecycle manager', read_only=True
+    )
+
+
+def descriptor_of(name: str) -> ParameterDescriptor:
+    """Describe a parameter to ROS."""
+    metadata = {each.name: each for each in fields(Parameters)}[name].metadata
+    descriptor = ParameterDescriptor(
+        name=name, description=metadata['description'], read_only=metadata['read_only']
+    )
+    if metadata['choices']:
+        descriptor.additional_constraints = f'one of {", ".join(metadata["choices"])}'
+    default = getattr(Parameters, name)
+    if isinstance(default, float):
+        descriptor.floating_point_range = [
+            FloatingPointRange(from_value=metadata['low'], to_value=metadata['high'])
+        ]
+    elif isinstance(default, int) and not isinstance(default, bool):
+        descriptor.integer_range = [
+            IntegerRange(from_value=metadata['low'], to_value=metadata['high'])
+        ]
+    return descriptor
+
+
+def complaint_about(values: Mapping[str, Any]) -> str:
+    """Say which value is none of those that can be chosen; "" where all are."""
+    for each in fields(Parameters):
+        choices = each.metadata['choices']
+        if choices and each.name in values and values[each.name] not in choices:
+            return f'{each.name}: {values[each.name]!r} is none of {", ".join(choices)}'
+    return ''
