@@ -8,6 +8,7 @@ import time
 
 from rcl_interfaces.msg import SetParametersResult
 import rclpy
+from rclpy.exceptions import ParameterException
 from rclpy.event_handler import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
 from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleState, Node, TransitionCallbackReturn
@@ -86,8 +87,8 @@ class FaceClassificationNode(Node):
         super().__init__(NODE_NAME)
         for each in fields(Parameters):
             self.declare_parameter(each.name, each.default, descriptor_of(each.name))
-        self._parameters = self._read_parameters()
-        if complaint := complaint_about(self._parameters.__dict__):
+        self._settings = self._read_parameters()
+        if complaint := complaint_about(self._settings.__dict__):
             raise ValueError(complaint)
         self._pipeline: FacePipeline | None = None
         self._candidate: FacePipeline | None = None
@@ -104,9 +105,9 @@ class FaceClassificationNode(Node):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load detector and models, and offer the topics."""
-        self._parameters = self._read_parameters()
+        self._settings = self._read_parameters()
         try:
-            self._pipeline = self._make_pipeline(self._parameters)
+            self._pipeline = self._make_pipeline(self._settings)
         except (FileNotFoundError, ImportError, ValueError) as error:
             self.get_logger().error(f'cannot start: {error}')
             return TransitionCallbackReturn.FAILURE
@@ -175,28 +176,28 @@ class FaceClassificationNode(Node):
         self._candidate = None
         if self._pipeline is not None and LOADED_BY & values.keys():
             try:
-                self._candidate = self._make_pipeline(replace(self._parameters, **values))
+                self._candidate = self._make_pipeline(replace(self._settings, **values))
             except (FileNotFoundError, ImportError, ValueError) as error:
                 return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
 
     def _apply_parameters(self, changes: list[Parameter]) -> None:
-        before, self._parameters = self._parameters, self._read_parameters()
+        before, self._settings = self._settings, self._read_parameters()
         if self._pipeline is None:
             return
         if self._candidate is not None:
             # Tracks go on: who is in view does not change with the detector.
             self._candidate.tracker = self._pipeline.tracker
             self._pipeline, self._candidate = self._candidate, None
-        self._pipeline.thresholds = _thresholds(self._parameters)
-        self._pipeline.smoothing_time = self._parameters.smoothing_time
+        self._pipeline.thresholds = _thresholds(self._settings)
+        self._pipeline.smoothing_time = self._settings.smoothing_time
         assert self._pipeline.tracker is not None
-        self._pipeline.tracker.timeout = self._parameters.track_timeout
+        self._pipeline.tracker.timeout = self._settings.track_timeout
         if self._subscription is not None:
             self._publish_labels()
             if (before.image_transport, before.image_reliability) != (
-                self._parameters.image_transport,
-                self._parameters.image_reliability,
+                self._settings.image_transport,
+                self._settings.image_reliability,
             ):
                 self._unsubscribe()
                 self._subscribe()
@@ -228,7 +229,7 @@ class FaceClassificationNode(Node):
     # Pictures in
 
     def _subscribe(self) -> None:
-        parameters = self._parameters
+        parameters = self._settings
         # rclpy has no image_transport, so its rule for names is kept here: the topic of another
         # transport is the resolved name of the raw topic with the transport's name appended.
         topic = self.resolve_topic_name('image')
@@ -294,7 +295,7 @@ class FaceClassificationNode(Node):
 
     def _is_too_soon(self, stamp: float) -> bool:
         """Tell whether `max_rate` leaves this picture out, by its stamp."""
-        rate = self._parameters.max_rate
+        rate = self._settings.max_rate
         elapsed = stamp - self._last_processed
         # Half a millisecond of jitter must not halve the rate of a camera that runs at it.
         return rate > 0 and 0 <= elapsed < 1 / rate - 0.0005
@@ -304,9 +305,9 @@ class FaceClassificationNode(Node):
     ) -> None:
         raw = self._annotated.get_subscription_count() > 0
         compressed = self._annotated_compressed.get_subscription_count() > 0
-        if not self._parameters.publish_annotated or not (raw or compressed):
+        if not self._settings.publish_annotated or not (raw or compressed):
             return
-        annotated = draw_faces(image, faces, blur=self._parameters.blur_faces)
+        annotated = draw_faces(image, faces, blur=self._settings.blur_faces)
         if raw:
             self._annotated.publish(image_to_message(annotated, message.header))
         if compressed:
@@ -320,7 +321,7 @@ class FaceClassificationNode(Node):
             for attribute, classifier in self._pipeline.classifiers.items()
         }
         self._label_info.publish(
-            label_info_message(labels, header, self._parameters.detection_threshold)
+            label_info_message(labels, header, self._settings.detection_threshold)
         )
 
     # What a user must be told
@@ -364,7 +365,7 @@ class FaceClassificationNode(Node):
         return (
             f'{self._subscription.topic_name} '
             f'({kind.__module__.split(".")[0]}/msg/{kind.__name__}, '
-            f'{self._parameters.image_reliability})'
+            f'{self._settings.image_reliability})'
         )
 
 
@@ -383,18 +384,23 @@ def _thresholds(parameters: Parameters) -> dict[str, float]:
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until it is told to stop; the exit code is 2 where it cannot start."""
-    with rclpy.init(args=args):
-        try:
-            node = FaceClassificationNode()
-        except (ValueError, rclpy.exceptions.InvalidParameterException) as error:
-            print(f'face_classification: {error}', file=sys.stderr)
-            return 2
-        try:
-            if node.get_parameter('autostart').value:
-                if node.trigger_configure() != TransitionCallbackReturn.SUCCESS:
-                    return 2
-                node.trigger_activate()
-            rclpy.spin(node)
-        except (KeyboardInterrupt, ExternalShutdownException):
-            return 0
+    rclpy.init(args=args)
+    try:
+        node = FaceClassificationNode()
+        if node.get_parameter('autostart').value:
+            if node.trigger_configure() != TransitionCallbackReturn.SUCCESS:
+                return 2
+            node.trigger_activate()
+        rclpy.spin(node)
+    except (ValueError, ParameterException) as error:
+        print(f'{NODE_NAME}: {error}', file=sys.stderr)
+        return 2
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        rclpy.try_shutdown()
     return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

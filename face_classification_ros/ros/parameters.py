@@ -9,6 +9,7 @@ from typing import Any
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
 from face_classification_ros.detection import DETECTORS
+from face_classification_ros.pipeline import THRESHOLDS
 
 TRANSPORTS = ('raw', 'compressed')
 RELIABILITIES = ('best_effort', 'reliable')
@@ -57,10 +58,10 @@ class Parameters:
         'emotion_mini_xception', 'shipped model or .onnx file that tells emotion; "" is off'
     )
     unknown_threshold_gender: float = _parameter(
-        0.7, 'below this probability the gender is "unknown"', low=0.0, high=1.0
+        THRESHOLDS['gender'], 'below this probability the gender is "unknown"', low=0.0, high=1.0
     )
     unknown_threshold_emotion: float = _parameter(
-        0.4, 'below this probability the emotion is "unknown"', low=0.0, high=1.0
+        THRESHOLDS['emotion'], 'below this probability the emotion is "unknown"', low=0.0, high=1.0
     )
     smoothing_time: float = _parameter(
         1.0, 'seconds over which probabilities of a track are averaged; 0 is off', low=0.0, high=60.0

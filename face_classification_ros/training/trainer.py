@@ -21,13 +21,14 @@ WARM_UP_SHARE = 0.1
 """Share of all steps in which the learning rate climbs to its peak."""
 
 CHECKPOINT = 'checkpoint.keras'
+RECIPE = 'recipe.json'
 
 
 def train(recipe: Recipe, data: Path, output: Path, *, resume: bool = False) -> Path:
     """Train a classifier and export it as a model file.
 
-    Leaves `checkpoint.keras` (network and optimizer after the last whole epoch), `log.csv` (one
-    row per epoch) and `<attribute>_<network>.onnx` in the output folder. A run that was killed
+    Leaves `recipe.json`, `checkpoint.keras` (network and optimizer after the last whole epoch),
+    `log.csv` (one row per epoch) and `<attribute>_<network>.onnx` in the output folder. A run that was killed
     goes on from its last whole epoch with `resume` and sees the same faces in the same order.
 
     Args:
@@ -40,13 +41,17 @@ def train(recipe: Recipe, data: Path, output: Path, *, resume: bool = False) -> 
         Path of the model file.
 
     Raises:
-        ValueError: the folder holds a run already and `resume` is not set, or the data is of no
-            known form.
+        ValueError: the folder holds a run already and `resume` is not set, or a run by another
+            recipe; or the data is of no known form.
     """
-    checkpoint = output / CHECKPOINT
-    if checkpoint.exists() and not resume:
-        raise ValueError(f'{output} holds a run already; go on with --resume or name another')
+    checkpoint, kept_recipe = output / CHECKPOINT, output / RECIPE
+    if checkpoint.exists():
+        if not resume:
+            raise ValueError(f'{output} holds a run already; go on with --resume or name another')
+        if Recipe.model_validate_json(kept_recipe.read_text()) != recipe:
+            raise ValueError(f'{output} holds a run by another recipe, see {kept_recipe}')
     output.mkdir(parents=True, exist_ok=True)
+    kept_recipe.write_text(recipe.model_dump_json(indent=1))
 
     validation = read_dataset(recipe.attribute, data, 'val', min_age=recipe.min_age)
     training = read_dataset(

@@ -1,0 +1,1 @@
+"""Measure classifiers and detectors: metrics, confusion matrix, calibration."""

@@ -1,0 +1,261 @@
+"""The demo: the real node, a camera that plays a sample, and a recorder of what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+import json
+import os
+from pathlib import Path
+import subprocess
+import sys
+import time
+from typing import Any
+
+import cv2
+import numpy as np
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from sensor_msgs.msg import Image as ImageMessage
+from vision_msgs.msg import LabelInfo
+
+from face_classification_ros.drawing import contact_sheet
+from face_classification_ros.face import Image
+from face_classification_ros.files import open_video
+from face_classification_ros.msg import AttributeEstimate, FaceAttributes, FaceAttributesArray
+from face_classification_ros.ros.images import image_from_message
+from face_classification_ros.ros.messages import seconds
+from face_classification_ros.ros.node import LATCHED, NODE_NAME, RESULTS
+from face_classification_ros.sample import FPS
+from face_classification_ros.share import share_folder
+
+START_LIMIT = 30.0
+"""Seconds that the node may take to start on a busy machine."""
+
+QUIET = 1.0
+"""Seconds without a result after which no late ones are waited for."""
+
+STOP_LIMIT = 10.0
+"""Seconds that a process may take to end."""
+
+PRINT_PERIOD = 1.0
+SHEET_PICTURES = 12
+SHEET_COLUMNS = 4
+SHEET_WIDTH = 1920
+
+NAMESPACE = '/demo'
+TOPIC = '/demo/camera/image'
+
+DEMO_DOMAIN = '86'
+"""ROS domain of the demo unless the user sets another, so that it meets no robot by chance."""
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """What the demo plays and where its results go.
+
+    Attributes:
+        source: 'sample', path of a video, or number of a camera; '' where a topic is given.
+        topic: pictures of somebody else's camera; '' plays `source`.
+        output: folder for the results.
+        seconds: how long a camera or a topic is watched.
+        parameters: of the node, as `name:=value`.
+    """
+
+    source: str
+    topic: str
+    output: Path
+    seconds: float
+    parameters: Sequence[str] = ()
+
+
+class Recorder(Node):
+    """Listens to the node like any other program: prints faces, keeps annotated pictures."""
+
+    def __init__(self, output: Path) -> None:
+        """Subscribe to faces and annotated pictures of the node in the same namespace."""
+        super().__init__('recorder', namespace=NAMESPACE)
+        self.records: list[dict[str, Any]] = []
+        self.sheet: list[Image] = []
+        self.is_node_ready = False
+        self.last_arrival = time.monotonic()
+        self._output = output
+        self._writer: cv2.VideoWriter | None = None
+        self._annotated = 0
+        self._every = 1
+        self._printed = float('-inf')
+        self.create_subscription(
+            FaceAttributesArray, f'{NODE_NAME}/faces', self._take_faces, RESULTS
+        )
+        self.create_subscription(
+            ImageMessage, f'{NODE_NAME}/image_annotated', self._take_picture, RESULTS
+        )
+        self.create_subscription(LabelInfo, f'{NODE_NAME}/label_info', self._take_labels, LATCHED)
+
+    def close(self) -> None:
+        """Finish the video."""
+        if self._writer is not None:
+            self._writer.release()
+
+    def _take_labels(self, _: LabelInfo) -> None:
+        self.is_node_ready = True
+
+    def _take_faces(self, message: FaceAttributesArray) -> None:
+        self.last_arrival = time.monotonic()
+        stamp = seconds(message.header.stamp)
+        self.records.append(
+            {
+                'frame': len(self.records),
+                'stamp': stamp,
+                'width': message.image_width,
+                'height': message.image_height,
+                'processing_time': round(message.processing_time, 5),
+                'faces': [_face_record(face) for face in message.faces],
+            }
+        )
+        elapsed = stamp - self.records[0]['stamp']
+        if elapsed - self._printed >= PRINT_PERIOD:
+            self._printed = elapsed
+            faces = '   '.join(_short(face) for face in message.faces) or 'nobody'
+            print(f'{elapsed:6.1f} s  {faces}', flush=True)
+
+    def _take_picture(self, message: ImageMessage) -> None:
+        picture = image_from_message(message)
+        if self._writer is None:
+            self._writer = open_video(self._output / 'annotated.mp4', picture, FPS)
+        self._writer.write(picture)
+        # A sheet of evenly spaced pictures of a stream whose length is not known beforehand:
+        # keep every n-th, and double n whenever there are twice as many as needed.
+        if self._annotated % self._every == 0:
+            self.sheet.append(picture.copy())
+        self._annotated += 1
+        if len(self.sheet) >= 2 * SHEET_PICTURES:
+            self.sheet, self._every = self.sheet[::2], 2 * self._every
+
+
+def run_demo(options: DemoOptions) -> int:
+    """Run node, camera and recorder until the source ends.
+
+    Leaves `annotated.mp4`, `contact_sheet.png` and `faces.json` in the output folder.
+
+    Returns:
+        0 if faces were received, 1 if none were, 2 if something did not start.
+    """
+    options.output.mkdir(parents=True, exist_ok=True)
+    _set_environment()
+    rclpy.init()
+    recorder = Recorder(options.output)
+    node = _start('node', '--ros-args', *_node_arguments(options))
+    camera = None
+    try:
+        _spin(recorder, START_LIMIT, lambda: recorder.is_node_ready or node.poll() is not None)
+        if not recorder.is_node_ready:
+            print('the node did not start', file=sys.stderr)
+            return 2
+        recorder.last_arrival = time.monotonic()
+        if options.topic:
+            _spin(recorder, options.seconds, lambda: node.poll() is not None)
+        else:
+            camera = _start('camera', options.source, '--ros-args', '-r', f'image:={TOPIC}')
+            is_live = options.source.isdecimal()
+            limit = options.seconds if is_live else float('inf')
+            _spin(recorder, limit, lambda: camera.poll() is not None or node.poll() is not None)
+            if camera.poll() is None:
+                camera.terminate()
+            quiet = lambda: time.monotonic() - recorder.last_arrival > QUIET
+            _spin(recorder, START_LIMIT, quiet)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        print('interrupted')
+    finally:
+        for process in (camera, node):
+            if process is not None:
+                process.terminate()
+                process.wait(STOP_LIMIT)
+        recorder.close()
+        rclpy.try_shutdown()
+    sent = camera.stdout.read() if camera is not None and camera.stdout is not None else ''
+    if camera is not None and camera.returncode != 0:
+        return 2
+    return _report(recorder, options, sent.strip())
+
+
+def _node_arguments(options: DemoOptions) -> list[str]:
+    arguments = ['-r', f'__ns:={NAMESPACE}', '-r', f'image:={options.topic or TOPIC}']
+    for parameter in options.parameters:
+        arguments += ['-p', parameter]
+    return arguments
+
+
+def _set_environment() -> None:
+    """Keep to the loopback and use shared memory for pictures, unless the user chose otherwise."""
+    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    os.environ.setdefault('ROS_DOMAIN_ID', DEMO_DOMAIN)
+    profile = str(share_folder() / 'config' / 'fastdds_large_pictures.xml')
+    # Fast DDS 2 (Jazzy) and 3 (Kilted) read different names.
+    os.environ.setdefault('FASTRTPS_DEFAULT_PROFILES_FILE', profile)
+    os.environ.setdefault('FASTDDS_DEFAULT_PROFILES_FILE', profile)
+
+
+def _start(module: str, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, '-m', f'face_classification_ros.ros.{module}', *arguments]
+    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE)
+
+
+def _spin(recorder: Recorder, limit: float, is_done: Callable[[], bool]) -> None:
+    start = time.monotonic()
+    while not is_done() and time.monotonic() - start < limit:
+        rclpy.spin_once(recorder, timeout_sec=0.05)
+
+
+def _report(recorder: Recorder, options: DemoOptions, sent: str) -> int:
+    """Write what was received and say where it is."""
+    records = recorder.records
+    faces = sum(len(each['faces']) for each in records)
+    with_faces = sum(bool(each['faces']) for each in records)
+    written = [options.output / 'faces.json']
+    written[0].write_text(json.dumps(records, indent=1))
+    if recorder.sheet:
+        written += [options.output / 'annotated.mp4', options.output / 'contact_sheet.png']
+        chosen = np.linspace(0, len(recorder.sheet) - 1, SHEET_PICTURES).round().astype(int)
+        pictures = [recorder.sheet[index] for index in dict.fromkeys(chosen)]
+        cv2.imwrite(str(written[2]), contact_sheet(pictures, SHEET_COLUMNS, SHEET_WIDTH))
+    sent_text = f'{sent} pictures, ' if sent else ''
+    print(f'{sent_text}{len(records)} processed, {faces} faces found in {with_faces} of them')
+    for path in written:
+        print(f'  {path}')
+    return 0 if faces else 1
+
+
+def _face_record(face: FaceAttributes) -> dict[str, Any]:
+    return {
+        'track_id': face.track_id,
+        'box': [face.roi.x_offset, face.roi.y_offset, face.roi.width, face.roi.height],
+        'confidence': round(face.detection_confidence, 4),
+        'landmarks': [[point.x, point.y] for point in face.landmarks],
+        'gender': _estimate_record(face.gender),
+        'emotion': _estimate_record(face.emotion),
+    }
+
+
+def _estimate_record(estimate: AttributeEstimate) -> dict[str, Any] | None:
+    if not estimate.labels:
+        return None
+    return {
+        'label': estimate.label,
+        'confidence': round(estimate.confidence, 4),
+        'probabilities': {
+            label: round(probability, 4)
+            for label, probability in zip(estimate.labels, estimate.probabilities)
+        },
+        'observations': estimate.observations,
+    }
+
+
+def _short(face: FaceAttributes) -> str:
+    told = [
+        f'{estimate.label} {estimate.confidence:.0%}'
+        for estimate in (face.gender, face.emotion)
+        if estimate.labels
+    ]
+    return f'[{face.track_id}] {", ".join(told)}'
