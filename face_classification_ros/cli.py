@@ -178,10 +178,17 @@ def _train(arguments: argparse.Namespace) -> int:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     if arguments.attribute == 'faces':
-        from face_classification_ros.evaluation.detection import evaluate_detector
+        from face_classification_ros.evaluation.detection import evaluate_detector, SceneReport
 
-        report = asdict(evaluate_detector(_detector(arguments), arguments.data))
-        print(report)
+        detection = evaluate_detector(_detector(arguments), arguments.data)
+        report = asdict(detection)
+        print(f'{"scene":>28} faces found false unjudged')
+        for scene in (*detection.scenes, detection):
+            name = scene.name if isinstance(scene, SceneReport) else 'all'
+            print(
+                f'{name:>28} {scene.faces:5d} {scene.found:5d} {scene.false_detections:5d} '
+                f'{scene.unjudged:8d}'
+            )
     else:
         from face_classification_ros.classification.classifier import Classifier
         from face_classification_ros.evaluation.classification import evaluate_classifier
@@ -207,7 +214,3 @@ def _print_report(report: dict[str, Any]) -> None:
     print(f'{"label":>10} precision recall  count')
     for label, row in report['per_label'].items():
         print(f'{label:>10} {row["precision"]:9.1%} {row["recall"]:6.1%} {row["count"]:6d}')
-
-
-if __name__ == '__main__':
-    sys.exit(main())

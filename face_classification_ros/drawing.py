@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .face import Box, Estimate, Face, Image, largest_first, UNKNOWN
+from face_classification_ros.face import Box, Estimate, Face, Image, largest_first, UNKNOWN
 
 Colour = tuple[int, int, int]
 """Blue, green, red, each 0 to 255."""

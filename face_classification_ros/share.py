@@ -25,6 +25,11 @@ def share_folder() -> Path:
         ) from error
 
 
+def executable(name: str) -> Path:
+    """Give the path of one of the package's executables, as `ros2 run` finds it."""
+    return share_folder().parents[1] / 'lib' / PACKAGE / name
+
+
 def model_path(name: str) -> str:
     """Give the path of a model file.
 

@@ -28,7 +28,7 @@ from face_classification_ros.ros.images import image_from_message
 from face_classification_ros.ros.messages import seconds
 from face_classification_ros.ros.node import LATCHED, NODE_NAME, RESULTS
 from face_classification_ros.sample import FPS
-from face_classification_ros.share import share_folder
+from face_classification_ros.share import executable, share_folder
 
 START_LIMIT = 30.0
 """Seconds that the node may take to start on a busy machine."""
@@ -146,7 +146,7 @@ def run_demo(options: DemoOptions) -> int:
     _set_environment()
     rclpy.init()
     recorder = Recorder(options.output)
-    node = _start('node', '--ros-args', *_node_arguments(options))
+    node = _start('face_classification_node', '--ros-args', *_node_arguments(options))
     camera = None
     try:
         _spin(recorder, START_LIMIT, lambda: recorder.is_node_ready or node.poll() is not None)
@@ -157,7 +157,7 @@ def run_demo(options: DemoOptions) -> int:
         if options.topic:
             _spin(recorder, options.seconds, lambda: node.poll() is not None)
         else:
-            camera = _start('camera', options.source, '--ros-args', '-r', f'image:={TOPIC}')
+            camera = _start('face_classification_camera', options.source, '--ros-args', '-r', f'image:={TOPIC}')
             is_live = options.source.isdecimal()
             limit = options.seconds if is_live else float('inf')
             _spin(recorder, limit, lambda: camera.poll() is not None or node.poll() is not None)
@@ -197,9 +197,8 @@ def _set_environment() -> None:
     os.environ.setdefault('FASTDDS_DEFAULT_PROFILES_FILE', profile)
 
 
-def _start(module: str, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, '-m', f'face_classification_ros.ros.{module}', *arguments]
-    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE)
+def _start(name: str, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([executable(name), *arguments], text=True, stdout=subprocess.PIPE)
 
 
 def _spin(recorder: Recorder, limit: float, is_done: Callable[[], bool]) -> None:

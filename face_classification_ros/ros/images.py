@@ -18,7 +18,7 @@ from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
-from ..face import Image
+from face_classification_ros.face import Image
 
 MAX_PIXELS = 64_000_000
 """The largest compressed picture that is decoded, five times the 12 megapixels of big cameras."""

@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 import sys
 import time
 
+import cv2
 from rcl_interfaces.msg import SetParametersResult
 import rclpy
 from rclpy.exceptions import ParameterException
@@ -203,6 +204,8 @@ class FaceClassificationNode(Node):
                 self._subscribe()
 
     def _make_pipeline(self, parameters: Parameters) -> FacePipeline:
+        # OpenCV's threads are one pool for the whole process; it scales and converts pictures.
+        cv2.setNumThreads(parameters.threads)
         detector = create_detector(
             parameters.detector,
             model=parameters.detector_model,
@@ -400,7 +403,3 @@ def main(args: list[str] | None = None) -> int:
     finally:
         rclpy.try_shutdown()
     return 0
-
-
-if __name__ == '__main__':
-    sys.exit(main())
