@@ -59,7 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     classify = command('classify', _classify, 'classify pictures, folders and videos without ROS')
     classify.add_argument('paths', nargs='+', type=Path, metavar='PATH')
     classify.add_argument('--json', type=Path, metavar='FILE', help='write the results there')
-    classify.add_argument('--output', type=Path, metavar='DIR', help='write annotated copies there')
+    classify.add_argument(
+        '--output', type=Path, metavar='DIR', help='write annotated copies there'
+    )
     classify.add_argument('--gender-model', default='gender_mini_xception', metavar='MODEL')
     classify.add_argument('--emotion-model', default='emotion_mini_xception', metavar='MODEL')
     _add_detector_arguments(classify, width=640)
@@ -138,7 +140,9 @@ def _classify(arguments: argparse.Namespace) -> int:
         print(f'face_classification: {line}', file=sys.stderr)
 
     def make_pipeline(is_video: bool) -> FacePipeline:
-        return FacePipeline(detector, classifiers, Tracker(1.0) if is_video else None, THRESHOLDS, 1.0)
+        return FacePipeline(
+            detector, classifiers, Tracker(1.0) if is_video else None, THRESHOLDS, 1.0
+        )
 
     records = []
     for record in classify_files(
@@ -183,10 +187,16 @@ def _evaluate(arguments: argparse.Namespace) -> int:
         detection = evaluate_detector(_detector(arguments), arguments.data)
         report = asdict(detection)
         print(f'{"scene":>28} faces found false unjudged')
-        for scene in (*detection.scenes, detection):
-            name = scene.name if isinstance(scene, SceneReport) else 'all'
+        total = SceneReport(
+            'all',
+            detection.faces,
+            detection.found,
+            detection.false_detections,
+            detection.unjudged,
+        )
+        for scene in (*detection.scenes, total):
             print(
-                f'{name:>28} {scene.faces:5d} {scene.found:5d} {scene.false_detections:5d} '
+                f'{scene.name:>28} {scene.faces:5d} {scene.found:5d} {scene.false_detections:5d} '
                 f'{scene.unjudged:8d}'
             )
     else:

@@ -132,7 +132,7 @@ def _estimate_record(estimate: Estimate | None) -> dict[str, Any] | None:
         'confidence': round(estimate.confidence, 4),
         'probabilities': {
             label: round(float(probability), 4)
-            for label, probability in zip(estimate.labels, estimate.probabilities)
+            for label, probability in zip(estimate.labels, estimate.probabilities, strict=True)
         },
     }
 

@@ -59,7 +59,7 @@ class FacePipeline:
                         for attribute in ('gender', 'emotion')
                     ),
                 )
-                for index, (detection, track) in enumerate(zip(detections, tracks))
+                for index, (detection, track) in enumerate(zip(detections, tracks, strict=True))
             ]
         )
 

@@ -40,10 +40,17 @@ def write_video(path: Path, frames: int) -> None:
 
 def test_a_picture_gives_json_and_an_annotated_copy(astronaut: Path, tmp_path: Path) -> None:
     """Box, distribution of both attributes and sizes are as documented."""
-    result = run('classify', astronaut, '--json', tmp_path / 'a.json', '--output', tmp_path / 'out')
+    result = run(
+        'classify', astronaut, '--json', tmp_path / 'a.json', '--output', tmp_path / 'out'
+    )
     assert result.returncode == 0, result.stderr
     (record,) = json.loads((tmp_path / 'a.json').read_text())
-    assert {'file': str(astronaut), 'frame': 0, 'width': 512, 'height': 512}.items() <= record.items()
+    assert {
+        'file': str(astronaut),
+        'frame': 0,
+        'width': 512,
+        'height': 512,
+    }.items() <= record.items()
     (face,) = record['faces']
     x, y, width, height = face['box']
     assert x < 224 < x + width and y < 120 < y + height
@@ -77,7 +84,12 @@ def test_every_frame_of_a_video_is_classified(tmp_path: Path) -> None:
     """Frames are numbered from 0, and the copy is a video of the same length."""
     write_video(tmp_path / 'walk.mp4', 8)
     result = run(
-        'classify', tmp_path / 'walk.mp4', '--json', tmp_path / 'a.json', '--output', tmp_path / 'o'
+        'classify',
+        tmp_path / 'walk.mp4',
+        '--json',
+        tmp_path / 'a.json',
+        '--output',
+        tmp_path / 'o',
     )
     assert result.returncode == 0, result.stderr
     records = json.loads((tmp_path / 'a.json').read_text())
@@ -109,7 +121,10 @@ def test_an_original_is_never_overwritten(astronaut: Path) -> None:
     [
         (['classify', 'nowhere.png'], 'nowhere.png does not exist'),
         (['classify', '.', '--gender-model', 'none'], "no shipped model is called 'none'"),
-        (['classify', '.', '--gender-model', '/none.onnx'], 'model file /none.onnx does not exist'),
+        (
+            ['classify', '.', '--gender-model', '/none.onnx'],
+            'model file /none.onnx does not exist',
+        ),
         (['classify', '.', '--detector', 'none'], "invalid choice: 'none'"),
         (['classify', '.', '--detector', 'yunet'], 'yunet needs the path of an ONNX file'),
         (['classify', '.', '--detection-threshold', '7'], 'detection threshold 7.0'),
@@ -117,9 +132,7 @@ def test_an_original_is_never_overwritten(astronaut: Path) -> None:
         (['demo', '--video', '/nowhere.mp4', '--output', '{tmp}'], '/nowhere.mp4'),
     ],
 )
-def test_wrong_use_is_one_clear_line(
-    arguments: list[str], complaint: str, tmp_path: Path
-) -> None:
+def test_wrong_use_is_one_clear_line(arguments: list[str], complaint: str, tmp_path: Path) -> None:
     """Exit code 2 and what is wrong, never a traceback."""
     result = run(*[each.format(tmp=tmp_path) for each in arguments])
     assert result.returncode == 2

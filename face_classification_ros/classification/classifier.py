@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
+import onnxruntime
 
 from face_classification_ros.classification.cropping import CropForm
 
@@ -56,10 +56,10 @@ class Classifier:
             )
         except Exception as error:  # ONNX Runtime's errors share no narrower base class.
             reason = str(error).splitlines()[0]
-            raise ValueError(f'model file {self.path} is not a usable ONNX file: {reason}') from error
-        self.properties: dict[str, str] = dict(
-            self._session.get_modelmeta().custom_metadata_map
-        )
+            raise ValueError(
+                f'model file {self.path} is not a usable ONNX file: {reason}'
+            ) from error
+        self.properties: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
         self.labels = self._read_labels()
         self.form = self._read_form()
 
@@ -73,7 +73,7 @@ class Classifier:
             Attribute -> float32 N x labels, rows of sum 1.
         """
         names = list(self.labels)
-        return dict(zip(names, self._session.run(names, {INPUT: crops})))
+        return dict(zip(names, self._session.run(names, {INPUT: crops}), strict=True))
 
     def _read_labels(self) -> dict[str, tuple[str, ...]]:
         if 'labels' not in self.properties:

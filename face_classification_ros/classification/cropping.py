@@ -47,7 +47,7 @@ def crop_faces(image: Image, boxes: Sequence[Box], form: CropForm) -> NDArray[np
         uint8 N x side x side x channels.
     """
     crops = np.empty((len(boxes), form.side, form.side, form.channels), np.uint8)
-    for crop, box in zip(crops, boxes):
+    for crop, box in zip(crops, boxes, strict=True):
         square = _square_around(image, box, form.margin)
         shrinking = square.shape[0] > form.side
         scaled = cv2.resize(
@@ -66,7 +66,6 @@ def _square_around(image: Image, box: Box, margin: float) -> Image:
     side = max(2, round(max(box.width, box.height) * (1 + 2 * margin)))
     left = round(box.x + box.width / 2 - side / 2)
     top = round(box.y + box.height / 2 - side / 2)
-    height, width = image.shape[:2]
     inside = image[max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)]
     if inside.shape[0] == side and inside.shape[1] == side:
         return inside

@@ -19,7 +19,9 @@ RESAMPLES = 2000
 CALIBRATION_BINS = 15
 
 
-def evaluate_classifier(classifier: Classifier, dataset: FaceDataset, split: str) -> dict[str, Any]:
+def evaluate_classifier(
+    classifier: Classifier, dataset: FaceDataset, split: str
+) -> dict[str, Any]:
     """Give accuracy with its interval, per-label figures, confusion matrix and calibration.
 
     Returns:

@@ -14,7 +14,9 @@ class Network(Protocol):
 
     def __call__(
         self, input_shape: tuple[int, int, int], classes: int, *, head: str
-    ) -> keras.Model: ...
+    ) -> keras.Model:
+        """Build it; see `build_network`."""
+        ...
 
 
 NETWORKS: dict[str, Network] = {'mini_xception': mini_xception}

@@ -1,4 +1,4 @@
-"""A camera for demos and tests: plays a sample, a video or a real camera as pictures on `image`."""
+"""A camera for trying things out: plays a sample, a video or a real camera on `image`."""
 
 from __future__ import annotations
 

@@ -93,6 +93,10 @@ class Recorder(Node):
         )
         self.create_subscription(LabelInfo, f'{NODE_NAME}/label_info', self._take_labels, LATCHED)
 
+    def is_quiet(self) -> bool:
+        """Tell whether no result came for a while."""
+        return time.monotonic() - self.last_arrival > QUIET
+
     def close(self) -> None:
         """Finish the video."""
         if self._writer is not None:
@@ -157,14 +161,15 @@ def run_demo(options: DemoOptions) -> int:
         if options.topic:
             _spin(recorder, options.seconds, lambda: node.poll() is not None)
         else:
-            camera = _start('face_classification_camera', options.source, '--ros-args', '-r', f'image:={TOPIC}')
+            camera = _start(
+                'face_classification_camera', options.source, '--ros-args', '-r', f'image:={TOPIC}'
+            )
             is_live = options.source.isdecimal()
             limit = options.seconds if is_live else float('inf')
             _spin(recorder, limit, lambda: camera.poll() is not None or node.poll() is not None)
             if camera.poll() is None:
                 camera.terminate()
-            quiet = lambda: time.monotonic() - recorder.last_arrival > QUIET
-            _spin(recorder, START_LIMIT, quiet)
+            _spin(recorder, START_LIMIT, recorder.is_quiet)
     except (KeyboardInterrupt, ExternalShutdownException):
         print('interrupted')
     finally:
@@ -245,7 +250,7 @@ def _estimate_record(estimate: AttributeEstimate) -> dict[str, Any] | None:
         'confidence': round(estimate.confidence, 4),
         'probabilities': {
             label: round(probability, 4)
-            for label, probability in zip(estimate.labels, estimate.probabilities)
+            for label, probability in zip(estimate.labels, estimate.probabilities, strict=True)
         },
         'observations': estimate.observations,
     }

@@ -75,7 +75,9 @@ def detections_message(faces: Sequence[Face], header: Header) -> Detection2DArra
             if estimate is not None:
                 detection.results += [
                     _hypothesis(f'{attribute}/{label}', float(probability))
-                    for label, probability in zip(estimate.labels, estimate.probabilities)
+                    for label, probability in zip(
+                        estimate.labels, estimate.probabilities, strict=True
+                    )
                 ]
         message.detections.append(detection)
     return message

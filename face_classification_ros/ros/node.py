@@ -9,8 +9,9 @@ import time
 import cv2
 from rcl_interfaces.msg import SetParametersResult
 import rclpy
-from rclpy.exceptions import ParameterException
+from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
+from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleState, Node, TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -91,13 +92,19 @@ class FaceClassificationNode(Node):
         self._settings = self._read_parameters()
         if complaint := complaint_about(self._settings.__dict__):
             raise ValueError(complaint)
+        # One for the whole run, as no id is given twice in it.
+        self._tracker = Tracker(self._settings.track_timeout)
         self._pipeline: FacePipeline | None = None
         self._candidate: FacePipeline | None = None
         self._subscription: Subscription | None = None
         self._last_arrival = 0.0
         self._last_processed = float('-inf')
         self._malformed = 0
-        self._silence_timer = self.create_timer(1.0, self._report_silence)
+        # Of the steady clock: with `use_sim_time` and a recording that is not played, ROS's clock
+        # stands still.
+        self._silence_timer = self.create_timer(
+            1.0, self._report_silence, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        )
         self._silence_timer.cancel()
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._apply_parameters)
@@ -107,6 +114,7 @@ class FaceClassificationNode(Node):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load detector and models, and offer the topics."""
         self._settings = self._read_parameters()
+        self._tracker.timeout = self._settings.track_timeout
         try:
             self._pipeline = self._make_pipeline(self._settings)
         except (FileNotFoundError, ImportError, ValueError) as error:
@@ -145,6 +153,7 @@ class FaceClassificationNode(Node):
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the memory of detector and models."""
         self._pipeline = None
+        self._tracker.reset()
         for publisher in (
             self._faces,
             self._detections,
@@ -187,13 +196,13 @@ class FaceClassificationNode(Node):
         if self._pipeline is None:
             return
         if self._candidate is not None:
-            # Tracks go on: who is in view does not change with the detector.
-            self._candidate.tracker = self._pipeline.tracker
+            # Tracks go on: who is in view does not change with the detector. Averages do not:
+            # another model may have other labels.
+            self._tracker.forget_averages()
             self._pipeline, self._candidate = self._candidate, None
         self._pipeline.thresholds = _thresholds(self._settings)
         self._pipeline.smoothing_time = self._settings.smoothing_time
-        assert self._pipeline.tracker is not None
-        self._pipeline.tracker.timeout = self._settings.track_timeout
+        self._tracker.timeout = self._settings.track_timeout
         if self._subscription is not None:
             self._publish_labels()
             if (before.image_transport, before.image_reliability) != (
@@ -224,7 +233,7 @@ class FaceClassificationNode(Node):
         return FacePipeline(
             detector,
             classifiers,
-            Tracker(parameters.track_timeout),
+            self._tracker,
             _thresholds(parameters),
             parameters.smoothing_time,
         )
@@ -343,9 +352,7 @@ class FaceClassificationNode(Node):
             others = sorted(
                 name
                 for name, types in self.get_topic_names_and_types()
-                if set(wanted) & set(types)
-                and name not in own
-                and self.count_publishers(name)
+                if set(wanted) & set(types) and name not in own and self.count_publishers(name)
             )
             found = 'nobody publishes it'
             found += f'; there are pictures on {", ".join(others)}' if others else ''
@@ -364,11 +371,10 @@ class FaceClassificationNode(Node):
 
     def _describe_subscription(self) -> str:
         assert self._subscription is not None
-        kind = self._subscription.msg_type
+        name = 'Image' if self._settings.image_transport == 'raw' else 'CompressedImage'
         return (
             f'{self._subscription.topic_name} '
-            f'({kind.__module__.split(".")[0]}/msg/{kind.__name__}, '
-            f'{self._settings.image_reliability})'
+            f'(sensor_msgs/msg/{name}, {self._settings.image_reliability})'
         )
 
 
@@ -387,19 +393,41 @@ def _thresholds(parameters: Parameters) -> dict[str, float]:
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until it is told to stop; the exit code is 2 where it cannot start."""
-    rclpy.init(args=args)
+    try:
+        rclpy.init(args=args)
+    except RuntimeError as error:
+        print(f'{NODE_NAME}: {error}', file=sys.stderr)
+        return 2
     try:
         node = FaceClassificationNode()
         if node.get_parameter('autostart').value:
             if node.trigger_configure() != TransitionCallbackReturn.SUCCESS:
-                return 2
+                # Its reason is in the log, or a signal came meanwhile.
+                return 2 if rclpy.ok() else 0
             node.trigger_activate()
-        rclpy.spin(node)
+        _spin(node)
     except (ValueError, ParameterException) as error:
         print(f'{NODE_NAME}: {error}', file=sys.stderr)
         return 2
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except RuntimeError:
+        # What rclpy raises where a signal ended ROS in the middle of the start.
+        if rclpy.ok():
+            raise
     finally:
         rclpy.try_shutdown()
     return 0
+
+
+def _spin(node: FaceClassificationNode) -> None:
+    """Work until ROS ends."""
+    while rclpy.ok():
+        try:
+            rclpy.spin(node)
+        except RuntimeError as error:
+            # Jazzy's rclpy raises it where somebody asks for a transition that the present state
+            # does not have (ros2/rclpy issue 1209), and that must not end the node. A signal that
+            # ends ROS in the middle of a callback shows the same way.
+            if rclpy.ok():
+                node.get_logger().error(str(error))

@@ -46,7 +46,10 @@ class Parameters:
         0.6, 'detections of lower confidence are dropped', low=0.0, high=1.0
     )
     detection_width: int = _parameter(
-        320, 'longer side in pixels to which a larger picture is scaled for detection', low=32, high=4096
+        320,
+        'longer side in pixels to which a larger picture is scaled for detection',
+        low=32,
+        high=4096,
     )
     min_face_size: int = _parameter(
         0, 'faces whose shorter side in pixels is smaller are dropped', low=0, high=4096
@@ -64,7 +67,10 @@ class Parameters:
         THRESHOLDS['emotion'], 'below this probability the emotion is "unknown"', low=0.0, high=1.0
     )
     smoothing_time: float = _parameter(
-        1.0, 'seconds over which probabilities of a track are averaged; 0 is off', low=0.0, high=60.0
+        1.0,
+        'seconds over which probabilities of a track are averaged; 0 is off',
+        low=0.0,
+        high=60.0,
     )
     track_timeout: float = _parameter(
         1.0, 'seconds after which a face that was not seen again is forgotten', low=0.0, high=60.0
@@ -86,7 +92,9 @@ class Parameters:
     )
     blur_faces: bool = _parameter(False, 'make faces unrecognisable in the annotated picture')
     autostart: bool = _parameter(
-        True, 'configure and activate at start; false waits for a lifecycle manager', read_only=True
+        True,
+        'configure and activate at start; false waits for a lifecycle manager',
+        read_only=True,
     )
 
 

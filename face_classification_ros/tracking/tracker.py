@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +27,14 @@ class Track:
         box: where it was seen last.
         first_seen: stamp in seconds.
         last_seen: stamp in seconds.
+        averages: attribute -> what was seen of it so far.
     """
 
     id: str
     box: Box
     first_seen: float
     last_seen: float
-    _attributes: dict[str, _Average] = field(default_factory=dict)
+    averages: dict[str, _Average] = field(default_factory=dict)
 
     def smoothed(
         self, attribute: str, probabilities: NDArray[np.float32], smoothing_time: float
@@ -42,7 +43,7 @@ class Track:
 
         The weight of a picture falls by 1/e in `smoothing_time` seconds; 0 smooths nothing.
         """
-        average = self._attributes.setdefault(attribute, _Average())
+        average = self.averages.setdefault(attribute, _Average())
         return average.add(probabilities, self.last_seen, smoothing_time)
 
 
@@ -114,6 +115,11 @@ class Tracker:
                 self._tracks.append(track)
             result.append(track)
         return result
+
+    def forget_averages(self) -> None:
+        """Start the averages of all faces anew, as another model's answers need; tracks go on."""
+        for track in self._tracks:
+            track.averages.clear()
 
     def reset(self) -> None:
         """Forget all faces; ids go on."""

@@ -13,12 +13,18 @@ class Augmentation(BaseModel):
 
     model_config = ConfigDict(extra='forbid', frozen=True)
 
-    rotation: float = Field(0.0, ge=0, le=180, description='largest turn in degrees, either way')
-    shift: float = Field(0.0, ge=0, le=0.5, description='largest shift, share of the side')
-    scale: float = Field(0.0, ge=0, le=0.5, description='largest relative change of size')
-    contrast: float = Field(0.0, ge=0, le=1, description='largest relative change of contrast')
-    brightness: float = Field(0.0, ge=0, le=1, description='largest change, share of the range')
-    mirror: bool = Field(False, description='whether every second face is mirrored')
+    rotation: float = Field(
+        default=0.0, ge=0, le=180, description='largest turn in degrees, either way'
+    )
+    shift: float = Field(default=0.0, ge=0, le=0.5, description='largest shift, share of the side')
+    scale: float = Field(default=0.0, ge=0, le=0.5, description='largest relative change of size')
+    contrast: float = Field(
+        default=0.0, ge=0, le=1, description='largest relative change of contrast'
+    )
+    brightness: float = Field(
+        default=0.0, ge=0, le=1, description='largest change, share of the range'
+    )
+    mirror: bool = Field(default=False, description='whether every second face is mirrored')
 
     def apply(
         self, image: NDArray[np.uint8], side: int, random: np.random.Generator

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import re
-import zlib
 from collections.abc import Callable
+import csv
 from dataclasses import dataclass, field
 from pathlib import Path
+import re
+import zlib
 
 import cv2
 import numpy as np
@@ -74,7 +74,7 @@ class FaceDataset:
         return FaceDataset(
             self.attribute,
             self.name,
-            [image for image, kept in zip(self.images, keep) if kept],
+            [image for image, kept in zip(self.images, keep, strict=True) if kept],
             self.truth[keep],
             self.targets[keep],
             {name: column[keep] for name, column in self.groups.items()},
@@ -148,7 +148,7 @@ def _read_fer2013(folder: Path, split: str, vote_share: float) -> FaceDataset:
             votes_rows = list(csv.DictReader(file))
         if len(votes_rows) != len(rows):
             raise ValueError(
-                f'{votes_path} has {len(votes_rows)} rows, fer2013.csv {len(rows)}: not the same set'
+                f'{votes_path} has {len(votes_rows)} rows, fer2013.csv {len(rows)}: they differ'
             )
 
     images, truth, targets = [], [], []

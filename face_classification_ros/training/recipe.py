@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import yaml
 
 from face_classification_ros.training.augmentation import Augmentation
 
@@ -18,25 +18,31 @@ class Recipe(BaseModel):
 
     attribute: Literal['gender', 'emotion']
     network: str = Field(description='name of the network, see `networks`')
-    side: int = Field(48, ge=32, le=512, description='height and width of a face in pixels')
+    side: int = Field(
+        default=48, ge=32, le=512, description='height and width of a face in pixels'
+    )
     colour: Literal['grey', 'bgr'] = 'grey'
     margin: float = Field(
-        0.0,
+        default=0.0,
         ge=-0.4,
         le=2,
         description="what a training picture shows around the face's box on every side, as a "
         "share of the box's longer side; the node cuts its crops alike",
     )
-    epochs: int = Field(30, ge=1, description='how often each face is shown')
-    batch_size: int = Field(64, ge=1)
+    epochs: int = Field(default=30, ge=1, description='how often each face is shown')
+    batch_size: int = Field(default=64, ge=1)
     learning_rate: float = Field(
-        0.002, gt=0, le=1, description='the peak, reached by warm-up and left by a cosine'
+        default=0.002, gt=0, le=1, description='the peak, reached by warm-up and left by a cosine'
     )
-    weight_decay: float = Field(0.01, ge=0, le=1, description='of AdamW')
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description='share spread over all labels')
-    vote_share: float = Field(0.0, ge=0, le=1, description='weight of the FER+ votes')
-    min_age: int = Field(13, ge=0, description='UTKFace faces of younger people are left out')
-    seed: int = Field(1, ge=0, description='of weights, order and augmentation')
+    weight_decay: float = Field(default=0.01, ge=0, le=1, description='of AdamW')
+    label_smoothing: float = Field(
+        default=0.0, ge=0, lt=1, description='share spread over all labels'
+    )
+    vote_share: float = Field(default=0.0, ge=0, le=1, description='weight of the FER+ votes')
+    min_age: int = Field(
+        default=13, ge=0, description='UTKFace faces of younger people are left out'
+    )
+    seed: int = Field(default=1, ge=0, description='of weights, order and augmentation')
     augmentation: Augmentation = Augmentation()
 
     @property

@@ -28,8 +28,9 @@ def train(recipe: Recipe, data: Path, output: Path, *, resume: bool = False) -> 
     """Train a classifier and export it as a model file.
 
     Leaves `recipe.json`, `checkpoint.keras` (network and optimizer after the last whole epoch),
-    `log.csv` (one row per epoch) and `<attribute>_<network>.onnx` in the output folder. A run that was killed
-    goes on from its last whole epoch with `resume` and sees the same faces in the same order.
+    `log.csv` (one row per epoch) and `<attribute>_<network>.onnx` in the output folder. A run
+    that was killed goes on from its last whole epoch with `resume` and sees the same faces in
+    the same order.
 
     Args:
         recipe: what to train and how.
@@ -85,7 +86,10 @@ def train(recipe: Recipe, data: Path, output: Path, *, resume: bool = False) -> 
         initial_epoch=batches.epoch,
         epochs=recipe.epochs,
         validation_data=(validation_faces, np.eye(len(validation.labels))[validation.truth]),
-        callbacks=[_Checkpoint(checkpoint), keras.callbacks.CSVLogger(output / 'log.csv', append=resume)],
+        callbacks=[
+            _Checkpoint(checkpoint),
+            keras.callbacks.CSVLogger(output / 'log.csv', append=resume),
+        ],
     )
     temperature = fit_temperature(network.predict(validation_faces, verbose=0), validation.truth)
     path = output / f'{recipe.attribute}_{recipe.network}.onnx'

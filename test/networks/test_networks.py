@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip('keras', reason='needs the extra [train]')
 
-from face_classification_ros.networks.registry import build_network  # noqa: E402
+from face_classification_ros.networks.registry import build_network
 
 
 @pytest.mark.parametrize(('classes', 'parameters'), [(7, 58_423), (2, 52_658)])

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip('pydantic', reason='needs the extra [train]')
 
-from face_classification_ros.training.augmentation import Augmentation  # noqa: E402
+from face_classification_ros.training.augmentation import Augmentation
 
 
 def gradient(side: int) -> np.ndarray:

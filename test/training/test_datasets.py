@@ -69,7 +69,7 @@ def test_votes_of_another_set_are_refused(tmp_path: Path) -> None:
     """Votes belong to rows by their order, so the number of rows has to agree."""
     write_fer2013(tmp_path, [(0, 90, 'Training', '0,0,0,0,9,0,0,0,0,0')])
     (tmp_path / 'fer2013new.csv').write_text(f'Usage,Image name,{VOTE_COLUMNS}\n')
-    with pytest.raises(ValueError, match='0 rows, fer2013.csv 1'):
+    with pytest.raises(ValueError, match=r'0 rows, fer2013\.csv 1'):
         read_dataset('emotion', tmp_path, 'train', vote_share=0.5)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip('pydantic', reason='needs the extra [train]')
 
-from face_classification_ros.training.recipe import read_recipe  # noqa: E402
+from face_classification_ros.training.recipe import read_recipe
 
 RECIPES = Path(__file__).resolve().parents[2] / 'config' / 'training'
 
@@ -20,7 +20,10 @@ def test_shipped_recipes_are_valid(path: Path) -> None:
 @pytest.mark.parametrize(
     ('text', 'complaint'),
     [
-        ('attribute: gender\nnetwork: x\nepochs: 0', 'epochs: .*greater than or equal to 1, not 0'),
+        (
+            'attribute: gender\nnetwork: x\nepochs: 0',
+            'epochs: .*greater than or equal to 1, not 0',
+        ),
         ('attribute: age\nnetwork: x', "attribute: .*'gender' or 'emotion'"),
         ('attribute: gender\nnetwork: x\nlearning_rte: 1', 'learning_rte: Extra'),
         ('attribute: gender\nnetwork: x\naugmentation: {shift: 9}', 'augmentation.shift: '),

@@ -12,10 +12,10 @@ import pytest
 
 pytest.importorskip('tensorflow', reason='needs the extra [train]')
 
-from face_classification_ros.classification.classifier import Classifier  # noqa: E402
-from face_classification_ros.evaluation.classification import evaluate_classifier  # noqa: E402
-from face_classification_ros.training.datasets import read_dataset  # noqa: E402
-from face_classification_ros.training.trainer import fit_temperature  # noqa: E402
+from face_classification_ros.classification.classifier import Classifier
+from face_classification_ros.evaluation.classification import evaluate_classifier
+from face_classification_ros.training.datasets import read_dataset
+from face_classification_ros.training.trainer import fit_temperature
 
 RECIPE = """
 attribute: gender

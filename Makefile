@@ -1,0 +1,57 @@
+# Everything a developer or a curious person does, from a fresh clone.
+#
+#   make demo    see it work; VIDEO=file, CAMERA=0 or TOPIC=/name for your own pictures
+#   make test    linters, unit tests, tests of real processes, then both ways of installing
+#   make lint    the linters alone
+#   make venv    the environment .venv that the others use
+#   make clean   remove what these made
+
+PYTHON ?= python3
+VENV := .venv
+PACKAGE := face_classification_ros
+
+# .venv brings its own ROS: what a sourced set-up left behind would lead out of it.
+unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH LD_LIBRARY_PATH PYTHONPATH
+unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
+
+BUILD_INPUTS := setup.py pyproject.toml package.xml CMakeLists.txt \
+  $(shell find cmake msg scripts wheel -type f)
+INSTALLED_FOLDERS := $(PACKAGE) config launch resource
+INSTALLED_FILES := $(shell find $(INSTALLED_FOLDERS) -type f -not -path '*/__pycache__/*')
+
+.PHONY: demo test lint venv clean
+
+demo: $(VENV)/demo
+	$(VENV)/bin/face_classification demo --output demo $(if $(VIDEO),--video '$(VIDEO)') \
+	  $(if $(CAMERA),--camera '$(CAMERA)') $(if $(TOPIC),--topic '$(TOPIC)')
+
+test: $(VENV)/test
+	$(VENV)/bin/pytest -m 'not install'
+	$(VENV)/bin/pytest -m install
+
+lint: $(VENV)/test
+	$(VENV)/bin/pytest test/test_linters.py
+
+venv: $(VENV)/test
+
+$(VENV)/wheel: $(BUILD_INPUTS)
+	@echo 'Building the package, this takes a minute or two.'
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	rm -rf $@
+	$(VENV)/bin/python -m pip wheel --quiet --no-deps --wheel-dir $@ .
+
+# One environment; what only the tests need, TensorFlow first of all, is installed for them alone.
+$(VENV)/demo: EXTRAS := demo
+$(VENV)/test: EXTRAS := demo,test,train
+
+# The links are as colcon's --symlink-install: an edit takes effect without another build.
+$(VENV)/demo $(VENV)/test: $(VENV)/wheel $(INSTALLED_FILES)
+	@echo 'Installing into $(VENV), this takes a minute or two the first time.'
+	$(VENV)/bin/python -m pip install --quiet "$$(ls $(VENV)/wheel/*.whl)[$(EXTRAS)]"
+	cp --recursive --symbolic-link --force '$(CURDIR)/$(PACKAGE)' $(VENV)/lib/python3.*/site-packages
+	cp --recursive --symbolic-link --force $(addprefix $(CURDIR)/,config launch resource) \
+	  $(VENV)/share/$(PACKAGE)
+	touch $@
+
+clean:
+	rm -rf $(VENV) build demo install log .mypy_cache .pytest_cache .ruff_cache

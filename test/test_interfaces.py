@@ -1,0 +1,88 @@
+"""The messages are what the manual promises and what other nodes expect on the wire."""
+
+import json
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+import pytest
+import vision_msgs.msg
+
+import face_classification_ros.msg
+
+# Of the official vision_msgs 4.1. Nodes with other hashes do not hear each other.
+VISION_MSGS_HASHES = {
+    'BoundingBox2D': '008eacbb0cf8f26e83795547bed013eec3675485ef386ec056d80eaaf1c1ce2f',
+    'Detection2D': '0d12b69df5c593b3455b7346fac8205437a7d4bcb09b9e0e0b2dde787ded38ea',
+    'Detection2DArray': '214274120007f4a683866481336b70310268cfa107aebe9d594a6acf75bda968',
+    'ObjectHypothesis': '51da43cec11c01957a64d1e05a24acd18aae7745ec30b74348ad5f6d634f7f90',
+    'ObjectHypothesisWithPose': '41c12344c0396c48b81df12467c192d99b2a0eb1463c5c37194e4223251c80bc',
+    'Point2D': 'eab0e83f44ab4de92ceaf76dd7d0e7638f2bdd1d16ffbe16c7a136c48e407247',
+    'Pose2D': 'b0b5d1d7b4c20dd4fcde3ed1d4b289a919290572007d67a97043814db25d3648',
+    'VisionInfo': '95d3116a17484ad91c9a2686e1d54890bbfc3ff6c6a2de137738c4950d45d284',
+}
+
+# Those whose official hash is not at hand: equal fields make equal hashes.
+VISION_MSGS_FIELDS = {
+    'LabelInfo': {
+        'header': 'std_msgs/Header',
+        'class_map': 'sequence<vision_msgs/VisionClass>',
+        'threshold': 'float',
+    },
+    'VisionClass': {'class_id': 'uint16', 'class_name': 'string'},
+}
+
+OUR_FIELDS = {
+    'AttributeEstimate': {
+        'label': 'string',
+        'confidence': 'float',
+        'labels': 'sequence<string>',
+        'probabilities': 'sequence<float>',
+        'frame_probabilities': 'sequence<float>',
+        'observations': 'uint32',
+    },
+    'FaceAttributes': {
+        'track_id': 'string',
+        'roi': 'sensor_msgs/RegionOfInterest',
+        'detection_confidence': 'float',
+        'landmarks': 'sequence<geometry_msgs/Point32>',
+        'gender': 'face_classification_ros/AttributeEstimate',
+        'emotion': 'face_classification_ros/AttributeEstimate',
+        'has_position': 'boolean',
+        'position': 'geometry_msgs/Point',
+        'first_seen': 'builtin_interfaces/Time',
+    },
+    'FaceAttributesArray': {
+        'header': 'std_msgs/Header',
+        'image_width': 'uint32',
+        'image_height': 'uint32',
+        'faces': 'sequence<face_classification_ros/FaceAttributes>',
+        'processing_time': 'float',
+    },
+}
+
+
+@pytest.mark.parametrize('name', VISION_MSGS_HASHES)
+def test_vision_message_has_the_official_type_hash(name: str) -> None:
+    """Whoever listens with the official vision_msgs hears us."""
+    path = Path(get_package_share_directory('vision_msgs'), 'msg', f'{name}.json')
+    hashes = {
+        entry['type_name']: entry['hash_string']
+        for entry in json.loads(path.read_text())['type_hashes']
+    }
+    assert hashes[f'vision_msgs/msg/{name}'] == f'RIHS01_{VISION_MSGS_HASHES[name]}'
+
+
+@pytest.mark.parametrize('name', VISION_MSGS_FIELDS)
+def test_vision_message_has_the_official_fields(name: str) -> None:
+    """Whoever listens with the official vision_msgs hears us."""
+    fields = getattr(vision_msgs.msg, name).get_fields_and_field_types()
+    assert fields == VISION_MSGS_FIELDS[name]
+    assert list(fields) == list(VISION_MSGS_FIELDS[name])
+
+
+@pytest.mark.parametrize('name', OUR_FIELDS)
+def test_our_message_has_the_fields_of_the_manual(name: str) -> None:
+    """A field that changes its name or type breaks the nodes of our users."""
+    fields = getattr(face_classification_ros.msg, name).get_fields_and_field_types()
+    assert fields == OUR_FIELDS[name]
+    assert list(fields) == list(OUR_FIELDS[name])

@@ -1,0 +1,44 @@
+"""The linters of the pre-commit configuration find nothing to complain of."""
+
+import os
+from pathlib import Path
+import shlex
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGURATION = ROOT / '.pre-commit-config.yaml'
+HOOKS = [
+    pytest.param(hook['entry'], id=hook['id'])
+    for repository in yaml.safe_load(CONFIGURATION.read_text())['repos']
+    for hook in repository['hooks']
+]
+
+# The linters of this environment come first, whether or not it is activated.
+PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get('PATH', os.defpath)])
+
+
+def run(entry: str) -> None:
+    """Run a command over the tree, and fail with what it prints."""
+    command = shlex.split(entry)
+    if shutil.which(command[0], path=PATH) is None:
+        pytest.skip(f'{command[0]} is not installed')
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, 'PATH': PATH}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, f'{entry}\n{done.stdout}{done.stderr}'
+
+
+@pytest.mark.parametrize('entry', HOOKS)
+def test_linter_finds_nothing(entry: str) -> None:
+    """What the hook runs before a commit passes over the whole tree."""
+    run(entry)
+
+
+def test_pre_commit_accepts_its_configuration() -> None:
+    """The hooks can be installed."""
+    run(f'pre-commit validate-config {CONFIGURATION}')
