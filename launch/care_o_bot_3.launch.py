@@ -1,0 +1,38 @@
+"""Start the node on the Kinect of a Care-O-bot 3; faces are on /cam3d/face_classification/faces.
+
+Takes the arguments of face_classification.launch.py, too.
+
+Example:
+    ros2 launch face_classification_ros care_o_bot_3.launch.py image_transport:=compressed
+"""
+
+from ament_index_python.packages import get_package_share_path
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration
+
+SHARE = get_package_share_path('face_classification_ros')
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Describe the robot's own defaults, and the node."""
+    defaults = {
+        'image': ('/cam3d/rgb/image_raw', 'topic of the pictures'),
+        'namespace': ('cam3d', 'namespace of the node and its topics'),
+        'params_file': (str(SHARE / 'config' / 'care_o_bot_3.yaml'), 'parameter file of the node'),
+    }
+    return LaunchDescription(
+        [
+            *(
+                DeclareLaunchArgument(name, default_value=value, description=description)
+                for name, (value, description) in defaults.items()
+            ),
+            IncludeLaunchDescription(
+                PythonLaunchDescriptionSource(
+                    str(SHARE / 'launch' / 'face_classification.launch.py')
+                ),
+                launch_arguments=[(name, LaunchConfiguration(name)) for name in defaults],
+            ),
+        ]
+    )
