@@ -37,8 +37,11 @@ venv: $(VENV)/test
 $(VENV)/wheel: $(BUILD_INPUTS)
 	@echo 'Building the package, this takes a minute or two.'
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	rm -rf $@
-	$(VENV)/bin/python -m pip wheel --quiet --no-deps --wheel-dir $@ .
+	rm -rf $@ $@.new
+	$(VENV)/bin/python -m pip wheel --quiet --no-deps --wheel-dir $@.new .
+# The version stays while one develops, and pip leaves an installed version alone.
+	$(VENV)/bin/python -m pip uninstall --quiet --yes $(PACKAGE)
+	mv $@.new $@
 
 # One environment; what only the tests need, TensorFlow first of all, is installed for them alone.
 $(VENV)/demo: EXTRAS := demo

@@ -7,6 +7,7 @@ import sys
 import time
 
 import cv2
+from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import SetParametersResult
 import rclpy
 from rclpy.clock import Clock, ClockType
@@ -106,6 +107,7 @@ class FaceClassificationNode(Node):
             1.0, self._report_silence, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
         self._silence_timer.cancel()
+        self._refuse_impossible_transitions()
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._apply_parameters)
 
@@ -169,6 +171,26 @@ class FaceClassificationNode(Node):
         self._unsubscribe()
         self._silence_timer.cancel()
         return TransitionCallbackReturn.SUCCESS
+
+    def _refuse_impossible_transitions(self) -> None:
+        """Answer who asks for a transition that the present state does not have.
+
+        Jazzy's rclpy raises an error instead, which ends the node (ros2/rclpy issue 1209).
+        """
+        (service,) = (each for each in self.services if each.srv_type is ChangeState)
+        change_state = service.callback
+
+        def change_state_if_possible(
+            request: ChangeState.Request, response: ChangeState.Response
+        ) -> ChangeState.Response:
+            try:
+                return change_state(request, response)
+            except RuntimeError as error:
+                self.get_logger().error(f'no transition: {error}')
+                response.success = False
+                return response
+
+        service.callback = change_state_if_possible
 
     # Parameters
 
@@ -309,8 +331,9 @@ class FaceClassificationNode(Node):
         """Tell whether `max_rate` leaves this picture out, by its stamp."""
         rate = self._settings.max_rate
         elapsed = stamp - self._last_processed
-        # Half a millisecond of jitter must not halve the rate of a camera that runs at it.
-        return rate > 0 and 0 <= elapsed < 1 / rate - 0.0005
+        # Half a millisecond of jitter must not halve the rate of a camera that runs at it. Stamps
+        # that stand still or go back say nothing of time.
+        return rate > 0 and 0 < elapsed < 1 / rate - 0.0005
 
     def _publish_annotated(
         self, image: Image, faces: list, message: ImageMessage | CompressedImage
@@ -405,29 +428,16 @@ def main(args: list[str] | None = None) -> int:
                 # Its reason is in the log, or a signal came meanwhile.
                 return 2 if rclpy.ok() else 0
             node.trigger_activate()
-        _spin(node)
+        rclpy.spin(node)
     except (ValueError, ParameterException) as error:
         print(f'{NODE_NAME}: {error}', file=sys.stderr)
         return 2
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except RuntimeError:
-        # What rclpy raises where a signal ended ROS in the middle of the start.
+        # What rclpy raises where a signal ends ROS in the middle of the start or of a callback.
         if rclpy.ok():
             raise
     finally:
         rclpy.try_shutdown()
     return 0
-
-
-def _spin(node: FaceClassificationNode) -> None:
-    """Work until ROS ends."""
-    while rclpy.ok():
-        try:
-            rclpy.spin(node)
-        except RuntimeError as error:
-            # Jazzy's rclpy raises it where somebody asks for a transition that the present state
-            # does not have (ros2/rclpy issue 1209), and that must not end the node. A signal that
-            # ends ROS in the middle of a callback shows the same way.
-            if rclpy.ok():
-                node.get_logger().error(str(error))

@@ -31,7 +31,7 @@ def write_picture(path: Path, value: int) -> None:
 
 
 def test_fer2013_splits_go_by_usage(tmp_path: Path) -> None:
-    """PublicTest is the validation split, Training the one to learn from."""
+    """The validation split is PublicTest, the one to learn from Training."""
     write_fer2013(
         tmp_path,
         [

@@ -21,7 +21,7 @@ RECIPE = """
 attribute: gender
 network: mini_xception
 epochs: {epochs}
-batch_size: 16
+batch_size: 8
 learning_rate: 0.01
 augmentation: {{shift: 0.05, mirror: true}}
 """
@@ -61,7 +61,7 @@ def test_a_killed_run_goes_on_where_it_stopped_and_learns(tmp_path: Path, data: 
 
     A run is refused where another is, and where the recipe is another.
     """
-    process = start_training(tmp_path, data, 8)
+    process = start_training(tmp_path, data, 12)
     log = tmp_path / 'run' / 'log.csv'
     while not log.exists() or len(epochs_in(log)) < 2:
         assert process.poll() is None, process.communicate()[1]
@@ -69,17 +69,17 @@ def test_a_killed_run_goes_on_where_it_stopped_and_learns(tmp_path: Path, data: 
     process.send_signal(signal.SIGKILL)
     process.communicate()
 
-    again = start_training(tmp_path, data, 8)
+    again = start_training(tmp_path, data, 12)
     assert 'holds a run already; go on with --resume' in again.communicate()[1]
     assert again.returncode == 2
-    other = start_training(tmp_path, data, 9, '--resume')
+    other = start_training(tmp_path, data, 13, '--resume')
     assert 'holds a run by another recipe' in other.communicate()[1]
     assert other.returncode == 2
 
-    resumed = start_training(tmp_path, data, 8, '--resume')
+    resumed = start_training(tmp_path, data, 12, '--resume')
     output, errors = resumed.communicate()
     assert resumed.returncode == 0, errors
-    assert sorted(set(epochs_in(log))) == list(range(8))
+    assert sorted(set(epochs_in(log))) == list(range(12))
     model = Path(output.splitlines()[-1])
 
     report = evaluate_classifier(Classifier(model), read_dataset('gender', data, 'val'), 'val')
