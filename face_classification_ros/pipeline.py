@@ -14,7 +14,7 @@ from face_classification_ros.detection import Detector
 from face_classification_ros.face import Detection, Estimate, Face, Image, largest_first
 from face_classification_ros.tracking.tracker import Track, Tracker
 
-THRESHOLDS = {'gender': 0.7, 'emotion': 0.4}
+THRESHOLDS = {'gender': 0.7, 'emotion': 0.5}
 """Attribute -> probability below which a label is "unknown", unless the user says otherwise."""
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import cv2
-from face_classification_ros import drawing
-from face_classification_ros.face import Box, Detection, Estimate, Face, Image
 import numpy as np
 import pytest
+
+from face_classification_ros import drawing
+from face_classification_ros.face import Box, Detection, Estimate, Face, Image
 
 GENDERS = ('woman', 'man')
 EMOTIONS = ('angry', 'disgust', 'fear', 'happy', 'sad', 'surprise', 'neutral')

@@ -100,7 +100,8 @@ class Classifier:
             raise self._foreign(f'it has not the one input {INPUT!r} of type uint8')
         colour = self.properties.get('colour', '')
         channels = {'grey': 1, 'bgr': 3}.get(colour)
-        if len(shape) != 4 or shape[1] != shape[2] or shape[3] != channels:
+        is_square = len(shape) == 4 and isinstance(shape[1], int) and shape[1] == shape[2]
+        if not is_square or shape[3] != channels:
             raise self._foreign(f'its input {shape} does not fit its colour {colour!r}')
         if isinstance(shape[0], int):
             raise self._foreign(f'it takes {shape[0]} face(s) at a time, not any number')

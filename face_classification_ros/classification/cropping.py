@@ -64,8 +64,11 @@ def crop_faces(image: Image, boxes: Sequence[Box], form: CropForm) -> NDArray[np
 
 def _square_around(image: Image, box: Box, margin: float) -> Image:
     side = max(2, round(max(box.width, box.height) * (1 + 2 * margin)))
-    left = round(box.x + box.width / 2 - side / 2)
-    top = round(box.y + box.height / 2 - side / 2)
+    height, width = image.shape[:2]
+    # No farther out than the picture's last pixels: with a negative margin the square may lie
+    # beyond the edge where the box does not.
+    left = min(max(round(box.x + box.width / 2 - side / 2), 1 - side), width - 1)
+    top = min(max(round(box.y + box.height / 2 - side / 2), 1 - side), height - 1)
     inside = image[max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)]
     if inside.shape[0] == side and inside.shape[1] == side:
         return inside

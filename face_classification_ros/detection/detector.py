@@ -43,7 +43,8 @@ def create_detector(
     Args:
         name: one of `DETECTORS`.
         model: path of the model: for `yunet` an ONNX file, for `haar` an OpenCV cascade
-            ("" takes the frontal face that OpenCV brings); `libfacedetection` has its own.
+            ("" takes the frontal face that OpenCV brings); `libfacedetection` has its own and
+            does not look at it, so that a node can change from one to the other step by step.
         threshold: faces below this confidence are dropped, 0 to 1.
         width: the longest side of the picture that is searched, 32 to 4096 pixels; a larger
             picture is scaled down to it, a smaller one is taken as it is.
@@ -85,10 +86,5 @@ def create_detector(
     else:
         from face_classification_ros.detection.libfacedetection import LibFaceDetection
 
-        if model:
-            raise ValueError(
-                f'detector model {model}: libfacedetection brings its own, '
-                'leave it empty or choose yunet or haar'
-            )
         finder = LibFaceDetection(threads)
     return ScalingDetector(finder, threshold, width, min_face_size)

@@ -99,14 +99,15 @@ class FaceClassificationNode(Node):
         self._candidate: FacePipeline | None = None
         self._subscription: Subscription | None = None
         self._last_arrival = 0.0
+        self._incompatible_since = float('inf')
         self._last_processed = float('-inf')
         self._malformed = 0
         # Of the steady clock: with `use_sim_time` and a recording that is not played, ROS's clock
-        # stands still.
-        self._silence_timer = self.create_timer(
-            1.0, self._report_silence, clock=Clock(clock_type=ClockType.STEADY_TIME)
+        # stands still. It runs in every state, as rclpy now and then sleeps through a SIGTERM
+        # while nothing happens.
+        self._watch = self.create_timer(
+            1.0, self._report_troubles, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
-        self._silence_timer.cancel()
         self._refuse_impossible_transitions()
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._apply_parameters)
@@ -149,7 +150,6 @@ class FaceClassificationNode(Node):
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Leave the camera and the processor to others."""
         self._unsubscribe()
-        self._silence_timer.cancel()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -169,7 +169,6 @@ class FaceClassificationNode(Node):
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop working; what is left goes with the process."""
         self._unsubscribe()
-        self._silence_timer.cancel()
         return TransitionCallbackReturn.SUCCESS
 
     def _refuse_impossible_transitions(self) -> None:
@@ -270,6 +269,7 @@ class FaceClassificationNode(Node):
         message_type: type = ImageMessage
         if parameters.image_transport == 'compressed':
             topic, message_type = f'{topic}/compressed', CompressedImage
+        self._incompatible_since = float('inf')
         reliable = parameters.image_reliability == 'reliable'
         self._subscription = self.create_subscription(
             message_type,
@@ -283,11 +283,10 @@ class FaceClassificationNode(Node):
                 else ReliabilityPolicy.BEST_EFFORT,
             ),
             event_callbacks=SubscriptionEventCallbacks(
-                incompatible_qos=self._report_incompatible_qos
+                incompatible_qos=self._note_incompatible_publisher
             ),
         )
         self._last_arrival = time.monotonic()
-        self._silence_timer.reset()
         self.get_logger().info(
             f'pictures from {self._describe_subscription()}, converted by {converter().name}'
         )
@@ -361,10 +360,21 @@ class FaceClassificationNode(Node):
 
     # What a user must be told
 
+    def _report_troubles(self) -> None:
+        """Say why there are no faces, once a second at most."""
+        if self._subscription is None:
+            return
+        now = time.monotonic()
+        # Not at once: the name of a publisher's node comes a moment after the publisher.
+        if now - self._incompatible_since >= 1:
+            self._incompatible_since = float('inf')
+            self._report_incompatible_publisher()
+        if now - self._last_arrival >= SILENCE:
+            self._report_silence()
+
     def _report_silence(self) -> None:
         """Say what the node waits for when no picture came for some seconds."""
-        if self._subscription is None or time.monotonic() - self._last_arrival < SILENCE:
-            return
+        assert self._subscription is not None
         self._last_arrival = time.monotonic()
         publishers = self.get_publishers_info_by_topic(self._subscription.topic_name)
         if publishers:
@@ -383,7 +393,10 @@ class FaceClassificationNode(Node):
             f'no picture for {SILENCE:.0f} s on {self._describe_subscription()}: {found}'
         )
 
-    def _report_incompatible_qos(self, event: QoSRequestedIncompatibleQoSInfo) -> None:
+    def _note_incompatible_publisher(self, event: QoSRequestedIncompatibleQoSInfo) -> None:
+        self._incompatible_since = time.monotonic()
+
+    def _report_incompatible_publisher(self) -> None:
         assert self._subscription is not None
         publishers = self.get_publishers_info_by_topic(self._subscription.topic_name)
         self.get_logger().warning(

@@ -129,7 +129,7 @@ class Tracker:
 def _distance(one: Box, other: Box) -> float | None:
     """Distance of two centres in sides of the boxes; None where it cannot be one face."""
     size, other_size = math.sqrt(one.area), math.sqrt(other.area)
-    if not 1 / MAX_GROWTH <= size / other_size <= MAX_GROWTH:
+    if not 0 < max(size, other_size) <= MAX_GROWTH * min(size, other_size):
         return None
     distance = math.hypot(
         one.x + one.width / 2 - other.x - other.width / 2,

@@ -10,12 +10,13 @@ import tracemalloc
 from typing import Any
 
 import cv2
-from face_classification_ros.ros import images
 import numpy as np
 from numpy.typing import NDArray
 import pytest
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
+
+from face_classification_ros.ros import images
 
 HEIGHT, WIDTH = 6, 8
 BGR = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)

@@ -1,0 +1,329 @@
+"""The two ends of a test over real DDS: the node as a process, and a peer that talks to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+from ament_index_python.packages import get_package_prefix
+from builtin_interfaces.msg import Time
+import cv2
+from lifecycle_msgs.srv import ChangeState, GetState
+import numpy as np
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue, SetParametersResult
+from rcl_interfaces.srv import SetParameters, SetParametersAtomically
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import Image as ImageMessage
+import skimage.data
+from std_msgs.msg import Header
+
+from face_classification_ros.face import Box, Image
+from face_classification_ros.msg import FaceAttributes, FaceAttributesArray
+
+TIMEOUT = 60.0
+"""Seconds after which a test gives up: far more than anything takes on a busy machine."""
+
+RESPONSE_TIMEOUT = 10.0
+"""Seconds after which the response of a service must have got lost."""
+
+RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+BEST_EFFORT = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
+LATCHED = QoSProfile(
+    depth=1,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
+
+# Small enough that no picture is lost in the shared memory of Fast DDS as it is installed.
+HEAD: Image = np.ascontiguousarray(skimage.data.astronaut()[20:220, 130:330, ::-1])
+"""The head of Eileen Collins, who is a woman and smiles; BGR."""
+
+FACE = Box(48, 43, 90, 113)
+"""Where her face is in `HEAD`."""
+
+BLANK: Image = np.full((120, 160, 3), 128, np.uint8)
+"""A picture without a face."""
+
+
+def image_message(image: Image, encoding: str = 'bgr8') -> ImageMessage:
+    """Make a message of a BGR picture in bgr8, rgb8 or mono8; the stamp is set when it is sent."""
+    pixels = {
+        'bgr8': lambda: image,
+        'rgb8': lambda: image[..., ::-1],
+        'mono8': lambda: cv2.cvtColor(image, cv2.COLOR_BGR2GRAY),
+    }[encoding]()
+    height, width = image.shape[:2]
+    message = ImageMessage(height=height, width=width, encoding=encoding)
+    message.step = pixels.nbytes // height
+    message.data.frombytes(np.ascontiguousarray(pixels))
+    return message
+
+
+def compressed_message(image: Image, suffix: str) -> CompressedImage:
+    """Make a message of a BGR picture in jpeg or png, as image_transport does."""
+    encoded = cv2.imencode(f'.{suffix}', image)[1]
+    message = CompressedImage(format=f'bgr8; {suffix} compressed bgr8')
+    message.data.frombytes(encoded)
+    return message
+
+
+def box_of(face: FaceAttributes) -> Box:
+    """Give the box of a face in a message."""
+    roi = face.roi
+    return Box(roi.x_offset, roi.y_offset, roi.width, roi.height)
+
+
+class NodeProcess:
+    """The node as a user starts it, with its log in a file."""
+
+    def __init__(self, log: Path, domain: int, arguments: tuple[str, ...]) -> None:
+        """Start the process; `arguments` come after `--ros-args`."""
+        program = Path(sys.executable).parent / 'face_classification_node'
+        if not program.exists():
+            # Where colcon puts it.
+            prefix = Path(get_package_prefix('face_classification_ros'))
+            program = prefix / 'lib' / 'face_classification_ros' / 'face_classification_node'
+        self._path = log
+        environment = {
+            **os.environ,
+            'PYTHONUNBUFFERED': '1',
+            'RCUTILS_COLORIZED_OUTPUT': '0',
+            'ROS_DOMAIN_ID': str(domain),
+            'ROS_LOG_DIR': str(log.parent / 'ros_logs'),
+        }
+        with log.open('w') as file:
+            self._process = subprocess.Popen(
+                [str(program), '--ros-args', *arguments],
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env=environment,
+            )
+
+    @property
+    def log(self) -> str:
+        """What the node has printed so far."""
+        return self._path.read_text()
+
+    @property
+    def running(self) -> bool:
+        """Whether the process has not ended yet."""
+        return self._process.poll() is None
+
+    def wait_for_log(self, text: str, timeout: float = TIMEOUT) -> str:
+        """Wait for a line that contains `text`, and give it."""
+        end = time.monotonic() + timeout
+        while True:
+            running = self.running
+            for line in self.log.splitlines():
+                if text in line:
+                    return line
+            assert running, f'the node ended before it said {text!r}:\n{self.log}'
+            assert time.monotonic() < end, f'the node never said {text!r}:\n{self.log}'
+            time.sleep(0.02)
+
+    def wait(self, timeout: float = TIMEOUT) -> int:
+        """Wait for the end of the process, and give its exit code."""
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f'the node did not end in {timeout} s:\n{self.log}') from None
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> int:
+        """Send a signal, and give the exit code."""
+        self._process.send_signal(how)
+        return self.wait()
+
+    def send(self, how: signal.Signals) -> None:
+        """Send a signal."""
+        self._process.send_signal(how)
+
+    def kill(self) -> None:
+        """End the process whatever it does; one that has ended stays as it is."""
+        self._process.kill()
+        self._process.wait()
+
+
+class Peer:
+    """A ROS node of the test itself: a camera, a subscriber and a client in one."""
+
+    def __init__(self, domain: int, name: str = 'peer') -> None:
+        """Join a domain."""
+        self._context = Context()
+        rclpy.init(context=self._context, domain_id=domain)
+        self.node = Node(
+            name, context=self._context, enable_rosout=False, start_parameter_services=False
+        )
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self._clients: dict[str, Any] = {}
+
+    def close(self) -> None:
+        """Leave the domain."""
+        self._executor.shutdown()
+        self.node.destroy_node()
+        self._context.try_shutdown()
+
+    def happens(self, predicate: Callable[[], Any], timeout: float) -> Any:
+        """Receive messages until the predicate gives something true or time is up; give it."""
+        end = time.monotonic() + timeout
+        while not (result := predicate()) and time.monotonic() < end:
+            self._executor.spin_once(timeout_sec=0.02)
+        return result
+
+    def wait_for(
+        self, predicate: Callable[[], Any], what: str = '', timeout: float = TIMEOUT
+    ) -> Any:
+        """Receive messages until the predicate gives something true, and give that."""
+        result = self.happens(predicate, timeout)
+        assert result, f'waited {timeout} s in vain for {what or predicate}'
+        return result
+
+    def spin(self, duration: float) -> None:
+        """Receive messages for some seconds, where there is nothing to wait for."""
+        end = time.monotonic() + duration
+        while time.monotonic() < end:
+            self._executor.spin_once(timeout_sec=0.005)
+
+    def collect(self, kind: type, topic: str, qos: QoSProfile = RELIABLE) -> list[Any]:
+        """Subscribe; give the list into which the messages come."""
+        messages: list[Any] = []
+        self.node.create_subscription(kind, topic, messages.append, qos)
+        return messages
+
+    def call(self, kind: type, name: str, request: Any) -> Any:
+        """Call a service and give its response; for services that may be called twice."""
+        end = time.monotonic() + TIMEOUT
+        while (response := self._call_once(kind, name, request)) is None:
+            assert time.monotonic() < end, f'no answer of {name} within {TIMEOUT} s'
+        return response
+
+    def _call_once(self, kind: type, name: str, request: Any) -> Any:
+        """Call a service and give its response, None where that got lost.
+
+        It does where the server gets the request before it knows of the client's reader, which
+        happens on a busy machine. The client is kept, so that it does so the first time only.
+        """
+        if name not in self._clients:
+            self._clients[name] = self.node.create_client(kind, name)
+        client = self._clients[name]
+        self.wait_for(client.service_is_ready, f'the service {name}')
+        future = client.call_async(request)
+        self.happens(future.done, RESPONSE_TIMEOUT)
+        return future.result()
+
+    def set_parameter(self, name: str, value: bool | int | float | str) -> SetParametersResult:
+        """Set a parameter of the node as `ros2 param set` does."""
+        request = SetParameters.Request(parameters=[_parameter(name, value)])
+        response = self.call(SetParameters, '/face_classification/set_parameters', request)
+        return response.results[0]
+
+    def set_parameters(self, **values: bool | int | float | str) -> SetParametersResult:
+        """Set parameters of the node, all or none of them."""
+        request = SetParametersAtomically.Request(
+            parameters=[_parameter(name, value) for name, value in values.items()]
+        )
+        service = '/face_classification/set_parameters_atomically'
+        return self.call(SetParametersAtomically, service, request).result
+
+    def change_state(self, transition: int) -> bool:
+        """Ask the node for a transition of its life cycle; tell whether it was done."""
+        before = self.state()
+        request = ChangeState.Request()
+        request.transition.id = transition
+        response = self._call_once(ChangeState, '/face_classification/change_state', request)
+        return self.state() != before if response is None else bool(response.success)
+
+    def state(self) -> str:
+        """Give the state of the node's life cycle."""
+        response = self.call(GetState, '/face_classification/get_state', GetState.Request())
+        return str(response.current_state.label)
+
+
+class Camera:
+    """Publishes pictures and gets the node's answers to them."""
+
+    def __init__(
+        self,
+        peer: Peer,
+        topic: str = '/image',
+        faces: str = '/face_classification/faces',
+        *,
+        kind: type = ImageMessage,
+        qos: QoSProfile = RELIABLE,
+    ) -> None:
+        """Offer pictures and subscribe to faces."""
+        self._peer = peer
+        self._publisher = peer.node.create_publisher(kind, topic, qos)
+        self._next_stamp = 1_000_000_000
+        self.answers: list[FaceAttributesArray] = peer.collect(FaceAttributesArray, faces)
+
+    def close(self) -> None:
+        """Offer no pictures any more."""
+        self._peer.node.destroy_publisher(self._publisher)
+
+    def matches(self) -> int:
+        """Give the number of subscribers that this camera found."""
+        return int(self._publisher.get_subscription_count())
+
+    def publish(
+        self, message: ImageMessage | CompressedImage, stamp: float | None = None
+    ) -> Header:
+        """Send a picture once; a tenth of a second after the last one, by its stamp.
+
+        Returns:
+            the header that it was sent with.
+        """
+        nanoseconds = self._next_stamp if stamp is None else round(stamp * 1e9)
+        self._next_stamp = nanoseconds + 100_000_000
+        whole, rest = divmod(nanoseconds, 1_000_000_000)
+        message.header = Header(stamp=Time(sec=whole, nanosec=rest), frame_id='head_camera')
+        self._publisher.publish(message)
+        return message.header
+
+    def connect(self, message: ImageMessage | CompressedImage | None = None) -> None:
+        """Wait until the node answers, so that nothing sent from now on is lost."""
+        self._peer.wait_for(self.matches, 'a subscriber to the pictures')
+        message = message or image_message(BLANK)
+        patience = 0.1
+        # The node may know this camera before it knows that somebody wants the answers.
+        while not self._peer.happens(self._answer_to(self.publish(message)), patience):
+            assert patience < TIMEOUT, 'the node answers no picture'
+            patience *= 1.5
+        self.answers.clear()
+
+    def _answer_to(self, header: Header) -> Callable[[], FaceAttributesArray | None]:
+        return lambda: next((each for each in self.answers if each.header == header), None)
+
+    def ask(
+        self, message: ImageMessage | CompressedImage, stamp: float | None = None
+    ) -> FaceAttributesArray:
+        """Send a picture and give the node's answer to it."""
+        header = self.publish(message, stamp)
+        return self._peer.wait_for(
+            self._answer_to(header), f'the answer to the picture of {header.stamp}'
+        )
+
+
+def _parameter(name: str, value: bool | int | float | str) -> Parameter:
+    content = ParameterValue()
+    if isinstance(value, bool):
+        content.type, content.bool_value = ParameterType.PARAMETER_BOOL, value
+    elif isinstance(value, int):
+        content.type, content.integer_value = ParameterType.PARAMETER_INTEGER, value
+    elif isinstance(value, float):
+        content.type, content.double_value = ParameterType.PARAMETER_DOUBLE, value
+    else:
+        content.type, content.string_value = ParameterType.PARAMETER_STRING, value
+    return Parameter(name=name, value=content)

@@ -1,0 +1,103 @@
+"""Who may import whom: the core runs without ROS, and nothing but training needs TensorFlow."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+PACKAGE = 'face_classification_ros'
+
+# Also tells of imports that fail and are caught: what is not installed would not show otherwise.
+PROGRAM = """
+import importlib, json, sys
+
+class Watcher:
+    names = []
+
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        cls.names.append(name)
+
+sys.meta_path.insert(0, Watcher)
+before = set(sys.modules)
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+print(json.dumps(sorted(set(sys.modules) - before | set(Watcher.names))))
+"""
+
+CORE = [
+    'face',
+    'detection',
+    'detection.haar',
+    'detection.libfacedetection',
+    'detection.yunet',
+    'classification.classifier',
+    'classification.cropping',
+    'tracking.tracker',
+    'drawing',
+    'pipeline',
+    'cli',
+]
+ROS = {'rclpy', 'sensor_msgs', 'std_msgs'}
+TENSORFLOW = {'tensorflow', 'keras', 'tf_keras'}
+
+
+def imports_of(*names: str) -> set[str]:
+    """Give the names of all modules that importing ours asks for, in a fresh process."""
+    done = subprocess.run(
+        [sys.executable, '-c', PROGRAM, *(f'{PACKAGE}.{name}' for name in names)],
+        capture_output=True,
+        text=True,
+        # Away from the source tree, which has no messages.
+        cwd='/',
+    )
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def packages(modules: set[str]) -> set[str]:
+    """Give the outermost packages of modules."""
+    return {name.partition('.')[0] for name in modules}
+
+
+@pytest.mark.parametrize('name', CORE)
+def test_core_needs_neither_ros_nor_tensorflow(name: str) -> None:
+    """Whoever has pictures and no robot can use it."""
+    assert not packages(imports_of(name)) & (ROS | TENSORFLOW)
+
+
+@pytest.mark.parametrize(
+    'name, allowed',
+    [
+        ('face', ()),
+        ('detection', ('face', 'detection')),
+        ('detection.haar', ('face', 'detection')),
+        ('detection.libfacedetection', ('face', 'detection')),
+        ('detection.yunet', ('face', 'detection')),
+        ('classification.classifier', ('face', 'classification')),
+        ('classification.cropping', ('face', 'classification')),
+        ('tracking.tracker', ('face', 'tracking')),
+        ('drawing', ('face',)),
+    ],
+)
+def test_part_knows_of_ours_only_what_a_face_is(name: str, allowed: tuple[str, ...]) -> None:
+    """Parts can be replaced one by one, since none knows another."""
+    ours = {each for each in imports_of(name) if each.startswith(f'{PACKAGE}.')}
+    allowed_names = {each.partition('.')[0] for each in (*allowed, name)}
+    assert {each.split('.')[1] for each in ours} <= allowed_names
+
+
+def test_node_needs_no_tensorflow() -> None:
+    """A robot runs model files with ONNX Runtime alone."""
+    names = packages(imports_of('ros.node'))
+    assert 'rclpy' in names
+    assert not names & TENSORFLOW
+
+
+@pytest.mark.parametrize('name', ['training.datasets', 'training.recipe'])
+def test_training_needs_no_ros(name: str) -> None:
+    """Whoever trains has no robot; data and recipes are read without TensorFlow, too."""
+    if name == 'training.recipe':
+        pytest.importorskip('pydantic')
+    assert not packages(imports_of(name)) & (ROS | TENSORFLOW)

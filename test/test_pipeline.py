@@ -1,0 +1,178 @@
+"""Detection, classification and tracking put together, with parts whose answers are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+import pytest
+
+from face_classification_ros.classification.cropping import CropForm
+from face_classification_ros.face import Box, Detection, Image
+from face_classification_ros.pipeline import FacePipeline, load_classifiers
+from face_classification_ros.tracking.tracker import Tracker
+
+GENDERS = ('woman', 'man')
+EMOTIONS = ('sad', 'happy')
+SMALL, LARGE = Box(10, 10, 20, 20), Box(60, 20, 50, 50)
+THRESHOLDS = {'gender': 0.0, 'emotion': 0.0}
+
+MakeModel = Callable[..., Path]
+
+
+class KnownFaces:
+    """A detector that finds the same faces in every picture."""
+
+    def __init__(self, *boxes: Box) -> None:
+        """Make it find these."""
+        self.boxes = boxes
+
+    def detect(self, image: Image) -> list[Detection]:
+        """See `Detector.detect`."""
+        return [Detection(box, 0.9) for box in self.boxes]
+
+
+class BrightnessClassifier:
+    """Says how bright a crop is, as the probability of the first label; counts its calls."""
+
+    def __init__(self, **labels: tuple[str, ...]) -> None:
+        """Make it tell these attributes."""
+        self.labels = labels
+        self.form = CropForm(8, 0.0, 'grey')
+        self.calls: list[int] = []
+
+    def classify(self, crops: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """See `Classifier.classify`."""
+        self.calls.append(len(crops))
+        bright = crops.reshape(len(crops), -1).mean(1) / 255
+        answer = np.stack([bright, 1 - bright], axis=1).astype(np.float32)
+        return dict.fromkeys(self.labels, answer)
+
+
+def picture(small: int = 51, large: int = 204) -> Image:
+    """Make a picture whose two faces have these brightnesses."""
+    image = np.zeros((100, 160, 3), np.uint8)
+    image[10:30, 10:30], image[20:70, 60:110] = small, large
+    return image
+
+
+def pipeline_of(
+    *boxes: Box, tracker: Tracker | None = None, smoothing_time: float = 0.0, **classifiers: Any
+) -> FacePipeline:
+    """Put together a pipeline of known parts."""
+    return FacePipeline(KnownFaces(*boxes), classifiers, tracker, THRESHOLDS, smoothing_time)
+
+
+def test_faces_are_largest_first_each_with_its_own_answer() -> None:
+    """The answers follow their faces when those are sorted."""
+    gender = BrightnessClassifier(gender=GENDERS)
+    large, small = pipeline_of(SMALL, LARGE, gender=gender).process(picture())
+    assert (large.detection.box, small.detection.box) == (LARGE, SMALL)
+    assert large.gender and small.gender
+    assert np.allclose(large.gender.probabilities, [0.8, 0.2])
+    assert np.allclose(small.gender.probabilities, [0.2, 0.8])
+    assert (large.gender.label, small.gender.label) == ('woman', 'man')
+
+
+def test_all_faces_are_classified_in_one_call() -> None:
+    """A crowd costs one call per model, and nobody costs none."""
+    gender = BrightnessClassifier(gender=GENDERS)
+    pipeline = pipeline_of(SMALL, LARGE, gender=gender)
+    pipeline.process(picture())
+    assert gender.calls == [2]
+    assert pipeline_of(gender=gender).process(picture()) == []
+    assert gender.calls == [2]
+
+
+def test_model_of_both_attributes_is_called_once() -> None:
+    """A blended model does its work once per picture."""
+    blended = BrightnessClassifier(gender=GENDERS, emotion=EMOTIONS)
+    (face,) = pipeline_of(LARGE, gender=blended, emotion=blended).process(picture())
+    assert blended.calls == [1]
+    assert face.gender and face.emotion
+    assert (face.gender.label, face.emotion.label) == ('woman', 'sad')
+
+
+@pytest.mark.parametrize('attributes', [(), ('gender',), ('emotion',)])
+def test_attribute_without_a_model_is_none(attributes: tuple[str, ...]) -> None:
+    """What is switched off is not told, and the rest still is."""
+    labels = {'gender': GENDERS, 'emotion': EMOTIONS}
+    classifiers: dict[str, Any] = {
+        each: BrightnessClassifier(**{each: labels[each]}) for each in attributes
+    }
+    (face,) = pipeline_of(LARGE, **classifiers).process(picture())
+    assert (face.gender is not None) == ('gender' in attributes)
+    assert (face.emotion is not None) == ('emotion' in attributes)
+
+
+def test_probability_below_the_threshold_is_unknown() -> None:
+    """The label is unknown; the probabilities are told all the same."""
+    pipeline = pipeline_of(LARGE, gender=BrightnessClassifier(gender=GENDERS))
+    for threshold, label in ((0.79, 'woman'), (0.81, 'unknown')):
+        pipeline.thresholds = {'gender': threshold}
+        (face,) = pipeline.process(picture())
+        assert face.gender
+        assert face.gender.label == label
+        assert face.gender.confidence == pytest.approx(0.8, abs=1e-5)
+
+
+def test_answers_are_smoothed_along_a_track() -> None:
+    """The newest picture is told beside the average."""
+    pipeline = pipeline_of(
+        LARGE,
+        tracker=Tracker(timeout=9),
+        smoothing_time=2.0,
+        gender=BrightnessClassifier(gender=GENDERS),
+    )
+    (first,) = pipeline.process(picture(large=204), stamp=5.0)
+    (second,) = pipeline.process(picture(large=51), stamp=6.0)
+    assert first.track_id == second.track_id != ''
+    assert second.first_seen == 5.0
+    assert second.gender
+    kept = math.exp(-1 / 2)
+    expected = (0.8 * kept + 0.2) / (kept + 1)
+    assert second.gender.probabilities[0] == pytest.approx(expected, abs=1e-5)
+    assert second.gender.frame_probabilities[0] == pytest.approx(0.2, abs=1e-5)
+    assert second.gender.observations == 2
+
+
+def test_pictures_that_do_not_follow_each_other_are_not_tracked() -> None:
+    """Without a tracker there are no ids, and each picture stands for itself."""
+    pipeline = pipeline_of(LARGE, smoothing_time=2.0, gender=BrightnessClassifier(gender=GENDERS))
+    pipeline.process(picture(large=204), stamp=5.0)
+    (face,) = pipeline.process(picture(large=51), stamp=6.0)
+    assert (face.track_id, face.first_seen) == ('', 6.0)
+    assert face.gender
+    assert face.gender.observations == 1
+    assert face.gender.probabilities[0] == pytest.approx(0.2, abs=1e-5)
+
+
+def test_file_named_twice_is_loaded_once(make_model: MakeModel) -> None:
+    """A blended model takes its memory once."""
+    path = str(make_model({'gender': GENDERS, 'emotion': EMOTIONS}))
+    classifiers = load_classifiers({'gender': path, 'emotion': path})
+    assert classifiers['gender'] is classifiers['emotion']
+
+
+def test_empty_path_switches_an_attribute_off(make_model: MakeModel) -> None:
+    """What is not loaded is not there."""
+    path = str(make_model({'gender': GENDERS}))
+    assert set(load_classifiers({'gender': path, 'emotion': ''})) == {'gender'}
+    assert load_classifiers({'gender': '', 'emotion': ''}) == {}
+
+
+def test_model_of_another_attribute_is_refused(make_model: MakeModel) -> None:
+    """The error says what the file tells and what it does not."""
+    path = str(make_model({'emotion': EMOTIONS}))
+    with pytest.raises(ValueError, match=r'brightness\.onnx tells emotion, not gender'):
+        load_classifiers({'gender': path, 'emotion': path})
+
+
+def test_missing_model_is_named(tmp_path: Path) -> None:
+    """The error says which file was looked for."""
+    with pytest.raises(FileNotFoundError, match=r'nothing\.onnx does not exist'):
+        load_classifiers({'gender': str(tmp_path / 'nothing.onnx'), 'emotion': ''})

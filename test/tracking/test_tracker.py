@@ -1,0 +1,185 @@
+"""Faces keep their ids from picture to picture, and what is known of them is averaged."""
+
+import math
+
+import numpy as np
+import pytest
+
+from face_classification_ros.face import Box, Detection
+from face_classification_ros.tracking.tracker import Tracker
+
+WOMAN = np.array([0.9, 0.1], np.float32)
+MAN = np.array([0.2, 0.8], np.float32)
+SAD = np.array([0, 0, 1], np.float32)
+
+
+def face(x: float, y: float = 100, side: float = 50) -> Detection:
+    """Make a detection with a centre at x, y."""
+    return Detection(Box(x - side / 2, y - side / 2, side, side), 0.9)
+
+
+def ids(tracker: Tracker, stamp: float, *faces: Detection) -> list[str]:
+    """Give the ids of the faces of a picture."""
+    return [track.id for track in tracker.update(faces, stamp)]
+
+
+def test_moving_face_keeps_its_id() -> None:
+    """A face that crosses the picture, half its width a time, is one face."""
+    tracker = Tracker(timeout=1)
+    found = [ids(tracker, i / 10, face(50 + 25 * i, 100 + 5 * i, 50 + 2 * i)) for i in range(20)]
+    assert {name for names in found for name in names} == {found[0][0]}
+
+
+def test_order_of_detections_does_not_matter() -> None:
+    """A track is given in the place of its detection."""
+    tracker = Tracker(timeout=1)
+    left, right = ids(tracker, 0, face(100), face(300))
+    assert left != right
+    assert ids(tracker, 0.1, face(305), face(105)) == [right, left]
+
+
+def test_two_people_side_by_side_keep_their_ids() -> None:
+    """Of two faces close to each other, each goes to the nearer track."""
+    tracker = Tracker(timeout=1)
+    first = ids(tracker, 0, face(100), face(160))
+    for i in range(1, 10):
+        assert ids(tracker, i / 10, face(100 + 10 * i), face(160 + 10 * i)) == first
+
+
+def test_people_who_cross_at_a_distance_keep_their_ids() -> None:
+    """One passes behind the other: the farther face is smaller and higher in the picture."""
+    tracker = Tracker(timeout=1)
+    first = ids(tracker, 0, face(100, 120, 80), face(300, 80, 40))
+    for i in range(1, 21):
+        near, far = face(100 + 10 * i, 120, 80), face(300 - 10 * i, 80, 40)
+        assert ids(tracker, i / 10, near, far) == first
+
+
+def test_new_face_gets_a_new_id() -> None:
+    """Far away, or of quite another size, it is somebody else."""
+    tracker = Tracker(timeout=10)
+    (first,) = ids(tracker, 0, face(100))
+    (far,) = ids(tracker, 0.1, face(400))
+    (larger,) = ids(tracker, 0.2, face(100, side=200))
+    assert len({first, far, larger}) == 3
+
+
+def test_face_that_hides_for_less_than_the_timeout_keeps_its_id() -> None:
+    """Pictures without the face do not end its track at once."""
+    tracker = Tracker(timeout=1)
+    first = ids(tracker, 0, face(100))
+    assert ids(tracker, 0.5) == []
+    assert ids(tracker, 1.0, face(100)) == first
+
+
+def test_face_that_hides_longer_than_the_timeout_is_new() -> None:
+    """It counts from the picture in which the face was seen last."""
+    tracker = Tracker(timeout=1)
+    first = ids(tracker, 0, face(100))
+    assert ids(tracker, 1.01, face(100)) != first
+
+
+def test_time_set_back_starts_anew() -> None:
+    """A recording that starts again has other tracks, and no id comes twice."""
+    tracker = Tracker(timeout=1)
+    seen = set(ids(tracker, 100, face(100), face(300)))
+    again = ids(tracker, 50, face(100), face(300))
+    assert len(seen | set(again)) == 4
+    (track,) = tracker.update([face(100)], 50.1)
+    assert (track.id, track.first_seen, track.last_seen) == (again[0], 50, 50.1)
+
+
+def test_same_stamp_again_is_no_time_set_back() -> None:
+    """A camera that sends no stamps has tracks all the same."""
+    tracker = Tracker(timeout=1)
+    assert ids(tracker, 0, face(100)) == ids(tracker, 0, face(110))
+
+
+def test_id_is_never_given_twice() -> None:
+    """Neither after a time-out nor after a reset."""
+    tracker = Tracker(timeout=1)
+    given: list[str] = []
+    for i in range(5):
+        given += ids(tracker, 10 * i, face(100), face(300))
+        tracker.reset()
+        given += ids(tracker, 10 * i + 1, face(100))
+    assert len(given) == len(set(given)) == 15
+
+
+def test_first_and_last_stamp_are_kept() -> None:
+    """The first picture of a track stays its first."""
+    tracker = Tracker(timeout=1)
+    for i in range(4):
+        (track,) = tracker.update([face(100 + i)], 5 + i / 2)
+    assert (track.first_seen, track.last_seen) == (5, 6.5)
+    assert track.box == face(103).box
+
+
+def test_older_pictures_weigh_less() -> None:
+    """The weight falls by 1/e in the smoothing time, and the sum stays 1."""
+    tracker = Tracker(timeout=9)
+    weights, total, previous = 0.0, np.zeros(2), 0.0
+    for i, (stamp, answer) in enumerate([(0.0, WOMAN), (0.3, MAN), (1.3, MAN), (1.5, WOMAN)]):
+        (track,) = tracker.update([face(100)], stamp)
+        smoothed, observations = track.smoothed('gender', answer, 0.5)
+        kept = math.exp(-(stamp - previous) / 0.5)
+        weights, total = weights * kept + 1, total * kept + answer
+        previous = stamp
+        assert np.allclose(smoothed, total / weights, atol=1e-6)
+        assert smoothed.sum() == pytest.approx(1, abs=1e-6)
+        assert smoothed.dtype == np.float32
+        assert observations == i + 1
+
+
+def test_smoothing_time_of_zero_smooths_nothing() -> None:
+    """Each picture stands for itself."""
+    tracker = Tracker(timeout=9)
+    for stamp, answer in ((0.0, WOMAN), (0.1, MAN)):
+        (track,) = tracker.update([face(100)], stamp)
+        smoothed, observations = track.smoothed('gender', answer, 0)
+        assert np.array_equal(smoothed, answer)
+        assert observations == 1
+
+
+def test_answers_are_not_written_to() -> None:
+    """The average is kept apart from the distributions that it is made of."""
+    tracker = Tracker(timeout=9)
+    answer = WOMAN.copy()
+    for stamp in (0.0, 0.1, 0.2):
+        (track,) = tracker.update([face(100)], stamp)
+        track.smoothed('gender', answer, 1.0)
+    assert np.array_equal(answer, WOMAN)
+
+
+def test_attributes_and_tracks_are_averaged_apart() -> None:
+    """One face's gender is neither its emotion nor another face's gender."""
+    tracker = Tracker(timeout=9)
+    for stamp in (0.0, 0.1):
+        left, right = tracker.update([face(100), face(300)], stamp)
+        gender, count = left.smoothed('gender', WOMAN, 1)
+        assert np.allclose(gender, WOMAN)
+        assert np.allclose(right.smoothed('gender', MAN, 1)[0], MAN)
+        assert np.allclose(
+            left.smoothed('emotion', np.array([0, 0, 1], np.float32), 1)[0], [0, 0, 1]
+        )
+    assert count == 2
+
+
+def test_averages_can_be_started_anew_while_tracks_go_on() -> None:
+    """Another model may have other labels; the person is the same."""
+    tracker = Tracker(timeout=9)
+    (track,) = tracker.update([face(100)], 0)
+    track.smoothed('gender', WOMAN, 1)
+    tracker.forget_averages()
+    (again,) = tracker.update([face(100)], 0.1)
+    assert again.id == track.id
+    smoothed, observations = again.smoothed('gender', SAD, 1)
+    assert (list(smoothed), observations) == (list(SAD), 1)
+
+
+@pytest.mark.parametrize('side', [0.0, 1e-9])
+def test_box_without_area_is_no_error(side: float) -> None:
+    """A face too small to have a size is followed by nobody, and disturbs nobody."""
+    tracker = Tracker(timeout=9)
+    (other, _) = ids(tracker, 0, face(300), face(100, side=side))
+    assert ids(tracker, 0.1, face(300), face(100, side=side))[0] == other
