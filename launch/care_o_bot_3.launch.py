@@ -7,11 +7,10 @@ Example:
 """
 
 from ament_index_python.packages import get_package_share_path
+from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
-
-from launch import LaunchDescription
 
 SHARE = get_package_share_path('face_classification_ros')
 

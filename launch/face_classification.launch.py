@@ -5,6 +5,7 @@ Example:
 """
 
 from ament_index_python.packages import get_package_share_path
+from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.conditions import IfCondition
 from launch.substitutions import (
@@ -14,8 +15,6 @@ from launch.substitutions import (
 )
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
-
-from launch import LaunchContext, LaunchDescription
 
 PACKAGE = 'face_classification_ros'
 CONFIG = get_package_share_path(PACKAGE) / 'config'
