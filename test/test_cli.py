@@ -68,6 +68,18 @@ def test_the_shipped_models_know_a_smiling_woman(astronaut: Path, tmp_path: Path
     assert (face['gender']['label'], face['emotion']['label']) == ('woman', 'happy')
 
 
+def test_nothing_is_written_that_was_not_asked_for(
+    astronaut: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No cache, no identifier, no record: ONNX Runtime would keep one in the home folder."""
+    home = tmp_path / 'home'
+    home.mkdir()
+    monkeypatch.setenv('HOME', str(home))
+    monkeypatch.chdir(home)
+    assert run('classify', astronaut).returncode == 0
+    assert list(home.rglob('*')) == []
+
+
 def test_an_unreadable_file_is_named_and_the_others_are_done(
     astronaut: Path, tmp_path: Path
 ) -> None:

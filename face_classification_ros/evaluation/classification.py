@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.classification.cropping import crop_faces
-from face_classification_ros.face import Box
 from face_classification_ros.training.datasets import FaceDataset
 
 BATCH = 256
@@ -65,9 +63,11 @@ def evaluate_classifier(
 
 
 def classify_dataset(classifier: Classifier, dataset: FaceDataset) -> NDArray[np.float32]:
-    """Classify the whole picture of every face, N x labels: it shows what a crop would show."""
-    form = replace(classifier.form, margin=0.0)
-    crops = np.concatenate([crop_faces(_bgr(i), [_whole(i)], form) for i in dataset.images])
+    """Classify every face, cut out as the node does around a detector's box; N x labels."""
+    form = classifier.form
+    crops = np.concatenate(
+        [crop_faces(_bgr(image), [dataset.box_of(image)], form) for image in dataset.images]
+    )
     batches = np.split(crops, range(BATCH, len(crops), BATCH))
     return np.concatenate([classifier.classify(batch)[dataset.attribute] for batch in batches])
 
@@ -98,8 +98,3 @@ def _bgr(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if image.shape[2] == 3:
         return image
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR), np.uint8)
-
-
-def _whole(image: NDArray[np.uint8]) -> Box:
-    height, width = image.shape[:2]
-    return Box(0, 0, width, height)

@@ -17,6 +17,7 @@ from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
 from face_classification_ros.face import Image
+from face_classification_ros.ros.context import ros_running
 from face_classification_ros.ros.images import image_to_message
 from face_classification_ros.sample import FPS, sample_frames
 
@@ -106,18 +107,16 @@ def main(args: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('source', nargs='?', default=SAMPLE, help='sample, video or camera number')
     parser.add_argument('--rate', type=float, help="pictures per second; the source's own if left")
-    rclpy.init(args=args)
     try:
         given = sys.argv if args is None else args
         arguments = parser.parse_args(rclpy.utilities.remove_ros_args(given)[1:])
         frames, rate = read_frames(arguments.source)
-        sent = Camera().play(frames, arguments.rate or rate)
+        with ros_running(args):
+            sent = Camera().play(frames, arguments.rate or rate)
         print(f'sent {sent}', flush=True)
     except (ValueError, ImportError, TimeoutError) as error:
         print(f'camera: {error}', file=sys.stderr)
         return 2
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
-    finally:
-        rclpy.try_shutdown()
     return 0

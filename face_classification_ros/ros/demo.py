@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+import contextlib
 from dataclasses import dataclass
 import json
+import math
 import os
 from pathlib import Path
 import subprocess
@@ -24,6 +26,7 @@ from face_classification_ros.drawing import contact_sheet
 from face_classification_ros.face import Image
 from face_classification_ros.files import open_video
 from face_classification_ros.msg import AttributeEstimate, FaceAttributes, FaceAttributesArray
+from face_classification_ros.ros.context import ros_running
 from face_classification_ros.ros.images import image_from_message
 from face_classification_ros.ros.messages import seconds
 from face_classification_ros.ros.node import LATCHED, NODE_NAME, RESULTS
@@ -147,42 +150,34 @@ def run_demo(options: DemoOptions) -> int:
         0 if faces were received, 1 if none were, 2 if something did not start.
     """
     options.output.mkdir(parents=True, exist_ok=True)
-    _set_environment()
-    rclpy.init()
-    recorder = Recorder(options.output)
-    node = _start('face_classification_node', '--ros-args', *_node_arguments(options))
-    camera = None
-    try:
-        _spin(recorder, START_LIMIT, lambda: recorder.is_node_ready or node.poll() is not None)
-        if not recorder.is_node_ready:
-            print('the node did not start', file=sys.stderr)
-            return 2
-        recorder.last_arrival = time.monotonic()
-        if options.topic:
-            _spin(recorder, options.seconds, lambda: node.poll() is not None)
-        else:
-            camera = _start(
-                'face_classification_camera', options.source, '--ros-args', '-r', f'image:={TOPIC}'
-            )
-            is_live = options.source.isdecimal()
-            limit = options.seconds if is_live else float('inf')
-            _spin(recorder, limit, lambda: camera.poll() is not None or node.poll() is not None)
-            if camera.poll() is None:
+    _set_environment(options)
+    with ros_running([]), contextlib.closing(Recorder(options.output)) as recorder:
+        node = _start('face_classification_node', '--ros-args', *_node_arguments(options))
+        camera = None
+        try:
+            if not _spin(recorder, START_LIMIT, lambda: recorder.is_node_ready, node):
+                print('the node did not start', file=sys.stderr)
+                return 2
+            if options.topic:
+                _spin(recorder, options.seconds, lambda: False, node)
+            else:
+                camera = _start(
+                    'face_classification_camera',
+                    *(options.source, '--ros-args', '-r', f'image:={TOPIC}'),
+                )
+                limit = options.seconds if options.source.isdecimal() else math.inf
+                _spin(recorder, limit, lambda: False, node, camera)
                 camera.terminate()
-            _spin(recorder, START_LIMIT, recorder.is_quiet)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        print('interrupted')
-    finally:
-        for process in (camera, node):
-            if process is not None:
-                process.terminate()
-                process.wait(STOP_LIMIT)
-        recorder.close()
-        rclpy.try_shutdown()
-    sent = camera.stdout.read() if camera is not None and camera.stdout is not None else ''
+                recorder.last_arrival = time.monotonic()
+                _spin(recorder, START_LIMIT, recorder.is_quiet, node)
+        except (KeyboardInterrupt, ExternalShutdownException):
+            print('interrupted')
+        finally:
+            sent = _stop(camera)
+            _stop(node)
     if camera is not None and camera.returncode != 0:
         return 2
-    return _report(recorder, options, sent.strip())
+    return _report(recorder, options, sent)
 
 
 def _node_arguments(options: DemoOptions) -> list[str]:
@@ -192,10 +187,11 @@ def _node_arguments(options: DemoOptions) -> list[str]:
     return arguments
 
 
-def _set_environment() -> None:
+def _set_environment(options: DemoOptions) -> None:
     """Keep to the loopback and use shared memory for pictures, unless the user chose otherwise."""
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    os.environ.setdefault('ROS_DOMAIN_ID', DEMO_DOMAIN)
+    if not options.topic:
+        os.environ.setdefault('ROS_DOMAIN_ID', DEMO_DOMAIN)
     profile = str(share_folder() / 'config' / 'fastdds_large_pictures.xml')
     # Fast DDS 2 (Jazzy) and 3 (Kilted) read different names.
     os.environ.setdefault('FASTRTPS_DEFAULT_PROFILES_FILE', profile)
@@ -206,10 +202,30 @@ def _start(name: str, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen([executable(name), *arguments], text=True, stdout=subprocess.PIPE)
 
 
-def _spin(recorder: Recorder, limit: float, is_done: Callable[[], bool]) -> None:
+def _stop(process: subprocess.Popen[str] | None) -> str:
+    """End a process that may have ended already, and give what it printed."""
+    if process is None:
+        return ''
+    process.terminate()
+    printed, _ = process.communicate(timeout=STOP_LIMIT)
+    return printed.strip()
+
+
+def _spin(
+    recorder: Recorder,
+    limit: float,
+    is_done: Callable[[], bool],
+    *processes: subprocess.Popen[str],
+) -> bool:
+    """Listen until it is done, `limit` seconds are over or a process ends; tell whether done."""
     start = time.monotonic()
-    while not is_done() and time.monotonic() - start < limit:
+    while time.monotonic() - start < limit:
+        if is_done():
+            return True
+        if any(process.poll() is not None for process in processes):
+            return False
         rclpy.spin_once(recorder, timeout_sec=0.05)
+    return False
 
 
 def _report(recorder: Recorder, options: DemoOptions, sent: str) -> int:

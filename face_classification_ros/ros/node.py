@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import fields, replace
 import sys
 import time
@@ -29,6 +30,7 @@ from face_classification_ros.drawing import draw_faces
 from face_classification_ros.face import Image
 from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.pipeline import FacePipeline, load_classifiers
+from face_classification_ros.ros.context import ros_running
 from face_classification_ros.ros.images import (
     converter,
     image_from_compressed,
@@ -429,11 +431,16 @@ def _thresholds(parameters: Parameters) -> dict[str, float]:
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until it is told to stop; the exit code is 2 where it cannot start."""
-    try:
-        rclpy.init(args=args)
-    except RuntimeError as error:
-        print(f'{NODE_NAME}: {error}', file=sys.stderr)
-        return 2
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(ros_running(args))
+        except RuntimeError as error:
+            print(f'{NODE_NAME}: {error}', file=sys.stderr)
+            return 2
+        return _run()
+
+
+def _run() -> int:
     try:
         node = FaceClassificationNode()
         if node.get_parameter('autostart').value:
@@ -451,6 +458,4 @@ def main(args: list[str] | None = None) -> int:
         # What rclpy raises where a signal ends ROS in the middle of the start or of a callback.
         if rclpy.ok():
             raise
-    finally:
-        rclpy.try_shutdown()
     return 0

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from face_classification_ros.face import Box
+
 
 class Augmentation(BaseModel):
     """How far a face may be changed; all zero leaves it alone."""
@@ -27,23 +29,26 @@ class Augmentation(BaseModel):
     mirror: bool = Field(default=False, description='whether every second face is mirrored')
 
     def apply(
-        self, image: NDArray[np.uint8], side: int, random: np.random.Generator
+        self, image: NDArray[np.uint8], square: Box, side: int, random: np.random.Generator
     ) -> NDArray[np.uint8]:
-        """Give a changed copy of a face, `side` x `side` x C.
+        """Give a changed crop of a face, `side` x `side` x C.
 
         Args:
-            image: uint8 H x W x C, square or nearly so.
+            image: uint8 H x W x C.
+            square: what the crop would show without any change, in pixels of the picture; what
+                lies beyond the edge repeats the nearest pixels.
             side: height and width of the result in pixels.
             random: source of all chance, for repeatable runs.
         """
-        height, width, channels = image.shape
-        if side < 0.6 * min(height, width):
+        channels = image.shape[2]
+        zoom = side / square.width
+        if zoom < 0.6:
             # Interpolation between four neighbours skips pixels when it shrinks this much.
-            image = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
-            height, width = side, side
-        zoom = side / min(height, width) * (1 + random.uniform(-self.scale, self.scale))
+            image = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
+            square, zoom = square.scaled(zoom), 1.0
+        zoom *= 1 + random.uniform(-self.scale, self.scale)
         angle = random.uniform(-self.rotation, self.rotation)
-        centre = ((width - 1) / 2, (height - 1) / 2)
+        centre = (square.x + (square.width - 1) / 2, square.y + (square.height - 1) / 2)
         matrix = cv2.getRotationMatrix2D(centre, angle, zoom)
         matrix[:, 2] += (side - 1) / 2 - np.array(centre)
         matrix[:, 2] += side * random.uniform(-self.shift, self.shift, size=2)

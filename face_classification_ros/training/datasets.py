@@ -13,10 +13,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from face_classification_ros.face import Box
+
 GENDERS = ('woman', 'man')
 EMOTIONS = ('angry', 'disgust', 'fear', 'happy', 'sad', 'surprise', 'neutral')
 LABELS = {'gender': GENDERS, 'emotion': EMOTIONS}
 """Labels of each attribute in the order of a model file; emotions are in FER-2013's order."""
+
+# Where a detector's box lies in a picture, as shares of its sides; the node cuts its crops around
+# such boxes, so training has to. For UTKFace measured by landmarks: libfacedetection's boxes in
+# pictures that show more than the face, carried over to the eyes and mouths of every tenth face of
+# the training split. FER-2013's pictures were cut around a detector's boxes, and measure alike.
+WHOLE_PICTURE = Box(0.0, 0.0, 1.0, 1.0)
+UTKFACE_BOX = Box(-0.04, -0.11, 1.06, 1.06)
 
 SPLITS = ('train', 'val', 'test')
 
@@ -50,6 +59,7 @@ class FaceDataset:
         truth: int64 N, index of the published label.
         targets: float32 N x labels, what to learn: rows of sum 1, softer than `truth` where
             several people voted.
+        box: where a detector's box lies in each picture, as shares of its sides.
         groups: further columns by name (age, race, ...), N each.
     """
 
@@ -58,6 +68,7 @@ class FaceDataset:
     images: list[NDArray[np.uint8]]
     truth: NDArray[np.int64]
     targets: NDArray[np.float32]
+    box: Box = WHOLE_PICTURE
     groups: dict[str, NDArray[np.generic]] = field(default_factory=dict)
 
     @property
@@ -69,6 +80,12 @@ class FaceDataset:
         """Give the number of faces."""
         return len(self.images)
 
+    def box_of(self, image: NDArray[np.uint8]) -> Box:
+        """Give the face's box in pixels of a picture of this data set."""
+        height, width = image.shape[:2]
+        box = self.box
+        return Box(box.x * width, box.y * height, box.width * width, box.height * height)
+
     def select(self, keep: NDArray[np.bool_]) -> FaceDataset:
         """Give the faces for which `keep` (bool, N) is true."""
         return FaceDataset(
@@ -77,6 +94,7 @@ class FaceDataset:
             [image for image, kept in zip(self.images, keep, strict=True) if kept],
             self.truth[keep],
             self.targets[keep],
+            self.box,
             {name: column[keep] for name, column in self.groups.items()},
         )
 
@@ -212,6 +230,7 @@ def _read_utkface(folder: Path, split: str, min_age: int) -> FaceDataset:
         images,
         np.array(truth, np.int64),
         _one_hot(np.array(truth, np.int64), len(GENDERS)),
+        UTKFACE_BOX,
         {'age': np.array(ages, np.int64), 'race': np.array(races, str)},
     )
 

@@ -26,8 +26,8 @@ class Recipe(BaseModel):
         default=0.0,
         ge=-0.4,
         le=2,
-        description="what a training picture shows around the face's box on every side, as a "
-        "share of the box's longer side; the node cuts its crops alike",
+        description="what a crop shows around the face's box on every side, as a share of the "
+        "box's longer side, in training and in the node",
     )
     epochs: int = Field(default=30, ge=1, description='how often each face is shown')
     batch_size: int = Field(default=64, ge=1)

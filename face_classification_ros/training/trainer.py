@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from face_classification_ros.face import Box
 from face_classification_ros.networks.registry import build_network
 from face_classification_ros.training.augmentation import Augmentation
 from face_classification_ros.training.datasets import FaceDataset, read_dataset
@@ -105,6 +106,7 @@ class FaceBatches(keras.utils.PyDataset):
         super().__init__()
         self.epoch = 0
         self._images = [_in_colour(image, recipe) for image in dataset.images]
+        self._squares = [_square_of(dataset, image, recipe) for image in dataset.images]
         self._targets = dataset.targets
         self._recipe = recipe
 
@@ -119,7 +121,10 @@ class FaceBatches(keras.utils.PyDataset):
         chosen = order[index * recipe.batch_size : (index + 1) * recipe.batch_size]
         random = np.random.default_rng((recipe.seed, self.epoch, index))
         faces = np.stack(
-            [recipe.augmentation.apply(self._images[i], recipe.side, random) for i in chosen]
+            [
+                recipe.augmentation.apply(self._images[i], self._squares[i], recipe.side, random)
+                for i in chosen
+            ]
         )
         return scale_to_unit(faces), self._targets[chosen]
 
@@ -134,12 +139,17 @@ def scale_to_unit(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def scaled_faces(dataset: FaceDataset, recipe: Recipe) -> NDArray[np.float32]:
-    """Give all faces of a data set unchanged but for their size, N x H x W x C in [-1, 1]."""
+    """Give the crops of all faces of a data set, unchanged, N x H x W x C in [-1, 1]."""
     unchanged, random = Augmentation(), np.random.default_rng(0)
     return scale_to_unit(
         np.stack(
             [
-                unchanged.apply(_in_colour(image, recipe), recipe.side, random)
+                unchanged.apply(
+                    _in_colour(image, recipe),
+                    _square_of(dataset, image, recipe),
+                    recipe.side,
+                    random,
+                )
                 for image in dataset.images
             ]
         )
@@ -190,6 +200,14 @@ def _one_cycle(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.schedul
         warmup_target=recipe.learning_rate,
         warmup_steps=warm_up,
     )
+
+
+def _square_of(dataset: FaceDataset, image: NDArray[np.uint8], recipe: Recipe) -> Box:
+    """Give what a crop of a training picture shows, as the node would cut it."""
+    box = dataset.box_of(image)
+    side = max(box.width, box.height) * (1 + 2 * recipe.margin)
+    left, top = box.x + (box.width - side) / 2, box.y + (box.height - side) / 2
+    return Box(left, top, side, side)
 
 
 def _in_colour(image: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:

@@ -98,6 +98,16 @@ def test_utkface_codes_men_as_0_and_women_as_1(tmp_path: Path) -> None:
     assert list(dataset.groups['age']) == [30, 40]
 
 
+def test_the_box_of_a_utkface_picture_is_where_a_detector_finds_it(tmp_path: Path) -> None:
+    """Its centre is above the picture's, as detectors leave the chin's surroundings out."""
+    write_picture(tmp_path / '30_0_1_2017.jpg', 100)
+    (tmp_path / 'split.csv').write_text('file,split\n30_0_1_2017.jpg,val\n')
+    dataset = read_dataset('gender', tmp_path, 'val')
+    box = dataset.box_of(dataset.images[0])
+    assert (box.x, box.y) == pytest.approx((-0.8, -2.2))
+    assert (box.width, box.height) == pytest.approx((21.2, 21.2))
+
+
 def test_small_children_of_utkface_are_left_out(tmp_path: Path) -> None:
     """Their gender labels are unreliable; `min_age` says from when on they count."""
     for age in (3, 13, 50):
