@@ -92,9 +92,16 @@ def train(recipe: Recipe, data: Path, output: Path, *, resume: bool = False) -> 
             keras.callbacks.CSVLogger(output / 'log.csv', append=resume),
         ],
     )
-    temperature = fit_temperature(network.predict(validation_faces, verbose=0), validation.truth)
+    logits = network.predict(validation_faces, verbose=0)
     path = output / f'{recipe.attribute}_{recipe.network}.onnx'
-    export_classifier(network, recipe, validation, path, temperature=temperature)
+    export_classifier(
+        network,
+        recipe,
+        validation,
+        path,
+        temperature=fit_temperature(logits, validation.truth),
+        accuracy=float((logits.argmax(axis=1) == validation.truth).mean()),
+    )
     return path
 
 
