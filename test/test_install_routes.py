@@ -8,11 +8,13 @@ import subprocess
 import sys
 
 import pytest
+import skimage
 import tomli
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = 'face_classification_ros'
-COMMANDS = ['face_classification', 'face_classification_node']
+COMMANDS = ['face_classification', 'face_classification_camera', 'face_classification_node']
+ASTRONAUT = Path(skimage.__file__).parent / 'data' / 'astronaut.png'
 VERSIONS = ['3.10', '3.11', '3.12', '3.13']
 
 # Left behind by the environment that runs the tests, they would lead into it.
@@ -146,7 +148,9 @@ def test_pip_installs_all_into_a_fresh_environment(version: str, tmp_path: Path)
     run(programs / 'python', '-c', hello, cwd=tmp_path)
     for folder in (programs, venv / 'lib' / NAME):
         assert 'usage' in run(folder / 'face_classification', '--help', cwd=tmp_path).lower()
-        assert os.access(folder / 'face_classification_node', os.X_OK)
+        assert all(os.access(folder / name, os.X_OK) for name in COMMANDS)
+    told = run(programs / 'face_classification', 'classify', ASTRONAUT, cwd=tmp_path)
+    assert 'woman' in told and 'happy' in told
 
 
 @pytest.fixture(scope='module')
