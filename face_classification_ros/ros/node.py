@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import fields, replace
 import sys
@@ -27,7 +28,7 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from face_classification_ros.detection import create_detector
 from face_classification_ros.drawing import draw_faces
-from face_classification_ros.face import Image
+from face_classification_ros.face import Face, Image
 from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.pipeline import FacePipeline, load_classifiers
 from face_classification_ros.ros.context import ros_running
@@ -337,7 +338,7 @@ class FaceClassificationNode(Node):
         return rate > 0 and 0 < elapsed < 1 / rate - 0.0005
 
     def _publish_annotated(
-        self, image: Image, faces: list, message: ImageMessage | CompressedImage
+        self, image: Image, faces: Sequence[Face], message: ImageMessage | CompressedImage
     ) -> None:
         raw = self._annotated.get_subscription_count() > 0
         compressed = self._annotated_compressed.get_subscription_count() > 0
@@ -442,16 +443,17 @@ def main(args: list[str] | None = None) -> int:
 
 def _run() -> int:
     try:
-        node = FaceClassificationNode()
+        try:
+            node = FaceClassificationNode()
+        except (ValueError, ParameterException) as error:
+            print(f'{NODE_NAME}: {error}', file=sys.stderr)
+            return 2
         if node.get_parameter('autostart').value:
             if node.trigger_configure() != TransitionCallbackReturn.SUCCESS:
                 # Its reason is in the log, or a signal came meanwhile.
                 return 2 if rclpy.ok() else 0
             node.trigger_activate()
         rclpy.spin(node)
-    except (ValueError, ParameterException) as error:
-        print(f'{NODE_NAME}: {error}', file=sys.stderr)
-        return 2
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except RuntimeError:

@@ -52,7 +52,6 @@ class _Average:
     """A weighted mean of distributions that forgets."""
 
     total: NDArray[np.float32] | None = None
-    weight: float = 0.0
     stamp: float = 0.0
     observations: int = 0
 
@@ -60,11 +59,10 @@ class _Average:
         self, probabilities: NDArray[np.float32], stamp: float, smoothing_time: float
     ) -> tuple[NDArray[np.float32], int]:
         if self.total is None or smoothing_time == 0:
-            self.total, self.weight, self.observations = probabilities, 1.0, 1
+            self.total, self.observations = probabilities, 1
         else:
             kept = math.exp(-(stamp - self.stamp) / smoothing_time)
             self.total = self.total * np.float32(kept) + probabilities
-            self.weight = self.weight * kept + 1
             self.observations += 1
         self.stamp = stamp
         return self.total / np.float32(self.total.sum()), self.observations

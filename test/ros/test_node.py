@@ -283,11 +283,14 @@ def test_two_nodes_work_side_by_side(start_node: StartNode, peer: Peer) -> None:
     assert len(head.ask(image_message(BLANK)).faces) == 0
     assert torso.answers[-1].image_width == HEAD.shape[1]
     assert head.answers[-1].image_width == BLANK.shape[1]
+    # Topics are known before the names of the nodes that offer them.
+    name, namespace = 'face_classification', '/robot/torso'
+    peer.wait_for(lambda: (name, namespace) in peer.node.get_node_names_and_namespaces())
     shared = {'/rosout', '/parameter_events'}
-    topics = peer.node.get_publisher_names_and_types_by_node('face_classification', '/robot/torso')
-    names = {name for name, _ in topics} - shared
+    topics = peer.node.get_publisher_names_and_types_by_node(name, namespace)
+    names = {topic for topic, _ in topics} - shared
     assert names
-    assert all(name.startswith('/robot/torso/face_classification/') for name in names)
+    assert all(topic.startswith('/robot/torso/face_classification/') for topic in names)
 
 
 def test_first_log_lines_tell_the_resolved_topics(start_node: StartNode) -> None:
