@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ def find_sources(paths: Iterable[Path]) -> list[Source]:
 
 
 def classify_files(
-    sources: Iterable[Source],
+    sources: Sequence[Source],
     make_pipeline: Callable[[bool], FacePipeline],
     report_unreadable: Callable[[str], None],
     output: Path | None = None,
@@ -72,23 +72,42 @@ def classify_files(
         One record per picture or frame, see `record`.
 
     Raises:
-        ValueError: a copy would overwrite its original.
+        ValueError: a copy would overwrite an original or another copy.
     """
+    copies = _plan_copies(sources, output) if output else [None] * len(sources)
     picture_pipeline = make_pipeline(False)
-    for source in sources:
-        copy = None
-        if output is not None:
-            copy = output / source.name
-            if copy.resolve() == source.path.resolve():
-                raise ValueError(f'the annotated copy of {source.path} would overwrite it')
+    for source, copy in zip(sources, copies, strict=True):
+        if copy is not None:
             copy.parent.mkdir(parents=True, exist_ok=True)
         try:
-            if source.path.suffix.lower() in VIDEOS:
+            if _is_video(source.path):
                 yield from _classify_video(source.path, make_pipeline(True), copy)
             else:
                 yield _classify_picture(source.path, picture_pipeline, copy)
         except UnreadableError as error:
             report_unreadable(str(error))
+
+
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in VIDEOS
+
+
+def _plan_copies(sources: Sequence[Source], output: Path) -> list[Path | None]:
+    """Say where each annotated copy goes; videos become MP4."""
+    originals = {source.path.resolve() for source in sources}
+    copy_of: dict[Path, Path] = {}
+    for source in sources:
+        copy = output / source.name
+        copy = copy.with_suffix('.mp4') if _is_video(copy) else copy
+        if copy.resolve() in originals:
+            raise ValueError(f'the annotated copy of {source.path} would overwrite {copy}')
+        if copy in copy_of:
+            raise ValueError(
+                f'the annotated copies of {copy_of[copy]} and {source.path} would both be {copy}; '
+                'classify them apart'
+            )
+        copy_of[copy] = source.path
+    return list(copy_of)
 
 
 class UnreadableError(ValueError):
@@ -162,7 +181,7 @@ def _classify_video(
                 break
             faces = pipeline.process(image, number / fps)
             if copy is not None:
-                writer = writer or open_video(copy.with_suffix('.mp4'), image, fps)
+                writer = writer or open_video(copy, image, fps)
                 writer.write(draw_faces(image, faces))
             yield record(str(path), number, image, faces)
             number += 1
