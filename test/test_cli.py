@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+import signal
 import subprocess
 import sys
 
@@ -124,8 +125,21 @@ def test_an_original_is_never_overwritten(astronaut: Path) -> None:
     before = astronaut.read_bytes()
     result = run('classify', astronaut, '--output', astronaut.parent)
     assert result.returncode == 2
-    assert 'would overwrite it' in result.stderr
+    assert f'would overwrite {astronaut}' in result.stderr
     assert astronaut.read_bytes() == before
+
+
+def test_copies_of_one_name_are_refused_before_one_is_lost(
+    astronaut: Path, tmp_path: Path
+) -> None:
+    """Two pictures of one name from two places would end as one file."""
+    other = tmp_path / 'other' / 'astronaut.png'
+    other.parent.mkdir()
+    other.write_bytes(astronaut.read_bytes())
+    result = run('classify', astronaut, other, '--output', tmp_path / 'out')
+    assert result.returncode == 2
+    assert 'would both be' in result.stderr
+    assert not (tmp_path / 'out').exists()
 
 
 @pytest.mark.parametrize(
@@ -163,6 +177,27 @@ def test_the_demo_shows_faces_and_ends_by_itself(tmp_path: Path) -> None:
     assert cv2.imread(str(tmp_path / 'demo' / 'contact_sheet.png')) is not None
     video = cv2.VideoCapture(str(tmp_path / 'demo' / 'annotated.mp4'))
     assert video.read()[0]
+    assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(10)
+
+
+def test_a_demo_whose_node_dies_says_so(tmp_path: Path) -> None:
+    """Faces that came before do not hide it: exit code 2 and the node's own."""
+    write_video(tmp_path / 'walk.mp4', 300)
+    command = [str(Path(sys.executable).with_name('face_classification')), 'demo']
+    command += ['--video', str(tmp_path / 'walk.mp4'), '--output', str(tmp_path / 'demo')]
+    demo = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert demo.stdout is not None
+    assert 'nobody' in (line := demo.stdout.readline()) or '[1]' in line
+    children = Path(f'/proc/{demo.pid}/task/{demo.pid}/children').read_text().split()
+    (node,) = (
+        int(child)
+        for child in children
+        if b'face_classification_node' in Path(f'/proc/{child}/cmdline').read_bytes()
+    )
+    os.kill(node, signal.SIGKILL)
+    _, errors = demo.communicate(timeout=60)
+    assert demo.returncode == 2
+    assert 'the node ended with exit code -9' in errors
 
 
 def test_a_demo_without_a_face_says_no(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from face_classification_ros.drawing import contact_sheet
 from face_classification_ros.face import Image
 from face_classification_ros.files import open_video
 from face_classification_ros.msg import AttributeEstimate, FaceAttributes, FaceAttributesArray
+from face_classification_ros.ros.camera import read_frames
 from face_classification_ros.ros.context import ros_running
 from face_classification_ros.ros.images import image_from_message
 from face_classification_ros.ros.messages import seconds
@@ -76,14 +77,20 @@ class DemoOptions:
 class Recorder(Node):
     """Listens to the node like any other program: prints faces, keeps annotated pictures."""
 
-    def __init__(self, output: Path) -> None:
-        """Subscribe to faces and annotated pictures of the node in the same namespace."""
+    def __init__(self, output: Path, rate: float) -> None:
+        """Subscribe to faces and annotated pictures of the node in the same namespace.
+
+        Args:
+            output: folder for the annotated video.
+            rate: its frames per second.
+        """
         super().__init__('recorder', namespace=NAMESPACE)
         self.records: list[dict[str, Any]] = []
         self.sheet: list[Image] = []
         self.is_node_ready = False
         self.last_arrival = time.monotonic()
         self._output = output
+        self._rate = rate
         self._writer: cv2.VideoWriter | None = None
         self._annotated = 0
         self._every = 1
@@ -130,7 +137,7 @@ class Recorder(Node):
     def _take_picture(self, message: ImageMessage) -> None:
         picture = image_from_message(message)
         if self._writer is None:
-            self._writer = open_video(self._output / 'annotated.mp4', picture, FPS)
+            self._writer = open_video(self._output / 'annotated.mp4', picture, self._rate)
         self._writer.write(picture)
         # A sheet of evenly spaced pictures of a stream whose length is not known beforehand:
         # keep every n-th, and double n whenever there are twice as many as needed.
@@ -147,11 +154,17 @@ def run_demo(options: DemoOptions) -> int:
     Leaves `annotated.mp4`, `contact_sheet.png` and `faces.json` in the output folder.
 
     Returns:
-        0 if faces were received, 1 if none were, 2 if something did not start.
+        0 if faces were received, 1 if none were, 2 if something did not start or go on.
+
+    Raises:
+        ValueError: the video cannot be opened.
+        ImportError: the sample needs scikit-image.
     """
+    is_live = bool(options.topic) or options.source.isdecimal()
+    rate = FPS if is_live else read_frames(options.source)[1]
     options.output.mkdir(parents=True, exist_ok=True)
     _set_environment(options)
-    with ros_running([]), contextlib.closing(Recorder(options.output)) as recorder:
+    with ros_running([]), contextlib.closing(Recorder(options.output, rate)) as recorder:
         node = _start('face_classification_node', '--ros-args', *_node_arguments(options))
         camera = None
         try:
@@ -165,7 +178,7 @@ def run_demo(options: DemoOptions) -> int:
                     'face_classification_camera',
                     *(options.source, '--ros-args', '-r', f'image:={TOPIC}'),
                 )
-                limit = options.seconds if options.source.isdecimal() else math.inf
+                limit = options.seconds if is_live else math.inf
                 _spin(recorder, limit, lambda: False, node, camera)
                 camera.terminate()
                 recorder.last_arrival = time.monotonic()
@@ -175,6 +188,9 @@ def run_demo(options: DemoOptions) -> int:
         finally:
             sent = _stop(camera)
             _stop(node)
+    if node.returncode != 0:
+        print(f'the node ended with exit code {node.returncode}', file=sys.stderr)
+        return 2
     if camera is not None and camera.returncode != 0:
         return 2
     return _report(recorder, options, sent)
