@@ -109,7 +109,7 @@ def make_model(tmp_path: Path) -> MakeModel:
     The first label's probability is the mean brightness of the crop, 0 to 1; the others share the
     rest.
     """
-    onnx = pytest.importorskip('onnx')
+    onnx = pytest.importorskip('onnx', reason='makes its models with the Python package onnx')
     helper, kinds, numpy_helper = onnx.helper, onnx.TensorProto, onnx.numpy_helper
 
     def make(
