@@ -95,6 +95,21 @@ def test_node_needs_no_tensorflow() -> None:
     assert not names & TENSORFLOW
 
 
+def test_networks_know_neither_data_nor_robots() -> None:
+    """A network is designed and its cost measured before there is anything to train it on."""
+    pytest.importorskip('tensorflow', reason='needs the extra [train]')
+    names = imports_of('networks.building', 'networks.cost')
+    ours = {name.split('.')[1] for name in names if name.startswith(f'{PACKAGE}.')}
+    assert ours <= {'networks', 'share'}
+    assert not packages(names) & ROS
+
+
+def test_evaluation_needs_no_tensorflow() -> None:
+    """What a model file is worth can be measured where it runs."""
+    names = imports_of('evaluation.classification', 'evaluation.detection', 'evaluation.margins')
+    assert not packages(names) & (ROS | TENSORFLOW)
+
+
 @pytest.mark.parametrize('name', ['training.datasets', 'training.recipe'])
 def test_training_needs_no_ros(name: str) -> None:
     """Whoever trains has no robot; data and recipes are read without TensorFlow, too."""

@@ -1,47 +1,106 @@
-"""Building blocks of the networks: convolution, residual module, pooling head."""
+"""Building blocks of the networks: convolutions, residual module, heads."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
-from keras import layers
+from keras import layers, ops
+import tensorflow as tf
+
+PACKAGE = 'face_classification_ros'
 
 
-def convolution(x: keras.KerasTensor, filters: int, *, name: str) -> keras.KerasTensor:
-    """3x3 convolution without padding, batch normalisation, ReLU.
+@keras.saving.register_keras_serializable(PACKAGE)
+class FusedBatchNormalization(layers.BatchNormalization):
+    """Batch normalisation over all but the last axis, by TensorFlow's fused operation.
 
-    N x H x W x C -> N x (H - 2) x (W - 2) x `filters`; 9 C `filters` + 4 `filters` parameters.
+    N x H x W x C -> the same; 4 C parameters, 2 C of them trained (Ioffe, Szegedy 2015). The same
+    function as Keras' own layer, which computes mean and variance in operations of their own: a
+    training step of mini-Xception takes two thirds of the time with this one. Its moving variance
+    is the unbiased one, n / (n - 1) of Keras' for n pixels in a batch.
     """
-    x = layers.Conv2D(filters, 3, use_bias=False, name=name)(x)
-    x = layers.BatchNormalization(name=f'{name}_norm')(x)
-    return layers.ReLU(name=f'{name}_relu')(x)
+
+    def call(
+        self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """Normalise by the batch in training, by the moving averages otherwise."""
+        if not training:
+            return super().call(inputs, training=False, mask=mask)
+        normalized, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            inputs,
+            tf.convert_to_tensor(self.gamma),
+            tf.convert_to_tensor(self.beta),
+            epsilon=self.epsilon,
+            is_training=True,
+        )
+        for average, of_batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            average.assign(average * self.momentum + of_batch * (1 - self.momentum))
+        return normalized
 
 
-def separable_convolution(x: keras.KerasTensor, filters: int, *, name: str) -> keras.KerasTensor:
-    """3x3 depth-wise separable convolution and batch normalisation (Chollet 2017).
+@keras.saving.register_keras_serializable(PACKAGE)
+class FaceStandardization(layers.Layer):
+    """Each face to mean 0 and standard deviation 1: dark and pale pictures look alike.
 
-    N x H x W x C -> N x H x W x `filters`; 9 C + C `filters` + 4 `filters` parameters.
+    N x H x W x C -> the same; no parameters. A deviation below 1/64 of the range counts as that,
+    so that a blank picture is not blown up to noise.
     """
-    x = layers.SeparableConv2D(filters, 3, padding='same', use_bias=False, name=name)(x)
-    return layers.BatchNormalization(name=f'{name}_norm')(x)
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Standardise every face by itself."""
+        centred = inputs - ops.mean(inputs, axis=(1, 2, 3), keepdims=True)
+        variance = ops.mean(ops.square(centred), axis=(1, 2, 3), keepdims=True)
+        return centred / ops.maximum(ops.sqrt(variance), 1 / 32)
+
+    def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Give the shape, which stays."""
+        return input_shape
+
+
+def convolution(
+    x: keras.KerasTensor, filters: int, *, size: int = 3, padding: str = 'valid', name: str
+) -> keras.KerasTensor:
+    """`size` x `size` convolution, batch normalisation, ReLU.
+
+    N x H x W x C -> N x H' x W' x `filters`, H' = H - `size` + 1 without padding ('valid') and H
+    with it ('same'); `size`^2 C `filters` + 4 `filters` parameters.
+    """
+    x = layers.Conv2D(filters, size, padding=padding, use_bias=False, name=f'{name}.maps')(x)
+    x = FusedBatchNormalization(name=f'{name}.norm')(x)
+    return layers.ReLU(name=f'{name}.relu')(x)
+
+
+def separable_convolution(
+    x: keras.KerasTensor, filters: int, *, size: int = 3, relu: bool = True, name: str
+) -> keras.KerasTensor:
+    """Depth-wise separable convolution, batch normalisation and, if wanted, ReLU (Chollet 2017).
+
+    N x H x W x C -> N x H x W x `filters`; `size`^2 C + C `filters` + 4 `filters` parameters.
+    """
+    x = layers.SeparableConv2D(
+        filters, size, padding='same', use_bias=False, name=f'{name}.separable'
+    )(x)
+    x = FusedBatchNormalization(name=f'{name}.norm')(x)
+    return layers.ReLU(name=f'{name}.relu')(x) if relu else x
 
 
 def residual_module(x: keras.KerasTensor, filters: int, *, name: str) -> keras.KerasTensor:
     """Two separable convolutions and a pooling beside a 1x1 shortcut, at half the size.
 
     N x H x W x C -> N x ceil(H / 2) x ceil(W / 2) x `filters`, the module of mini-Xception
-    (Arriaga et al. 2017, figure 4).
+    (Arriaga et al. 2017, figure 4); 9 (C + F) + 2 C F + F^2 + 12 F parameters for F filters.
     """
     # The same function as a 1x1 convolution with stride 2, whose backward pass crashes in
     # oneDNN on some processors; taking every second pixel first is faster, too.
-    shortcut = x[:, ::2, ::2, :]
-    shortcut = layers.Conv2D(filters, 1, use_bias=False, name=f'{name}_shortcut')(shortcut)
-    shortcut = layers.BatchNormalization(name=f'{name}_shortcut_norm')(shortcut)
+    shortcut = layers.MaxPooling2D(1, 2, padding='same', name=f'{name}.shortcut_pixels')(x)
+    shortcut = layers.Conv2D(filters, 1, use_bias=False, name=f'{name}.shortcut')(shortcut)
+    shortcut = FusedBatchNormalization(name=f'{name}.shortcut_norm')(shortcut)
 
-    x = separable_convolution(x, filters, name=f'{name}_separable1')
-    x = layers.ReLU(name=f'{name}_relu')(x)
-    x = separable_convolution(x, filters, name=f'{name}_separable2')
-    x = layers.MaxPooling2D(3, 2, padding='same', name=f'{name}_pool')(x)
-    return layers.Add(name=f'{name}_add')([x, shortcut])
+    x = separable_convolution(x, filters, name=f'{name}.1')
+    x = separable_convolution(x, filters, relu=False, name=f'{name}.2')
+    x = layers.MaxPooling2D(3, 2, padding='same', name=f'{name}.pool')(x)
+    return layers.Add(name=f'{name}.add')([x, shortcut])
 
 
 def pooling_head(x: keras.KerasTensor, classes: int, *, name: str) -> keras.KerasTensor:
@@ -49,5 +108,19 @@ def pooling_head(x: keras.KerasTensor, classes: int, *, name: str) -> keras.Kera
 
     N x H x W x C -> N x `classes`; 9 C `classes` + `classes` parameters (Lin et al. 2013).
     """
-    x = layers.Conv2D(classes, 3, padding='same', name=f'{name}_maps')(x)
-    return layers.GlobalAveragePooling2D(name=name)(x)
+    x = layers.Conv2D(classes, 3, padding='same', name=f'{name}.maps')(x)
+    return layers.GlobalAveragePooling2D(name=f'{name}.logits')(x)
+
+
+def dense_head(
+    x: keras.KerasTensor, classes: int, *, units: int, dropout: float, name: str
+) -> keras.KerasTensor:
+    """Hidden fully connected layer with ReLU and dropout, then one unit per class: logits.
+
+    N x H x W x C -> N x `classes`; (H W C + 1) `units` + (`units` + 1) `classes` parameters. The
+    head that the paper does away with.
+    """
+    x = layers.Flatten(name=f'{name}.flat')(x)
+    x = layers.Dense(units, activation='relu', name=f'{name}.hidden')(x)
+    x = layers.Dropout(dropout, name=f'{name}.dropout')(x)
+    return layers.Dense(classes, name=f'{name}.logits')(x)

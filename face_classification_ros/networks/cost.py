@@ -1,0 +1,261 @@
+"""What a network costs before it is trained: parameters, multiply-adds, file size, latency."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+import itertools
+import math
+import time
+from typing import Any
+
+import keras
+from keras import layers
+import numpy as np
+import onnx
+import onnxruntime
+import tensorflow as tf
+
+from face_classification_ros.networks.building import (
+    build_network,
+    keep_limit,
+    layers_of_blocks,
+)
+from face_classification_ros.networks.conversion import convert_to_onnx
+from face_classification_ros.networks.description import NetworkDescription
+
+WARM_UP = 2
+ROUNDS, RUNS = 10, 10
+
+
+@dataclass(frozen=True)
+class BlockCost:
+    """What one block adds to the cost of a network.
+
+    Attributes:
+        name: `residual_module1`; of a head its attribute.
+        parameters: trained and running ones, so with 4 per map for a batch normalisation.
+        multiply_adds: of the block's convolutions and fully connected layers for one face. Batch
+            normalisation is not counted, as it is folded into the convolutions of a model file,
+            nor are ReLU, pooling and averages.
+        output_shape: height, width and maps; of a head its number of labels.
+        receptive_field: side in pixels of the part of a face on which one value of the block's
+            last maps depends, also where it is larger than the face. What looks at the whole face
+            is left out: standardisation, the last averaging, fully connected layers.
+        file_size: bytes of the model file, without metadata.
+        latency_ms: milliseconds for one face; None if not measured.
+    """
+
+    name: str
+    parameters: int
+    multiply_adds: int
+    output_shape: tuple[int, ...]
+    receptive_field: int
+    file_size: int
+    latency_ms: float | None
+
+
+@dataclass(frozen=True)
+class NetworkCost:
+    """What a network costs; the sums are over its blocks.
+
+    Attributes:
+        network: its name.
+        input_shape: height, width and channels of a face.
+        heads: attribute -> number of labels.
+        blocks: in the order in which a face goes through them, the heads last.
+    """
+
+    network: str
+    input_shape: tuple[int, int, int]
+    heads: dict[str, int]
+    blocks: tuple[BlockCost, ...]
+
+    @property
+    def parameters(self) -> int:
+        """Parameters of all blocks."""
+        return sum(block.parameters for block in self.blocks)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiply-adds of all blocks for one face."""
+        return sum(block.multiply_adds for block in self.blocks)
+
+    @property
+    def receptive_field(self) -> int:
+        """Side in pixels of what one value of the last maps depends on."""
+        return max(block.receptive_field for block in self.blocks)
+
+    @property
+    def file_size(self) -> int:
+        """Bytes of the model file, without metadata."""
+        return sum(block.file_size for block in self.blocks)
+
+    @property
+    def latency_ms(self) -> float | None:
+        """Milliseconds for one face, None if not measured."""
+        times = [block.latency_ms for block in self.blocks if block.latency_ms is not None]
+        return sum(times) if times else None
+
+
+def measure_cost(
+    description: NetworkDescription,
+    input_shape: tuple[int, int, int],
+    heads: Mapping[str, int],
+    *,
+    latency: bool = True,
+) -> NetworkCost:
+    """Measure what a network costs, block by block, without training it.
+
+    Latency is that of ONNX Runtime with one thread and one face, the median after a warm-up. What
+    a block takes is the difference between the network up to it and up to the one before.
+
+    Args:
+        description: of the network.
+        input_shape: height, width and channels of a face.
+        heads: attribute -> number of labels.
+        latency: whether to measure the time, too.
+
+    Raises:
+        ValueError: the network cannot be built for such faces, or has more parameters than its
+            limit.
+    """
+    network = build_network(description, input_shape, heads)
+    blocks = layers_of_blocks(network)
+    fields = _receptive_fields(blocks)
+    beginnings = _beginnings(network, blocks, heads)
+    sizes = _differences([beginning.ByteSize() for beginning in beginnings])
+    times: Sequence[float | None] = [None] * len(blocks)
+    if latency:
+        times = _differences(_latencies(beginnings, input_shape))
+    return NetworkCost(
+        description.name,
+        input_shape,
+        dict(heads),
+        tuple(
+            BlockCost(
+                name,
+                sum(layer.count_params() for layer in block_layers),
+                sum(_multiply_adds(layer) for layer in block_layers),
+                tuple(block_layers[-1].output.shape[1:]),
+                fields[block_layers[-1].name],
+                file_size,
+                latency_ms,
+            )
+            for (name, block_layers), file_size, latency_ms in zip(
+                blocks.items(), sizes, times, strict=True
+            )
+        ),
+    )
+
+
+def check_limits(description: NetworkDescription, cost: NetworkCost) -> None:
+    """Check that a network costs no more than its description allows.
+
+    Raises:
+        ValueError: it costs more; names the block with which it passes the limit, and the figures.
+            A limit of the latency is not checked where no latency was measured.
+    """
+    name, limits = description.name, description.limits
+    parameters = {block.name: block.parameters for block in cost.blocks}
+    keep_limit(name, parameters, limits.max_parameters, 'parameters')
+    times = {block.name: block.latency_ms or 0.0 for block in cost.blocks}
+    keep_limit(name, times, limits.max_latency_ms, 'ms')
+
+
+def check_latency(
+    description: NetworkDescription, input_shape: tuple[int, int, int], heads: Mapping[str, int]
+) -> None:
+    """Measure a network whose description limits the latency, and check that it keeps the limit.
+
+    Raises:
+        ValueError: it takes longer, see `check_limits`.
+    """
+    if description.limits.max_latency_ms is not None:
+        check_limits(description, measure_cost(description, input_shape, heads))
+
+
+def _multiply_adds(layer: layers.Layer) -> int:
+    # Each number of a kernel is multiplied once for every pixel of the layer's output.
+    kernels = sum(math.prod(each.shape) for each in layer.weights if len(each.shape) > 1)
+    return kernels * math.prod(layer.output.shape[1:-1])
+
+
+def _receptive_fields(blocks: Mapping[str, list[layers.Layer]]) -> dict[str, int]:
+    """Give layer -> side of its receptive field in pixels (Araujo et al. 2019, equation 2).
+
+    Where ways meet, that of the longer way counts.
+    """
+    fields: dict[str, int] = {}
+    of_tensor: dict[int, tuple[int, int]] = {}
+    for layer in itertools.chain(*blocks.values()):
+        inputs = layer.input if isinstance(layer.input, list) else [layer.input]
+        field, stride = max(of_tensor.get(id(each), (1, 1)) for each in inputs)
+        if isinstance(layer, layers.Conv2D | layers.SeparableConv2D | layers.DepthwiseConv2D):
+            size, step = layer.kernel_size[0], layer.strides[0]
+        elif isinstance(layer, layers.MaxPooling2D | layers.AveragePooling2D):
+            size, step = layer.pool_size[0], layer.strides[0]
+        else:
+            size, step = 1, 1
+        fields[layer.name] = field + (size - 1) * stride
+        of_tensor[id(layer.output)] = fields[layer.name], stride * step
+    return fields
+
+
+def _beginnings(
+    network: keras.Model, blocks: Mapping[str, list[layers.Layer]], heads: Mapping[str, int]
+) -> list[onnx.ModelProto]:
+    """Give the network up to each of its blocks in ONNX; the last one is the whole."""
+    ends = keras.Model(
+        network.inputs, [block_layers[-1].output for block_layers in blocks.values()]
+    )
+
+    def answer(faces: tf.Tensor) -> dict[str, tf.Tensor]:
+        values = zip(blocks, ends(faces, training=False), strict=True)
+        # Maps are averaged: to put them into the order of an output takes longer than some blocks.
+        return {
+            name: tf.nn.softmax(value) if name in heads else tf.reduce_mean(value, [1, 2])
+            for name, value in values
+        }
+
+    extractor = onnx.utils.Extractor(convert_to_onnx(answer, network.input_shape[1:]))
+    names = list(blocks)
+    first_head = len(names) - len(heads)
+    return [
+        extractor.extract_model(['faces'], names[min(number, first_head) : number + 1])
+        for number in range(len(names))
+    ]
+
+
+def _latencies(
+    models: Sequence[onnx.ModelProto], input_shape: tuple[int, int, int]
+) -> list[float]:
+    """Give the milliseconds that each model takes for one face."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    sessions = [
+        onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=['CPUExecutionProvider']
+        )
+        for model in models
+    ]
+    face = {'faces': np.random.default_rng(0).integers(0, 256, (1, *input_shape), np.uint8)}
+    times: list[list[float]] = [[] for _ in sessions]
+    # In turn, so that what slows down the machine for a while does so to all of them.
+    for number in range(WARM_UP + ROUNDS):
+        for session, session_times in zip(sessions, times, strict=True):
+            for _ in range(RUNS):
+                start = time.perf_counter()
+                session.run(None, face)
+                if number >= WARM_UP:
+                    session_times.append(time.perf_counter() - start)
+    return [1e3 * float(np.median(each)) for each in times]
+
+
+def _differences(totals: Sequence[float]) -> list[Any]:
+    """Give what each block adds to a running total, in whole numbers if that is."""
+    # A longer network takes no less: where the figures say so, it is their noise, or the mean that
+    # only the shorter one needs. The last one, that of the whole network, is kept as it is.
+    growing = np.minimum.accumulate(totals[::-1])[::-1]
+    return np.diff(growing, prepend=growing.dtype.type(0)).tolist()

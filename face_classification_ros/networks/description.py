@@ -1,0 +1,129 @@
+"""What a network is made of, as a YAML file says it, checked before anything is built."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import yaml
+
+from face_classification_ros.share import share_folder
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra='forbid', frozen=True)
+
+
+class Standardization(_Part):
+    """Every face to mean 0 and deviation 1, see `blocks.FaceStandardization`."""
+
+    block: Literal['standardization']
+
+
+class Convolution(_Part):
+    """Convolution, batch normalisation, ReLU, see `blocks.convolution`."""
+
+    block: Literal['convolution']
+    filters: int = Field(ge=1)
+    size: int = Field(default=3, ge=1, le=11)
+    padding: Literal['valid', 'same'] = 'same'
+
+
+class SeparableConvolution(_Part):
+    """Depth-wise separable convolution, see `blocks.separable_convolution`."""
+
+    block: Literal['separable_convolution']
+    filters: int = Field(ge=1)
+    size: int = Field(default=3, ge=1, le=11)
+
+
+class ResidualModule(_Part):
+    """The module of mini-Xception, see `blocks.residual_module`; halves the size."""
+
+    block: Literal['residual_module']
+    filters: int = Field(ge=1)
+
+
+class Pooling(_Part):
+    """Average or maximum over `size` x `size` pixels; divides height and width by `stride`."""
+
+    block: Literal['average_pooling', 'max_pooling']
+    size: int = Field(default=2, ge=2)
+    stride: int = Field(default=2, ge=1)
+
+
+class Dropout(_Part):
+    """Whole maps set to zero at random in training (Tompson et al. 2015)."""
+
+    block: Literal['dropout']
+    rate: float = Field(ge=0, lt=1)
+
+
+Block = Annotated[
+    Standardization | Convolution | SeparableConvolution | ResidualModule | Pooling | Dropout,
+    Field(discriminator='block'),
+]
+
+
+class PoolingHead(_Part):
+    """One map per class, averaged, see `blocks.pooling_head`."""
+
+    head: Literal['pooling'] = 'pooling'
+
+
+class DenseHead(_Part):
+    """Fully connected layers, see `blocks.dense_head`."""
+
+    head: Literal['dense']
+    units: int = Field(ge=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+
+
+class Limits(_Part):
+    """What a build must keep; nothing is limited where nothing is said."""
+
+    max_parameters: int | None = Field(default=None, ge=1)
+    max_latency_ms: float | None = Field(default=None, gt=0)
+
+
+class NetworkDescription(_Part):
+    """A network: the blocks of its trunk in order, and the head put on it for each attribute."""
+
+    name: str = Field(pattern=r'^[a-z][a-z0-9_]*$')
+    summary: str = ''
+    blocks: tuple[Block, ...] = Field(min_length=1)
+    head: Annotated[PoolingHead | DenseHead, Field(discriminator='head')] = PoolingHead()
+    limits: Limits = Limits()
+
+
+def network_names() -> list[str]:
+    """Give the names of the networks that come with the package."""
+    return sorted(path.stem for path in _folder().glob('*.yaml'))
+
+
+def read_network(name: str) -> NetworkDescription:
+    """Read the description of a network.
+
+    Args:
+        name: of a network that comes with the package, or the path of a YAML file.
+
+    Raises:
+        ValueError: there is no such network, or its description is wrong: which field, and why.
+    """
+    path = Path(name) if name.endswith(('.yaml', '.yml')) else _folder() / f'{name}.yaml'
+    if not path.is_file():
+        known = ', '.join(network_names())
+        raise ValueError(f'unknown network {name!r}; there are: {known}, or give a .yaml file')
+    try:
+        return NetworkDescription.model_validate(yaml.safe_load(path.read_text()))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = '.'.join(map(str, first['loc'])) or 'the file'
+        raise ValueError(f'{path}: {where}: {first["msg"]}, not {first["input"]!r}') from error
+    except yaml.YAMLError as error:
+        raise ValueError(f'{path} is not YAML: {" ".join(str(error).split())}') from error
+
+
+def _folder() -> Path:
+    return share_folder() / 'config' / 'networks'
