@@ -2,44 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from face_classification_ros.classification.classifier import Classifier
-from face_classification_ros.classification.cropping import crop_faces
+from face_classification_ros.classification.cropping import CropForm
+from face_classification_ros.evaluation.groups import accuracy_by_group
+from face_classification_ros.evaluation.metrics import (
+    accuracy_interval,
+    balanced_accuracy,
+    calibration_error,
+    confusion_matrix,
+    coverage,
+    macro_f1,
+    negative_log_likelihood,
+    precision_recall_f1,
+    reliability,
+    row_shares,
+)
+from face_classification_ros.face import Box
 from face_classification_ros.training.datasets import FaceDataset
 
 BATCH = 256
-RESAMPLES = 2000
-CALIBRATION_BINS = 15
 
 
 def evaluate_classifier(
-    classifier: Classifier, dataset: FaceDataset, split: str
+    classifier: Classifier,
+    dataset: FaceDataset,
+    split: str,
+    *,
+    threshold: float = 0.0,
+    training: FaceDataset | None = None,
 ) -> dict[str, Any]:
-    """Give accuracy with its interval, per-label figures, confusion matrix and calibration.
+    """Give the figures of a classifier for one attribute, ready for JSON.
+
+    Args:
+        classifier: may tell other attributes, too.
+        dataset: what to measure on.
+        split: the data set's part, for the report.
+        threshold: confidence below which the node withholds an answer; 0 withholds none.
+        training: what was learnt from; None where that is not known, or is what is measured on.
 
     Returns:
         `attribute`, `model`, `parameters`, `data`, `split`, `faces`, `accuracy`,
-        `accuracy_interval` (95 %, bootstrap), `per_label` (precision, recall, count),
-        `confusion` (rows: true label, columns: told label, counts), `calibration_error`.
+        `accuracy_interval` (95 %, bootstrap), `balanced_accuracy`, `macro_f1`, `per_label`
+        (precision, recall, f1, count), `confusion` (rows: true label, columns: told label,
+        counts), `confusion_normalised` (rows of sum 1), `calibration_error`,
+        `negative_log_likelihood`, `reliability` (see `metrics.reliability`), `coverage` (see
+        `metrics.coverage`), `copies` (faces with a pixel-identical picture in `training`) and
+        `accuracy_without_copies`, both None without `training`, and `groups` (see
+        `accuracy_by_group`).
 
     Raises:
         ValueError: the classifier does not tell the data set's attribute, or not with its labels.
     """
-    labels = dataset.labels
-    if classifier.labels.get(dataset.attribute) != labels:
-        raise ValueError(
-            f'{classifier.path} does not tell {dataset.attribute} as {", ".join(labels)}'
-        )
     probabilities = classify_dataset(classifier, dataset)
-    told = probabilities.argmax(axis=1)
-    confusion = np.zeros((len(labels), len(labels)), np.int64)
-    np.add.at(confusion, (dataset.truth, told), 1)
+    confidence, told = probabilities.max(axis=1), probabilities.argmax(axis=1)
     right = told == dataset.truth
+    confusion = confusion_matrix(dataset.truth, told, len(dataset.labels))
+    precision, recall, f1 = precision_recall_f1(confusion)
     return {
         'attribute': dataset.attribute,
         'model': classifier.path.name,
@@ -49,52 +73,70 @@ def evaluate_classifier(
         'faces': len(dataset),
         'accuracy': float(right.mean()),
         'accuracy_interval': accuracy_interval(right),
+        'balanced_accuracy': balanced_accuracy(confusion),
+        'macro_f1': macro_f1(confusion),
         'per_label': {
             label: {
-                'precision': _ratio(confusion[index, index], confusion[:, index].sum()),
-                'recall': _ratio(confusion[index, index], confusion[index].sum()),
+                'precision': float(precision[index]),
+                'recall': float(recall[index]),
+                'f1': float(f1[index]),
                 'count': int(confusion[index].sum()),
             }
-            for index, label in enumerate(labels)
+            for index, label in enumerate(dataset.labels)
         },
         'confusion': confusion.tolist(),
-        'calibration_error': calibration_error(probabilities.max(axis=1), right),
+        'confusion_normalised': row_shares(confusion).tolist(),
+        'calibration_error': calibration_error(confidence, right),
+        'negative_log_likelihood': negative_log_likelihood(probabilities, dataset.truth),
+        'reliability': reliability(confidence, right),
+        'coverage': coverage(confidence, right, threshold),
+        **_without_copies(dataset, right, training),
+        'groups': accuracy_by_group(right, dataset.groups),
     }
 
 
-def classify_dataset(classifier: Classifier, dataset: FaceDataset) -> NDArray[np.float32]:
-    """Classify every face, cut out as the node does around a detector's box; N x labels."""
-    form = classifier.form
-    crops = np.concatenate(
-        [crop_faces(_bgr(image), [dataset.box_of(image)], form) for image in dataset.images]
-    )
+def classify_dataset(
+    classifier: Classifier,
+    dataset: FaceDataset,
+    boxes: Sequence[Box] | None = None,
+    form: CropForm | None = None,
+) -> NDArray[np.float32]:
+    """Classify every face, cut out as the node does around a detector's box.
+
+    Args:
+        classifier: may tell other attributes than the data set's, too.
+        dataset: the faces.
+        boxes: one per face in pixels of its picture, instead of the data set's own.
+        form: how to cut, instead of the model file's own; with the same side and colour.
+
+    Returns:
+        N x labels, rows of sum 1.
+
+    Raises:
+        ValueError: the classifier does not tell the data set's attribute, or not with its labels.
+    """
+    attribute = dataset.attribute
+    if classifier.labels.get(attribute) != dataset.labels:
+        tells = '; '.join(
+            f'{name}: {", ".join(labels)}' for name, labels in classifier.labels.items()
+        )
+        raise ValueError(
+            f'{classifier.path} does not tell {attribute} as {", ".join(dataset.labels)}, in this '
+            f'order; it tells {tells}'
+        )
+    crops = dataset.crops(form or classifier.form, boxes)
     batches = np.split(crops, range(BATCH, len(crops), BATCH))
-    return np.concatenate([classifier.classify(batch)[dataset.attribute] for batch in batches])
+    return np.concatenate([classifier.classify(batch)[attribute] for batch in batches])
 
 
-def accuracy_interval(right: NDArray[np.bool_], *, seed: int = 0) -> list[float]:
-    """Give the 95 % bootstrap interval of an accuracy [low, high] (Efron 1979, percentiles)."""
-    # Drawing N of N answers anew leaves a binomial number of right ones.
-    counts = np.random.default_rng(seed).binomial(len(right), right.mean(), RESAMPLES)
-    return [float(each) for each in np.percentile(counts / len(right), (2.5, 97.5))]
-
-
-def calibration_error(confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> float:
-    """Give the expected calibration error, 0 to 1, over 15 equal bins (Guo et al. 2017, eq. 3)."""
-    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    error = 0.0
-    for number in range(CALIBRATION_BINS):
-        inside = bins == number
-        if inside.any():
-            error += inside.mean() * abs(confidence[inside].mean() - right[inside].mean())
-    return float(error)
-
-
-def _ratio(part: int, whole: int) -> float:
-    return float(part / whole) if whole else 0.0
-
-
-def _bgr(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    if image.shape[2] == 3:
-        return image
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR), np.uint8)
+def _without_copies(
+    dataset: FaceDataset, right: NDArray[np.bool_], training: FaceDataset | None
+) -> dict[str, Any]:
+    """Leave out what was learnt by heart: FER-2013 has copies across its splits."""
+    if training is None:
+        return {'copies': None, 'accuracy_without_copies': None}
+    copied = dataset.pictures_in(training)
+    return {
+        'copies': int(copied.sum()),
+        'accuracy_without_copies': None if copied.all() else float(right[~copied].mean()),
+    }

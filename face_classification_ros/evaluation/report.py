@@ -1,0 +1,182 @@
+"""Write an evaluation as a folder: all figures as JSON, the telling ones as pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import json
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+import numpy as np
+
+from face_classification_ros.evaluation.groups import MIN_FACES
+
+DPI = 120
+BLUE, ORANGE, GREY = '#2f6db3', '#d9822b', '#8a8f98'
+
+Report = Mapping[str, Any]
+
+
+def write_report(report: Report, folder: Path) -> None:
+    """Write what `evaluate_classifier` gives.
+
+    Args:
+        report: the figures, with or without further ones.
+        folder: gets `report.json`, `confusion.png`, `reliability.png` and, where the data set
+            tells groups, `groups.png`; made where it is missing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / 'report.json').write_text(json.dumps(report, indent=1))
+    figures = {'confusion': draw_confusion(report), 'reliability': draw_reliability(report)}
+    if report['groups']:
+        figures['groups'] = draw_groups(report)
+    for name, figure in figures.items():
+        figure.savefig(folder / f'{name}.png', dpi=DPI)
+
+
+def draw_confusion(report: Report) -> Figure:
+    """Draw the confusion matrix with rows of 100 %, as in the paper's figure 7.
+
+    Rows are true labels, columns told ones; a label without faces has an empty row.
+    """
+    labels, counts = list(report['per_label']), np.array(report['confusion']).sum(axis=1)
+    shares = np.array(report['confusion_normalised'])
+    cells = 0.75 * len(labels)
+    line = f'accuracy {report["accuracy"]:.1%}'
+    figure = _new_figure(cells + 3.2, cells + 1.9, report, line)
+    axes = figure.add_subplot()
+    picture = axes.imshow(shares, cmap='Blues', vmin=0, vmax=1)
+    for row, column in np.argwhere(np.repeat(counts[:, None] > 0, len(labels), axis=1)):
+        share = shares[row, column]
+        axes.text(
+            column,
+            row,
+            f'{100 * share:.0f}',
+            ha='center',
+            va='center',
+            color='white' if share > 0.5 else 'black',
+            fontweight='bold' if row == column else 'normal',
+        )
+    axes.set_xticks(range(len(labels)), labels, rotation=45, ha='right', rotation_mode='anchor')
+    names = [f'{label} ({count})' for label, count in zip(labels, counts, strict=True)]
+    axes.set_yticks(range(len(labels)), names)
+    axes.set_xticks(np.arange(1, len(labels)) - 0.5, minor=True)
+    axes.set_yticks(np.arange(1, len(labels)) - 0.5, minor=True)
+    axes.grid(which='minor', color='white', linewidth=1.5)
+    axes.tick_params(which='both', length=0)
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel('told label')
+    axes.set_ylabel('true label (faces)')
+    bar = figure.colorbar(picture, ax=axes, shrink=0.8, format=_percent)
+    bar.set_label('of the row')
+    bar.outline.set_visible(False)
+    return figure
+
+
+def draw_reliability(report: Report) -> Figure:
+    """Draw accuracy over confidence, and how many faces got which confidence.
+
+    Source: Guo et al., "On Calibration of Modern Neural Networks", 2017, figure 1.
+    """
+    bins = report['reliability']
+    lows = [each['low'] for each in bins]
+    width = bins[0]['high'] - bins[0]['low']
+    line = f'expected calibration error {report["calibration_error"]:.3f}'
+    figure = _new_figure(5.2, 6.2, report, line)
+    upper, lower = figure.subplots(2, sharex=True, height_ratios=(3, 1))
+    bars = {'align': 'edge', 'edgecolor': 'white', 'linewidth': 1.0}
+    upper.bar(
+        lows, [each['accuracy'] for each in bins], width, color=BLUE, label='accuracy', **bars
+    )
+    upper.plot((0, 1), (0, 1), color=GREY, linestyle='--', label='as accurate as confident')
+    upper.plot(
+        [each['confidence'] for each in bins],
+        [each['accuracy'] for each in bins],
+        'o',
+        color=ORANGE,
+        markersize=5,
+        label='mean confidence of the bin',
+    )
+    upper.set_ylabel('accuracy')
+    upper.set_ylim(0, 1)
+    upper.yaxis.set_major_formatter(_percent)
+    upper.legend(loc='upper left', frameon=False)
+    shares = [each['faces'] / report['faces'] for each in bins]
+    lower.bar(lows, shares, width, color=GREY, **bars)
+    threshold = report['coverage']['threshold']
+    if threshold > 0:
+        lower.axvline(threshold, color=ORANGE, linewidth=1.5)
+        lower.annotate(
+            f'told from here: {report["coverage"]["share"]:.0%}',
+            (threshold, 1),
+            xycoords=('data', 'axes fraction'),
+            xytext=(-5, -5),
+            textcoords='offset points',
+            ha='right',
+            va='top',
+            color=ORANGE,
+        )
+    lower.set_ylabel('faces')
+    # Room for the line above.
+    lower.set_ylim(0, 1.35 * max(shares))
+    lower.yaxis.set_major_formatter(_percent)
+    lower.set_xlabel('confidence')
+    lower.set_xlim(0, 1)
+    lower.xaxis.set_major_formatter(_percent)
+    for axes in (upper, lower):
+        axes.spines[['top', 'right']].set_visible(False)
+    return figure
+
+
+def draw_groups(report: Report) -> Figure:
+    """Draw the accuracy of each group with its 95 % interval, and that of all faces."""
+    columns = report['groups']
+    sizes = [len(column['groups']) for column in columns.values()]
+    height = 1.5 + sum(0.34 * size + 0.7 for size in sizes)
+    line = f'accuracy {report["accuracy"]:.1%} of all faces'
+    figure = _new_figure(6.4, height, report, line)
+    panels = figure.subplots(
+        len(columns), sharex=True, squeeze=False, height_ratios=[size + 1 for size in sizes]
+    )[:, 0]
+    for axes, (name, column) in zip(panels, columns.items(), strict=True):
+        _draw_column(axes, name, column)
+        axes.axvline(report['accuracy'], color=GREY, linestyle='--', linewidth=1)
+    panels[-1].set_xlabel(
+        f'accuracy, 95 % intervals; dashed: all faces; pale: fewer than {MIN_FACES} faces'
+    )
+    panels[-1].xaxis.set_major_formatter(_percent)
+    return figure
+
+
+def _new_figure(width: float, height: float, report: Report, line: str) -> Figure:
+    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08)
+    figure = Figure(figsize=(width, height), layout=layout)
+    figure.suptitle(f'{report["model"]} on {report["data"]}\n{line}', fontsize='medium')
+    return figure
+
+
+def _draw_column(axes: Axes, name: str, column: Report) -> None:
+    for row, group in enumerate(column['groups'].values()):
+        low, high = group['accuracy_interval']
+        shade = 1.0 if group['count'] >= MIN_FACES else 0.4
+        axes.plot((low, high), (row, row), color=BLUE, linewidth=2, alpha=shade)
+        axes.plot(group['accuracy'], row, 'o', color=BLUE, markersize=7, alpha=shade)
+    rows = [f'{group} ({figures["count"]})' for group, figures in column['groups'].items()]
+    axes.set_yticks(range(len(rows)), rows)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    gap = column['largest_gap']
+    widest = ''
+    if gap:
+        widest = f': {100 * gap["gap"]:.1f} points between {gap["best"]} and {gap["worst"]}'
+    axes.set_title(f'{name}{widest}', loc='left', fontsize='medium', fontweight='bold')
+    axes.grid(axis='x', color='#e4e6ea')
+    axes.set_axisbelow(True)
+    axes.tick_params(axis='y', length=0)
+    axes.spines[['top', 'right', 'left']].set_visible(False)
+
+
+def _percent(share: float, _: int | None = None) -> str:
+    return f'{100 * share:g}%'
