@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 import json
 from pathlib import Path
@@ -11,7 +12,7 @@ import sys
 from typing import Any
 
 from face_classification_ros.detection import create_detector, DETECTORS
-from face_classification_ros.share import model_path
+from face_classification_ros.share import model_path, share_folder
 
 DONE, NO, WRONG_USE = 0, 1, 2
 """Exit codes: done; it ran and the answer is no; wrong use or unreadable input."""
@@ -66,11 +67,43 @@ def _parser() -> argparse.ArgumentParser:
     classify.add_argument('--emotion-model', default='emotion_mini_xception', metavar='MODEL')
     _add_detector_arguments(classify, width=640)
 
+    networks = command('networks', _networks, 'tell what networks cost and how good they are')
+    networks.add_argument(
+        'names', nargs='*', metavar='NAME', help='or a YAML file; without: all of the package'
+    )
+    networks.add_argument(
+        '--side', type=int, default=48, metavar='PIXELS', help='height and width of a face'
+    )
+    networks.add_argument('--colour', choices=('grey', 'bgr'), default='grey')
+    networks.add_argument('--heads', choices=('emotion', 'gender', 'both'), default='emotion')
+    networks.add_argument('--json', type=Path, metavar='FILE', help='write all figures there')
+    networks.add_argument(
+        '--plot', type=Path, metavar='FILE', help='draw accuracy over parameters there (PNG)'
+    )
+    networks.add_argument('--no-latency', action='store_true', help='do not measure the time')
+
     train = command('train', _train, 'train a classifier by a recipe and export it')
     train.add_argument('recipe', type=Path, metavar='RECIPE', help='a YAML file')
-    train.add_argument('--data', type=Path, required=True, metavar='DIR', help='the data set')
+    train.add_argument(
+        '--data',
+        type=Path,
+        required=True,
+        nargs='+',
+        metavar='DIR',
+        help='the data set; several for a network that tells more than one attribute',
+    )
     train.add_argument('--output', type=Path, required=True, metavar='DIR', help='for the results')
     train.add_argument('--resume', action='store_true', help='go on after a stop')
+    train.add_argument(
+        '--workers',
+        nargs='+',
+        default=[],
+        metavar='HOST:PORT',
+        help='the machines that train together, in a network that you trust; run the same on each',
+    )
+    train.add_argument(
+        '--worker', type=int, metavar='N', help='which of them this one is; 0 writes the results'
+    )
 
     evaluate = command('evaluate', _evaluate, 'measure a classifier or a detector')
     evaluate.add_argument('attribute', choices=('gender', 'emotion', 'faces'))
@@ -80,10 +113,27 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument('--split', default='val', help='train, val (default) or test')
     evaluate.add_argument('--model', default='', metavar='FILE', help='instead of the shipped one')
     evaluate.add_argument(
+        '--box-error', action='store_true', help='also with boxes that are shifted and scaled'
+    )
+    evaluate.add_argument(
         '--min-age', type=int, default=13, help='of UTKFace; labels of younger ones are unreliable'
     )
     evaluate.add_argument('--json', type=Path, metavar='FILE', help='write all figures there')
+    evaluate.add_argument(
+        '--report', type=Path, metavar='DIR', help='write all figures and diagrams there'
+    )
     _add_detector_arguments(evaluate, width=640)
+
+    margins = command('margins', _margins, "measure where a detector's box lies in a data set")
+    margins.add_argument(
+        '--data', type=Path, required=True, metavar='DIR', help='boxes are measured in its train'
+    )
+    margins.add_argument(
+        '--model', default='', metavar='FILE', help='find the margin that fits it, on val'
+    )
+    margins.add_argument('--faces', type=int, default=500, metavar='N', help='drawn by chance')
+    margins.add_argument('--json', type=Path, metavar='FILE', help='write all figures there')
+    _add_detector_arguments(margins, width=640)
     return parser
 
 
@@ -167,60 +217,303 @@ def _line(record: dict[str, Any]) -> str:
     return f'{record["file"]} {record["frame"]}: {"; ".join(faces) or "no face"}'
 
 
-def _train(arguments: argparse.Namespace) -> int:
+@contextmanager
+def _train_extra(job: str) -> Iterator[None]:
+    """Say what to install where a package is missing that a job imports."""
     try:
-        from face_classification_ros.training.recipe import read_recipe
-        from face_classification_ros.training.trainer import train
+        yield
     except ImportError as error:
         raise ImportError(
-            f"{error}; training needs: pip install 'face_classification_ros[train]'"
+            f"{error}; {job} needs: pip install 'face_classification_ros[train]'"
         ) from error
+
+
+def _networks(arguments: argparse.Namespace) -> int:
+    if not 32 <= arguments.side <= 512:
+        raise ValueError(f'--side {arguments.side} is not between 32 and 512 pixels')
+    with _train_extra('networks'):
+        from face_classification_ros.networks.description import network_names, read_network
+
+        # Before TensorFlow is loaded, so that a wrong name is told at once.
+        descriptions = [read_network(name) for name in arguments.names or network_names()]
+        from face_classification_ros.networks.comparison import (
+            compare_networks,
+            plot_accuracy,
+            read_models,
+        )
+        from face_classification_ros.networks.cost import check_limits, measure_cost
+        from face_classification_ros.training.datasets import LABELS
+
+    shape = (arguments.side, arguments.side, 1 if arguments.colour == 'grey' else 3)
+    heads = {
+        attribute: len(labels)
+        for attribute, labels in LABELS.items()
+        if arguments.heads in (attribute, 'both')
+    }
+    costs = [
+        measure_cost(description, shape, heads, latency=not arguments.no_latency)
+        for description in descriptions
+    ]
+    networks = {cost.network for cost in costs}
+    models = [
+        model
+        for model in read_models(share_folder() / 'resource' / 'models')
+        if model.network in networks
+    ]
+    records = compare_networks(costs, models)
+    if len(records) == 1:
+        _print_blocks(records[0])
+    _print_networks(records)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(records, indent=1))
+    if arguments.plot:
+        plot_accuracy(models, arguments.plot)
+    for description, cost in zip(descriptions, costs, strict=True):
+        check_limits(description, cost)
+    return DONE
+
+
+def _print_blocks(record: dict[str, Any]) -> None:
+    print(f'{record["network"]:>24} {"output":>10} {_COST_HEADER}')
+    for block in record['blocks']:
+        shape = 'x'.join(map(str, block['output_shape']))
+        print(f'{block["name"]:>24} {shape:>10} {_cost_columns(block)}')
+    print()
+
+
+def _print_networks(records: list[dict[str, Any]]) -> None:
+    first = records[0]
+    print(
+        f'{" and ".join(first["heads"])} of a face of {"x".join(map(str, first["input_shape"]))}; '
+        'x: times fewer parameters than; accuracy: best shipped model'
+    )
+    references = ' '.join(f'{"x " + name:>{len(name) + 2}}' for name in first['reduction'])
+    attributes = ' '.join(f'{name:>7}' for name in first['accuracy'])
+    print(f'{"network":>24} {_COST_HEADER} {references} {attributes}')
+    for record in records:
+        reductions = ' '.join(
+            f'{reduction:{len(name) + 2}.1f}' for name, reduction in record['reduction'].items()
+        )
+        accuracies = ' '.join(
+            f'{"-" if accuracy is None else format(accuracy, ".1%"):>7}'
+            for accuracy in record['accuracy'].values()
+        )
+        print(f'{record["network"]:>24} {_cost_columns(record)} {reductions} {accuracies}')
+    for record in records:
+        for model in record['models']:
+            for attribute, figures in model['figures'].items():
+                print(
+                    f'{model["name"]}: {attribute} {figures["accuracy"]:.2%} on '
+                    f'{figures["faces"]} faces of {figures["data"]}'
+                )
+
+
+_COST_HEADER = f'{"parameters":>11} {"multiply-adds":>13} {"file":>9} {"field":>6} {"latency":>9}'
+
+
+def _cost_columns(record: dict[str, Any]) -> str:
+    latency = '-' if record['latency_ms'] is None else f'{record["latency_ms"]:.3f} ms'
+    return (
+        f'{record["parameters"]:11,} {record["multiply_adds"]:13,} '
+        f'{record["file_size"] / 1000:6,.0f} kB {record["receptive_field"]:3} px {latency:>9}'
+    )
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    with _train_extra('training'):
+        from face_classification_ros.training.recipe import read_recipe
+        from face_classification_ros.training.trainer import train
+        from face_classification_ros.training.workers import Workers
+
+    if bool(arguments.workers) != (arguments.worker is not None):
+        raise ValueError('--workers HOST:PORT ... and --worker N go together')
     recipe = read_recipe(arguments.recipe)
-    print(train(recipe, arguments.data, arguments.output, resume=arguments.resume))
+    workers = Workers(tuple(arguments.workers), arguments.worker or 0)
+    with workers.joined():
+        model = train(
+            recipe, arguments.data, arguments.output, resume=arguments.resume, workers=workers
+        )
+    if workers.is_first:
+        print(model)
     return DONE
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     if arguments.attribute == 'faces':
-        from face_classification_ros.evaluation.detection import evaluate_detector, SceneReport
-
-        detection = evaluate_detector(_detector(arguments), arguments.data)
-        report = asdict(detection)
-        print(f'{"scene":>28} faces found false unjudged')
-        total = SceneReport(
-            'all',
-            detection.faces,
-            detection.found,
-            detection.false_detections,
-            detection.unjudged,
-        )
-        for scene in (*detection.scenes, total):
-            print(
-                f'{scene.name:>28} {scene.faces:5d} {scene.found:5d} {scene.false_detections:5d} '
-                f'{scene.unjudged:8d}'
-            )
+        report = _evaluate_detector(arguments)
     else:
-        from face_classification_ros.classification.classifier import Classifier
-        from face_classification_ros.evaluation.classification import evaluate_classifier
-        from face_classification_ros.training.datasets import read_dataset
-
-        model = arguments.model or f'{arguments.attribute}_mini_xception'
-        classifier = Classifier(model_path(model), threads=arguments.threads)
-        dataset = read_dataset(
-            arguments.attribute, arguments.data, arguments.split, min_age=arguments.min_age
-        )
-        report = evaluate_classifier(classifier, dataset, arguments.split)
-        _print_report(report)
+        report = _evaluate_classifier(arguments)
     if arguments.json:
         arguments.json.write_text(json.dumps(report, indent=1))
     return DONE
+
+
+def _evaluate_detector(arguments: argparse.Namespace) -> dict[str, Any]:
+    from face_classification_ros.evaluation.detection import evaluate_detector, SceneReport
+
+    if arguments.report or arguments.box_error:
+        raise ValueError('--report and --box-error are for gender and emotion, not for faces')
+    detection = evaluate_detector(_detector(arguments), arguments.data)
+    print(f'{"scene":>28} faces found false unjudged')
+    total = SceneReport(
+        'all',
+        detection.faces,
+        detection.found,
+        detection.false_detections,
+        detection.unjudged,
+    )
+    for scene in (*detection.scenes, total):
+        print(
+            f'{scene.name:>28} {scene.faces:5d} {scene.found:5d} {scene.false_detections:5d} '
+            f'{scene.unjudged:8d}'
+        )
+    return asdict(detection)
+
+
+def _evaluate_classifier(arguments: argparse.Namespace) -> dict[str, Any]:
+    from face_classification_ros.classification.classifier import Classifier
+    from face_classification_ros.evaluation.boxes import measure_box_error
+    from face_classification_ros.evaluation.classification import evaluate_classifier
+    from face_classification_ros.pipeline import THRESHOLDS
+    from face_classification_ros.training.datasets import NoFacesError, read_dataset
+
+    if arguments.report:
+        # Before the work, not after it.
+        with _train_extra('--report'):
+            from face_classification_ros.evaluation.report import write_report
+    attribute, split = arguments.attribute, arguments.split
+    model = model_path(arguments.model or f'{attribute}_mini_xception')
+    classifier = Classifier(model, threads=arguments.threads)
+    dataset = read_dataset(attribute, arguments.data, split, min_age=arguments.min_age)
+    training = None
+    if split != 'train':
+        with suppress(NoFacesError):
+            training = read_dataset(attribute, arguments.data, 'train', min_age=arguments.min_age)
+    report = evaluate_classifier(
+        classifier, dataset, split, threshold=THRESHOLDS[attribute], training=training
+    )
+    if arguments.box_error:
+        report['box_error'] = measure_box_error(classifier, dataset)
+    _print_report(report)
+    if arguments.report:
+        write_report(report, arguments.report)
+    return report
 
 
 def _print_report(report: dict[str, Any]) -> None:
     low, high = report['accuracy_interval']
     print(f'{report["model"]} on {report["faces"]} faces of {report["data"]}')
     print(f'accuracy {report["accuracy"]:.2%} (95 %: {low:.2%} to {high:.2%})')
-    print(f'expected calibration error {report["calibration_error"]:.3f}')
-    print(f'{"label":>10} precision recall  count')
+    if report['copies']:
+        print(
+            f'  without the {report["copies"]} pictures that are also in the training data: '
+            f'{_share(report["accuracy_without_copies"])}'
+        )
+    print(
+        f'balanced accuracy {report["balanced_accuracy"]:.2%}, macro F1 {report["macro_f1"]:.2%}'
+    )
+    told = report['coverage']
+    print(
+        f'told from a confidence of {told["threshold"]} on: {told["share"]:.1%} of the faces, '
+        f'accuracy among them {_share(told["accuracy"])}'
+    )
+    print(
+        f'expected calibration error {report["calibration_error"]:.3f}, '
+        f'negative log-likelihood {report["negative_log_likelihood"]:.3f}'
+    )
+    print(f'{"label":>10} precision recall     F1  count')
     for label, row in report['per_label'].items():
-        print(f'{label:>10} {row["precision"]:9.1%} {row["recall"]:6.1%} {row["count"]:6d}')
+        print(
+            f'{label:>10} {row["precision"]:9.1%} {row["recall"]:6.1%} {row["f1"]:6.1%} '
+            f'{row["count"]:6d}'
+        )
+    for column, comparison in report['groups'].items():
+        _print_groups(column, comparison)
+    if 'box_error' in report:
+        _print_box_error(report['box_error'])
+
+
+def _print_groups(column: str, comparison: dict[str, Any]) -> None:
+    print(f'{column:>10} accuracy  95 % interval     count')
+    for name, row in comparison['groups'].items():
+        low, high = row['accuracy_interval']
+        print(f'{name:>10} {row["accuracy"]:8.1%} {low:6.1%} to {high:6.1%} {row["count"]:9d}')
+    gap = comparison['largest_gap']
+    if gap:
+        print(f'  largest gap {100 * gap["gap"]:.1f} points: {gap["best"]} to {gap["worst"]}')
+
+
+def _print_box_error(error: dict[str, Any]) -> None:
+    print(f'accuracy with exact boxes {error["exact"]:.2%}; shifts are the mean of 8 directions')
+    for name, rows in (('shifted by', error['shifted']), ('scaled to', error['scaled'])):
+        for row in rows:
+            print(
+                f'{name:>10} {row["by"]:4.0%} of the side: {row["accuracy"]:.2%}, '
+                f'{-row["drop_points"]:+.1f} points'
+            )
+
+
+def _share(value: float | None) -> str:
+    return 'no faces' if value is None else f'{value:.2%}'
+
+
+def _margins(arguments: argparse.Namespace) -> int:
+    from face_classification_ros.classification.classifier import Classifier
+    from face_classification_ros.evaluation.margins import (
+        describe_boxes,
+        find_boxes,
+        measure_margins,
+        sample_faces,
+    )
+    from face_classification_ros.training.datasets import attributes_in, FaceDataset, read_dataset
+
+    detector = _detector(arguments)
+    wanted = attributes_in(arguments.data)
+    classifier = None
+    if arguments.model:
+        classifier = Classifier(model_path(arguments.model), threads=arguments.threads)
+        wanted = [attribute for attribute in wanted if attribute in classifier.labels]
+    if not wanted:
+        raise ValueError(
+            f'{arguments.data} holds no data of a known form'
+            + (f' for {arguments.model}' if arguments.model else '')
+        )
+
+    def sample(split: str) -> FaceDataset:
+        return sample_faces(read_dataset(wanted[0], arguments.data, split), arguments.faces)
+
+    faces = sample('train')
+    report = {'detector': arguments.detector, 'data': faces.name}
+    report |= describe_boxes(faces.images, find_boxes(detector, faces.images))
+    _print_boxes(report)
+    if classifier is not None:
+        faces = sample('val')
+        report['fit'] = measure_margins(classifier, faces, find_boxes(detector, faces.images))
+        _print_margins(report['fit'])
+    if arguments.json:
+        arguments.json.write_text(json.dumps(report, indent=1))
+    return DONE
+
+
+def _print_boxes(report: dict[str, Any]) -> None:
+    print(
+        f'{report["detector"]} finds {report["detection_rate"]:.1%} of {report["faces"]} faces of '
+        f'{report["data"]}'
+    )
+    print(f'{"box, shares":>12}    25 % median   75 %')
+    for name in ('centre_x', 'centre_y', 'width', 'height'):
+        print(f'{name:>12} ' + ' '.join(f'{value:7.3f}' for value in report[name]))
+    print('median box x, y, width, height: ' + ', '.join(f'{v:.2f}' for v in report['box']))
+    print(f'largest margin inside the pictures: {report["largest_margin"]:.2f}')
+
+
+def _print_margins(fit: dict[str, Any]) -> None:
+    own = fit['own_crops']
+    print(f'{fit["model"]} on {fit["faces"]} found faces of {fit["data"]}')
+    print(f'{"margin":>12} accuracy negative log-likelihood')
+    for row in (*fit['margins'], own):
+        print(
+            f'{row["margin"]:12.2f} {row["accuracy"]:8.2%} {row["negative_log_likelihood"]:7.3f}'
+            + ("  around the data set's own boxes" if row is own else '')
+        )
+    print(f'best margin: {fit["best_margin"]:.2f}; the model file has {fit["own_margin"]:.2f}')

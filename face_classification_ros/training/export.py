@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 import json
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 import onnx
 import onnxruntime
 import tensorflow as tf
-import tf2onnx
 
-from face_classification_ros.training.datasets import FaceDataset
+from face_classification_ros.networks.conversion import convert_to_onnx, scale_faces
+from face_classification_ros.training.calibration import fit_calibration
+from face_classification_ros.training.datasets import FaceDataset, LABELS
 from face_classification_ros.training.recipe import Recipe
 
-OPSET = 17
+BATCH = 256
 LICENCE = 'Apache-2.0'
 TOLERANCE = 1e-4
 """Largest difference of a probability between Keras and the model file."""
@@ -24,61 +29,72 @@ TOLERANCE = 1e-4
 def export_classifier(
     network: keras.Model,
     recipe: Recipe,
-    dataset: FaceDataset,
+    training: Sequence[FaceDataset],
+    validation: Sequence[FaceDataset],
     path: Path,
-    *,
-    temperature: float,
-    accuracy: float,
 ) -> None:
     """Write a network with its scaling, calibration and labels as one ONNX file.
 
-    The file's input is `faces`, uint8 N x H x W x C straight from the crop; its output is named
-    after the attribute, float32 N x labels, rows of sum 1.
+    The file's input is `faces`, uint8 N x H x W x C straight from the crop; its outputs are named
+    after the attributes, float32 N x labels, rows of sum 1, calibrated as `fit_calibration` says.
 
     Args:
-        network: from faces in [-1, 1] to logits.
+        network: from faces in [-1, 1] to attribute -> logits.
         recipe: what it was trained by.
-        dataset: faces of validation, on which the file must agree with the network.
+        training: faces that it was trained on.
+        validation: faces for the temperature and the figures in the file.
         path: where to write.
-        temperature: what logits are divided by.
-        accuracy: on `dataset`, 0 to 1; kept with the file.
 
     Raises:
         RuntimeError: the file's answers differ from the network's.
     """
+    calibrations, figures = {}, {}
+    for attribute in recipe.attributes:
+        logits, truth = _answers(network, recipe, validation, attribute)
+        calibration = fit_calibration(
+            *_answers(network, recipe, training, attribute), logits, truth
+        )
+        right = (logits + calibration.offsets).argmax(axis=1) == truth
+        calibrations[attribute] = calibration
+        figures[attribute] = {
+            'data': ', '.join(each.name for each in validation if each.attribute == attribute),
+            'faces': len(truth),
+            'accuracy': round(float(right.mean()), 4),
+        }
 
-    def classify(faces: tf.Tensor) -> tf.Tensor:
-        logits = network(tf.cast(faces, tf.float32) / 127.5 - 1, training=False)
-        return tf.nn.softmax(logits / temperature)
+    def answer(faces: tf.Tensor) -> dict[str, tf.Tensor]:
+        logits = _answer(network, recipe, faces)
+        return {
+            attribute: tf.nn.softmax((logits[attribute] + each.offsets) / each.temperature)
+            for attribute, each in calibrations.items()
+        }
 
-    shape = (None, recipe.side, recipe.side, recipe.channels)
-    signature = [tf.TensorSpec(shape, tf.uint8, name='faces')]
-    model, _ = tf2onnx.convert.from_function(
-        tf.function(classify, input_signature=signature), input_signature=signature, opset=OPSET
-    )
-    _rename_output(model, recipe.attribute)
+    face_shape = (recipe.side, recipe.side, recipe.channels)
+    model = convert_to_onnx(answer, face_shape)
     onnx.helper.set_model_props(
         model,
         {
-            'labels': json.dumps({recipe.attribute: dataset.labels}),
+            'labels': json.dumps({each: LABELS[each] for each in recipe.attributes}),
             'colour': recipe.colour,
             'margin': str(recipe.margin),
-            'temperature': f'{temperature:.4f}',
+            'calibration': json.dumps({k: asdict(v) for k, v in calibrations.items()}),
             'parameters': str(network.count_params()),
-            'network': recipe.network,
+            'network': network.name,
             'recipe': recipe.model_dump_json(),
-            'data': dataset.name,
-            'figures': json.dumps({'accuracy': round(accuracy, 4), 'faces': len(dataset)}),
+            'figures': json.dumps(figures),
             'licence': LICENCE,
         },
     )
     onnx.checker.check_model(model, full_check=True)
 
-    faces = np.random.default_rng(recipe.seed).integers(0, 256, (8, *shape[1:]), np.uint8)
+    faces = np.random.default_rng(recipe.seed).integers(0, 256, (8, *face_shape), np.uint8)
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=['CPUExecutionProvider']
     )
-    difference = np.abs(session.run(None, {'faces': faces})[0] - classify(faces).numpy()).max()
+    difference = max(
+        np.abs(session.run([attribute], {'faces': faces})[0] - answers.numpy()).max()
+        for attribute, answers in answer(scale_faces(faces)).items()
+    )
     if difference > TOLERANCE:
         raise RuntimeError(
             f'the model file differs from the network by {difference:.1e}, more than {TOLERANCE}'
@@ -86,9 +102,23 @@ def export_classifier(
     onnx.save(model, path)
 
 
-def _rename_output(model: onnx.ModelProto, name: str) -> None:
-    """Call the only output by its attribute: tf2onnx names it after TensorFlow's last op."""
-    output = model.graph.output[0]
-    for node in model.graph.node:
-        node.output[:] = [name if each == output.name else each for each in node.output]
-    output.name = name
+def _answer(network: keras.Model, recipe: Recipe, faces: Any) -> dict[str, Any]:
+    """Give the logits for faces in [-1, 1], averaged with their mirror images' if asked."""
+    if not recipe.mirror_average:
+        return network(faces, training=False)
+    # One batch of both is faster than two calls.
+    both = network(tf.concat([faces, tf.reverse(faces, [2])], 0), training=False)
+    return {name: tf.add_n(tf.split(logits, 2)) / 2 for name, logits in both.items()}
+
+
+def _answers(
+    network: keras.Model, recipe: Recipe, datasets: Sequence[FaceDataset], attribute: str
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Give the logits of all faces whose attribute is known, N x labels, and the truth, N."""
+    chosen = [each for each in datasets if each.attribute == attribute]
+    crops = np.concatenate([each.crops(recipe.form) for each in chosen])
+    batches = [
+        _answer(network, recipe, scale_faces(batch))[attribute].numpy()
+        for batch in np.split(crops, range(BATCH, len(crops), BATCH))
+    ]
+    return np.concatenate(batches), np.concatenate([each.truth for each in chosen])

@@ -8,7 +8,26 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 import yaml
 
+from face_classification_ros.classification.cropping import CropForm
 from face_classification_ros.training.augmentation import Augmentation
+
+
+class Teacher(BaseModel):
+    """A trained model whose answers are learned from (knowledge distillation, Hinton 2015)."""
+
+    model_config = ConfigDict(extra='forbid', frozen=True)
+
+    model: str = Field(description='name of a shipped model or path of a model file')
+    share: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="weight of its answers beside the data's; where the "
+        'data has no answer, the teacher alone counts',
+    )
+    temperature: float = Field(
+        default=1.0, gt=0, description='above 1 makes its answers softer before they are learned'
+    )
 
 
 class Recipe(BaseModel):
@@ -16,8 +35,10 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(extra='forbid', frozen=True)
 
-    attribute: Literal['gender', 'emotion']
-    network: str = Field(description='name of the network, see `networks`')
+    attributes: tuple[Literal['gender', 'emotion'], ...] = Field(
+        min_length=1, max_length=2, description='what to tell; more than one: a blended network'
+    )
+    network: str = Field(description='name of a network or path of its description')
     side: int = Field(
         default=48, ge=32, le=512, description='height and width of a face in pixels'
     )
@@ -29,18 +50,50 @@ class Recipe(BaseModel):
         description="what a crop shows around the face's box on every side, as a share of the "
         "box's longer side, in training and in the node",
     )
+    first_side: int | None = Field(
+        default=None,
+        ge=32,
+        description='side of the faces in the first third of the epochs, which grows to `side` '
+        'before the last third (progressive resizing, Tan and Le 2021); saves a third of the time',
+    )
     epochs: int = Field(default=30, ge=1, description='how often each face is shown')
     batch_size: int = Field(default=64, ge=1)
     learning_rate: float = Field(
         default=0.002, gt=0, le=1, description='the peak, reached by warm-up and left by a cosine'
     )
-    weight_decay: float = Field(default=0.01, ge=0, le=1, description='of AdamW')
+    weight_decay: float = Field(
+        default=0.01, ge=0, le=1, description='of AdamW; with 0 it is Adam'
+    )
+    average: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description='momentum of the moving average of the weights, which is what is kept',
+    )
+    patience: int | None = Field(
+        default=None,
+        ge=1,
+        description='stop after so many epochs without a lower validation loss, and keep the best',
+    )
+    loss: Literal['cross_entropy', 'squared_hinge'] = 'cross_entropy'
+    balance: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description='how far rare labels count more: (mean frequency / frequency)^balance',
+    )
+    teachers: tuple[Teacher, ...] = ()
     label_smoothing: float = Field(
         default=0.0, ge=0, lt=1, description='share spread over all labels'
     )
     vote_share: float = Field(default=0.0, ge=0, le=1, description='weight of the FER+ votes')
     min_age: int = Field(
         default=13, ge=0, description='UTKFace faces of younger people are left out'
+    )
+    mirror_average: bool = Field(
+        default=False,
+        description='whether the model file averages the answers for a face and its mirror image, '
+        'which takes twice the time',
     )
     seed: int = Field(default=1, ge=0, description='of weights, order and augmentation')
     augmentation: Augmentation = Augmentation()
@@ -50,18 +103,48 @@ class Recipe(BaseModel):
         """Channels of a face: 1 in grey, 3 in BGR."""
         return 1 if self.colour == 'grey' else 3
 
+    @property
+    def form(self) -> CropForm:
+        """What crops the network is shown."""
+        return CropForm(self.side, self.margin, self.colour)
+
+    def side_in(self, epoch: int) -> int:
+        """Give the side of the faces in an epoch, the first one being 0."""
+        if self.first_side is None:
+            return self.side
+        # Whole steps of 8 pixels: for every size TensorFlow traces the network anew.
+        steps = (self.side - self.first_side) // 8
+        done = min(1.0, epoch / self.epochs * 1.5)
+        return self.side - 8 * (steps - round(done * steps))
+
 
 def read_recipe(path: Path) -> Recipe:
     """Read a recipe from a YAML file; a field that is not named keeps its default.
+
+    Files that the recipe names (a network's description, a teacher's model) lie relative to it.
 
     Raises:
         ValueError: a field is unknown, missing, of the wrong type or out of range.
     """
     try:
-        return Recipe.model_validate(yaml.safe_load(path.read_text()))
+        recipe = Recipe.model_validate(yaml.safe_load(path.read_text()))
     except ValidationError as error:
         first = error.errors()[0]
         where = '.'.join(map(str, first['loc'])) or 'the file'
         raise ValueError(f'{path}: {where}: {first["msg"]}, not {first["input"]!r}') from error
     except yaml.YAMLError as error:
-        raise ValueError(f'{path} is not YAML: {error}') from error
+        raise ValueError(f'{path} is not YAML: {" ".join(str(error).split())}') from error
+
+    def beside(name: str) -> str:
+        is_file = name.endswith(('.yaml', '.yml', '.onnx'))
+        return str((path.parent / name).resolve()) if is_file else name
+
+    return recipe.model_copy(
+        update={
+            'network': beside(recipe.network),
+            'teachers': tuple(
+                teacher.model_copy(update={'model': beside(teacher.model)})
+                for teacher in recipe.teachers
+            ),
+        }
+    )

@@ -2,200 +2,198 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+import csv
 import os
 from pathlib import Path
 from typing import Any
+import zlib
 
-import cv2
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
-from face_classification_ros.face import Box
-from face_classification_ros.networks.registry import build_network
-from face_classification_ros.training.augmentation import Augmentation
-from face_classification_ros.training.datasets import FaceDataset, read_dataset
+from face_classification_ros.networks.building import build_network
+from face_classification_ros.networks.cost import check_latency
+from face_classification_ros.networks.description import DenseHead, read_network
+from face_classification_ros.training.batches import FaceBatches, join_targets, scale_to_unit
+from face_classification_ros.training.datasets import (
+    attributes_in,
+    FaceDataset,
+    LABELS,
+    read_dataset,
+)
 from face_classification_ros.training.export import export_classifier
 from face_classification_ros.training.recipe import Recipe
+from face_classification_ros.training.workers import Workers
 
 WARM_UP_SHARE = 0.1
 """Share of all steps in which the learning rate climbs to its peak."""
 
 CHECKPOINT = 'checkpoint.keras'
+BEST = 'best.weights.h5'
+LOG = 'log.csv'
 RECIPE = 'recipe.json'
 
 
-def train(recipe: Recipe, data: Path, output: Path, *, resume: bool = False) -> Path:
+def train(
+    recipe: Recipe,
+    folders: Sequence[Path],
+    output: Path,
+    *,
+    resume: bool = False,
+    workers: Workers | None = None,
+) -> Path:
     """Train a classifier and export it as a model file.
 
     Leaves `recipe.json`, `checkpoint.keras` (network and optimizer after the last whole epoch),
-    `log.csv` (one row per epoch) and `<attribute>_<network>.onnx` in the output folder. A run
-    that was killed goes on from its last whole epoch with `resume` and sees the same faces in
-    the same order.
+    `log.csv` (one row per epoch), `tensorboard/` and `<name>.onnx` in the output folder, the name
+    being `emotion_mini_xception`, or `blended_mini_xception` for a network that tells more than
+    one attribute. A run that was killed goes on from its last whole epoch with `resume` and sees
+    the same faces in the same order.
 
     Args:
         recipe: what to train and how.
-        data: folder in one of the forms that `read_dataset` knows.
+        folders: data sets in the forms that `read_dataset` knows; for a blended network together
+            with answers for each attribute.
         output: folder for the results; made where it is missing.
         resume: go on from the checkpoint in the output folder.
+        workers: the machines that train together, joined; see `Workers`. The first one's output
+            folder counts, and only it gets the results.
 
     Returns:
         Path of the model file.
 
     Raises:
         ValueError: the folder holds a run already and `resume` is not set, or a run by another
-            recipe; or the data is of no known form.
+            recipe; or the data is of no known form, or of another attribute; or workers differ in
+            recipe or data.
     """
+    workers = workers or Workers()
     checkpoint, kept_recipe = output / CHECKPOINT, output / RECIPE
     if checkpoint.exists():
         if not resume:
             raise ValueError(f'{output} holds a run already; go on with --resume or name another')
         if Recipe.model_validate_json(kept_recipe.read_text()) != recipe:
             raise ValueError(f'{output} holds a run by another recipe, see {kept_recipe}')
-    output.mkdir(parents=True, exist_ok=True)
-    kept_recipe.write_text(recipe.model_dump_json(indent=1))
+    training, validation = read_splits(recipe, folders)
+    answers = [zlib.crc32(dataset.targets.tobytes()) for dataset in (*training, *validation)]
+    workers.check_same(recipe=recipe.model_dump_json(), data=str(answers))
+    if workers.is_first:
+        output.mkdir(parents=True, exist_ok=True)
+        kept_recipe.write_text(recipe.model_dump_json(indent=1))
 
-    validation = read_dataset(recipe.attribute, data, 'val', min_age=recipe.min_age)
-    training = read_dataset(
-        recipe.attribute, data, 'train', vote_share=recipe.vote_share, min_age=recipe.min_age
-    ).without_pictures_of(validation)
-    batches = FaceBatches(training, recipe)
-
-    keras.utils.set_random_seed(recipe.seed)
+    batches = FaceBatches(training, recipe, workers)
+    # Other workers, other dropout; weights are the first one's.
+    keras.utils.set_random_seed(recipe.seed + workers.index)
     if checkpoint.exists():
         network = keras.models.load_model(checkpoint)
     else:
-        network = build_network(
-            recipe.network,
-            (recipe.side, recipe.side, recipe.channels),
-            len(training.labels),
-            head=recipe.attribute,
-        )
-        network.compile(
-            optimizer=keras.optimizers.AdamW(
-                _one_cycle(recipe, len(batches)), weight_decay=recipe.weight_decay
-            ),
-            loss=keras.losses.CategoricalCrossentropy(
-                from_logits=True, label_smoothing=recipe.label_smoothing
-            ),
-            metrics=['accuracy'],
-        )
-    batches.epoch = int(network.optimizer.iterations) // len(batches)
-    validation_faces = scaled_faces(validation, recipe)
+        network = _new_network(recipe, len(batches))
+    workers.connect(network)
+    done = int(network.optimizer.iterations) // len(batches)
+
+    faces = np.concatenate([scale_to_unit(dataset.crops(recipe.form)) for dataset in validation])
+    callbacks = [workers.callback()]
+    if workers.is_first:
+        callbacks.append(_Checkpoint(checkpoint))
+    if workers.is_first and recipe.patience is not None:
+        # Before the averaged weights are taken out again, so that those are kept.
+        callbacks.append(_KeepBest(output, recipe.patience))
+    if recipe.average is not None:
+        callbacks.append(keras.callbacks.SwapEMAWeights())
+    if workers.is_first:
+        callbacks += [
+            keras.callbacks.CSVLogger(output / LOG, append=resume),
+            keras.callbacks.TensorBoard(output / 'tensorboard', write_graph=False),
+        ]
     network.fit(
-        batches,
-        initial_epoch=batches.epoch,
+        batches.stream(done),
+        initial_epoch=done,
         epochs=recipe.epochs,
-        validation_data=(validation_faces, np.eye(len(validation.labels))[validation.truth]),
-        callbacks=[
-            _Checkpoint(checkpoint),
-            keras.callbacks.CSVLogger(output / 'log.csv', append=resume),
-        ],
+        steps_per_epoch=len(batches),
+        validation_data=(faces, *join_targets(validation, recipe.attributes)),
+        callbacks=callbacks,
     )
-    logits = network.predict(validation_faces, verbose=0)
-    path = output / f'{recipe.attribute}_{recipe.network}.onnx'
-    export_classifier(
-        network,
-        recipe,
-        validation,
-        path,
-        temperature=fit_temperature(logits, validation.truth),
-        accuracy=float((logits.argmax(axis=1) == validation.truth).mean()),
-    )
+    kind = recipe.attributes[0] if len(recipe.attributes) == 1 else 'blended'
+    path = output / f'{kind}_{network.name}.onnx'
+    if workers.is_first:
+        if recipe.patience is not None:
+            network.load_weights(output / BEST)
+        export_classifier(network, recipe, training, validation, path)
     return path
 
 
-class FaceBatches(keras.utils.PyDataset):
-    """Shuffled and augmented batches, the same for the same seed and epoch."""
-
-    def __init__(self, dataset: FaceDataset, recipe: Recipe) -> None:
-        """Take the faces of `dataset` in the form that `recipe` wants."""
-        super().__init__()
-        self.epoch = 0
-        self._images = [_in_colour(image, recipe) for image in dataset.images]
-        self._squares = [_square_of(dataset, image, recipe) for image in dataset.images]
-        self._targets = dataset.targets
-        self._recipe = recipe
-
-    def __len__(self) -> int:
-        """Give the number of batches in an epoch."""
-        return -(-len(self._images) // self._recipe.batch_size)
-
-    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Give one batch: faces in [-1, 1], N x H x W x C, and targets, N x labels."""
-        recipe = self._recipe
-        order = np.random.default_rng((recipe.seed, self.epoch)).permutation(len(self._images))
-        chosen = order[index * recipe.batch_size : (index + 1) * recipe.batch_size]
-        random = np.random.default_rng((recipe.seed, self.epoch, index))
-        faces = np.stack(
-            [
-                recipe.augmentation.apply(self._images[i], self._squares[i], recipe.side, random)
-                for i in chosen
-            ]
-        )
-        return scale_to_unit(faces), self._targets[chosen]
-
-    def on_epoch_end(self) -> None:
-        """Go on to the order and the augmentation of the next epoch."""
-        self.epoch += 1
-
-
-def scale_to_unit(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Scale pixels from [0, 255] to [-1, 1], as the model file does inside."""
-    return faces.astype(np.float32) / 127.5 - 1
-
-
-def scaled_faces(dataset: FaceDataset, recipe: Recipe) -> NDArray[np.float32]:
-    """Give the crops of all faces of a data set, unchanged, N x H x W x C in [-1, 1]."""
-    unchanged, random = Augmentation(), np.random.default_rng(0)
-    return scale_to_unit(
-        np.stack(
-            [
-                unchanged.apply(
-                    _in_colour(image, recipe),
-                    _square_of(dataset, image, recipe),
-                    recipe.side,
-                    random,
-                )
-                for image in dataset.images
-            ]
-        )
-    )
-
-
-def fit_temperature(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
-    """Find the temperature that makes probabilities honest (Guo et al. 2017).
-
-    Args:
-        logits: N x labels, on validation data.
-        truth: N, indices of the true labels.
+def read_splits(
+    recipe: Recipe, folders: Sequence[Path]
+) -> tuple[list[FaceDataset], list[FaceDataset]]:
+    """Read what a recipe trains on and what it is validated on.
 
     Returns:
-        What to divide logits by for the smallest mean negative log-likelihood.
+        Data sets for training, without the pictures that also stand in validation; data sets for
+        validation.
+
+    Raises:
+        ValueError: a folder holds nothing for the recipe, or an attribute has no folder.
     """
+    training, validation = [], []
+    for folder in folders:
+        wanted = [each for each in attributes_in(folder) if each in recipe.attributes]
+        if not wanted:
+            raise ValueError(
+                f'{folder} holds no {" or ".join(recipe.attributes)} data of a known form'
+            )
+        for attribute in wanted:
+            known = read_dataset(attribute, folder, 'val', min_age=recipe.min_age)
+            validation.append(known)
+            training.append(
+                read_dataset(
+                    attribute,
+                    folder,
+                    'train',
+                    vote_share=recipe.vote_share,
+                    min_age=recipe.min_age,
+                ).without_pictures_of(known)
+            )
+    for attribute in recipe.attributes:
+        if attribute not in {dataset.attribute for dataset in training}:
+            raise ValueError(f'the recipe wants {attribute}, but no --data folder holds any')
+    return training, validation
 
-    def loss(temperature: float) -> float:
-        scaled = logits / temperature
-        scaled = scaled - scaled.max(axis=1, keepdims=True)
-        log_sum = np.log(np.exp(scaled).sum(axis=1))
-        return float((log_sum - scaled[np.arange(len(truth)), truth]).mean())
 
-    # The loss has one minimum in the temperature; 1 % steps are finer than its noise.
-    candidates = np.geomspace(0.1, 10, 463)
-    return float(candidates[np.argmin([loss(candidate) for candidate in candidates])])
+def _new_network(recipe: Recipe, steps_per_epoch: int) -> keras.Model:
+    description = read_network(recipe.network)
+    heads: dict[str, int] = {each: len(LABELS[each]) for each in recipe.attributes}
+    check_latency(description, (recipe.side, recipe.side, recipe.channels), heads)
+    # A dense head fixes the size of the faces.
+    side = recipe.side if isinstance(description.head, DenseHead) else None
+    network = build_network(description, (side, side, recipe.channels), heads)
+    network.compile(
+        optimizer=keras.optimizers.AdamW(
+            _one_cycle(recipe, steps_per_epoch),
+            weight_decay=recipe.weight_decay,
+            use_ema=recipe.average is not None,
+            ema_momentum=recipe.average or 0.99,
+        ),
+        loss={attribute: _loss(recipe) for attribute in recipe.attributes},
+        weighted_metrics={attribute: ['accuracy'] for attribute in recipe.attributes},
+    )
+    return network
 
 
-class _Checkpoint(keras.callbacks.Callback):
-    """Keep network and optimizer after every epoch, whole at any moment."""
+def _loss(recipe: Recipe) -> keras.losses.Loss:
+    if recipe.loss == 'squared_hinge':
+        # Tang 2013: one support vector machine per label, against all others.
+        return SquaredHinge()
+    return keras.losses.CategoricalCrossentropy(from_logits=True)
 
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._path = path
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        unfinished = self._path.with_name(f'unfinished_{self._path.name}')
-        self.model.save(unfinished)
-        os.replace(unfinished, self._path)
+@keras.saving.register_keras_serializable('face_classification_ros')
+class SquaredHinge(keras.losses.SquaredHinge):
+    """Squared hinge loss of targets in [0, 1], N x labels, against scores of any range."""
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Give the loss per face, N."""
+        return super().call(2.0 * y_true - 1.0, y_pred)
 
 
 def _one_cycle(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.schedules.CosineDecay:
@@ -209,16 +207,36 @@ def _one_cycle(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.schedul
     )
 
 
-def _square_of(dataset: FaceDataset, image: NDArray[np.uint8], recipe: Recipe) -> Box:
-    """Give what a crop of a training picture shows, as the node would cut it."""
-    box = dataset.box_of(image)
-    side = max(box.width, box.height) * (1 + 2 * recipe.margin)
-    left, top = box.x + (box.width - side) / 2, box.y + (box.height - side) / 2
-    return Box(left, top, side, side)
+class _Checkpoint(keras.callbacks.Callback):
+    """Keep network and optimizer after every epoch, whole at any moment."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        unfinished = self._path.with_name(f'unfinished_{self._path.name}')
+        self.model.save(unfinished)
+        os.replace(unfinished, self._path)
 
 
-def _in_colour(image: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
-    if image.shape[2] == recipe.channels:
-        return image
-    code = cv2.COLOR_BGR2GRAY if recipe.channels == 1 else cv2.COLOR_GRAY2BGR
-    return cv2.cvtColor(image, code).reshape(*image.shape[:2], recipe.channels)
+class _KeepBest(keras.callbacks.Callback):
+    """Keep the weights of the lowest validation loss, and stop when it no longer falls."""
+
+    def __init__(self, output: Path, patience: int) -> None:
+        super().__init__()
+        self._output, self._patience = output, patience
+        self._losses: list[float] = []
+        if (output / LOG).exists():
+            with open(output / LOG, newline='') as file:
+                self._losses = [float(row['val_loss']) for row in csv.DictReader(file)]
+
+    def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        assert logs is not None
+        if not self._losses or logs['loss'] < min(self._losses):
+            unfinished = self._output / f'unfinished_{BEST}'
+            self.model.save_weights(unfinished)
+            os.replace(unfinished, self._output / BEST)
+        self._losses.append(logs['loss'])
+        if int(np.argmin(self._losses)) < len(self._losses) - self._patience:
+            self.model.stop_training = True

@@ -1,0 +1,111 @@
+"""Batches of faces: whose answers they carry, how much each counts, and what is repeatable."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip('tensorflow', reason='needs the extra [train]')
+
+from conftest import MakeModel
+
+from face_classification_ros.training.augmentation import Augmentation
+from face_classification_ros.training.batches import FaceBatches, join_targets, teacher_answers
+from face_classification_ros.training.datasets import FaceDataset, LABELS
+from face_classification_ros.training.recipe import Recipe, Teacher
+
+
+def faces(attribute: str, truth: list[int]) -> FaceDataset:
+    """Make a data set of grey noise with given answers."""
+    random = np.random.default_rng(len(truth))
+    return FaceDataset(
+        attribute,
+        'noise',
+        [random.integers(0, 256, (48, 48, 1)).astype(np.uint8) for _ in truth],
+        np.array(truth),
+        np.eye(len(LABELS[attribute]), dtype=np.float32)[truth],
+    )
+
+
+def test_a_face_counts_only_for_what_is_known_of_it() -> None:
+    """A face with a gender has weight 0 for emotion, and the other way round."""
+    datasets = [faces('gender', [0, 1]), faces('emotion', [3, 6, 0])]
+    targets, weights = join_targets(datasets, ('gender', 'emotion'))
+    np.testing.assert_array_equal(weights['gender'], [1, 1, 0, 0, 0])
+    np.testing.assert_array_equal(weights['emotion'], [0, 0, 1, 1, 1])
+    np.testing.assert_array_equal(targets['gender'][:2], [[1, 0], [0, 1]])
+    assert targets['emotion'][2:].argmax(axis=1).tolist() == [3, 6, 0]
+
+
+@pytest.mark.parametrize(('balance', 'expected'), [(0, [1, 1, 1, 1]), (1, [2 / 3] * 3 + [2])])
+def test_rare_labels_count_more_with_balance(balance: float, expected: list[float]) -> None:
+    """With balance 1 three women count as much as one man; the mean weight stays 1."""
+    _, weights = join_targets([faces('gender', [0, 0, 0, 1])], ('gender',), balance)
+    np.testing.assert_allclose(weights['gender'], expected, rtol=1e-6)
+
+
+def test_batches_are_the_same_for_the_same_seed_and_epoch() -> None:
+    """A resumed run sees what the unbroken one saw; another epoch shows other faces."""
+    recipe = Recipe(
+        attributes=('gender',),
+        network='x',
+        batch_size=4,
+        epochs=2,
+        augmentation=Augmentation(shift=0.2),
+    )
+    dataset = faces('gender', [0, 1] * 5)
+    unbroken = list(FaceBatches([dataset], recipe).stream(0))
+    resumed = list(FaceBatches([dataset], recipe).stream(1))
+    assert [len(shown) for shown, _, _ in unbroken] == [4, 4, 2] * 2
+    for (shown, answers, _), (again, same, _) in zip(unbroken[3:], resumed, strict=True):
+        np.testing.assert_array_equal(shown, again)
+        np.testing.assert_array_equal(answers['gender'], same['gender'])
+    assert not np.array_equal(unbroken[0][0], unbroken[3][0])
+    assert np.min(unbroken[0][0]) >= -1 and np.max(unbroken[0][0]) <= 1
+
+
+def test_faces_are_small_in_the_first_epochs() -> None:
+    """Progressive resizing changes the size of the faces from epoch to epoch."""
+    recipe = Recipe(attributes=('gender',), network='x', first_side=32, side=48, epochs=3)
+    batches = FaceBatches([faces('gender', [0, 1])], recipe)
+    sizes = [tuple(shown.shape) for shown, _, _ in batches.stream(0)]
+    assert sizes == [(2, 32, 32, 1), (2, 40, 40, 1), (2, 48, 48, 1)]
+
+
+def test_smoothed_labels_are_still_distributions() -> None:
+    """A tenth of the weight is spread over all seven labels."""
+    recipe = Recipe(attributes=('emotion',), network='x', label_smoothing=0.1)
+    _, targets, _ = FaceBatches([faces('emotion', [2])], recipe).batch(0, 0)
+    expected = np.full(7, 0.1 / 7)
+    expected[2] += 0.9
+    np.testing.assert_allclose(targets['emotion'], [expected], rtol=1e-5)
+
+
+def test_a_teacher_adds_to_what_is_known_and_stands_in_where_nothing_is(
+    make_model: MakeModel,
+) -> None:
+    """Half of a known label comes from the teacher, all of an unknown one.
+
+    The teacher takes brightness for the probability of a woman, and every face here is a man's or
+    unknown.
+    """
+    recipe = Recipe(
+        attributes=('gender', 'emotion'),
+        network='x',
+        teachers=(Teacher(model=str(make_model({'gender': LABELS['gender']})), share=0.5),),
+    )
+    man, unknown = faces('gender', [1]), faces('emotion', [3, 3])
+    _, targets, weights = FaceBatches([man, unknown], recipe).batch(0, 0)
+    women = np.sort(targets['gender'][:, 0])
+    np.testing.assert_allclose(women[0], man.images[0].mean() / 255 / 2, atol=0.02)
+    np.testing.assert_allclose(women[1:], 0.5, atol=0.05)
+    np.testing.assert_array_equal(weights['gender'], [1, 1, 1])
+    np.testing.assert_array_equal(np.sort(weights['emotion']), [0, 1, 1])
+
+
+def test_a_warm_teacher_is_less_sure(make_model: MakeModel) -> None:
+    """At temperature 2 odds of nine to one become three to one."""
+    face = faces('gender', [0])
+    face.images[0][:] = 230
+    teacher = Teacher(model=str(make_model({'gender': LABELS['gender']})), temperature=2)
+    np.testing.assert_allclose(
+        teacher_answers(teacher, [face])['gender'], [[0.75, 0.25]], atol=0.01
+    )
