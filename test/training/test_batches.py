@@ -1,16 +1,19 @@
 """Batches of faces: whose answers they carry, how much each counts, and what is repeatable."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 pytest.importorskip('tensorflow', reason='needs the extra [train]')
 
-from conftest import MakeModel
-
 from face_classification_ros.training.augmentation import Augmentation
 from face_classification_ros.training.batches import FaceBatches, join_targets, teacher_answers
 from face_classification_ros.training.datasets import FaceDataset, LABELS
 from face_classification_ros.training.recipe import Recipe, Teacher
+
+MakeModel = Callable[..., Path]
 
 
 def faces(attribute: str, truth: list[int]) -> FaceDataset:
