@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-import yaml
+from pydantic import BaseModel, ConfigDict, Field
 
+from face_classification_ros.networks.settings import read_settings
 from face_classification_ros.share import share_folder
 
 
@@ -115,14 +115,7 @@ def read_network(name: str) -> NetworkDescription:
     if not path.is_file():
         known = ', '.join(network_names())
         raise ValueError(f'unknown network {name!r}; there are: {known}, or give a .yaml file')
-    try:
-        return NetworkDescription.model_validate(yaml.safe_load(path.read_text()))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = '.'.join(map(str, first['loc'])) or 'the file'
-        raise ValueError(f'{path}: {where}: {first["msg"]}, not {first["input"]!r}') from error
-    except yaml.YAMLError as error:
-        raise ValueError(f'{path} is not YAML: {" ".join(str(error).split())}') from error
+    return read_settings(path, NetworkDescription)
 
 
 def _folder() -> Path:

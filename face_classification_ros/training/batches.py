@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.face import Box
+from face_classification_ros.networks.conversion import scale_faces
 from face_classification_ros.share import model_path
 from face_classification_ros.training.datasets import FaceDataset, LABELS
 from face_classification_ros.training.recipe import Recipe, Teacher
@@ -80,7 +81,7 @@ class FaceBatches:
             ]
         )
         return (
-            scale_to_unit(faces),
+            scale_faces(faces).numpy(),
             {attribute: rows[chosen] for attribute, rows in self._targets.items()},
             {attribute: rows[chosen] * weight for attribute, rows in self._weights.items()},
         )
@@ -146,11 +147,6 @@ def teacher_answers(
                 soft = probabilities ** (1 / teacher.temperature)
                 answers[attribute].append(soft / soft.sum(axis=1, keepdims=True))
     return {attribute: np.concatenate(batches) for attribute, batches in answers.items()}
-
-
-def scale_to_unit(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Scale pixels from [0, 255] to [-1, 1], as the model file does inside."""
-    return faces.astype(np.float32) / 127.5 - 1
 
 
 def _square_of(dataset: FaceDataset, image: NDArray[np.uint8], recipe: Recipe) -> Box:

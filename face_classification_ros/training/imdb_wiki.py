@@ -51,7 +51,10 @@ All faces are held in memory: at most 0.09 MB each in colour, where full size wo
 """
 
 # What scipy raises for files of another kind and damaged ones, beside its own error.
-UNREADABLE = (KeyError, NotImplementedError, OSError, TypeError, ValueError, zlib.error)
+UNREADABLE = (KeyError, OSError, TypeError, ValueError, zlib.error)
+
+MATLAB_7_3 = 2
+"""Major version of .mat files that are HDF5 inside, which scipy does not read."""
 
 
 def is_imdb_wiki(folder: Path) -> bool:
@@ -112,12 +115,14 @@ def read_imdb_wiki(folder: Path, split: str, min_age: int) -> FaceDataset:
 
 def _read_mat(path: Path, name: str) -> dict[str, Any]:
     try:
-        from scipy.io.matlab import loadmat, MatReadError
+        from scipy.io.matlab import loadmat, matfile_version, MatReadError
     except ImportError as error:
         raise ImportError(
             f"{error}; {path} needs: pip install 'face_classification_ros[train]'"
         ) from error
     try:
+        if matfile_version(str(path))[0] == MATLAB_7_3:
+            raise ValueError("saved by Matlab as '-v7.3'; save it as '-v7'")
         table = loadmat(path, simplify_cells=True)[name]
     except (*UNREADABLE, MatReadError) as error:
         raise ValueError(f'{path} holds no struct {name!r} as published: {error}') from error

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-import yaml
+from pydantic import BaseModel, ConfigDict, Field
 
 from face_classification_ros.classification.cropping import CropForm
+from face_classification_ros.networks.settings import read_settings
 from face_classification_ros.training.augmentation import Augmentation
 
 
@@ -126,14 +126,7 @@ def read_recipe(path: Path) -> Recipe:
     Raises:
         ValueError: a field is unknown, missing, of the wrong type or out of range.
     """
-    try:
-        recipe = Recipe.model_validate(yaml.safe_load(path.read_text()))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = '.'.join(map(str, first['loc'])) or 'the file'
-        raise ValueError(f'{path}: {where}: {first["msg"]}, not {first["input"]!r}') from error
-    except yaml.YAMLError as error:
-        raise ValueError(f'{path} is not YAML: {" ".join(str(error).split())}') from error
+    recipe = read_settings(path, Recipe)
 
     def beside(name: str) -> str:
         is_file = name.endswith(('.yaml', '.yml', '.onnx'))

@@ -13,9 +13,10 @@ import keras
 import numpy as np
 
 from face_classification_ros.networks.building import build_network
+from face_classification_ros.networks.conversion import scale_faces
 from face_classification_ros.networks.cost import check_latency
 from face_classification_ros.networks.description import DenseHead, read_network
-from face_classification_ros.training.batches import FaceBatches, join_targets, scale_to_unit
+from face_classification_ros.training.batches import FaceBatches, join_targets
 from face_classification_ros.training.datasets import (
     attributes_in,
     FaceDataset,
@@ -92,7 +93,7 @@ def train(
     workers.connect(network)
     done = int(network.optimizer.iterations) // len(batches)
 
-    faces = np.concatenate([scale_to_unit(dataset.crops(recipe.form)) for dataset in validation])
+    faces = scale_faces(np.concatenate([dataset.crops(recipe.form) for dataset in validation]))
     callbacks = [workers.callback()]
     if workers.is_first:
         callbacks.append(_Checkpoint(checkpoint))
@@ -108,6 +109,8 @@ def train(
         ]
     network.fit(
         batches.stream(done),
+        # They come shuffled.
+        shuffle=False,
         initial_epoch=done,
         epochs=recipe.epochs,
         steps_per_epoch=len(batches),

@@ -326,6 +326,10 @@ def test_a_table_of_another_kind_is_refused(tmp_path: Path) -> None:
     scipy_io.savemat(str(tmp_path / 'wiki.mat'), {'wiki': {'dob': np.zeros((1, 2))}})
     with pytest.raises(ValueError, match=r"wiki\.mat has no field 'photo_taken', but dob"):
         read_dataset('gender', tmp_path, 'train')
+    header = b'MATLAB 7.3 MAT-file'.ljust(124) + b'\x00\x02IM'
+    (tmp_path / 'wiki.mat').write_bytes(header.ljust(600))
+    with pytest.raises(ValueError, match=r"wiki\.mat holds .* saved by Matlab as '-v7\.3'"):
+        read_dataset('gender', tmp_path, 'train')
     (tmp_path / 'wiki.mat').write_bytes(b'no table at all')
     with pytest.raises(ValueError, match=r"wiki\.mat holds no struct 'wiki' as published"):
         read_dataset('gender', tmp_path, 'train')
