@@ -14,7 +14,7 @@ from face_classification_ros.networks.description import NetworkDescription, rea
     [
         ('mini_xception', {'emotion': 7}, 58_423),
         ('mini_xception', {'gender': 2}, 52_658),
-        ('sequential_fully_cnn', {'emotion': 7}, 642_199),
+        ('sequential_fully_cnn', {'emotion': 7}, 590_495),
     ],
 )
 def test_the_networks_of_the_paper_have_its_parameters(
