@@ -461,11 +461,12 @@ def _margins(arguments: argparse.Namespace) -> int:
     from face_classification_ros.classification.classifier import Classifier
     from face_classification_ros.evaluation.margins import (
         describe_boxes,
-        find_boxes,
         measure_margins,
         sample_faces,
     )
+    from face_classification_ros.face import Box
     from face_classification_ros.training.datasets import attributes_in, FaceDataset, read_dataset
+    from face_classification_ros.training.face_finding import find_faces
 
     detector = _detector(arguments)
     wanted = attributes_in(arguments.data)
@@ -482,13 +483,16 @@ def _margins(arguments: argparse.Namespace) -> int:
     def sample(split: str) -> FaceDataset:
         return sample_faces(read_dataset(wanted[0], arguments.data, split), arguments.faces)
 
+    def boxes(faces: FaceDataset) -> list[Box | None]:
+        return [None if face is None else face.box for face in find_faces(detector, faces.images)]
+
     faces = sample('train')
     report = {'detector': arguments.detector, 'data': faces.name}
-    report |= describe_boxes(faces.images, find_boxes(detector, faces.images))
+    report |= describe_boxes(faces.images, boxes(faces))
     _print_boxes(report)
     if classifier is not None:
         faces = sample('val')
-        report['fit'] = measure_margins(classifier, faces, find_boxes(detector, faces.images))
+        report['fit'] = measure_margins(classifier, faces, boxes(faces))
         _print_margins(report['fit'])
     if arguments.json:
         arguments.json.write_text(json.dumps(report, indent=1))

@@ -9,18 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_classification_ros.evaluation.metrics import wilson_interval
-
-AGE_BANDS = {
-    0: '0-12',
-    13: '13-19',
-    20: '20-29',
-    30: '30-39',
-    40: '40-49',
-    50: '50-59',
-    60: '60-69',
-    70: '70+',
-}
-"""First age of each band in years -> the band's name."""
+from face_classification_ros.training.face_dataset import group_names
 
 MIN_FACES = 50
 """A group of fewer faces has too wide an interval to be compared with another."""
@@ -41,14 +30,7 @@ def accuracy_by_group(
         `largest_gap`: `best`, `worst` (names) and `gap` (difference of their accuracies, 0 to 1)
         among the groups with at least 50 faces; None where fewer than two have so many.
     """
-    return {column: _compare(right, _names(column, each)) for column, each in groups.items()}
-
-
-def _names(column: str, values: NDArray[Any]) -> NDArray[Any]:
-    if column != 'age':
-        return values
-    # The names of the bands sort as the bands do.
-    return np.array(list(AGE_BANDS.values()))[np.digitize(values, list(AGE_BANDS)) - 1]
+    return {column: _compare(right, group_names(column, each)) for column, each in groups.items()}
 
 
 def _compare(right: NDArray[np.bool_], names: NDArray[Any]) -> dict[str, Any]:

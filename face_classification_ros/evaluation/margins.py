@@ -6,23 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from face_classification_ros.classification.classifier import Classifier
-from face_classification_ros.detection import Detector
 from face_classification_ros.evaluation.classification import classify_dataset
 from face_classification_ros.evaluation.metrics import negative_log_likelihood
-from face_classification_ros.face import Box, Image
+from face_classification_ros.face import Box
 from face_classification_ros.training.datasets import FaceDataset
-
-PICTURE_SIDE = 150
-"""To this longer side a picture is scaled, in pixels: each detector finds faces of this size."""
-
-SURROUNDINGS, BLUR = 0.5, 0.2
-"""Width of what is laid around a picture on each side, and standard deviation of its blur, as
-shares of the picture's longer side."""
 
 MARGINS = tuple(round(-0.2 + 0.05 * step, 2) for step in range(11))
 
@@ -39,58 +30,6 @@ def sample_faces(dataset: FaceDataset, faces: int, *, seed: int = 0) -> FaceData
         raise ValueError(f'{faces} faces to measure on: expected 1 or more')
     drawn = np.random.default_rng(seed).permutation(len(dataset)) < faces
     return dataset.select(drawn)
-
-
-def find_boxes(detector: Detector, images: Sequence[NDArray[np.uint8]]) -> list[Box | None]:
-    """Find the face that each picture of a data set shows.
-
-    Such pictures are small and cut so tightly that parts of the face are missing or that there
-    is nothing around it, where detectors find little. So a picture is scaled to a longer side of
-    150 pixels and gets surroundings of half of that on each side: its own edge pixels, blurred.
-    36 faces with known surroundings, cut out like those of FER-2013 and UTKFace, got medians that
-    are off by up to 0.02 of the picture's side for the centre and 0.04 for the size, with any of
-    the detectors. In the data sets themselves, a box that is told by the places of eyes and mouth
-    as in wide pictures differs by as little.
-
-    Args:
-        detector: one that searches pictures of 300 pixels without making them smaller.
-        images: uint8, each H x W x 3 in BGR or H x W x 1 in grey.
-
-    Returns:
-        For each picture the box that holds its centre, in pixels of the picture, of several the
-        one that overlaps the picture most; None where there is none.
-    """
-    return [_find_box(detector, image) for image in images]
-
-
-def _find_box(detector: Detector, image: NDArray[np.uint8]) -> Box | None:
-    height, width = image.shape[:2]
-    scale = PICTURE_SIDE / max(height, width)
-    picture = cv2.resize(
-        image,
-        (round(width * scale), round(height * scale)),
-        interpolation=cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA,
-    )
-    if image.shape[2] == 1:
-        picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
-    around = round(SURROUNDINGS * PICTURE_SIDE)
-    whole = Box(0.0, 0.0, width, height)
-    boxes = []
-    for detection in detector.detect(_with_surroundings(picture, around)):
-        box = detection.box
-        box = Box(box.x - around, box.y - around, box.width, box.height).scaled(1 / scale)
-        if 0 < width / 2 - box.x < box.width and 0 < height / 2 - box.y < box.height:
-            boxes.append(box)
-    return max(boxes, key=whole.iou, default=None)
-
-
-def _with_surroundings(picture: Image, around: int) -> Image:
-    """Lay a picture's edge pixels around it, blurred so that they show no stripes."""
-    height, width = picture.shape[:2]
-    canvas = cv2.copyMakeBorder(picture, around, around, around, around, cv2.BORDER_REPLICATE)
-    canvas = cv2.GaussianBlur(canvas, (0, 0), BLUR * max(height, width))
-    canvas[around : around + height, around : around + width] = picture
-    return canvas
 
 
 def describe_boxes(

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from face_classification_ros.face import Box
+from face_classification_ros.training.glasses import draw_glasses, Points, random_glasses
 
 
 class Augmentation(BaseModel):
@@ -26,10 +27,36 @@ class Augmentation(BaseModel):
     brightness: float = Field(
         default=0.0, ge=0, le=1, description='largest change, share of the range'
     )
+    gamma: float = Field(
+        default=0.0,
+        ge=0,
+        le=3,
+        description='largest change of the grey curve as a power of 2: 1 for 1/2 to 2',
+    )
+    darkness: float = Field(
+        default=0.0, ge=0, le=6, description='how many times, at most, the light is halved'
+    )
     mirror: bool = Field(default=False, description='whether every second face is mirrored')
+    glasses: float = Field(
+        default=0.0, ge=0, le=1, description='share of the faces that get drawn glasses'
+    )
+    small: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description='share of the faces that are shown as if they were up to 3 times as small',
+    )
+    cover: float = Field(
+        default=0.0, ge=0, le=1, description='share of the faces of which up to half is covered'
+    )
 
     def apply(
-        self, image: NDArray[np.uint8], square: Box, side: int, random: np.random.Generator
+        self,
+        image: NDArray[np.uint8],
+        square: Box,
+        side: int,
+        random: np.random.Generator,
+        eyes: Points | None = None,
     ) -> NDArray[np.uint8]:
         """Give a changed crop of a face, `side` x `side` x C.
 
@@ -39,8 +66,11 @@ class Augmentation(BaseModel):
                 lies beyond the edge repeats the nearest pixels.
             side: height and width of the result in pixels.
             random: source of all chance, for repeatable runs.
+            eyes: in pixels of the picture; None where they are not known, for no glasses.
         """
         channels = image.shape[2]
+        if eyes is not None and random.random() < self.glasses:
+            image = draw_glasses(image, eyes, random_glasses(random))
         zoom = side / square.width
         if zoom < 0.6:
             # Interpolation between four neighbours skips pixels when it shrinks this much.
@@ -56,7 +86,23 @@ class Augmentation(BaseModel):
             matrix[0] *= -1
             matrix[0, 2] += side - 1
         face = cv2.warpAffine(image, matrix, (side, side), borderMode=cv2.BORDER_REPLICATE)
-        gain = 1 + random.uniform(-self.contrast, self.contrast)
-        offset = 255 * random.uniform(-self.brightness, self.brightness)
-        face = (face.astype(np.float32) - 127.5) * gain + 127.5 + offset
-        return np.clip(np.rint(face), 0, 255).astype(np.uint8).reshape(side, side, channels)
+        if random.random() < self.small:
+            fewer = round(side / random.uniform(1, 3))
+            face = cv2.resize(face, (fewer, fewer), interpolation=cv2.INTER_AREA)
+            face = cv2.resize(face, (side, side), interpolation=cv2.INTER_LINEAR)
+        face = face.reshape(side, side, channels)
+        if random.random() < self.cover:
+            _cover(face, random)
+        levels = (np.arange(256) / 255) ** 2 ** random.uniform(-self.gamma, self.gamma)
+        levels = 0.5 + (levels - 0.5) * (1 + random.uniform(-self.contrast, self.contrast))
+        levels += random.uniform(-self.brightness, self.brightness)
+        levels *= 2 ** -random.uniform(0, self.darkness)
+        return np.rint(255 * np.clip(levels, 0, 1)).astype(np.uint8)[face]
+
+
+def _cover(face: NDArray[np.uint8], random: np.random.Generator) -> None:
+    """Lay one grey over up to half of a face, from one of its four sides."""
+    width = round(len(face) * random.uniform(0.1, 0.5))
+    # Views of the face.
+    sides = (face[:width], face[-width:], face[:, :width], face[:, -width:])
+    sides[random.integers(4)][:] = random.integers(256)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -10,15 +11,21 @@ from numpy.typing import NDArray
 import tensorflow as tf
 
 from face_classification_ros.classification.classifier import Classifier
+from face_classification_ros.detection import create_detector
 from face_classification_ros.face import Box
 from face_classification_ros.networks.conversion import scale_faces
 from face_classification_ros.share import model_path
 from face_classification_ros.training.datasets import FaceDataset, LABELS
+from face_classification_ros.training.face_finding import find_faces
+from face_classification_ros.training.glasses import Points
 from face_classification_ros.training.recipe import Recipe, Teacher
 from face_classification_ros.training.workers import Workers
 
 Answers = dict[str, NDArray[np.float32]]
 """Attribute -> float32, one row per face."""
+
+LANDMARK_DETECTOR = 'libfacedetection'
+"""The detector that tells where the eyes are."""
 
 
 class FaceBatches:
@@ -42,7 +49,12 @@ class FaceBatches:
         self._squares = [
             _square_of(dataset, image, recipe) for dataset in datasets for image in dataset.images
         ]
-        self._targets, self._weights = join_targets(datasets, recipe.attributes, recipe.balance)
+        self._eyes: list[Points | None] = [None] * len(self._images)
+        if recipe.augmentation.glasses:
+            self._eyes = _find_eyes(self._images)
+        self._targets, self._weights = join_targets(
+            datasets, recipe.attributes, recipe.balance, recipe.balance_by
+        )
         for teacher in recipe.teachers:
             for attribute, answers in teacher_answers(teacher, datasets).items():
                 if attribute in recipe.attributes:
@@ -76,7 +88,9 @@ class FaceBatches:
         side = recipe.side_in(epoch)
         faces = np.stack(
             [
-                recipe.augmentation.apply(self._images[i], self._squares[i], side, random)
+                recipe.augmentation.apply(
+                    self._images[i], self._squares[i], side, random, self._eyes[i]
+                )
                 for i in chosen
             ]
         )
@@ -107,14 +121,19 @@ class FaceBatches:
 
 
 def join_targets(
-    datasets: Sequence[FaceDataset], attributes: Sequence[str], balance: float = 0.0
+    datasets: Sequence[FaceDataset],
+    attributes: Sequence[str],
+    balance: float = 0.0,
+    balance_by: Sequence[str] = ('label',),
 ) -> tuple[Answers, Answers]:
     """Put the targets of several data sets below each other.
 
     Args:
         datasets: each with the answers for one attribute.
         attributes: which to give.
-        balance: 0 for equal weights to 1 for weights that make all labels count the same.
+        balance: 0 for equal weights to 1 for weights that make all groups count the same.
+        balance_by: what the groups are: 'label', or a column of `FaceDataset.groups`, in the data
+            sets that have it.
 
     Returns:
         Attribute -> targets, N x labels, zeros where a data set has none; attribute -> weights,
@@ -128,8 +147,11 @@ def join_targets(
         rows = slice(start, start + len(dataset))
         start = rows.stop
         targets[dataset.attribute][rows] = dataset.targets
-        frequency = np.maximum(np.bincount(dataset.truth, minlength=len(dataset.labels)), 1)
-        weight = (frequency.mean() / frequency[dataset.truth]) ** balance
+        weight = np.ones(len(dataset))
+        for name in balance_by:
+            column = dataset.truth if name == 'label' else dataset.group(name)
+            _, group, count = np.unique(column, return_inverse=True, return_counts=True)
+            weight *= (count.mean() / count[group]) ** balance
         weights[dataset.attribute][rows] = weight / weight.mean()
     return targets, weights
 
@@ -147,6 +169,20 @@ def teacher_answers(
                 soft = probabilities ** (1 / teacher.temperature)
                 answers[attribute].append(soft / soft.sum(axis=1, keepdims=True))
     return {attribute: np.concatenate(batches) for attribute, batches in answers.items()}
+
+
+def _find_eyes(images: Sequence[NDArray[np.uint8]]) -> list[Points | None]:
+    # The detector works outside of Python most of the time.
+    with ThreadPoolExecutor() as pool:
+        parts = pool.map(
+            lambda part: find_faces(create_detector(LANDMARK_DETECTOR), part),
+            [images[start : start + 1000] for start in range(0, len(images), 1000)],
+        )
+        return [
+            None if face is None else (face.landmarks[0], face.landmarks[1])
+            for part in parts
+            for face in part
+        ]
 
 
 def _square_of(dataset: FaceDataset, image: NDArray[np.uint8], recipe: Recipe) -> Box:

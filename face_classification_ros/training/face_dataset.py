@@ -8,6 +8,7 @@ import csv
 from dataclasses import dataclass, field, replace
 import hashlib
 from pathlib import Path
+from typing import Any
 import zlib
 
 import cv2
@@ -21,6 +22,18 @@ GENDERS = ('woman', 'man')
 EMOTIONS = ('angry', 'disgust', 'fear', 'happy', 'sad', 'surprise', 'neutral')
 LABELS = {'gender': GENDERS, 'emotion': EMOTIONS}
 """Labels of each attribute in the order of a model file; emotions are in FER-2013's order."""
+
+AGE_BANDS = {
+    0: '0-12',
+    13: '13-19',
+    20: '20-29',
+    30: '30-39',
+    40: '40-49',
+    50: '50-59',
+    60: '60-69',
+    70: '70+',
+}
+"""First age of each band in years -> the band's name."""
 
 SPLITS = ('train', 'val', 'test')
 
@@ -66,6 +79,12 @@ class FaceDataset:
         height, width = image.shape[:2]
         box = self.box
         return Box(box.x * width, box.y * height, box.width * width, box.height * height)
+
+    def group(self, column: str) -> NDArray[Any]:
+        """Give the group of each face by a column, N; one for all without such a column."""
+        if column not in self.groups:
+            return np.zeros(len(self), np.int64)
+        return group_names(column, self.groups[column])
 
     def crops(self, form: CropForm, boxes: Sequence[Box] | None = None) -> NDArray[np.uint8]:
         """Cut every face out as the node does around a detector's box.
@@ -122,6 +141,14 @@ class FaceDataset:
             targets[indices[0]] = self.targets[indices].mean(axis=0)
             first[indices[0]] = True
         return replace(self, targets=targets).select(first)
+
+
+def group_names(column: str, values: NDArray[Any]) -> NDArray[Any]:
+    """Give the name of each face's group, N: a band of years for an age, else the value itself."""
+    if column != 'age':
+        return values
+    # The names of the bands sort as the bands do.
+    return np.array(list(AGE_BANDS.values()))[np.digitize(values, list(AGE_BANDS)) - 1]
 
 
 def one_hot(truth: NDArray[np.int64], classes: int) -> NDArray[np.float32]:

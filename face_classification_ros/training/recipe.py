@@ -80,7 +80,10 @@ class Recipe(BaseModel):
         default=0.0,
         ge=0,
         le=1,
-        description='how far rare labels count more: (mean frequency / frequency)^balance',
+        description='how far the rare count more: (mean frequency / frequency)^balance',
+    )
+    balance_by: tuple[Literal['label', 'race', 'age'], ...] = Field(
+        default=('label',), description='what is balanced; groups where the data tells them'
     )
     teachers: tuple[Teacher, ...] = ()
     label_smoothing: float = Field(

