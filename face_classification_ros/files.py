@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 
 from face_classification_ros.drawing import draw_faces
 from face_classification_ros.face import Estimate, Face, Image
@@ -74,11 +75,11 @@ def classify_files(
     Raises:
         ValueError: a copy would overwrite an original or another copy.
     """
-    copies = _plan_copies(sources, output) if output else [None] * len(sources)
+    copies: Sequence[Path | None] = (
+        plan_copies(sources, output) if output else [None] * len(sources)
+    )
     picture_pipeline = make_pipeline(False)
     for source, copy in zip(sources, copies, strict=True):
-        if copy is not None:
-            copy.parent.mkdir(parents=True, exist_ok=True)
         try:
             if _is_video(source.path):
                 yield from _classify_video(source.path, make_pipeline(True), copy)
@@ -92,12 +93,21 @@ def _is_video(path: Path) -> bool:
     return path.suffix.lower() in VIDEOS
 
 
-def _plan_copies(sources: Sequence[Source], output: Path) -> list[Path | None]:
-    """Say where each annotated copy goes; videos become MP4."""
+def plan_copies(sources: Sequence[Source], output: Path, ending: str = '') -> list[Path]:
+    """Say where what is made of each file goes.
+
+    Args:
+        sources: the files.
+        output: folder for the copies.
+        ending: is put behind their names; without one they keep them, but videos become MP4.
+
+    Raises:
+        ValueError: a copy would overwrite an original or another copy.
+    """
     originals = {source.path.resolve() for source in sources}
     copy_of: dict[Path, Path] = {}
     for source in sources:
-        copy = output / source.name
+        copy = output / f'{source.name}{ending}'
         copy = copy.with_suffix('.mp4') if _is_video(copy) else copy
         if copy.resolve() in originals:
             raise ValueError(f'the annotated copy of {source.path} would overwrite {copy}')
@@ -112,6 +122,29 @@ def _plan_copies(sources: Sequence[Source], output: Path) -> list[Path | None]:
 
 class UnreadableError(ValueError):
     """A picture or video cannot be read; the text is one line that names it and says why."""
+
+
+def read_picture(path: Path) -> Image:
+    """Read a picture, uint8 H x W x 3 in BGR.
+
+    Raises:
+        UnreadableError: it is none.
+    """
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise UnreadableError(f'{path} is not a readable picture')
+    return image.astype(np.uint8, copy=False)
+
+
+def write_picture(path: Path, image: Image) -> None:
+    """Write a picture, and the folders it lies in.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(path), image):
+        raise OSError(f'{path} cannot be written')
 
 
 def record(file: str, frame: int, image: Image, faces: Iterable[Face]) -> dict[str, Any]:
@@ -157,12 +190,10 @@ def _estimate_record(estimate: Estimate | None) -> dict[str, Any] | None:
 
 
 def _classify_picture(path: Path, pipeline: FacePipeline, copy: Path | None) -> dict[str, Any]:
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise UnreadableError(f'{path} is not a readable picture')
+    image = read_picture(path)
     faces = pipeline.process(image)
-    if copy is not None and not cv2.imwrite(str(copy), draw_faces(image, faces)):
-        raise OSError(f'{copy} cannot be written')
+    if copy is not None:
+        write_picture(copy, draw_faces(image, faces))
     return record(str(path), 0, image, faces)
 
 
@@ -197,11 +228,12 @@ def _classify_video(
 
 
 def open_video(path: Path, image: Image, fps: float) -> cv2.VideoWriter:
-    """Start an MP4 video for frames of the size of `image`.
+    """Start an MP4 video for frames of the size of `image`, and make the folders it lies in.
 
     Raises:
         OSError: it cannot be written there.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     height, width = image.shape[:2]
     code = cv2.VideoWriter.fourcc(*VIDEO_CODE)
     writer = cv2.VideoWriter(str(path), code, fps, (width, height))

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import fields, replace
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import cv2
 from lifecycle_msgs.srv import ChangeState
@@ -48,6 +49,9 @@ from face_classification_ros.ros.messages import (
 from face_classification_ros.ros.parameters import complaint_about, descriptor_of, Parameters
 from face_classification_ros.share import model_path
 from face_classification_ros.tracking.tracker import Tracker
+
+if TYPE_CHECKING:
+    from face_classification_ros.explanation.explainer import Explainer
 
 NODE_NAME = 'face_classification'
 SILENCE = 5.0
@@ -100,6 +104,8 @@ class FaceClassificationNode(Node):
         self._tracker = Tracker(self._settings.track_timeout)
         self._pipeline: FacePipeline | None = None
         self._candidate: FacePipeline | None = None
+        self._explainer: Explainer | None = None
+        self._is_explainer_tried = False
         self._subscription: Subscription | None = None
         self._last_arrival = 0.0
         self._incompatible_since = float('inf')
@@ -134,6 +140,7 @@ class FaceClassificationNode(Node):
         self._annotated_compressed = publisher(
             CompressedImage, '~/image_annotated/compressed', RESULTS
         )
+        self._explanation = publisher(ImageMessage, '~/explanation', RESULTS)
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -158,6 +165,7 @@ class FaceClassificationNode(Node):
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the memory of detector and models."""
         self._pipeline = None
+        self._forget_explainer()
         self._tracker.reset()
         for publisher in (
             self._faces,
@@ -165,6 +173,7 @@ class FaceClassificationNode(Node):
             self._label_info,
             self._annotated,
             self._annotated_compressed,
+            self._explanation,
         ):
             self.destroy_lifecycle_publisher(publisher)
         return TransitionCallbackReturn.SUCCESS
@@ -219,11 +228,17 @@ class FaceClassificationNode(Node):
         before, self._settings = self._settings, self._read_parameters()
         if self._pipeline is None:
             return
+        if (before.explanation_attribute, before.explanation_method) != (
+            self._settings.explanation_attribute,
+            self._settings.explanation_method,
+        ):
+            self._forget_explainer()
         if self._candidate is not None:
             # Tracks go on: who is in view does not change with the detector. Averages do not:
             # another model may have other labels.
             self._tracker.forget_averages()
             self._pipeline, self._candidate = self._candidate, None
+            self._forget_explainer()
         self._pipeline.thresholds = _thresholds(self._settings)
         self._pipeline.smoothing_time = self._settings.smoothing_time
         self._tracker.timeout = self._settings.track_timeout
@@ -328,6 +343,8 @@ class FaceClassificationNode(Node):
         if self._detections.get_subscription_count():
             self._detections.publish(detections_message(faces, message.header))
         self._publish_annotated(image, faces, message)
+        if self._explanation.get_subscription_count() and not self._settings.blur_faces:
+            self._publish_explanation(image, faces, message.header)
 
     def _is_too_soon(self, stamp: float) -> bool:
         """Tell whether `max_rate` leaves this picture out, by its stamp."""
@@ -349,6 +366,47 @@ class FaceClassificationNode(Node):
             self._annotated.publish(image_to_message(annotated, message.header))
         if compressed:
             self._annotated_compressed.publish(image_to_compressed(annotated, message.header))
+
+    def _publish_explanation(self, image: Image, faces: Sequence[Face], header: Header) -> None:
+        """Publish what was looked at in the largest face, or in the chosen one."""
+        chosen = self._settings.explanation_track
+        shown = [face for face in faces if not chosen or face.track_id == chosen]
+        explainer = self._loaded_explainer() if shown else None
+        if explainer is None:
+            return
+        # What it needs is loaded when somebody wants it: a node that explains nothing stays light.
+        from face_classification_ros.explanation.panels import explain_faces
+
+        assert self._pipeline is not None
+        classifier = self._pipeline.classifiers[explainer.attribute]
+        (panel,) = explain_faces(image, [shown[0].detection.box], classifier, explainer)
+        self._explanation.publish(image_to_message(panel, header))
+
+    def _loaded_explainer(self) -> Explainer | None:
+        """Give the explainer, loaded by the first picture; say once why there is none."""
+        assert self._pipeline is not None
+        if self._is_explainer_tried:
+            return self._explainer
+        self._is_explainer_tried = True
+        attribute = self._settings.explanation_attribute
+        classifier = self._pipeline.classifiers.get(attribute)
+        try:
+            if classifier is None:
+                raise ValueError(f'{attribute} is switched off')
+            from face_classification_ros.explanation.explainer import Explainer
+
+            self._explainer = Explainer(
+                classifier,
+                attribute,
+                method=self._settings.explanation_method,
+                threads=self._settings.threads,
+            )
+        except (ImportError, ValueError) as error:
+            self.get_logger().error(f'nothing is explained: {error}')
+        return self._explainer
+
+    def _forget_explainer(self) -> None:
+        self._explainer, self._is_explainer_tried = None, False
 
     def _publish_labels(self) -> None:
         assert self._pipeline is not None

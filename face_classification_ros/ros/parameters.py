@@ -8,7 +8,9 @@ from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
+from face_classification_ros.classification.classifier import ATTRIBUTES
 from face_classification_ros.detection import DETECTORS
+from face_classification_ros.explanation import METHODS
 from face_classification_ros.pipeline import THRESHOLDS
 
 TRANSPORTS = ('raw', 'compressed')
@@ -90,7 +92,20 @@ class Parameters:
     publish_annotated: bool = _parameter(
         True, 'offer the annotated picture; it is drawn only while somebody subscribes'
     )
-    blur_faces: bool = _parameter(False, 'make faces unrecognisable in the annotated picture')
+    blur_faces: bool = _parameter(
+        False, 'make faces unrecognisable in the annotated picture, and explain none'
+    )
+    explanation_attribute: str = _parameter(
+        'emotion', 'whose answer is explained while somebody subscribes', choices=ATTRIBUTES
+    )
+    explanation_method: str = _parameter(
+        'guided',
+        'guided back-propagation, gradient, or where the maps speak for the label (Grad-CAM)',
+        choices=METHODS,
+    )
+    explanation_track: str = _parameter(
+        '', 'track id of the face that is explained; "" is the largest'
+    )
     autostart: bool = _parameter(
         True,
         'configure and activate at start; false waits for a lifecycle manager',

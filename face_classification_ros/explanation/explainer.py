@@ -1,0 +1,123 @@
+"""Tell which pixels of a face an answer rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+import onnx
+import onnxruntime
+
+from face_classification_ros.classification.classifier import Classifier
+from face_classification_ros.explanation import METHODS
+from face_classification_ros.explanation.backward import BackwardGraph, LABEL
+
+
+class Explainer:
+    """Goes back through a model file, from an answer or a unit to the pixels.
+
+    Works without TensorFlow: the way back is added to the model file's graph.
+
+    Attributes:
+        attribute: whose answer is explained.
+        method: one of `METHODS`.
+        layers: the convolutions, in the order in which a face goes through them.
+        layer: the one that is looked at.
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        attribute: str,
+        *,
+        method: str = 'guided',
+        layer: str = '',
+        threads: int = 1,
+    ) -> None:
+        """Add the way back to the graph of a model file.
+
+        Args:
+            classifier: a model file, loaded.
+            attribute: one that it tells.
+            method: one of `METHODS`.
+            layer: one of `layers`; "" is the last one, and with Grad-CAM the one before, as the
+                last one's maps are the labels themselves.
+            threads: processor threads for one call.
+
+        Raises:
+            ValueError: attribute, method or layer have no such name, or the model file holds an
+                operation that there is no way back through.
+        """
+        if attribute not in classifier.labels:
+            raise ValueError(
+                f'{classifier.path} does not tell {attribute}, but {", ".join(classifier.labels)}'
+            )
+        if method not in METHODS:
+            raise ValueError(f'unknown method {method!r}; there are: {", ".join(METHODS)}')
+        graph = BackwardGraph(onnx.load(classifier.path), attribute, guided=method == 'guided')
+        self.attribute, self.method, self.layers = attribute, method, graph.layers
+        self.layer = layer or graph.layers[-2 if method == 'grad_cam' else -1]
+        if self.layer not in graph.layers:
+            raise ValueError(
+                f'{classifier.path} has no convolution {layer!r}; it has {", ".join(graph.layers)}'
+            )
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+
+        def session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
+            try:
+                return onnxruntime.InferenceSession(
+                    model.SerializeToString(), options, providers=['CPUExecutionProvider']
+                )
+            except Exception as error:  # ONNX Runtime's errors share no narrower base class.
+                reason = str(error).splitlines()[0]
+                raise ValueError(
+                    f'there is no way back through {classifier.path}: {reason}'
+                ) from error
+
+        self._from_label = session(
+            graph.grad_cam(self.layer) if method == 'grad_cam' else graph.from_label()
+        )
+        self._from_unit = None if method == 'grad_cam' else session(graph.from_unit(self.layer))
+
+    def explain_unit(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Explain the most active unit of the layer, as the paper does in real time.
+
+        Args:
+            crops: uint8 N x H x W x C, as the model file wants them.
+
+        Returns:
+            The gradient by the standardised face, float32 N x H x W x C.
+
+        Raises:
+            ValueError: the method is Grad-CAM, which explains labels only.
+        """
+        if self._from_unit is None:
+            raise ValueError('grad_cam explains a label, not a unit')
+        (gradient,) = self._from_unit.run(None, {'faces': crops})
+        return np.asarray(gradient).transpose(0, 2, 3, 1)
+
+    def explain_label(
+        self, crops: NDArray[np.uint8], labels: Sequence[int]
+    ) -> NDArray[np.float32]:
+        """Explain the score of a label for each face.
+
+        Args:
+            crops: uint8 N x H x W x C, as the model file wants them.
+            labels: N, indices in the order of the model file.
+
+        Returns:
+            The gradient by the standardised face, float32 N x H x W x C; with Grad-CAM its map,
+            float32 N x H x W x 1, 0 and above.
+        """
+        inputs = {'faces': crops, LABEL: np.asarray(labels, np.int64)}
+        (value,) = self._from_label.run(None, inputs)
+        maps = np.asarray(value).transpose(0, 2, 3, 1)
+        size = crops.shape[2], crops.shape[1]
+        if maps.shape[1:3] == crops.shape[1:3]:
+            return maps
+        return np.stack([cv2.resize(each, size)[:, :, np.newaxis] for each in maps])
