@@ -124,6 +124,35 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_detector_arguments(evaluate, width=640)
 
+    explain = command('explain', _explain, 'draw what a network looks at')
+    explain.add_argument(
+        'paths', nargs='*', type=Path, metavar='PATH', help='pictures and folders of pictures'
+    )
+    explain.add_argument(
+        '--data', type=Path, metavar='DIR', help='instead: some faces of every label of a data set'
+    )
+    explain.add_argument('--split', default='val', help='of --data: train, val (default) or test')
+    explain.add_argument(
+        '--faces', type=int, default=4, metavar='N', help='of every label of --data (default 4)'
+    )
+    explain.add_argument(
+        '--output', type=Path, default=Path('explanation'), metavar='DIR', help='for the pictures'
+    )
+    explain.add_argument('--attribute', choices=('gender', 'emotion'), default='emotion')
+    explain.add_argument(
+        '--model',
+        action='append',
+        default=[],
+        metavar='MODEL',
+        help='instead of the shipped one; --data takes several',
+    )
+    explain.add_argument('--method', default='guided', help='guided, gradient or grad_cam')
+    explain.add_argument('--layer', default='', metavar='NAME', help='its most active unit')
+    explain.add_argument(
+        '--label', default='', help='explain the score of this label, or of the one that is "told"'
+    )
+    _add_detector_arguments(explain, width=640)
+
     margins = command('margins', _margins, "measure where a detector's box lies in a data set")
     margins.add_argument(
         '--data', type=Path, required=True, metavar='DIR', help='boxes are measured in its train'
@@ -134,6 +163,30 @@ def _parser() -> argparse.ArgumentParser:
     margins.add_argument('--faces', type=int, default=500, metavar='N', help='drawn by chance')
     margins.add_argument('--json', type=Path, metavar='FILE', help='write all figures there')
     _add_detector_arguments(margins, width=640)
+
+    audit = command('audit', _audit, 'tell for whom and when a classifier is more often wrong')
+    audit.add_argument('attribute', choices=('gender', 'emotion'))
+    audit.add_argument('--data', type=Path, required=True, metavar='DIR')
+    audit.add_argument(
+        '--by',
+        default='',
+        metavar='COLUMNS',
+        help='race,age or, crossed, "race*gender" (default: each column that the data has)',
+    )
+    audit.add_argument('--split', default='test', help='train, val or test (default)')
+    audit.add_argument('--model', default='', metavar='FILE', help='instead of the shipped one')
+    audit.add_argument(
+        '--min-age', type=int, default=13, help='of UTKFace; labels of younger ones are unreliable'
+    )
+    audit.add_argument('--faces', type=int, metavar='N', help='only so many, drawn by chance')
+    audit.add_argument(
+        '--no-perturbations', action='store_true', help='only compare groups; needs no landmarks'
+    )
+    audit.add_argument('--json', type=Path, metavar='FILE', help='write all figures there')
+    audit.add_argument(
+        '--report', type=Path, metavar='FILE.html', help='write a page with diagrams and faces'
+    )
+    _add_detector_arguments(audit, width=640)
     return parser
 
 
@@ -457,6 +510,67 @@ def _share(value: float | None) -> str:
     return 'no faces' if value is None else f'{value:.2%}'
 
 
+def _explain(arguments: argparse.Namespace) -> int:
+    import cv2
+
+    from face_classification_ros.classification.classifier import Classifier
+    from face_classification_ros.explanation.explainer import Explainer
+    from face_classification_ros.explanation.panels import explain_faces, explain_labels
+    from face_classification_ros.files import (
+        find_sources,
+        plan_copies,
+        read_picture,
+        UnreadableError,
+        write_picture,
+    )
+
+    if bool(arguments.paths) == bool(arguments.data):
+        raise ValueError('name pictures, or a data set with --data')
+    attribute = arguments.attribute
+    models = arguments.model or [f'{attribute}_mini_xception']
+    if arguments.data and not arguments.model:
+        models.append(f'{attribute}_sequential_fully_cnn')
+    classifiers = [Classifier(model_path(each), threads=arguments.threads) for each in models]
+    explainers = [
+        Explainer(
+            each,
+            attribute,
+            method=arguments.method,
+            layer=arguments.layer,
+            threads=arguments.threads,
+        )
+        for each in classifiers
+    ]
+    output: Path = arguments.output
+    if arguments.data:
+        from face_classification_ros.training.datasets import read_dataset
+
+        dataset = read_dataset(attribute, arguments.data, arguments.split)
+        crops = [dataset.crops(each.form) for each in classifiers]
+        figure = explain_labels(crops, dataset.truth, classifiers, explainers, arguments.faces)
+        write_picture(output / f'{attribute}.png', figure)
+        return DONE
+    if len(classifiers) > 1:
+        raise ValueError('several models are compared with --data; name one for pictures')
+
+    detector = _detector(arguments)
+    code = DONE
+    sources = find_sources(arguments.paths)
+    for source, panel in zip(sources, plan_copies(sources, output, '.png'), strict=True):
+        try:
+            image = read_picture(source.path)
+        except UnreadableError as error:
+            print(f'face_classification: {error}', file=sys.stderr)
+            code = WRONG_USE
+            continue
+        boxes = [detection.box for detection in detector.detect(image)]
+        panels = explain_faces(image, boxes, classifiers[0], explainers[0], arguments.label)
+        print(f'{source.path}: {panel if panels else "no face"}')
+        if panels:
+            write_picture(panel, cv2.vconcat(panels))
+    return code
+
+
 def _margins(arguments: argparse.Namespace) -> int:
     from face_classification_ros.classification.classifier import Classifier
     from face_classification_ros.evaluation.margins import (
@@ -521,3 +635,103 @@ def _print_margins(fit: dict[str, Any]) -> None:
             + ("  around the data set's own boxes" if row is own else '')
         )
     print(f'best margin: {fit["best_margin"]:.2f}; the model file has {fit["own_margin"]:.2f}')
+
+
+def _audit(arguments: argparse.Namespace) -> int:
+    from face_classification_ros.classification.classifier import Classifier
+    from face_classification_ros.evaluation.margins import sample_faces
+    from face_classification_ros.pipeline import THRESHOLDS
+    from face_classification_ros.training.datasets import read_dataset
+    from face_classification_ros.training.face_finding import find_faces
+
+    with _train_extra('audit'):
+        from face_classification_ros.evaluation.audit import audit_classifier, audit_columns
+
+        if arguments.report:
+            from face_classification_ros.evaluation.audit_report import write_audit_report
+            from face_classification_ros.explanation.explainer import Explainer
+            from face_classification_ros.explanation.panels import relevance_drawer
+    attribute, split = arguments.attribute, arguments.split
+    model = model_path(arguments.model or f'{attribute}_mini_xception')
+    classifier = Classifier(model, threads=arguments.threads)
+    detector = None if arguments.no_perturbations else _detector(arguments)
+    dataset = read_dataset(attribute, arguments.data, split, min_age=arguments.min_age)
+    if arguments.faces is not None:
+        dataset = sample_faces(dataset, arguments.faces)
+    by = arguments.by.split(',') if arguments.by else ()
+    # A column that there is not is told before the search for faces, which takes minutes.
+    audit_columns(dataset, by)
+    detections = None if detector is None else find_faces(detector, dataset.images)
+    audit = audit_classifier(
+        classifier,
+        dataset,
+        split,
+        by=by,
+        threshold=THRESHOLDS[attribute],
+        detections=detections,
+    )
+    _print_audit(audit)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(audit, indent=1))
+    if arguments.report:
+        write_audit_report(
+            audit,
+            arguments.report,
+            classifier,
+            dataset,
+            detections,
+            explain=relevance_drawer(Explainer(classifier, attribute)),
+        )
+    return DONE
+
+
+def _print_audit(audit: dict[str, Any]) -> None:
+    for column, comparison in audit['columns'].items():
+        width = max(len(column), *map(len, comparison['groups']))
+        print(
+            f'{column:>{width}} {"count":>6} accuracy  95 % interval     others       p'
+            ' confident calibration answered'
+        )
+        for name, row in comparison['groups'].items():
+            low, high = row['accuracy_interval']
+            print(
+                f'{name:>{width}} {row["count"]:6d} {row["accuracy"]:8.1%} '
+                f'{low:6.1%} to {high:6.1%} {_compared(row)} {row["confidence"]:9.1%} '
+                f'{row["calibration_error"]:11.3f} {row["coverage"]["share"]:8.1%}'
+            )
+    print('others: points of accuracy from that of all other faces; p: corrected')
+    if audit['perturbations'] is not None:
+        _print_perturbations(audit['perturbations'])
+    print('\n'.join(audit['summary']))
+
+
+def _print_perturbations(measured: dict[str, Any]) -> None:
+    rows = measured['perturbations']
+    width = max(map(len, rows))
+    print(
+        f'{"":>{width}} changed  95 % interval  accuracy       p certain to certain  label that '
+        'gains most'
+    )
+    for name, row in rows.items():
+        low, high = row['changed_interval']
+        winner = ''
+        if row['winner']:
+            gain = row['labels'][row['winner']]
+            winner = (
+                f'{row["winner"]} {100 * gain["difference"]:+.1f}, p {gain["p_corrected"]:.3f}'
+            )
+        print(
+            f'{name:>{width}} {row["changed"]:7.1%} {low:6.1%} to {high:6.1%} '
+            f'{100 * row["difference"]:+8.1f} {row["p_corrected"]:7.3f} '
+            f'{row["certain_changes"]:18.1%}  {winner}'
+        )
+    print(
+        f'accuracy: points from {measured["accuracy"]:.1%} of the same faces unchanged, '
+        f'{measured["faces"]} of {measured["of"]} that have landmarks'
+    )
+
+
+def _compared(row: dict[str, Any]) -> str:
+    if row['difference'] is None:
+        return f'{"-":>6} {"-":>7}'
+    return f'{100 * row["difference"]:+6.1f} {row["p_corrected"]:7.3f}'

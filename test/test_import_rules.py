@@ -36,6 +36,8 @@ CORE = [
     'classification.cropping',
     'tracking.tracker',
     'drawing',
+    'explanation.explainer',
+    'explanation.panels',
     'pipeline',
     'cli',
 ]

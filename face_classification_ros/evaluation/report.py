@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import json
 from pathlib import Path
+import textwrap
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 import numpy as np
+from numpy.typing import NDArray
 
 from face_classification_ros.evaluation.groups import MIN_FACES
 
 DPI = 120
+TITLE_WIDTH = 44
+"""Characters that fit over the bars of groups."""
 BLUE, ORANGE, GREY = '#2f6db3', '#d9822b', '#8a8f98'
+
+BARS: dict[str, Any] = {'align': 'edge', 'edgecolor': 'white', 'linewidth': 1.0}
 
 Report = Mapping[str, Any]
 
@@ -48,6 +55,26 @@ def draw_confusion(report: Report) -> Figure:
     line = f'accuracy {report["accuracy"]:.1%}'
     figure = _new_figure(cells + 3.2, cells + 1.9, report, line)
     axes = figure.add_subplot()
+    picture = draw_matrix(axes, labels, shares, counts)
+    axes.set_xlabel('told label')
+    axes.set_ylabel('true label (faces)')
+    bar = figure.colorbar(picture, ax=axes, shrink=0.8, format=_percent)
+    bar.set_label('of the row')
+    bar.outline.set_visible(False)
+    return figure
+
+
+def draw_matrix(
+    axes: Axes, labels: Sequence[str], shares: NDArray[np.float64], counts: NDArray[np.int64]
+) -> AxesImage:
+    """Draw the cells of a confusion matrix with their percentages.
+
+    Args:
+        axes: to draw on.
+        labels: of rows and columns.
+        shares: labels x labels, rows of sum 1.
+        counts: faces of each row; one without has empty cells.
+    """
     picture = axes.imshow(shares, cmap='Blues', vmin=0, vmax=1)
     for row, column in np.argwhere(np.repeat(counts[:, None] > 0, len(labels), axis=1)):
         share = shares[row, column]
@@ -68,12 +95,7 @@ def draw_confusion(report: Report) -> Figure:
     axes.grid(which='minor', color='white', linewidth=1.5)
     axes.tick_params(which='both', length=0)
     axes.spines[:].set_visible(False)
-    axes.set_xlabel('told label')
-    axes.set_ylabel('true label (faces)')
-    bar = figure.colorbar(picture, ax=axes, shrink=0.8, format=_percent)
-    bar.set_label('of the row')
-    bar.outline.set_visible(False)
-    return figure
+    return picture
 
 
 def draw_reliability(report: Report) -> Figure:
@@ -87,25 +109,10 @@ def draw_reliability(report: Report) -> Figure:
     line = f'expected calibration error {report["calibration_error"]:.3f}'
     figure = _new_figure(5.2, 6.2, report, line)
     upper, lower = figure.subplots(2, sharex=True, height_ratios=(3, 1))
-    bars = {'align': 'edge', 'edgecolor': 'white', 'linewidth': 1.0}
-    upper.bar(
-        lows, [each['accuracy'] for each in bins], width, color=BLUE, label='accuracy', **bars
-    )
-    upper.plot((0, 1), (0, 1), color=GREY, linestyle='--', label='as accurate as confident')
-    upper.plot(
-        [each['confidence'] for each in bins],
-        [each['accuracy'] for each in bins],
-        'o',
-        color=ORANGE,
-        markersize=5,
-        label='mean confidence of the bin',
-    )
-    upper.set_ylabel('accuracy')
-    upper.set_ylim(0, 1)
-    upper.yaxis.set_major_formatter(_percent)
+    draw_bins(upper, bins)
     upper.legend(loc='upper left', frameon=False)
     shares = [each['faces'] / report['faces'] for each in bins]
-    lower.bar(lows, shares, width, color=GREY, **bars)
+    lower.bar(lows, shares, width, color=GREY, **BARS)
     threshold = report['coverage']['threshold']
     if threshold > 0:
         lower.axvline(threshold, color=ORANGE, linewidth=1.5)
@@ -129,6 +136,26 @@ def draw_reliability(report: Report) -> Figure:
     for axes in (upper, lower):
         axes.spines[['top', 'right']].set_visible(False)
     return figure
+
+
+def draw_bins(axes: Axes, bins: Sequence[Report]) -> None:
+    """Draw the accuracy of each bin of confidence, see `metrics.reliability`."""
+    width = bins[0]['high'] - bins[0]['low']
+    accuracies = [each['accuracy'] for each in bins]
+    lows, confidences = ([each[name] for each in bins] for name in ('low', 'confidence'))
+    axes.bar(lows, accuracies, width, color=BLUE, label='accuracy', **BARS)
+    axes.plot((0, 1), (0, 1), color=GREY, linestyle='--', label='as accurate as confident')
+    axes.plot(
+        confidences,
+        accuracies,
+        'o',
+        color=ORANGE,
+        markersize=5,
+        label='mean confidence of the bin',
+    )
+    axes.set_ylabel('accuracy')
+    axes.set_ylim(0, 1)
+    axes.yaxis.set_major_formatter(_percent)
 
 
 def draw_groups(report: Report) -> Figure:
@@ -171,12 +198,14 @@ def _draw_column(axes: Axes, name: str, column: Report) -> None:
     widest = ''
     if gap:
         widest = f': {100 * gap["gap"]:.1f} points between {gap["best"]} and {gap["worst"]}'
-    axes.set_title(f'{name}{widest}', loc='left', fontsize='medium', fontweight='bold')
+    # Names of groups may be so long that a line would reach over the edge.
+    title = textwrap.fill(f'{name}{widest}', TITLE_WIDTH)
+    axes.set_title(title, loc='left', fontsize='medium', fontweight='bold')
     axes.grid(axis='x', color='#e4e6ea')
     axes.set_axisbelow(True)
     axes.tick_params(axis='y', length=0)
     axes.spines[['top', 'right', 'left']].set_visible(False)
 
 
-def _percent(share: float, _: int | None = None) -> str:
+def _percent(share: float, _: float | None = None) -> str:
     return f'{100 * share:g}%'

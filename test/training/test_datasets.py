@@ -380,3 +380,39 @@ def test_a_folder_with_other_names_lists_them(tmp_path: Path) -> None:
     write_picture(tmp_path / 'train' / 'Sad' / 'b.png', 200)
     with pytest.raises(NoFacesError, match=r'for each of angry, .*; found train \(Happy, Sad\)'):
         read_dataset('emotion', tmp_path, 'train')
+
+
+def write_groups(folder: Path, *rows: str) -> None:
+    """Write pictures of two splits, and a table with these rows."""
+    for name in ('train/woman/a.png', 'val/man/b.png', 'val/woman/b.png'):
+        write_picture(folder / name, 200)
+    (folder / 'groups.csv').write_text('\n'.join(('file,glasses,age', *rows)))
+
+
+def test_a_table_tells_to_which_groups_own_pictures_belong(tmp_path: Path) -> None:
+    """Rows in any order, for each picture of a split or for none of it; any column will do."""
+    write_groups(tmp_path, 'val/man/b.png,yes,30', 'val/woman/b.png,no,8')
+    dataset = read_dataset('gender', tmp_path, 'val')
+    assert [GENDERS[index] for index in dataset.truth] == ['woman', 'man']
+    assert dataset.groups['glasses'].tolist() == ['no', 'yes']
+    assert dataset.group('age').tolist() == ['0-12', '30-39']
+    assert read_dataset('gender', tmp_path, 'train').groups == {}
+
+
+@pytest.mark.parametrize(
+    ('row', 'expected'),
+    [
+        ('', r'groups\.csv has no row for val/woman/b\.png'),
+        ('val/woman/c.png,no,8', r'groups\.csv, line 3: .*val/woman/c\.png does not exist'),
+        ('val/man/b.png,no,8', r'groups\.csv, line 3: .*val/man/b\.png has a row already'),
+        ('val/woman/b.png,,8', r'groups\.csv, line 3: no glasses; write unknown'),
+        ('val/woman/b.png,no', r'groups\.csv, line 3: no age; write unknown'),
+        ('val/woman/b.png,no,8,9', r'groups\.csv, line 3: a value in a column without a name'),
+        ('val/woman/b.png,no,20-29', r"line 3: age '20-29' is no whole number of years"),
+    ],
+)
+def test_a_table_of_groups_with_a_gap_is_refused(tmp_path: Path, row: str, expected: str) -> None:
+    """Faces without a group would be left out of what is compared, without a word."""
+    write_groups(tmp_path, 'val/man/b.png,yes,30', row)
+    with pytest.raises(ValueError, match=expected):
+        read_dataset('gender', tmp_path, 'val')
