@@ -125,7 +125,7 @@ def relevance_drawer(explainer: Explainer) -> Callable[[NDArray[np.uint8]], Imag
     """Give what draws the most active unit's explanation for a face.
 
     Returns:
-        A function of a crop as the model file wants it, uint8 H x W x C, to uint8 H x W x 3 in BGR.
+        A function from a crop, uint8 H x W x C, to a picture, uint8 H x W x 3 in BGR.
     """
 
     def draw(crop: NDArray[np.uint8]) -> Image:
