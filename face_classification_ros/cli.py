@@ -674,13 +674,14 @@ def _audit(arguments: argparse.Namespace) -> int:
     if arguments.json:
         arguments.json.write_text(json.dumps(audit, indent=1))
     if arguments.report:
+        try:
+            explain = relevance_drawer(Explainer(classifier, attribute))
+        except ValueError as error:
+            # A foreign model file can be audited all the same.
+            print(f'face_classification: {error}', file=sys.stderr)
+            explain = None
         write_audit_report(
-            audit,
-            arguments.report,
-            classifier,
-            dataset,
-            detections,
-            explain=relevance_drawer(Explainer(classifier, attribute)),
+            audit, arguments.report, classifier, dataset, detections, explain=explain
         )
     return DONE
 

@@ -43,6 +43,9 @@ class BackwardGraph:
             guided: let only positive gradients back through every ReLU, on positive activations
                 (guided back-propagation, Springenberg et al. 2014, section 3.4); False for the
                 gradient itself.
+
+        Raises:
+            ValueError: the graph holds no convolution.
         """
         self._model = onnx.shape_inference.infer_shapes(model)
         graph = self._model.graph
@@ -61,6 +64,8 @@ class BackwardGraph:
         self.labels = self._shapes[attribute][-1]
         self._forward = self._nodes_before(self._logits)
         convolutions = [node for node in self._forward if node.op_type == 'Conv']
+        if not convolutions:
+            raise ValueError('it holds no convolution that could be looked at')
         self._source = convolutions[0].input[0]
         self._convolutions: dict[str, onnx.NodeProto] = {}
         for number, node in enumerate(convolutions, 1):
@@ -76,8 +81,11 @@ class BackwardGraph:
         Returns:
             Faces, uint8 N x H x W x C -> `gradient`, float32 N x C x H x W, by the (standardised)
             face that enters the first convolution.
+
+        Raises:
+            ValueError: there is no such convolution, or an operation has no way back.
         """
-        maps = self._convolutions[layer].output[0]
+        maps = self._maps(layer)
         units = math.prod(self._shapes[maps][1:])
         flat = self._add('Reshape', maps, self._constant(np.array([-1, units])))
         best = self._add('ArgMax', flat, axis=1, keepdims=0)
@@ -89,6 +97,9 @@ class BackwardGraph:
 
         Returns:
             Faces, uint8 N x H x W x C, and `label`, int64 N -> `gradient`, float32 N x C x H x W.
+
+        Raises:
+            ValueError: an operation has no way back.
         """
         seed = self._reshaped(self._one_hot(LABEL, self.labels), self._logits)
         return self._graph(self._logits, GRADIENT, self._back(self._logits, seed, self._source))
@@ -99,14 +110,24 @@ class BackwardGraph:
         Returns:
             Faces, uint8 N x H x W x C, and `label`, int64 N -> `cam`, float32 N x 1 x H' x W' of
             the convolution's maps, 0 and above.
+
+        Raises:
+            ValueError: there is no such convolution, or an operation has no way back.
         """
-        maps = self._after_relu(self._convolutions[layer].output[0])
+        maps = self._after_relu(self._maps(layer))
         seed = self._reshaped(self._one_hot(LABEL, self.labels), self._logits)
         gradient = self._back(self._logits, seed, maps)
         weights = self._add('GlobalAveragePool', gradient)
         weighted = self._add('Mul', maps, weights)
         summed = self._add('ReduceSum', weighted, self._constant(np.array([1])), keepdims=1)
         return self._graph(self._logits, CAM, self._add('Relu', summed))
+
+    def _maps(self, layer: str) -> str:
+        if layer not in self._convolutions:
+            raise ValueError(
+                f'there is no convolution {layer!r}; there are: {", ".join(self.layers)}'
+            )
+        return self._convolutions[layer].output[0]
 
     def _graph(
         self, target: str, output: str, value: str, *, with_label: bool = True

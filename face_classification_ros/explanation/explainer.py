@@ -56,33 +56,18 @@ class Explainer:
             )
         if method not in METHODS:
             raise ValueError(f'unknown method {method!r}; there are: {", ".join(METHODS)}')
-        graph = BackwardGraph(onnx.load(classifier.path), attribute, guided=method == 'guided')
-        self.attribute, self.method, self.layers = attribute, method, graph.layers
-        self.layer = layer or graph.layers[-2 if method == 'grad_cam' else -1]
-        if self.layer not in graph.layers:
-            raise ValueError(
-                f'{classifier.path} has no convolution {layer!r}; it has {", ".join(graph.layers)}'
+        self.attribute, self.method = attribute, method
+        try:
+            graph = BackwardGraph(onnx.load(classifier.path), attribute, guided=method == 'guided')
+            self.layers = graph.layers
+            is_cam = method == 'grad_cam'
+            self.layer = layer or graph.layers[-2:][0 if is_cam else -1]
+            self._from_label = _session(
+                graph.grad_cam(self.layer) if is_cam else graph.from_label(), threads
             )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-
-        def session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
-            try:
-                return onnxruntime.InferenceSession(
-                    model.SerializeToString(), options, providers=['CPUExecutionProvider']
-                )
-            except Exception as error:  # ONNX Runtime's errors share no narrower base class.
-                reason = str(error).splitlines()[0]
-                raise ValueError(
-                    f'there is no way back through {classifier.path}: {reason}'
-                ) from error
-
-        self._from_label = session(
-            graph.grad_cam(self.layer) if method == 'grad_cam' else graph.from_label()
-        )
-        self._from_unit = None if method == 'grad_cam' else session(graph.from_unit(self.layer))
+            self._from_unit = None if is_cam else _session(graph.from_unit(self.layer), threads)
+        except ValueError as error:
+            raise ValueError(f'{classifier.path} cannot be explained: {error}') from error
 
     def explain_unit(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Explain the most active unit of the layer, as the paper does in real time.
@@ -121,3 +106,16 @@ class Explainer:
         if maps.shape[1:3] == crops.shape[1:3]:
             return maps
         return np.stack([cv2.resize(each, size)[:, :, np.newaxis] for each in maps])
+
+
+def _session(model: onnx.ModelProto, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=['CPUExecutionProvider']
+        )
+    except Exception as error:  # ONNX Runtime's errors share no narrower base class.
+        raise ValueError(str(error).splitlines()[0]) from error

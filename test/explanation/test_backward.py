@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+import onnx
 import onnxruntime
 import pytest
 
 pytest.importorskip('tensorflow', reason='needs the extra [train]')
 
-import keras
-import onnx
 import tensorflow as tf
 
 from face_classification_ros.explanation.backward import BackwardGraph, LABEL
@@ -28,15 +27,15 @@ LABELS = np.array([0, 3, 6])
 Answer = Callable[[Any], dict[str, Any]]
 
 
-def network_named(name: str) -> keras.Model:
+def network_named(name: str) -> tf.keras.Model:
     """Build a network with weights of all signs, as after training."""
-    keras.utils.set_random_seed(0)
+    tf.keras.utils.set_random_seed(0)
     network = build_network(read_network(name), (SIDE, SIDE, 1), {'emotion': 7})
     randomise(network)
     return network
 
 
-def randomise(network: keras.Model) -> None:
+def randomise(network: tf.keras.Model) -> None:
     """Give batch normalisation something to do."""
     random = np.random.default_rng(1)
     for weight in network.weights:
@@ -46,7 +45,7 @@ def randomise(network: keras.Model) -> None:
             weight.assign(random.normal(0, 0.3, weight.shape))
 
 
-def converted(network: keras.Model, *, mirror: bool = False) -> onnx.ModelProto:
+def converted(network: tf.keras.Model, *, mirror: bool = False) -> onnx.ModelProto:
     """Give a network as a model file's graph."""
 
     def answer(faces: Any) -> dict[str, Any]:
@@ -78,24 +77,24 @@ def guided_relu(values: Any) -> tuple[Any, Callable[[Any], Any]]:
     return active, lambda gradient: tf.where(active > 0, tf.nn.relu(gradient), 0.0)
 
 
-def guided_copy(network: keras.Model) -> keras.Model:
+def guided_copy(network: tf.keras.Model) -> tf.keras.Model:
     """Put the rule in the place of every ReLU."""
 
-    def layer_of(layer: keras.layers.Layer) -> keras.layers.Layer:
-        if isinstance(layer, keras.layers.ReLU):
-            return keras.layers.Lambda(guided_relu, name=layer.name)
+    def layer_of(layer: tf.keras.layers.Layer) -> tf.keras.layers.Layer:
+        if isinstance(layer, tf.keras.layers.ReLU):
+            return tf.keras.layers.Lambda(guided_relu, name=layer.name)
         settings = layer.get_config()
         if settings.get('activation') == 'relu':
             settings['activation'] = guided_relu
         return layer.__class__.from_config(settings)
 
-    copy = keras.models.clone_model(network, clone_function=layer_of)
+    copy = tf.keras.models.clone_model(network, clone_function=layer_of)
     copy.set_weights(network.get_weights())
     return copy
 
 
 def gradient_by_tensorflow(
-    network: keras.Model, faces: NDArray[np.uint8], score: Callable[[keras.Model, Any], Any]
+    network: tf.keras.Model, faces: NDArray[np.uint8], score: Callable[[tf.keras.Model, Any], Any]
 ) -> NDArray[np.float32]:
     """Give the gradient of a score by the standardised faces."""
     standardised = network.layers[1](scale_faces(faces))
@@ -105,9 +104,9 @@ def gradient_by_tensorflow(
     return np.asarray(tape.gradient(value, standardised))
 
 
-def score_of_labels(network: keras.Model, standardised: Any) -> Any:
+def score_of_labels(network: tf.keras.Model, standardised: Any) -> Any:
     """Give the logits of `LABELS`."""
-    rest = keras.Model(network.layers[1].output, network.output['emotion'])
+    rest = tf.keras.Model(network.layers[1].output, network.output['emotion'])
     return rest(standardised, training=False) * tf.one_hot(LABELS, 7)
 
 
@@ -137,8 +136,8 @@ def test_the_gradient_of_the_most_active_unit_is_tensorflows(layer: str) -> None
         'residual_module3.2.separable': 'residual_module3.2.norm',
     }
 
-    def most_active(network: keras.Model, standardised: Any) -> Any:
-        rest = keras.Model(network.layers[1].output, network.get_layer(last[layer]).output)
+    def most_active(network: tf.keras.Model, standardised: Any) -> Any:
+        rest = tf.keras.Model(network.layers[1].output, network.get_layer(last[layer]).output)
         return tf.reduce_max(rest(standardised, training=False), axis=(1, 2, 3))
 
     gradient = run(graph.from_unit(layer), faces=FACES)
@@ -151,8 +150,8 @@ def test_grad_cam_is_tensorflows() -> None:
     network = network_named('sequential_fully_cnn')
     graph = BackwardGraph(converted(network), 'emotion', guided=False)
     cam = run(graph.grad_cam('convolution8'), faces=FACES, **{LABEL: LABELS})
-    maps_of = keras.Model(network.inputs, network.get_layer('convolution8.relu').output)
-    rest = keras.Model(network.get_layer('convolution8.relu').output, network.output['emotion'])
+    maps_of = tf.keras.Model(network.inputs, network.get_layer('convolution8.relu').output)
+    rest = tf.keras.Model(network.get_layer('convolution8.relu').output, network.output['emotion'])
     maps = maps_of(scale_faces(FACES), training=False)
     with tf.GradientTape() as tape:
         tape.watch(maps)
@@ -186,7 +185,7 @@ TINY = NetworkDescription.model_validate(
 
 def test_guided_back_propagation_is_what_numpy_computes() -> None:
     """By hand, for a network of two convolutions: the rule of Springenberg at each ReLU."""
-    keras.utils.set_random_seed(3)
+    tf.keras.utils.set_random_seed(3)
     network = build_network(TINY, (8, 8, 1), {'gender': 2})
     face = np.random.default_rng(2).integers(0, 256, (1, 8, 8, 1)).astype(np.uint8)
     kernels = [network.get_layer(f'convolution{n}.maps').get_weights()[0] for n in (1, 2)]
@@ -245,6 +244,24 @@ def test_guided_and_plain_gradients_agree_where_nothing_is_negative() -> None:
     )
     np.testing.assert_array_equal(plain, guided)
     assert (plain > 0).all()
+
+
+def test_a_model_file_without_convolutions_cannot_be_explained() -> None:
+    """There is nothing to look at."""
+    value = onnx.helper.make_tensor_value_info
+    kinds = onnx.TensorProto
+    graph = onnx.helper.make_graph(
+        [
+            onnx.helper.make_node('Cast', ['faces'], ['pixels'], to=kinds.FLOAT),
+            onnx.helper.make_node('ReduceMean', ['pixels'], ['gender'], axes=[1, 2], keepdims=0),
+        ],
+        'mean',
+        [value('faces', kinds.UINT8, ['N', 8, 8, 1])],
+        [value('gender', kinds.FLOAT, ['N', 1])],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid('', 13)])
+    with pytest.raises(ValueError, match='it holds no convolution'):
+        BackwardGraph(model, 'gender', guided=True)
 
 
 def test_an_operation_without_a_way_back_is_named() -> None:

@@ -69,7 +69,10 @@ def test_what_there_is_not_is_named_with_what_there_is() -> None:
         Explainer(classifier, 'gender')
     with pytest.raises(ValueError, match="'lime'; there are: guided, gradient, grad_cam"):
         Explainer(classifier, 'emotion', method='lime')
-    with pytest.raises(ValueError, match="no convolution 'conv9'; it has convolution1, "):
+    with pytest.raises(
+        ValueError,
+        match="cannot be explained: there is no convolution 'conv9'; there are: convolution1, ",
+    ):
         Explainer(classifier, 'emotion', layer='conv9')
 
 
