@@ -25,7 +25,6 @@ import tensorflow as tf
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.explanation.explainer import Explainer
 from face_classification_ros.explanation.panels import explain_faces
-from face_classification_ros.face import Box
 from face_classification_ros.networks.building import build_network
 from face_classification_ros.networks.conversion import convert_to_onnx, scale_faces
 from face_classification_ros.networks.description import read_network
@@ -66,16 +65,14 @@ def measure(name: str, rounds: int) -> dict[str, float]:
         guided = Explainer(classifier, 'emotion')
         loading = 1e3 * (time.perf_counter() - start)
         others = [Explainer(classifier, 'emotion', method=m) for m in ('gradient', 'grad_cam')]
-    picture = np.repeat(face[0], 3, axis=2)
+    answer = classifier.classify(face)['emotion']
     by_tensorflow = guided_by_tensorflow(network)
     contestants: dict[str, Callable[[], Any]] = {
         'answer': lambda: classifier.classify(face),
         'guided back-propagation': lambda: guided.explain_unit(face),
         'gradient of a label': lambda: others[0].explain_label(face, [0]),
         'Grad-CAM': lambda: others[1].explain_label(face, [0]),
-        'whole panel with answer and crop': lambda: explain_faces(
-            picture, [Box(0, 0, SIDE, SIDE)], classifier, guided
-        ),
+        'whole panel': lambda: explain_faces(face, LABELS['emotion'], answer, guided),
         'guided, TensorFlow graph': lambda: by_tensorflow(tf.constant(face)),
     }
     times: dict[str, list[float]] = {each: [] for each in contestants}

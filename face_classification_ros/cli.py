@@ -514,6 +514,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     import cv2
 
     from face_classification_ros.classification.classifier import Classifier
+    from face_classification_ros.classification.cropping import crop_faces
     from face_classification_ros.explanation.explainer import Explainer
     from face_classification_ros.explanation.panels import explain_faces, explain_labels
     from face_classification_ros.files import (
@@ -546,14 +547,14 @@ def _explain(arguments: argparse.Namespace) -> int:
         from face_classification_ros.training.datasets import read_dataset
 
         dataset = read_dataset(attribute, arguments.data, arguments.split)
-        crops = [dataset.crops(each.form) for each in classifiers]
-        figure = explain_labels(crops, dataset.truth, classifiers, explainers, arguments.faces)
+        faces = [dataset.crops(each.form) for each in classifiers]
+        figure = explain_labels(faces, dataset.truth, classifiers, explainers, arguments.faces)
         write_picture(output / f'{attribute}.png', figure)
         return DONE
     if len(classifiers) > 1:
         raise ValueError('several models are compared with --data; name one for pictures')
 
-    detector = _detector(arguments)
+    (classifier,), detector = classifiers, _detector(arguments)
     code = DONE
     sources = find_sources(arguments.paths)
     for source, panel in zip(sources, plan_copies(sources, output, '.png'), strict=True):
@@ -564,10 +565,19 @@ def _explain(arguments: argparse.Namespace) -> int:
             code = WRONG_USE
             continue
         boxes = [detection.box for detection in detector.detect(image)]
-        panels = explain_faces(image, boxes, classifiers[0], explainers[0], arguments.label)
-        print(f'{source.path}: {panel if panels else "no face"}')
-        if panels:
-            write_picture(panel, cv2.vconcat(panels))
+        if not boxes:
+            print(f'{source.path}: no face')
+            continue
+        crops = crop_faces(image, boxes, classifier.form)
+        panels = explain_faces(
+            crops,
+            classifier.labels[attribute],
+            classifier.classify(crops)[attribute],
+            explainers[0],
+            arguments.label,
+        )
+        write_picture(panel, cv2.vconcat(panels))
+        print(f'{source.path}: {panel}')
     return code
 
 

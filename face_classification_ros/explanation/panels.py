@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_classification_ros.classification.classifier import Classifier
-from face_classification_ros.classification.cropping import crop_faces
 from face_classification_ros.explanation.explainer import Explainer
 from face_classification_ros.explanation.pictures import (
     draw_crop,
@@ -17,44 +16,39 @@ from face_classification_ros.explanation.pictures import (
     draw_relevance,
     PANEL_SIDE,
 )
-from face_classification_ros.face import Box, Image
+from face_classification_ros.face import Image
 
 FIGURE_SIDE = 72
 """Height and width in pixels of each picture in a figure."""
 
 
 def explain_faces(
-    image: Image,
-    boxes: Sequence[Box],
-    classifier: Classifier,
+    crops: NDArray[np.uint8],
+    labels: Sequence[str],
+    probabilities: NDArray[np.float32],
     explainer: Explainer,
     label: str = '',
 ) -> list[Image]:
     """Draw a panel for each face: the face, what was looked at, and the answer.
 
     Args:
-        image: uint8 H x W x 3 in BGR.
-        boxes: of the faces, in pixels of the picture.
-        classifier: gives the answer.
-        explainer: of the same model file.
+        crops: uint8 N x H x W x C, as the model file wants them.
+        labels: of the explained attribute, in the order of the model file.
+        probabilities: the answers, N x labels.
+        explainer: of the model file that gave them.
         label: whose score is explained, or 'told' for the label that is told for each face; ""
             explains the most active unit (with Grad-CAM, which has none, the told label).
 
     Returns:
-        One per box, uint8 240 x 800 x 3 in BGR.
+        One per face, uint8 240 x 800 x 3 in BGR.
 
     Raises:
         ValueError: there is no such label.
     """
-    if not boxes:
-        return []
-    labels = classifier.labels[explainer.attribute]
     if label not in ('', 'told', *labels):
         raise ValueError(f'unknown label {label!r}; there are: {", ".join(labels)}')
-    crops = crop_faces(image, boxes, classifier.form)
-    probabilities = classifier.classify(crops)[explainer.attribute]
     if label in labels:
-        chosen = np.full(len(boxes), labels.index(label))
+        chosen = np.full(len(crops), labels.index(label))
     else:
         chosen = probabilities.argmax(axis=1)
     if label or explainer.method == 'grad_cam':

@@ -147,5 +147,5 @@ def draw_figure(rows: Sequence[tuple[str, Sequence[Sequence[Image]]]], caption: 
     return canvas
 
 
-def _write(canvas: Image, text: str, place: tuple[int, int], scale: float = 0.5) -> None:
-    cv2.putText(canvas, text, place, _FONT, scale, _TEXT, 1, cv2.LINE_AA)
+def _write(canvas: Image, text: str, place: tuple[int, int]) -> None:
+    cv2.putText(canvas, text, place, _FONT, 0.5, _TEXT, 1, cv2.LINE_AA)

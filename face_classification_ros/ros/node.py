@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 from lifecycle_msgs.srv import ChangeState
+import numpy as np
 from rcl_interfaces.msg import SetParametersResult
 import rclpy
 from rclpy.clock import Clock, ClockType
@@ -27,6 +28,7 @@ from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
+from face_classification_ros.classification.cropping import crop_faces
 from face_classification_ros.detection import create_detector
 from face_classification_ros.drawing import draw_faces
 from face_classification_ros.face import Face, Image
@@ -378,8 +380,15 @@ class FaceClassificationNode(Node):
         from face_classification_ros.explanation.panels import explain_faces
 
         assert self._pipeline is not None
-        classifier = self._pipeline.classifiers[explainer.attribute]
-        (panel,) = explain_faces(image, [shown[0].detection.box], classifier, explainer)
+        form = self._pipeline.classifiers[explainer.attribute].form
+        estimate = {'gender': shown[0].gender, 'emotion': shown[0].emotion}[explainer.attribute]
+        assert estimate is not None
+        (panel,) = explain_faces(
+            crop_faces(image, [shown[0].detection.box], form),
+            estimate.labels,
+            estimate.frame_probabilities[np.newaxis],
+            explainer,
+        )
         self._explanation.publish(image_to_message(panel, header))
 
     def _loaded_explainer(self) -> Explainer | None:

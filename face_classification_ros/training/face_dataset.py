@@ -166,18 +166,6 @@ def part_of(split: str) -> Callable[[str], bool]:
     return in_part
 
 
-def read_picture(path: Path) -> NDArray[np.uint8]:
-    """Read a picture in BGR, H x W x 3.
-
-    Raises:
-        ValueError: the file is no picture; the line names it.
-    """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError(f'{path} is not a readable picture')
-    return image.astype(np.uint8, copy=False)
-
-
 def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     """Read the rows of a CSV file that has at least these columns.
 

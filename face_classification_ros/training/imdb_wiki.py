@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_classification_ros.face import Box
+from face_classification_ros.files import read_picture
 from face_classification_ros.training.face_dataset import (
     FaceDataset,
     GENDERS,
     one_hot,
     part_of,
-    read_picture,
 )
 
 TABLES = ('imdb', 'wiki')

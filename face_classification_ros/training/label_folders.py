@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from face_classification_ros.files import read_picture
 from face_classification_ros.training.face_dataset import (
     FaceDataset,
     LABELS,
     one_hot,
     part_of,
-    read_picture,
     read_table,
     SPLITS,
 )

@@ -8,12 +8,12 @@ import re
 import numpy as np
 
 from face_classification_ros.face import Box
+from face_classification_ros.files import read_picture
 from face_classification_ros.training.face_dataset import (
     FaceDataset,
     GENDERS,
     one_hot,
     part_of,
-    read_picture,
     read_table,
 )
 
