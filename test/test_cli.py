@@ -180,24 +180,43 @@ def test_the_demo_shows_faces_and_ends_by_itself(tmp_path: Path) -> None:
     assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(10)
 
 
-def test_a_demo_whose_node_dies_says_so(tmp_path: Path) -> None:
-    """Faces that came before do not hide it: exit code 2 and the node's own."""
-    write_video(tmp_path / 'walk.mp4', 300)
+def start_demo(folder: Path) -> tuple[subprocess.Popen[str], dict[str, int]]:
+    """Start a demo; give it and its processes, once it has shown the first picture."""
+    write_video(folder / 'walk.mp4', 300)
     command = [str(Path(sys.executable).with_name('face_classification')), 'demo']
-    command += ['--video', str(tmp_path / 'walk.mp4'), '--output', str(tmp_path / 'demo')]
+    command += ['--video', str(folder / 'walk.mp4'), '--output', str(folder / 'demo')]
     demo = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert demo.stdout is not None
-    assert 'nobody' in (line := demo.stdout.readline()) or '[1]' in line
+    line = demo.stdout.readline()
+    assert 'nobody' in line or '[1]' in line, line
     children = Path(f'/proc/{demo.pid}/task/{demo.pid}/children').read_text().split()
-    (node,) = (
-        int(child)
-        for child in children
-        if b'face_classification_node' in Path(f'/proc/{child}/cmdline').read_bytes()
-    )
-    os.kill(node, signal.SIGKILL)
+    programs = {child: Path(f'/proc/{child}/cmdline').read_bytes() for child in children}
+    return demo, {
+        name: int(child)
+        for child, program in programs.items()
+        for name in ('node', 'camera')
+        if f'face_classification_{name}\0'.encode() in program
+    }
+
+
+def test_a_demo_whose_node_dies_says_so(tmp_path: Path) -> None:
+    """Faces that came before do not hide it: exit code 2 and the node's own."""
+    demo, processes = start_demo(tmp_path)
+    os.kill(processes['node'], signal.SIGKILL)
     _, errors = demo.communicate(timeout=60)
-    assert demo.returncode == 2
+    assert demo.returncode == 2, errors
     assert 'the node ended with exit code -9' in errors
+
+
+def test_a_demo_does_not_wait_for_a_camera_that_hangs(tmp_path: Path) -> None:
+    """It says so, kills it and ends."""
+    demo, processes = start_demo(tmp_path)
+    os.kill(processes['camera'], signal.SIGSTOP)
+    demo.send_signal(signal.SIGINT)
+    _, errors = demo.communicate(timeout=60)
+    assert demo.returncode == 2, errors
+    assert 'the camera did not end within 10 s' in errors
+    assert not Path(f'/proc/{processes["camera"]}').exists()
 
 
 def test_a_demo_without_a_face_says_no(tmp_path: Path) -> None:

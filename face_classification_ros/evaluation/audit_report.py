@@ -277,14 +277,14 @@ TEMPLATE = """\
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Audit of {{ audit.model }}</title>
 <style>
-body { max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #22262b; background: #fff;
+body { max-width: 80rem; margin: 2rem auto; padding: 0 1rem; color: #22262b; background: #fff;
   font: 16px/1.5 system-ui, sans-serif; }
 h1, h2, h3 { line-height: 1.2; }
 h2 { margin-top: 3rem; border-bottom: 1px solid #d5d8dd; padding-bottom: .3rem; }
 p, li { max-width: 50rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .9rem; margin: 1rem 0; }
-th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #e4e6ea;
+th, td { padding: .25rem .5rem; text-align: right; border-bottom: 1px solid #e4e6ea;
   white-space: nowrap; }
 th { font-weight: 600; vertical-align: bottom; }
 th:first-child, td.text { text-align: left; }

@@ -186,8 +186,8 @@ def run_demo(options: DemoOptions) -> int:
         except (KeyboardInterrupt, ExternalShutdownException):
             print('interrupted')
         finally:
-            sent = _stop(camera)
-            _stop(node)
+            sent = _stop(camera, 'camera')
+            _stop(node, 'node')
     if node.returncode != 0:
         print(f'the node ended with exit code {node.returncode}', file=sys.stderr)
         return 2
@@ -218,12 +218,18 @@ def _start(name: str, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen([executable(name), *arguments], text=True, stdout=subprocess.PIPE)
 
 
-def _stop(process: subprocess.Popen[str] | None) -> str:
+def _stop(process: subprocess.Popen[str] | None, name: str) -> str:
     """End a process that may have ended already, and give what it printed."""
     if process is None:
         return ''
     process.terminate()
-    printed, _ = process.communicate(timeout=STOP_LIMIT)
+    try:
+        printed, _ = process.communicate(timeout=STOP_LIMIT)
+    except subprocess.TimeoutExpired:
+        # Shared memory may hold it up where the process at the other end was killed.
+        print(f'the {name} did not end within {STOP_LIMIT:.0f} s', file=sys.stderr)
+        process.kill()
+        printed, _ = process.communicate()
     return printed.strip()
 
 
