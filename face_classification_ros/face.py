@@ -29,9 +29,18 @@ class Box:
         """Area in square pixels."""
         return self.width * self.height
 
+    @property
+    def centre(self) -> tuple[float, float]:
+        """The point in the middle, x and y in pixels."""
+        return self.x + self.width / 2, self.y + self.height / 2
+
     def scaled(self, factor: float) -> Box:
         """Give the same box in a picture that is `factor` times as large."""
         return Box(self.x * factor, self.y * factor, self.width * factor, self.height * factor)
+
+    def moved(self, x: float, y: float) -> Box:
+        """Give the same box in a picture that begins `x` pixels farther left, `y` higher."""
+        return Box(self.x + x, self.y + y, self.width, self.height)
 
     def clipped(self, image_width: int, image_height: int) -> Box:
         """Give the part of the box inside a picture; its sides are 0 where there is none."""
@@ -63,6 +72,16 @@ class Detection:
     box: Box
     confidence: float
     landmarks: tuple[tuple[float, float], ...] = ()
+
+    def scaled(self, factor: float) -> Detection:
+        """Give the same face in a picture that is `factor` times as large."""
+        landmarks = tuple((x * factor, y * factor) for x, y in self.landmarks)
+        return Detection(self.box.scaled(factor), self.confidence, landmarks)
+
+    def moved(self, x: float, y: float) -> Detection:
+        """Give the same face in a picture that begins `x` pixels farther left, `y` higher."""
+        landmarks = tuple((each_x + x, each_y + y) for each_x, each_y in self.landmarks)
+        return Detection(self.box.moved(x, y), self.confidence, landmarks)
 
 
 @dataclass(frozen=True, slots=True)

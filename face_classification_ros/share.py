@@ -25,6 +25,11 @@ def share_folder() -> Path:
         ) from error
 
 
+def dds_profile() -> Path:
+    """Give the path of the Fast DDS profile with room for large pictures."""
+    return share_folder() / 'config' / 'fastdds_large_pictures.xml'
+
+
 def executable(name: str) -> Path:
     """Give the path of one of the package's executables, as `ros2 run` finds it."""
     return share_folder().parents[1] / 'lib' / PACKAGE / name

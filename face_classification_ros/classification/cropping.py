@@ -67,8 +67,9 @@ def _square_around(image: Image, box: Box, margin: float) -> Image:
     height, width = image.shape[:2]
     # No farther out than the picture's last pixels: with a negative margin the square may lie
     # beyond the edge where the box does not.
-    left = min(max(round(box.x + box.width / 2 - side / 2), 1 - side), width - 1)
-    top = min(max(round(box.y + box.height / 2 - side / 2), 1 - side), height - 1)
+    x, y = box.centre
+    left = min(max(round(x - side / 2), 1 - side), width - 1)
+    top = min(max(round(y - side / 2), 1 - side), height - 1)
     inside = image[max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)]
     if inside.shape[0] == side and inside.shape[1] == side:
         return inside

@@ -37,6 +37,7 @@ def create_detector(
     width: int = 320,
     min_face_size: int = 0,
     threads: int = 1,
+    interval: int = 1,
 ) -> Detector:
     """Make the detector of that name.
 
@@ -52,6 +53,8 @@ def create_detector(
             picture.
         threads: how many threads a picture is worked on with, at least 1. With `haar` this sets
             the pool that OpenCV has for the whole process.
+        interval: for pictures that follow each other: at least every so many-th is searched as a
+            whole, the others around the faces of the one before; 1 searches each as a whole.
 
     Returns:
         The detector, ready to detect.
@@ -71,7 +74,10 @@ def create_detector(
         raise ValueError(f'minimum face size {min_face_size}: expected 0 or more pixels')
     if threads < 1:
         raise ValueError(f'threads {threads}: expected 1 or more')
+    if interval < 1:
+        raise ValueError(f'detection interval {interval}: expected 1 or more pictures')
     # A detector's module loads the library behind it, and only the chosen one has to be there.
+    from face_classification_ros.detection.regions import RegionDetector
     from face_classification_ros.detection.scaling import Finder, ScalingDetector
 
     finder: Finder
@@ -87,4 +93,5 @@ def create_detector(
         from face_classification_ros.detection.libfacedetection import LibFaceDetection
 
         finder = LibFaceDetection(threads)
-    return ScalingDetector(finder, threshold, width, min_face_size)
+    detector = ScalingDetector(finder, threshold, width, min_face_size)
+    return RegionDetector(detector, interval) if interval > 1 else detector

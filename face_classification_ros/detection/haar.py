@@ -12,6 +12,8 @@ _CASCADE = 'haarcascade_frontalface_default.xml'
 _SYSTEM_FOLDERS = ('/usr/share/opencv4/haarcascades', '/usr/share/opencv/haarcascades')
 _SCALE_FACTOR = 1.3
 _HALF_SURE = 4
+_CALL_COST = 1_000
+"""What a search costs beside its pixels, in pixels; measured."""
 
 
 class Haar:
@@ -73,6 +75,10 @@ class Haar:
             Detection(Box(*map(float, box)), _confidence(int(count)))
             for box, count in zip(boxes, counts, strict=True)
         ]
+
+    def cost(self, width: float, height: float) -> float:
+        """See `Finder.cost`."""
+        return width * height + _CALL_COST
 
 
 def _confidence(count: int) -> float:

@@ -14,6 +14,9 @@ from face_classification_ros.face import Box, Detection, Image
 
 _RESULT_BYTES = 0x9000
 _SHORTS_PER_FACE = 16
+_CALL_COST = 1_000
+"""What a search costs beside its pixels, in pixels; measured."""
+
 _CPU_AVX2 = 11  # cv::CPU_AVX2, which the Python module of OpenCV does not name
 
 
@@ -64,6 +67,10 @@ class LibFaceDetection:
         end = 4 + 2 * _SHORTS_PER_FACE * count
         rows = result[4:end].view(np.int16).reshape(count, _SHORTS_PER_FACE).tolist()
         return [_detection(row) for row in rows]
+
+    def cost(self, width: float, height: float) -> float:
+        """See `Finder.cost`."""
+        return width * height + _CALL_COST
 
 
 def _detection(row: list[int]) -> Detection:

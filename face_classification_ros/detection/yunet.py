@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+import math
 from pathlib import Path
 
 import cv2
@@ -17,6 +18,8 @@ _OUTPUTS = tuple(
     f'{part}_{stride}' for part in ('cls', 'obj', 'bbox', 'kps') for stride in _STRIDES
 )
 _MAX_OVERLAP = 0.3
+_CALL_COST = 8_000
+"""What a search costs beside its pixels, in pixels; measured."""
 
 
 class YuNet:
@@ -88,12 +91,18 @@ class YuNet:
         height, width = picture.shape[:2]
         if (height, width) != self._picture_size:
             self._picture_size = height, width
-            rows, columns = self._fixed_size or (-(-height // 32) * 32, -(-width // 32) * 32)
-            self._input = np.zeros((1, 3, rows, columns), np.float32)
+            self._input = np.zeros((1, 3, *self._input_size(width, height)), np.float32)
         # The margin at the right and at the bottom stays black from one picture to the next.
         self._input[0, :, :height, :width] = picture.transpose(2, 0, 1)
         outputs = self._session.run(_OUTPUTS, {self._input_name: self._input})
         return decode(dict(zip(_OUTPUTS, outputs, strict=True)), self._input.shape[3], threshold)
+
+    def cost(self, width: float, height: float) -> float:
+        """See `Finder.cost`."""
+        return math.prod(self._input_size(width, height)) + _CALL_COST
+
+    def _input_size(self, width: float, height: float) -> tuple[int, int]:
+        return self._fixed_size or (32 * math.ceil(height / 32), 32 * math.ceil(width / 32))
 
 
 def decode(

@@ -56,7 +56,7 @@ def describe_boxes(
         if box is not None:
             height, width = image.shape[:2]
             side = max(box.width, box.height)
-            x, y = box.x + box.width / 2, box.y + box.height / 2
+            x, y = box.centre
             rows.append((x / width, y / height, side / width, side / height))
     if not rows:
         raise ValueError(f'no face was found in any of {len(images)} pictures')

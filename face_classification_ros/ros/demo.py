@@ -32,7 +32,7 @@ from face_classification_ros.ros.images import image_from_message
 from face_classification_ros.ros.messages import seconds
 from face_classification_ros.ros.node import LATCHED, NODE_NAME, RESULTS
 from face_classification_ros.sample import FPS
-from face_classification_ros.share import executable, share_folder
+from face_classification_ros.share import dds_profile, executable
 
 START_LIMIT = 30.0
 """Seconds that the node may take to start on a busy machine."""
@@ -208,7 +208,7 @@ def _set_environment(options: DemoOptions) -> None:
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     if not options.topic:
         os.environ.setdefault('ROS_DOMAIN_ID', DEMO_DOMAIN)
-    profile = str(share_folder() / 'config' / 'fastdds_large_pictures.xml')
+    profile = str(dds_profile())
     # Fast DDS 2 (Jazzy) and 3 (Kilted) read different names.
     os.environ.setdefault('FASTRTPS_DEFAULT_PROFILES_FILE', profile)
     os.environ.setdefault('FASTDDS_DEFAULT_PROFILES_FILE', profile)

@@ -66,8 +66,7 @@ def detections_message(faces: Sequence[Face], header: Header) -> Detection2DArra
     for face in faces:
         box = face.detection.box
         detection = Detection2D(header=header, id=face.track_id)
-        detection.bbox.center.position.x = box.x + box.width / 2
-        detection.bbox.center.position.y = box.y + box.height / 2
+        detection.bbox.center.position.x, detection.bbox.center.position.y = box.centre
         detection.bbox.size_x = float(box.width)
         detection.bbox.size_y = float(box.height)
         detection.results = [_hypothesis(FACE_CLASS, face.detection.confidence)]

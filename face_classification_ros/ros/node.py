@@ -15,7 +15,11 @@ import numpy as np
 from rcl_interfaces.msg import SetParametersResult
 import rclpy
 from rclpy.clock import Clock, ClockType
-from rclpy.event_handler import QoSRequestedIncompatibleQoSInfo, SubscriptionEventCallbacks
+from rclpy.event_handler import (
+    QoSMessageLostInfo,
+    QoSRequestedIncompatibleQoSInfo,
+    SubscriptionEventCallbacks,
+)
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleState, Node, TransitionCallbackReturn
@@ -49,7 +53,7 @@ from face_classification_ros.ros.messages import (
     seconds,
 )
 from face_classification_ros.ros.parameters import complaint_about, descriptor_of, Parameters
-from face_classification_ros.share import model_path
+from face_classification_ros.share import dds_profile, model_path
 from face_classification_ros.tracking.tracker import Tracker
 
 if TYPE_CHECKING:
@@ -60,7 +64,7 @@ SILENCE = 5.0
 """Seconds without a picture after which the node says what it waits for."""
 
 LOG_PERIOD = 5.0
-"""Seconds between two messages about malformed pictures."""
+"""Seconds between two messages about malformed or lost pictures."""
 
 LATCHED = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,
@@ -79,6 +83,7 @@ LOADED_BY = {
     'detector_model',
     'detection_threshold',
     'detection_width',
+    'detection_interval',
     'min_face_size',
     'gender_model',
     'emotion_model',
@@ -113,6 +118,7 @@ class FaceClassificationNode(Node):
         self._incompatible_since = float('inf')
         self._last_processed = float('-inf')
         self._malformed = 0
+        self._lost = 0
         # Of the steady clock: with `use_sim_time` and a recording that is not played, ROS's clock
         # stands still. It runs in every state, as rclpy now and then sleeps through a SIGTERM
         # while nothing happens.
@@ -263,6 +269,7 @@ class FaceClassificationNode(Node):
             width=parameters.detection_width,
             min_face_size=parameters.min_face_size,
             threads=parameters.threads,
+            interval=parameters.detection_interval,
         )
         classifiers = load_classifiers(
             {
@@ -303,7 +310,8 @@ class FaceClassificationNode(Node):
                 else ReliabilityPolicy.BEST_EFFORT,
             ),
             event_callbacks=SubscriptionEventCallbacks(
-                incompatible_qos=self._note_incompatible_publisher
+                incompatible_qos=self._note_incompatible_publisher,
+                message_lost=self._report_lost_pictures,
             ),
         )
         self._last_arrival = time.monotonic()
@@ -473,6 +481,17 @@ class FaceClassificationNode(Node):
             f'a publisher cannot serve {self._describe_subscription()}: '
             f'{", ".join(map(_describe_publisher, publishers)) or "it is gone"}; '
             'set image_reliability to best_effort'
+        )
+
+    def _report_lost_pictures(self, event: QoSMessageLostInfo) -> None:
+        """Say that pictures do not get through, which happens before the node can see them."""
+        self._lost += event.total_count_change
+        other = {'raw': 'compressed', 'compressed': 'raw'}[self._settings.image_transport]
+        self.get_logger().warning(
+            f'{self._lost} pictures were lost so far on the way to '
+            f'{self._describe_subscription()}: start camera and node with '
+            f'FASTRTPS_DEFAULT_PROFILES_FILE={dds_profile()}, or try image_transport {other}',
+            throttle_duration_sec=LOG_PERIOD,
         )
 
     def _describe_subscription(self) -> str:

@@ -53,6 +53,13 @@ class Parameters:
         low=32,
         high=4096,
     )
+    detection_interval: int = _parameter(
+        3,
+        'every so many-th picture at least is searched as a whole, the others around the faces '
+        'of the one before; 1 searches each as a whole',
+        low=1,
+        high=1000,
+    )
     min_face_size: int = _parameter(
         0, 'faces whose shorter side in pixels is smaller are dropped', low=0, high=4096
     )

@@ -129,8 +129,5 @@ def _distance(one: Box, other: Box) -> float | None:
     size, other_size = math.sqrt(one.area), math.sqrt(other.area)
     if not 0 < max(size, other_size) <= MAX_GROWTH * min(size, other_size):
         return None
-    distance = math.hypot(
-        one.x + one.width / 2 - other.x - other.width / 2,
-        one.y + one.height / 2 - other.y - other.height / 2,
-    ) / ((size + other_size) / 2)
+    distance = math.dist(one.centre, other.centre) / ((size + other_size) / 2)
     return distance if distance <= MAX_DISTANCE else None

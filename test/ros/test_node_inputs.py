@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 import signal
 
 from conftest import reserved_domain, running_nodes
@@ -30,7 +31,7 @@ StartNode = Callable[..., NodeProcess]
 
 def test_encodings_give_the_same_faces(start_node: StartNode, peer: Peer) -> None:
     """bgr8 and rgb8 show the same; a grey picture has the same face."""
-    start_node('-p', 'smoothing_time:=0.0')
+    start_node('-p', 'smoothing_time:=0.0', '-p', 'detection_interval:=1')
     camera = Camera(peer)
     camera.connect()
     faces = {
@@ -208,6 +209,26 @@ def test_silence_names_the_topic_of_the_transport(silent_nodes: dict[str, str]) 
     """With compressed pictures the topic has the transport's name at its end."""
     line = silent_nodes['compressed']
     assert 'on /not/compressed/compressed (sensor_msgs/msg/CompressedImage, best_effort)' in line
+
+
+def test_pictures_lost_on_the_way_are_told(start_node: StartNode, peer: Peer) -> None:
+    """Large pictures get lost in Fast DDS as it is installed; the warning names the cure."""
+    node = start_node()
+    camera = Camera(peer, qos=BEST_EFFORT)
+    peer.wait_for(camera.matches, 'a subscriber to the pictures')
+    message = image_message(np.zeros((1536, 2048, 3), np.uint8))
+
+    def told() -> bool:
+        camera.publish(message)
+        return 'were lost so far' in node.log
+
+    peer.wait_for(told, 'a warning of lost pictures')
+    line = node.wait_for_log('were lost so far')
+    assert 'WARN' in line
+    assert 'to /image (sensor_msgs/msg/Image, best_effort)' in line
+    assert 'FASTRTPS_DEFAULT_PROFILES_FILE=' in line
+    assert Path(line.partition('PROFILES_FILE=')[2].partition(',')[0]).is_file()
+    assert 'image_transport compressed' in line
 
 
 def test_newest_picture_is_worked_on(start_node: StartNode, peer: Peer) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters
 from ros_peers import (
@@ -149,6 +150,17 @@ def test_parameters_of_detection_take_effect(camera: Camera, peer: Peer) -> None
         assert count() == 1, name
     assert peer.set_parameter('threads', 2).successful
     assert count() == 1
+
+
+def test_interval_of_detection_takes_effect(camera: Camera, peer: Peer) -> None:
+    """Who comes in is found by the next search of the whole picture, or at once with 1."""
+    wall = np.full_like(HEAD, 128)
+    alone = image_message(np.hstack([HEAD, wall, wall, wall]))
+    both = image_message(np.hstack([HEAD, wall, wall, HEAD]))
+    for interval, expected in ((1, [1, 2, 2, 2, 2]), (4, [1, 1, 1, 1, 2])):
+        assert peer.set_parameter('detection_interval', interval).successful
+        counts = [len(camera.ask(each).faces) for each in (alone, both, both, both, both)]
+        assert counts == expected, interval
 
 
 def test_detector_and_its_model_can_be_changed(camera: Camera, peer: Peer) -> None:
