@@ -4,6 +4,7 @@
 #   make test    linters, unit tests, tests of real processes, then both ways of installing
 #   make lint    the linters alone
 #   make venv    the environment .venv that the others use
+#   make peers   measure our pipeline beside others; YUNET=file for one more detector
 #   make clean   remove what these made
 
 PYTHON ?= python3
@@ -19,7 +20,7 @@ BUILD_INPUTS := setup.py pyproject.toml package.xml CMakeLists.txt \
 INSTALLED_FOLDERS := $(PACKAGE) config launch resource
 INSTALLED_FILES := $(shell find $(INSTALLED_FOLDERS) -type f -not -path '*/__pycache__/*')
 
-.PHONY: demo test lint venv clean
+.PHONY: demo test lint venv peers clean
 
 demo: $(VENV)/demo
 	$(VENV)/bin/face_classification demo --output demo $(if $(VIDEO),--video '$(VIDEO)') \
@@ -33,6 +34,9 @@ lint: $(VENV)/test
 	$(VENV)/bin/pytest test/test_linters.py
 
 venv: $(VENV)/test
+
+peers: $(VENV)/test $(VENV)-peers/ready
+	$(VENV)/bin/python benchmarks/peers.py $(if $(YUNET),--yunet '$(YUNET)')
 
 $(VENV)/wheel: $(BUILD_INPUTS)
 	@echo 'Building the package, this takes a minute or two.'
@@ -56,5 +60,13 @@ $(VENV)/demo $(VENV)/test: $(VENV)/wheel $(INSTALLED_FILES)
 	  $(VENV)/share/$(PACKAGE)
 	touch $@
 
+# What others need does not go together with what we need.
+$(VENV)-peers/ready: benchmarks/requirements-peers.txt
+	@echo 'Installing into $(VENV)-peers, this takes a minute or two.'
+	test -x $(VENV)-peers/bin/python || $(PYTHON) -m venv $(VENV)-peers
+	$(VENV)-peers/bin/python -m pip install --quiet --requirement $<
+	$(VENV)-peers/bin/python -m pip install --quiet --no-deps fer==25.10.3
+	touch $@
+
 clean:
-	rm -rf $(VENV) build demo install log .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-peers build demo install log .mypy_cache .pytest_cache .ruff_cache

@@ -18,7 +18,6 @@ from dataclasses import asdict, dataclass, field
 import json
 import os
 from pathlib import Path
-import platform
 import signal
 import subprocess
 import sys
@@ -35,6 +34,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 import skimage.data
 
+from face_classification_ros.evaluation.benchmark import processor_name
 from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.share import share_folder
 
@@ -288,14 +288,6 @@ def measure(options: argparse.Namespace, case: Case, folder: Path) -> Round:
         shared_memory_mb=round(memory['RssShmem'], 1),
         processor_share=round(share, 3),
     )
-
-
-def processor_name() -> str:
-    """Give the name of this machine's processor, as far as the kernel tells it."""
-    for line in Path('/proc/cpuinfo').read_text().splitlines():
-        if line.startswith('model name'):
-            return line.partition(':')[2].strip()
-    return platform.machine()
 
 
 def table(cases: list[Case]) -> str:

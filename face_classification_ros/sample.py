@@ -1,4 +1,4 @@
-"""A sample video for trying things out, made from pictures that scikit-image ships."""
+"""Samples for trying things out, made from pictures that scikit-image ships: a video, crowds."""
 
 from __future__ import annotations
 
@@ -14,8 +14,16 @@ from face_classification_ros.face import Image
 SIZE = (640, 480)
 FPS = 15
 
-# Where the face and shoulders are in scikit-image's `astronaut`, 512 x 512: x, y, width, height.
+# Where face and shoulders, and the head alone, are in scikit-image's `astronaut`, 512 x 512: x, y,
+# width, height.
 PORTRAIT = (120, 0, 220, 260)
+HEAD = (160, 30, 130, 170)
+
+MAX_CROWD = 100
+"""Faces of the largest crowd."""
+
+LARGEST_HEAD = 1 / 3
+"""Of the height of the picture: as that of somebody at about one metre."""
 
 
 def sample_frames() -> Iterator[Image]:
@@ -34,13 +42,58 @@ def sample_frames() -> Iterator[Image]:
     yield from _walk_out_and_back(portrait, _picture('coffee'), 5 * FPS)
 
 
+def crowd(faces: int, width: int, height: int) -> Image:
+    """Give a picture with the same face so many times, in a grid on a blurred background.
+
+    The faces are as large as the grid allows, up to a third of the picture's height, so that a
+    detector need not look for smaller ones than there must be.
+
+    Args:
+        faces: 0 to `MAX_CROWD`.
+        width: of the picture, 64 to 8192 pixels.
+        height: of the picture, 64 to 8192 pixels.
+
+    Returns:
+        uint8, `height` x `width` x 3, in BGR.
+
+    Raises:
+        ImportError: scikit-image is not installed.
+        ValueError: an argument is out of range.
+    """
+    if not 0 <= faces <= MAX_CROWD:
+        raise ValueError(f'crowd of {faces} faces: expected 0 to {MAX_CROWD}')
+    if not (64 <= width <= 8192 and 64 <= height <= 8192):
+        raise ValueError(f'picture of {width}x{height}: expected sides of 64 to 8192 pixels')
+    frame = _blurred(_picture('coffee'), (width, height))
+    if not faces:
+        return frame
+    left, top, head_width, head_height = HEAD
+
+    def scale(columns: int) -> float:
+        rows = math.ceil(faces / columns)
+        grid = min(width / columns / head_width, height / rows / head_height)
+        return min(grid, LARGEST_HEAD * height / head_height)
+
+    columns = max(range(1, faces + 1), key=scale)
+    rows = math.ceil(faces / columns)
+    size = int(head_width * scale(columns)), int(head_height * scale(columns))
+    head = _picture('astronaut')[top : top + head_height, left : left + head_width]
+    interpolation = cv2.INTER_AREA if scale(columns) < 1 else cv2.INTER_LINEAR
+    head = np.asarray(cv2.resize(head, size, interpolation=interpolation), np.uint8)
+    for number in range(faces):
+        row, column = divmod(number, columns)
+        x = int((column + 0.5) * width / columns - size[0] / 2)
+        y = int((row + 0.5) * height / rows - size[1] / 2)
+        frame[y : y + size[1], x : x + size[0]] = head
+    return frame
+
+
 def _picture(name: str) -> Image:
     try:
         import skimage
     except ImportError as error:
         raise ImportError(
-            "the sample needs scikit-image: pip install 'face_classification_ros[demo]', or name "
-            'a video of your own'
+            "the sample needs scikit-image: pip install 'face_classification_ros[demo]'"
         ) from error
     # Read by path: skimage.data would look for a newer copy in the network.
     folder = Path(skimage.__file__).parent / 'data'
@@ -95,8 +148,8 @@ def _walk_out_and_back(portrait: Image, room: Image, frames: int) -> Iterator[Im
         yield frame
 
 
-def _blurred(room: Image) -> Image:
-    return np.asarray(cv2.GaussianBlur(cv2.resize(room, SIZE), (0, 0), 6), np.uint8)
+def _blurred(room: Image, size: tuple[int, int] = SIZE) -> Image:
+    return np.asarray(cv2.GaussianBlur(cv2.resize(room, size), (0, 0), 6), np.uint8)
 
 
 def _paste(frame: Image, person: Image, x: float, y: float) -> None:

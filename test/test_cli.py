@@ -69,6 +69,19 @@ def test_the_shipped_models_know_a_smiling_woman(astronaut: Path, tmp_path: Path
     assert (face['gender']['label'], face['emotion']['label']) == ('woman', 'happy')
 
 
+def test_a_benchmark_tells_the_time_per_stage(tmp_path: Path) -> None:
+    """One case is one JSON object, with messages among the stages, and one row of the table."""
+    result = run('benchmark', '--faces', '1', '--rounds', '2', '--json', tmp_path / 'a.json')
+    assert result.returncode == 0, result.stderr
+    record = json.loads((tmp_path / 'a.json').read_text())
+    assert (record['faces'], record['faces_found']) == (1, 1)
+    stages = ['detect', 'crop', 'classify', 'track', 'draw', 'message', 'total']
+    assert list(record['stages']) == stages
+    assert record['stages']['message']['p50_ms'] > 0
+    assert record['memory_mb'] > 0 and record['startup_s'] > 0
+    assert 'libfacedetection' in result.stdout.splitlines()[-1]
+
+
 def test_nothing_is_written_that_was_not_asked_for(
     astronaut: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
