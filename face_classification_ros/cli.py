@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, ExitStack, suppress
 from dataclasses import asdict
+from functools import partial
+import itertools
 import json
 from pathlib import Path
 import sys
-from typing import Any
+from typing import Any, TypeVar
 
 from face_classification_ros.detection import create_detector, DETECTORS
+from face_classification_ros.face import Face, Image
 from face_classification_ros.share import model_path, share_folder
 
 DONE, NO, WRONG_USE = 0, 1, 2
 """Exit codes: done; it ran and the answer is no; wrong use or unreadable input."""
+
+T = TypeVar('T')
 
 # What a job needs is imported by the job, so that no other has to wait for it or have it.
 
@@ -57,14 +62,25 @@ def _parser() -> argparse.ArgumentParser:
         '--parameter', action='append', default=[], metavar='NAME:=VALUE', help='of the node'
     )
 
-    classify = command('classify', _classify, 'classify pictures, folders and videos without ROS')
+    classify = command(
+        'classify', _classify, 'classify pictures, folders, videos and bags without ROS'
+    )
     classify.add_argument('paths', nargs='+', type=Path, metavar='PATH')
+    classify.add_argument('--topic', default='', metavar='NAME', help='of bags with several')
+    workers = classify.add_mutually_exclusive_group()
+    workers.add_argument(
+        '--workers', type=int, metavar='N', help='processes of this machine that share the files'
+    )
+    workers.add_argument(
+        '--cluster',
+        metavar='ADDRESS',
+        help='a running Dask scheduler whose workers share the files, such as tcp://host:8786',
+    )
     classify.add_argument('--json', type=Path, metavar='FILE', help='write the results there')
     classify.add_argument(
         '--output', type=Path, metavar='DIR', help='write annotated copies there'
     )
-    classify.add_argument('--gender-model', default='gender_mini_xception', metavar='MODEL')
-    classify.add_argument('--emotion-model', default='emotion_mini_xception', metavar='MODEL')
+    _add_model_arguments(classify)
     _add_detector_arguments(classify, width=640)
 
     networks = command('networks', _networks, 'tell what networks cost and how good they are')
@@ -187,15 +203,63 @@ def _parser() -> argparse.ArgumentParser:
         '--report', type=Path, metavar='FILE.html', help='write a page with diagrams and faces'
     )
     _add_detector_arguments(audit, width=640)
+
+    benchmark = command('benchmark', _benchmark, 'measure the time per stage of the pipeline')
+    benchmark.add_argument(
+        '--faces', type=int, nargs='+', default=[1], metavar='N', help='in the picture (default 1)'
+    )
+    benchmark.add_argument(
+        '--size',
+        type=_size,
+        nargs='+',
+        default=[(640, 480)],
+        metavar='WxH',
+        help='of the picture in pixels (default 640x480)',
+    )
+    benchmark.add_argument('--detector', choices=DETECTORS, nargs='+', default=[DETECTORS[0]])
+    benchmark.add_argument(
+        '--detection-interval',
+        type=int,
+        nargs='+',
+        default=[1],
+        metavar='N',
+        help="as the node's parameter (default 1: each picture is searched as a whole)",
+    )
+    benchmark.add_argument('--threads', type=int, nargs='+', default=[1], metavar='N')
+    _add_model_arguments(benchmark)
+    _add_detector_settings(benchmark, width=320)
+    benchmark.add_argument(
+        '--rounds', type=int, default=200, metavar='N', help='measured calls of each stage'
+    )
+    benchmark.add_argument('--json', type=Path, metavar='FILE', help='write all figures there')
+    benchmark.add_argument(
+        '--plot', type=Path, metavar='FILE', help='draw the stages of each case there (PNG)'
+    )
     return parser
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, separator, height = text.partition('x')
+    if not (separator and width.isdecimal() and height.isdecimal()):
+        raise argparse.ArgumentTypeError(f'{text!r}: expected WIDTHxHEIGHT, such as 640x480')
+    return int(width), int(height)
+
+
+def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--gender-model', default='gender_mini_xception', metavar='MODEL')
+    parser.add_argument('--emotion-model', default='emotion_mini_xception', metavar='MODEL')
 
 
 def _add_detector_arguments(parser: argparse.ArgumentParser, *, width: int) -> None:
     parser.add_argument('--detector', choices=DETECTORS, default=DETECTORS[0])
+    parser.add_argument('--threads', type=int, default=1)
+    _add_detector_settings(parser, width=width)
+
+
+def _add_detector_settings(parser: argparse.ArgumentParser, *, width: int) -> None:
     parser.add_argument('--detector-model', default='', metavar='FILE')
     parser.add_argument('--detection-threshold', type=float, default=0.6, metavar='P')
     parser.add_argument('--detection-width', type=int, default=width, metavar='PIXELS')
-    parser.add_argument('--threads', type=int, default=1)
 
 
 def _detector(arguments: argparse.Namespace) -> Any:
@@ -224,38 +288,89 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _classify(arguments: argparse.Namespace) -> int:
-    from face_classification_ros.files import classify_files, find_sources
-    from face_classification_ros.pipeline import FacePipeline, load_classifiers, THRESHOLDS
-    from face_classification_ros.tracking.tracker import Tracker
+    from face_classification_ros.files import (
+        BAG,
+        classify_files,
+        FileClassifier,
+        find_sources,
+        Job,
+        Opener,
+        plan_copies,
+        read_video,
+        record_writer,
+        Settings,
+        UnreadableError,
+        VIDEO,
+    )
 
-    detector = _detector(arguments)
-    classifiers = load_classifiers(
-        {
-            'gender': model_path(arguments.gender_model),
-            'emotion': model_path(arguments.emotion_model),
-        },
+    settings = Settings(
+        detector=arguments.detector,
+        detector_model=_absolute(arguments.detector_model),
+        detection_threshold=arguments.detection_threshold,
+        detection_width=arguments.detection_width,
+        gender_model=_absolute(model_path(arguments.gender_model)),
+        emotion_model=_absolute(model_path(arguments.emotion_model)),
         threads=arguments.threads,
     )
-    unreadable: list[str] = []
+    # Also where workers have their own: a wrong setting is told at once.
+    classifier = FileClassifier(settings)
+    sources = find_sources(arguments.paths)
+    output: Path | None = arguments.output
+    copies = plan_copies(sources, output) if output else [None] * len(sources)
+    jobs = [Job(source, copy) for source, copy in zip(sources, copies, strict=True)]
+    openers: dict[str, Opener] = {VIDEO: read_video}
+    if any(source.kind == BAG for source in sources):
+        with _extra('archive', 'a bag'):
+            from face_classification_ros.ros.bags import open_bag
+        openers[BAG] = partial(open_bag, topic=arguments.topic)
 
-    def report_unreadable(line: str) -> None:
-        unreadable.append(line)
-        print(f'face_classification: {line}', file=sys.stderr)
+    code = DONE
+    with ExitStack() as stack:
+        write = None
+        if arguments.json:
+            write = stack.enter_context(record_writer(arguments.json))
+        if arguments.workers is None and arguments.cluster is None:
+            classified = classify_files(jobs, classifier, openers)
+        else:
+            with _extra('archive', 'parallel work'):
+                from face_classification_ros.archive import (
+                    classify_in_parallel,
+                    local_workers,
+                    running_workers,
+                )
+            workers = (
+                local_workers(arguments.workers)
+                if arguments.cluster is None
+                else running_workers(arguments.cluster)
+            )
+            client = stack.enter_context(workers)
+            classified = classify_in_parallel(jobs, settings, openers, client)
+        bar, say = _progress(classified, len(jobs))
+        for records in bar:
+            try:
+                for record in records:
+                    say(_line(record))
+                    if write is not None:
+                        write(record)
+            except UnreadableError as error:
+                code = WRONG_USE
+                say(f'face_classification: {error}', file=sys.stderr)
+    return code
 
-    def make_pipeline(is_video: bool) -> FacePipeline:
-        return FacePipeline(
-            detector, classifiers, Tracker(1.0) if is_video else None, THRESHOLDS, 1.0
-        )
 
-    records = []
-    for record in classify_files(
-        find_sources(arguments.paths), make_pipeline, report_unreadable, arguments.output
-    ):
-        records.append(record)
-        print(_line(record))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(records, indent=1))
-    return WRONG_USE if unreadable else DONE
+def _absolute(path: str) -> str:
+    """Give the path as a process in another folder needs it; "" stays."""
+    return str(Path(path).absolute()) if path else ''
+
+
+def _progress(results: Iterator[T], total: int) -> tuple[Iterable[T], Callable[..., None]]:
+    """Give the same with a bar on stderr, if it is a terminal, and what prints beside the bar."""
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        # It comes with the extra [archive].
+        return results, print
+    return tqdm(results, total=total, unit='file', disable=None), tqdm.write
 
 
 def _line(record: dict[str, Any]) -> str:
@@ -271,14 +386,18 @@ def _line(record: dict[str, Any]) -> str:
 
 
 @contextmanager
-def _train_extra(job: str) -> Iterator[None]:
+def _extra(name: str, job: str) -> Iterator[None]:
     """Say what to install where a package is missing that a job imports."""
     try:
         yield
     except ImportError as error:
         raise ImportError(
-            f"{error}; {job} needs: pip install 'face_classification_ros[train]'"
+            f"{error}; {job} needs: pip install 'face_classification_ros[{name}]'"
         ) from error
+
+
+def _train_extra(job: str) -> AbstractContextManager[None]:
+    return _extra('train', job)
 
 
 def _networks(arguments: argparse.Namespace) -> int:
@@ -746,3 +865,86 @@ def _compared(row: dict[str, Any]) -> str:
     if row['difference'] is None:
         return f'{"-":>6} {"-":>7}'
     return f'{100 * row["difference"]:+6.1f} {row["p_corrected"]:7.3f}'
+
+
+def _benchmark(arguments: argparse.Namespace) -> int:
+    from face_classification_ros.evaluation.benchmark import Case, measure_cases
+
+    if arguments.plot:
+        # Before the work, not after it.
+        with _train_extra('--plot'):
+            from face_classification_ros.evaluation.benchmark_plot import plot_stages
+    combinations = itertools.product(
+        arguments.detector,
+        arguments.detection_interval,
+        arguments.threads,
+        arguments.size,
+        arguments.faces,
+    )
+    cases = [
+        Case(
+            faces=faces,
+            width=width,
+            height=height,
+            threads=threads,
+            detector=detector,
+            detector_model=arguments.detector_model,
+            detection_threshold=arguments.detection_threshold,
+            detection_width=arguments.detection_width,
+            detection_interval=interval,
+            gender_model=model_path(arguments.gender_model),
+            emotion_model=model_path(arguments.emotion_model),
+        )
+        for detector, interval, threads, (width, height), faces in combinations
+    ]
+    records = measure_cases(cases, _to_messages(), rounds=arguments.rounds)
+    _print_benchmark(records)
+    if arguments.json:
+        content = records[0] if len(records) == 1 else records
+        arguments.json.write_text(json.dumps(content, indent=1))
+    if arguments.plot:
+        plot_stages(records, arguments.plot)
+    return DONE
+
+
+def _to_messages() -> Callable[[Sequence[Face], Image], object]:
+    """Give what makes the messages of one picture, as in the node."""
+    from std_msgs.msg import Header
+
+    from face_classification_ros.ros.images import image_to_message
+    from face_classification_ros.ros.messages import detections_message, faces_message
+
+    header = Header(frame_id='camera')
+
+    def convert(faces: Sequence[Face], annotated: Image) -> object:
+        height, width = annotated.shape[:2]
+        return (
+            faces_message(faces, header, width, height, 0.0),
+            detections_message(faces, header),
+            image_to_message(annotated, header),
+        )
+
+    return convert
+
+
+def _print_benchmark(records: list[dict[str, Any]]) -> None:
+    first = records[0]
+    width = max(len(record['detector']) for record in records)
+    stages = ' '.join(f'{name:>8}' for name in first['stages'])
+    print(
+        f'{first["machine"]}; models: {", ".join(first["models"].values()) or "none"}\n'
+        f'medians in ms of {first["rounds"]} rounds; total: detect to track in one, measured in '
+        'itself\n'
+        f'{"detector":>{width}} interval threads   picture found/faces {stages} {"p95":>8} '
+        f'{"MB":>5} {"start s":>7}'
+    )
+    for record in records:
+        times = record['stages']
+        medians = ' '.join(f'{each["p50_ms"]:8.3f}' for each in times.values())
+        print(
+            f'{record["detector"]:>{width}} {record["detection_interval"]:8} '
+            f'{record["threads"]:7} {record["width"]:>4}x{record["height"]:<4} '
+            f'{record["faces_found"]:5}/{record["faces"]:<5} {medians} '
+            f'{times["total"]["p95_ms"]:8.3f} {record["memory_mb"]:5.0f} '
+            f'{record["startup_s"]:7.2f}'
+        )

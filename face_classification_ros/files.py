@@ -1,24 +1,36 @@
-"""Pictures, folders and videos without ROS: read, classified, written as JSON and as copies."""
+"""Pictures, folders, videos and bags: read, classified, written as JSON and as copies."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 
+from face_classification_ros.detection import create_detector
 from face_classification_ros.drawing import draw_faces
 from face_classification_ros.face import Estimate, Face, Image
-from face_classification_ros.pipeline import FacePipeline
+from face_classification_ros.pipeline import FacePipeline, load_classifiers, THRESHOLDS
+from face_classification_ros.tracking.tracker import Tracker
 
 PICTURES = {'.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp'}
 VIDEOS = {'.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm'}
+BAGS = {'.db3', '.mcap'}
+
+PICTURE, VIDEO, BAG = 'picture', 'video', 'bag'
+"""The kinds of sources."""
 
 DEFAULT_FPS = 25.0
 """For videos that do not tell their own."""
+
+SMOOTHING_TIME = 1.0
+TRACK_TIMEOUT = 1.0
+"""Seconds, as in the node."""
 
 VIDEO_CODE = 'mp4v'
 
@@ -28,16 +40,22 @@ class Source:
     """A file to classify.
 
     Attributes:
-        path: where it is.
+        path: where it is, as the user named it; records and messages call it so.
         name: its path below the folder that was named, for the annotated copy.
+        kind: `PICTURE`, `VIDEO` or `BAG`.
+        folder: where a relative `path` begins, as it may be read by a process elsewhere.
     """
 
     path: Path
     name: Path
+    kind: str
+    folder: Path = field(default_factory=Path.cwd)
 
 
 def find_sources(paths: Iterable[Path]) -> list[Source]:
-    """Give every file that was named, and every picture and video below a folder that was.
+    """Give every file that was named, and all pictures, videos and bags below a folder that was.
+
+    A rosbag2 folder is one source, and so is a single file of one.
 
     Raises:
         FileNotFoundError: a path does not exist.
@@ -46,51 +64,239 @@ def find_sources(paths: Iterable[Path]) -> list[Source]:
     for path in paths:
         if not path.exists():
             raise FileNotFoundError(f'{path} does not exist')
-        if path.is_dir():
-            found = [p for p in sorted(path.rglob('*')) if p.suffix.lower() in PICTURES | VIDEOS]
-            sources += [Source(each, each.relative_to(path)) for each in found if each.is_file()]
+        if _is_bag_folder(path):
+            sources.append(Source(path, Path(path.resolve().name), BAG))
+        elif path.is_dir():
+            sources += [
+                Source(each, each.relative_to(path), _kind(each)) for each in _find_below(path)
+            ]
         else:
-            sources.append(Source(path, Path(path.name)))
+            sources.append(Source(path, Path(path.name), _kind(path)))
     return sources
 
 
+def _find_below(folder: Path) -> Iterator[Path]:
+    paths = sorted(folder.rglob('*'))
+    bags = {
+        path.parent
+        for path in paths
+        if path.name == 'metadata.yaml' and _is_bag_folder(path.parent)
+    }
+    for path in paths:
+        suffix = path.suffix.lower()
+        part_of_bag = suffix in BAGS and path.parent in bags
+        if path in bags or (
+            suffix in PICTURES | VIDEOS | BAGS and not part_of_bag and path.is_file()
+        ):
+            yield path
+
+
+def _is_bag_folder(path: Path) -> bool:
+    # Other folders have a metadata.yaml, too. A compressed file is called bag_0.mcap.zstd.
+    return (path / 'metadata.yaml').is_file() and any(
+        BAGS & {suffix.lower() for suffix in each.suffixes} for each in path.iterdir()
+    )
+
+
+def _kind(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix in VIDEOS:
+        return VIDEO
+    return BAG if suffix in BAGS or path.is_dir() else PICTURE
+
+
+class Frame(NamedTuple):
+    """A picture of a video or a bag.
+
+    Attributes:
+        number: counted from 0.
+        stamp: its time in seconds.
+        image: uint8 H x W x 3 in BGR, valid until the next is read.
+    """
+
+    number: int
+    stamp: float
+    image: Image
+
+
+class Frames(NamedTuple):
+    """The pictures of a video or a bag, one after another.
+
+    Attributes:
+        fps: pictures per second; of a bag the mean.
+        frames: read as they are asked for; what cannot be read is an `UnreadableError`.
+    """
+
+    fps: float
+    frames: Iterator[Frame]
+
+
+Opener = Callable[[Path], AbstractContextManager[Frames]]
+"""Opens a video or a bag; an `UnreadableError` says why it cannot."""
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides what is told of a picture; equal settings give equal results.
+
+    Attributes:
+        detector: its name.
+        detector_model: path of its model, "" for its own.
+        detection_threshold: detections of lower confidence are dropped, 0 to 1.
+        detection_width: longer side in pixels to which a larger picture is scaled for detection.
+        gender_model: path of a model file, "" for none.
+        emotion_model: likewise.
+        threads: processor threads for one picture.
+    """
+
+    detector: str
+    detector_model: str
+    detection_threshold: float
+    detection_width: int
+    gender_model: str
+    emotion_model: str
+    threads: int
+
+
+class Job(NamedTuple):
+    """A file to classify, and where its annotated copy goes (None: nowhere)."""
+
+    source: Source
+    copy: Path | None
+
+
+class FileClassifier:
+    """Classifies whole files with a detector and models that are loaded once.
+
+    For one thread at a time.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Load the detector and the models.
+
+        Raises:
+            ValueError, OSError, ImportError: see `create_detector` and `load_classifiers`.
+        """
+        self._detector = create_detector(
+            settings.detector,
+            model=settings.detector_model,
+            threshold=settings.detection_threshold,
+            width=settings.detection_width,
+            threads=settings.threads,
+        )
+        self._classifiers = load_classifiers(
+            {'gender': settings.gender_model, 'emotion': settings.emotion_model},
+            threads=settings.threads,
+        )
+
+    def classify(self, job: Job, openers: Mapping[str, Opener]) -> Iterator[Record]:
+        """Classify a picture, or all frames of a video or a bag, and write the annotated copy.
+
+        Args:
+            job: what to classify.
+            openers: kind of source -> how to read its frames.
+
+        Yields:
+            One record per picture or frame, see `record`; those of a bag have a `stamp`.
+
+        Raises:
+            UnreadableError: it cannot be read, or not to its end.
+            OSError: the copy cannot be written.
+        """
+        source = job.source
+        file = source.folder / source.path
+        copy = source.folder / job.copy if job.copy else None
+        try:
+            if source.kind == PICTURE:
+                yield self._classify_picture(source, file, copy)
+            else:
+                with openers[source.kind](file) as frames:
+                    yield from self._classify_frames(source, frames, copy)
+        except UnreadableError as error:
+            raise UnreadableError(source.path, error.complaint) from error
+
+    def _classify_picture(self, source: Source, file: Path, copy: Path | None) -> Record:
+        image = read_picture(file)
+        faces = self._pipeline(None).process(image)
+        if copy is not None:
+            write_picture(copy, draw_faces(image, faces))
+        return record(str(source.path), 0, image, faces)
+
+    def _classify_frames(
+        self, source: Source, frames: Frames, copy: Path | None
+    ) -> Iterator[Record]:
+        pipeline = self._pipeline(Tracker(TRACK_TIMEOUT))
+        writer = None
+        size: tuple[int, ...] = ()
+        try:
+            for number, stamp, image in frames.frames:
+                faces = pipeline.process(image, stamp)
+                if copy is not None:
+                    if writer is None:
+                        writer, size = open_video(copy, image, frames.fps), image.shape
+                    if image.shape != size:
+                        # OpenCV would leave it out without a word.
+                        raise UnreadableError(
+                            source.path,
+                            f'changes its size at frame {number}, an annotated copy cannot: '
+                            'classify it without',
+                        )
+                    writer.write(draw_faces(image, faces))
+                told_stamp = stamp if source.kind == BAG else None
+                yield record(str(source.path), number, image, faces, told_stamp)
+        finally:
+            if writer is not None:
+                writer.release()
+
+    def _pipeline(self, tracker: Tracker | None) -> FacePipeline:
+        return FacePipeline(self._detector, self._classifiers, tracker, THRESHOLDS, SMOOTHING_TIME)
+
+
 def classify_files(
-    sources: Sequence[Source],
-    make_pipeline: Callable[[bool], FacePipeline],
-    report_unreadable: Callable[[str], None],
-    output: Path | None = None,
-) -> Iterator[dict[str, Any]]:
-    """Classify pictures and all frames of videos.
+    jobs: Iterable[Job], classifier: FileClassifier, openers: Mapping[str, Opener]
+) -> Iterator[Iterator[Record]]:
+    """Classify files one after another.
 
     Args:
-        sources: what to classify.
-        make_pipeline: gives a pipeline for a video (True: frames follow each other) or a picture.
-        report_unreadable: called with one line for each file that cannot be read; the others
-            are still done.
-        output: folder for annotated copies; None makes none.
+        jobs: what to classify.
+        classifier: does it.
+        openers: kind of source -> how to read its frames, `{VIDEO: read_video}` and one for bags.
 
     Yields:
-        One record per picture or frame, see `record`.
+        For each file its records as they come, to be used up before the next is asked for; at
+        their end an `UnreadableError` where the file cannot be read, or not to its end.
+    """
+    for job in jobs:
+        yield classifier.classify(job, openers)
+
+
+@contextmanager
+def record_writer(path: Path) -> Iterator[Callable[[Record], None]]:
+    """Write records to a JSON file one by one, so that none has to be kept.
+
+    However it ends, the file is a whole list of all that were written.
+
+    Yields:
+        what writes a record.
 
     Raises:
-        ValueError: a copy would overwrite an original or another copy.
+        OSError: the file cannot be written.
     """
-    copies: Sequence[Path | None] = (
-        plan_copies(sources, output) if output else [None] * len(sources)
-    )
-    picture_pipeline = make_pipeline(False)
-    for source, copy in zip(sources, copies, strict=True):
+    with path.open('w') as file:
+        opening = '['
+
+        def write(record: Record) -> None:
+            nonlocal opening
+            # As in a list, but for its brackets.
+            file.write(opening + json.dumps([record], indent=1)[1:-2])
+            opening = ','
+
         try:
-            if _is_video(source.path):
-                yield from _classify_video(source.path, make_pipeline(True), copy)
-            else:
-                yield _classify_picture(source.path, picture_pipeline, copy)
-        except UnreadableError as error:
-            report_unreadable(str(error))
-
-
-def _is_video(path: Path) -> bool:
-    return path.suffix.lower() in VIDEOS
+            yield write
+        finally:
+            file.write('[]' if opening == '[' else '\n]')
 
 
 def plan_copies(sources: Sequence[Source], output: Path, ending: str = '') -> list[Path]:
@@ -99,7 +305,8 @@ def plan_copies(sources: Sequence[Source], output: Path, ending: str = '') -> li
     Args:
         sources: the files.
         output: folder for the copies.
-        ending: is put behind their names; without one they keep them, but videos become MP4.
+        ending: is put behind their names; without one they keep them, but videos and bags become
+            MP4.
 
     Raises:
         ValueError: a copy would overwrite an original or another copy.
@@ -108,7 +315,11 @@ def plan_copies(sources: Sequence[Source], output: Path, ending: str = '') -> li
     copy_of: dict[Path, Path] = {}
     for source in sources:
         copy = output / f'{source.name}{ending}'
-        copy = copy.with_suffix('.mp4') if _is_video(copy) else copy
+        if source.kind == VIDEO and not ending:
+            copy = copy.with_suffix('.mp4')
+        elif source.kind == BAG and not ending:
+            # The name of a folder may have dots.
+            copy = copy.with_name(f'{copy.name}.mp4')
         if copy.resolve() in originals:
             raise ValueError(f'the annotated copy of {source.path} would overwrite {copy}')
         if copy in copy_of:
@@ -121,7 +332,16 @@ def plan_copies(sources: Sequence[Source], output: Path, ending: str = '') -> li
 
 
 class UnreadableError(ValueError):
-    """A picture or video cannot be read; the text is one line that names it and says why."""
+    """A file cannot be read; the text is one line that names it and says why.
+
+    Attributes:
+        complaint: what comes behind its name.
+    """
+
+    def __init__(self, path: Path, complaint: str) -> None:
+        """Say of the file `path`, for instance, "is not a readable picture"."""
+        super().__init__(f'{path} {complaint}')
+        self.complaint = complaint
 
 
 def read_picture(path: Path) -> Image:
@@ -132,7 +352,7 @@ def read_picture(path: Path) -> Image:
     """
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
-        raise UnreadableError(f'{path} is not a readable picture')
+        raise UnreadableError(path, 'is not a readable picture')
     return image.astype(np.uint8, copy=False)
 
 
@@ -147,18 +367,22 @@ def write_picture(path: Path, image: Image) -> None:
         raise OSError(f'{path} cannot be written')
 
 
-def record(file: str, frame: int, image: Image, faces: Iterable[Face]) -> dict[str, Any]:
+def record(
+    file: str, frame: int, image: Image, faces: Iterable[Face], stamp: float | None = None
+) -> Record:
     """Give what is known of one picture, ready for JSON.
 
     Returns:
-        `file`, `frame`, `width`, `height` and `faces`, each with `box` [x, y, width, height] in
-        pixels, `confidence`, `landmarks`, and `gender` and `emotion` with `label`, `confidence`
-        and `probabilities` by label; an attribute that is switched off is None.
+        `file`, `frame`, `stamp` if there is one, `width`, `height` and `faces`, each with `box`
+        [x, y, width, height] in pixels, `confidence`, `landmarks`, and `gender` and `emotion` with
+        `label`, `confidence` and `probabilities` by label; an attribute that is switched off is
+        None.
     """
     height, width = image.shape[:2]
     return {
         'file': file,
         'frame': frame,
+        **({} if stamp is None else {'stamp': stamp}),
         'width': width,
         'height': height,
         'faces': [_face_record(face, width, height) for face in faces],
@@ -189,42 +413,38 @@ def _estimate_record(estimate: Estimate | None) -> dict[str, Any] | None:
     }
 
 
-def _classify_picture(path: Path, pipeline: FacePipeline, copy: Path | None) -> dict[str, Any]:
-    image = read_picture(path)
-    faces = pipeline.process(image)
-    if copy is not None:
-        write_picture(copy, draw_faces(image, faces))
-    return record(str(path), 0, image, faces)
+@contextmanager
+def read_video(path: Path) -> Iterator[Frames]:
+    """Open a video file.
 
+    Yields:
+        its frames, with stamps from 0.
 
-def _classify_video(
-    path: Path, pipeline: FacePipeline, copy: Path | None
-) -> Iterator[dict[str, Any]]:
+    Raises:
+        UnreadableError: it is no video, or breaks off; while its frames are read.
+    """
     video = cv2.VideoCapture(str(path))
     fps = video.get(cv2.CAP_PROP_FPS) or DEFAULT_FPS
-    expected = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
-    writer = None
-    number = 0
     try:
-        while True:
-            readable, image = video.read()
-            if not readable:
-                break
-            faces = pipeline.process(image, number / fps)
-            if copy is not None:
-                writer = writer or open_video(copy, image, fps)
-                writer.write(draw_faces(image, faces))
-            yield record(str(path), number, image, faces)
-            number += 1
+        yield Frames(fps, _video_frames(path, video, fps))
     finally:
         video.release()
-        if writer is not None:
-            writer.release()
+
+
+def _video_frames(path: Path, video: cv2.VideoCapture, fps: float) -> Iterator[Frame]:
+    expected = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
+    number = 0
+    while True:
+        readable, image = video.read()
+        if not readable:
+            break
+        yield Frame(number, number / fps, image)
+        number += 1
     if number == 0:
-        raise UnreadableError(f'{path} is not a readable video')
+        raise UnreadableError(path, 'is not a readable video')
     # A container may count a few frames more than it holds; one cut short lacks many.
     if number < 0.9 * expected:
-        raise UnreadableError(f'{path} breaks off after {number} of {expected} frames')
+        raise UnreadableError(path, f'breaks off after {number} of {expected} frames')
 
 
 def open_video(path: Path, image: Image, fps: float) -> cv2.VideoWriter:

@@ -39,6 +39,7 @@ CORE = [
     'explanation.explainer',
     'explanation.panels',
     'pipeline',
+    'files',
     'cli',
 ]
 ROS = {'rclpy', 'sensor_msgs', 'std_msgs'}
@@ -90,6 +91,12 @@ def test_part_knows_of_ours_only_what_a_face_is(name: str, allowed: tuple[str, .
     assert {each.split('.')[1] for each in ours} <= allowed_names
 
 
+def test_archive_needs_neither_ros_nor_tensorflow() -> None:
+    """Workers of a cluster have pictures and no robot."""
+    pytest.importorskip('distributed', reason='needs the extra [archive]')
+    assert not packages(imports_of('archive')) & (ROS | TENSORFLOW)
+
+
 def test_node_needs_no_tensorflow() -> None:
     """A robot runs model files with ONNX Runtime alone."""
     names = packages(imports_of('ros.node'))
@@ -108,7 +115,12 @@ def test_networks_know_neither_data_nor_robots() -> None:
 
 def test_evaluation_needs_no_tensorflow() -> None:
     """What a model file is worth can be measured where it runs."""
-    names = imports_of('evaluation.classification', 'evaluation.detection', 'evaluation.margins')
+    names = imports_of(
+        'evaluation.benchmark',
+        'evaluation.classification',
+        'evaluation.detection',
+        'evaluation.margins',
+    )
     assert not packages(names) & (ROS | TENSORFLOW)
 
 
