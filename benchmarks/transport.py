@@ -1,12 +1,14 @@
 """Measures what lies between camera and faces: latency, lost pictures, memory, start-up time.
 
 A camera, the node and a subscriber to its faces run as processes of their own and talk over real
-DDS on this machine, with and without the package's Fast DDS profile, best effort and reliable.
+DDS on this machine, with and without the package's Fast DDS profile, best effort and reliable, raw
+and, if asked, compressed, where the camera's time for the JPEG is not counted.
 Latency is the time from publishing a picture to the arrival of its faces at the subscriber. Needs
 an environment where the package is installed, and scikit-image; nothing else should run meanwhile.
 
     python benchmarks/transport.py --json transport.json
     python benchmarks/transport.py --width 1280 --height 960 --rate 10 --pictures 100
+    python benchmarks/transport.py --transport raw compressed --profile large_pictures
 """
 
 from __future__ import annotations
@@ -31,17 +33,20 @@ import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 import skimage.data
+from std_msgs.msg import Header
 
 from face_classification_ros.evaluation.benchmark import processor_name
 from face_classification_ros.msg import FaceAttributesArray
+from face_classification_ros.ros.images import image_to_compressed, image_to_message
 from face_classification_ros.share import share_folder
 
 PROFILE = 'config/fastdds_large_pictures.xml'
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 PROFILES = ('none', 'large_pictures')
 RELIABILITIES = ('best_effort', 'reliable')
+TRANSPORTS = ('raw', 'compressed')
 TIMEOUT = 60.0
 """Seconds after which processes that do not find each other are given up."""
 
@@ -71,6 +76,7 @@ class Round:
 class Case:
     """A way of transport, and its rounds."""
 
+    transport: str
     profile: str
     reliability: str
     rounds: list[Round] = field(default_factory=list)
@@ -85,6 +91,7 @@ class Case:
             return round(float(np.median([getattr(each, name) for each in self.rounds])), 3)
 
         return {
+            'transport': self.transport,
             'profile': self.profile,
             'reliability': self.reliability,
             'sent': sent,
@@ -127,11 +134,13 @@ def quality(reliability: str, depth: int) -> QoSProfile:
 def camera(options: argparse.Namespace) -> None:
     """Publish pictures stamped with the time of publishing; say when the measured ones begin."""
     node = Node('camera')
-    publisher = node.create_publisher(Image, 'image', quality(options.reliability, 5))
-    picture = scene(options.width, options.height)
-    message = Image(height=options.height, width=options.width, encoding='bgr8')
-    message.step = 3 * options.width
-    message.data.frombytes(picture.tobytes())
+    message: Image | CompressedImage
+    header, picture = Header(), scene(options.width, options.height)
+    if options.transport == ['compressed']:
+        topic, message = 'image/compressed', image_to_compressed(picture, header)
+    else:
+        topic, message = 'image', image_to_message(picture, header)
+    publisher = node.create_publisher(type(message), topic, quality(options.reliability, 5))
     end = time.monotonic() + TIMEOUT
     while not publisher.get_subscription_count():
         if time.monotonic() > end:
@@ -251,8 +260,13 @@ def measure(options: argparse.Namespace, case: Case, folder: Path) -> Round:
     """Run camera, node and listener once."""
     variables = environment(options, case.profile)
     own = [sys.executable, __file__, *sys.argv[1:], '--reliability', case.reliability]
+    own += ['--transport', case.transport]
     logs = {name: folder / f'{name}.log' for name in ('node', 'listener', 'camera')}
-    parameters = {'image_reliability': case.reliability, **dict(options.parameter)}
+    parameters = {
+        'image_reliability': case.reliability,
+        'image_transport': case.transport,
+        **dict(options.parameter),
+    }
     command = [*node_command(), '--ros-args']
     for name, value in parameters.items():
         command += ['-p', f'{name}:={value}']
@@ -293,7 +307,8 @@ def measure(options: argparse.Namespace, case: Case, folder: Path) -> Round:
 def table(cases: list[Case]) -> str:
     """Write the summaries for people."""
     head = (
-        f'{"profile":<15} {"reliability":<12} {"sent":>6} {"answered":>8} {"lost":>6} '
+        f'{"transport":<10} {"profile":<15} {"reliability":<12} '
+        f'{"sent":>6} {"answered":>8} {"lost":>6} '
         f'{"p50 ms":>7} {"p95 ms":>7} {"work ms":>7} {"cpu %":>6} {"start s":>7} '
         f'{"MB":>6} {"peak MB":>7} {"shm MB":>6}'
     )
@@ -301,7 +316,8 @@ def table(cases: list[Case]) -> str:
     for case in cases:
         it = case.summary()
         rows.append(
-            f'{case.profile:<15} {case.reliability:<12} {it["sent"]:>6} {it["answered"]:>8} '
+            f'{case.transport:<10} {case.profile:<15} {case.reliability:<12} '
+            f'{it["sent"]:>6} {it["answered"]:>8} '
             f'{it["lost"] / it["sent"]:>6.1%} {show(it["latency_p50_ms"]):>7} '
             f'{show(it["latency_p95_ms"]):>7} {show(it["processing_p50_ms"]):>7} '
             f'{100 * it["processor_share"]:>6.1f} {it["startup_s"]:>7.2f} '
@@ -344,6 +360,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument('--profile', choices=PROFILES, help='only this one')
     parser.add_argument('--reliability', choices=RELIABILITIES, help='only this one')
     parser.add_argument(
+        '--transport', choices=TRANSPORTS, nargs='+', default=['raw'], help='of pictures (raw)'
+    )
+    parser.add_argument(
         '--parameter',
         type=name_and_value,
         action='append',
@@ -368,7 +387,8 @@ def main() -> int:
         return 0
 
     cases = [
-        Case(profile, reliability)
+        Case(transport, profile, reliability)
+        for transport in options.transport
         for profile in ([options.profile] if options.profile else PROFILES)
         for reliability in ([options.reliability] if options.reliability else RELIABILITIES)
     ]
@@ -377,7 +397,8 @@ def main() -> int:
     for number in range(options.rounds):
         for case in rotated(cases, number):
             print(
-                f'round {number + 1} of {options.rounds}: {case.profile}, {case.reliability}',
+                f'round {number + 1} of {options.rounds}: '
+                f'{case.transport}, {case.profile}, {case.reliability}',
                 file=sys.stderr,
             )
             with tempfile.TemporaryDirectory() as folder:

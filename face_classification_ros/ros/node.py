@@ -99,9 +99,16 @@ class FaceClassificationNode(Node):
     picture is worked on, so results are never older than one picture.
     """
 
-    def __init__(self) -> None:
-        """Declare the parameters; nothing is loaded and no topic is touched yet."""
-        super().__init__(NODE_NAME)
+    def __init__(self, namespace: str = '') -> None:
+        """Declare the parameters; nothing is loaded and no topic is touched yet.
+
+        Args:
+            namespace: of the node; several in one process need one each.
+
+        Raises:
+            ValueError: a parameter has a value that cannot be.
+        """
+        super().__init__(NODE_NAME, namespace=namespace)
         for each in fields(Parameters):
             self.declare_parameter(each.name, each.default, descriptor_of(each.name))
         self._settings = self._read_parameters()

@@ -1,0 +1,219 @@
+"""Measures what several cameras cost: a node each, in processes of their own or all in one.
+
+Cameras, nodes and a subscriber to all faces talk over real DDS on this machine, with the package's
+Fast DDS profile, best effort. Latency is the time from publishing a picture to the arrival of its
+faces. Needs an environment where the package is installed, and scikit-image; nothing else should
+run meanwhile.
+
+    python benchmarks/growth.py --json growth.json
+    python benchmarks/growth.py --cameras 1 4 --rate 15 --faces 5
+"""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import ExitStack, suppress
+import json
+from pathlib import Path
+import sys
+import tempfile
+import time
+from typing import Any
+
+import numpy as np
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from transport import (
+    environment,
+    memory_mb,
+    node_command,
+    percentile,
+    process,
+    processor_seconds,
+    quality,
+    TIMEOUT,
+    wait_for,
+)
+
+from face_classification_ros.msg import FaceAttributesArray
+from face_classification_ros.ros.images import image_to_message
+from face_classification_ros.ros.node import FaceClassificationNode, NODE_NAME
+from face_classification_ros.sample import crowd
+
+ARRANGEMENTS = ('processes', 'one process')
+WIDTH, HEIGHT = 640, 480
+PROFILE = 'large_pictures'
+WARM_UP = 20
+MEASURED = (
+    *('latency_p50_ms', 'latency_p95_ms', 'processing_p50_ms'),
+    *('processor_share', 'memory_mb'),
+)
+
+
+def namespace(number: int) -> str:
+    """Give the namespace of a camera and its node."""
+    return f'/camera{number}'
+
+
+# The processes
+
+
+def cameras(options: argparse.Namespace) -> None:
+    """Publish pictures on all topics in turn, stamped with the time of publishing."""
+    node = Node('cameras')
+    publishers = [
+        node.create_publisher(Image, f'{namespace(number)}/image', quality('best_effort', 5))
+        for number in range(options.count)
+    ]
+    while not all(each.get_subscription_count() for each in publishers):
+        time.sleep(0.05)
+    message = image_to_message(crowd(options.faces, WIDTH, HEIGHT), Header())
+    start = time.monotonic()
+    for index in range((WARM_UP + options.pictures) * options.count):
+        if index == WARM_UP * options.count:
+            print(f'first {time.time_ns()}', flush=True)
+        # Evenly in time, so that no two cameras send at once.
+        time.sleep(max(0.0, start + index / options.rate / options.count - time.monotonic()))
+        message.header.stamp.sec, message.header.stamp.nanosec = divmod(time.time_ns(), 10**9)
+        publishers[index % options.count].publish(message)
+    print('done', flush=True)
+    time.sleep(1.0)
+
+
+def listener(options: argparse.Namespace) -> None:
+    """Print stamp, latency and processing time of each answer of each node."""
+    node = Node('listener')
+
+    def answer(message: FaceAttributesArray) -> None:
+        stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+        print(stamp, time.time_ns() - stamp, message.processing_time, flush=True)
+
+    topics = [f'{namespace(number)}/{NODE_NAME}/faces' for number in range(options.count)]
+    for topic in topics:
+        node.create_subscription(FaceAttributesArray, topic, answer, quality('reliable', 100))
+    while not all(node.count_publishers(topic) for topic in topics):
+        time.sleep(0.05)
+    print('ready', flush=True)
+    rclpy.spin(node)
+
+
+def nodes(options: argparse.Namespace) -> None:
+    """Run a node for each camera in this process, on one thread."""
+    executor = SingleThreadedExecutor()
+    for number in range(options.count):
+        node = FaceClassificationNode(namespace(number))
+        node.trigger_configure()
+        node.trigger_activate()
+        executor.add_node(node)
+    executor.spin()
+
+
+ROLES = {'cameras': cameras, 'listener': listener, 'nodes': nodes}
+
+# The measurement
+
+
+def measure(
+    options: argparse.Namespace, count: int, arrangement: str, folder: Path
+) -> dict[str, Any]:
+    """Run cameras, nodes and listener once."""
+    variables = environment(options, PROFILE)
+    own = [sys.executable, __file__, *sys.argv[1:], '--count', str(count), '--role']
+    commands = {'nodes': [*own, 'nodes']}
+    if arrangement == 'processes':
+        commands = {
+            f'node{number}': [*node_command(), '--ros-args', '-r', f'__ns:={namespace(number)}']
+            for number in range(count)
+        }
+    with ExitStack() as stack:
+
+        def start(name: str, command: list[str]) -> Any:
+            return stack.enter_context(process(command, variables, folder / f'{name}.log'))
+
+        running = [start(name, command) for name, command in commands.items()]
+        ears = start('listener', [*own, 'listener'])
+        wait_for('ready', folder / 'listener.log', ears, TIMEOUT)
+        eyes = start('cameras', [*own, 'cameras'])
+        log = folder / 'cameras.log'
+        first = int(wait_for('first', log, eyes, TIMEOUT).split()[1])
+        used = -sum(processor_seconds(each.pid) for each in running)
+        since = time.monotonic()
+        wait_for('done', log, eyes, TIMEOUT + 2 * options.pictures / options.rate)
+        used += sum(processor_seconds(each.pid) for each in running)
+        share = used / (time.monotonic() - since)
+        eyes.wait(TIMEOUT)
+        memory = sum(memory_mb(each.pid)['VmRSS'] for each in running)
+    answers = [line.split() for line in (folder / 'listener.log').read_text().splitlines()[1:]]
+    measured = [line for line in answers if len(line) == 3 and int(line[0]) >= first]
+    latencies = [int(line[1]) / 1e6 for line in measured]
+    sent = options.pictures * count
+    return {
+        'cameras': count,
+        'arrangement': arrangement,
+        'rate': options.rate,
+        'faces': options.faces,
+        'sent': sent,
+        'lost': sent - len(measured),
+        'latency_p50_ms': percentile(latencies, 50),
+        'latency_p95_ms': percentile(latencies, 95),
+        'processing_p50_ms': percentile([float(line[2]) * 1e3 for line in measured], 50),
+        'processor_share': round(share, 3),
+        'memory_mb': round(memory, 1),
+    }
+
+
+def main() -> None:
+    """Measure, or be one of the processes that are measured."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--cameras', type=int, nargs='+', default=[1, 2, 4])
+    parser.add_argument('--rate', type=float, default=10.0, help='pictures per second of each')
+    parser.add_argument('--pictures', type=int, default=150, help='measured ones of each (150)')
+    parser.add_argument('--faces', type=int, default=1, help='in each picture')
+    parser.add_argument('--rounds', type=int, default=2, help='of which medians are given (2)')
+    parser.add_argument('--domain', type=int, default=78, help='ROS_DOMAIN_ID (78)')
+    parser.add_argument('--json', type=Path, metavar='FILE')
+    parser.add_argument('--count', type=int, help=argparse.SUPPRESS)
+    parser.add_argument('--role', choices=ROLES, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.role:
+        rclpy.init()
+        with suppress(KeyboardInterrupt, ExternalShutdownException):
+            ROLES[options.role](options)
+        return
+    cases = [(count, arrangement) for count in options.cameras for arrangement in ARRANGEMENTS]
+    rounds: dict[tuple[int, str], list[dict[str, Any]]] = {case: [] for case in cases}
+    for _ in range(options.rounds):
+        for case in cases:
+            with tempfile.TemporaryDirectory() as folder:
+                rounds[case].append(measure(options, *case, Path(folder)))
+    records = [_together(each) for each in rounds.values()]
+    print(
+        f'{"cameras":>7} {"arrangement":<12} {"lost":>6} {"p50 ms":>7} {"p95 ms":>7} '
+        f'{"work ms":>8} {"cpu %":>6} {"MB":>6}'
+    )
+    for it in records:
+        print(
+            f'{it["cameras"]:>7} {it["arrangement"]:<12} {it["lost"]:>6} '
+            f'{it["latency_p50_ms"]:>7.1f} {it["latency_p95_ms"]:>7.1f} '
+            f'{it["processing_p50_ms"]:>8.1f} {100 * it["processor_share"]:>6.1f} '
+            f'{it["memory_mb"]:>6.0f}'
+        )
+    if options.json:
+        options.json.write_text(json.dumps(records, indent=1))
+
+
+def _together(rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    """Put the rounds of a case together: pictures are added up, figures are medians."""
+    together = dict(rounds[0])
+    for name in ('sent', 'lost'):
+        together[name] = sum(each[name] for each in rounds)
+    for name in MEASURED:
+        together[name] = round(float(np.median([each[name] for each in rounds])), 3)
+    return together
+
+
+if __name__ == '__main__':
+    main()
