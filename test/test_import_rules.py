@@ -77,8 +77,10 @@ def test_core_needs_neither_ros_nor_tensorflow(name: str) -> None:
         ('detection', ('face', 'detection')),
         ('detection.haar', ('face', 'detection')),
         ('detection.libfacedetection', ('face', 'detection')),
-        ('detection.yunet', ('face', 'detection')),
-        ('classification.classifier', ('face', 'classification')),
+        ('detection.regions', ('face', 'detection')),
+        ('detection.yunet', ('face', 'detection', 'inference')),
+        ('inference', ()),
+        ('classification.classifier', ('face', 'classification', 'inference')),
         ('classification.cropping', ('face', 'classification')),
         ('tracking.tracker', ('face', 'tracking')),
         ('drawing', ('face',)),
@@ -109,13 +111,14 @@ def test_networks_know_neither_data_nor_robots() -> None:
     pytest.importorskip('tensorflow', reason='needs the extra [train]')
     names = imports_of('networks.building', 'networks.cost')
     ours = {name.split('.')[1] for name in names if name.startswith(f'{PACKAGE}.')}
-    assert ours <= {'networks', 'share'}
+    assert ours <= {'inference', 'networks', 'share'}
     assert not packages(names) & ROS
 
 
 def test_evaluation_needs_no_tensorflow() -> None:
     """What a model file is worth can be measured where it runs."""
     names = imports_of(
+        'evaluation.audit',
         'evaluation.benchmark',
         'evaluation.classification',
         'evaluation.detection',

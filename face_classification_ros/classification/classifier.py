@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-import onnxruntime
 
 from face_classification_ros.classification.cropping import CropForm
+from face_classification_ros.inference import load_network
 
 INPUT = 'faces'
 ATTRIBUTES = ('gender', 'emotion')
@@ -44,20 +44,11 @@ class Classifier:
         self.path = Path(path)
         if not self.path.is_file():
             raise FileNotFoundError(f'model file {self.path} does not exist')
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        # Errors are raised; what is merely logged (unused initialisers and the like) says
-        # nothing to a user of the robot.
-        options.log_severity_level = 3
         try:
-            self._session = onnxruntime.InferenceSession(
-                str(self.path), options, providers=['CPUExecutionProvider']
-            )
-        except Exception as error:  # ONNX Runtime's errors share no narrower base class.
-            reason = str(error).splitlines()[0]
+            self._session = load_network(self.path, threads=threads)
+        except ValueError as error:
             raise ValueError(
-                f'model file {self.path} is not a usable ONNX file: {reason}'
+                f'model file {self.path} is not a usable ONNX file: {error}'
             ) from error
         self.properties: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
         self.labels = self._read_labels()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 import onnxruntime
 
 from face_classification_ros.face import Box, Detection, Image
+from face_classification_ros.inference import load_network
 
 _STRIDES = (8, 16, 32)
 _OUTPUTS = tuple(
@@ -52,18 +53,12 @@ class YuNet:
             )
         if not Path(model).is_file():
             raise FileNotFoundError(f'detector model {model}: no such file')
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
         try:
-            self._session = onnxruntime.InferenceSession(
-                model, options, providers=['CPUExecutionProvider']
-            )
-        except Exception as error:  # ONNX Runtime's errors have no class in common below this one
-            reason = str(error).splitlines()[0]
+            self._session = load_network(Path(model), threads=threads)
+        except ValueError as error:
             raise ValueError(
                 f'detector model {model}: expected an ONNX file that ONNX Runtime '
-                f'{onnxruntime.__version__} can read ({reason})'
+                f'{onnxruntime.__version__} can read ({error})'
             ) from error
         inputs = self._session.get_inputs()
         outputs = {output.name for output in self._session.get_outputs()}

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 import onnx
-import onnxruntime
 
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.explanation import METHODS
 from face_classification_ros.explanation.backward import BackwardGraph, LABEL
+from face_classification_ros.inference import load_network
 
 
 class Explainer:
@@ -62,10 +62,12 @@ class Explainer:
             self.layers = graph.layers
             is_cam = method == 'grad_cam'
             self.layer = layer or graph.layers[-2:][0 if is_cam else -1]
-            self._from_label = _session(
-                graph.grad_cam(self.layer) if is_cam else graph.from_label(), threads
-            )
-            self._from_unit = None if is_cam else _session(graph.from_unit(self.layer), threads)
+            from_label = graph.grad_cam(self.layer) if is_cam else graph.from_label()
+            self._from_label = load_network(from_label.SerializeToString(), threads=threads)
+            self._from_unit = None
+            if not is_cam:
+                from_unit = graph.from_unit(self.layer).SerializeToString()
+                self._from_unit = load_network(from_unit, threads=threads)
         except ValueError as error:
             raise ValueError(f'{classifier.path} cannot be explained: {error}') from error
 
@@ -106,16 +108,3 @@ class Explainer:
         if maps.shape[1:3] == crops.shape[1:3]:
             return maps
         return np.stack([cv2.resize(each, size)[:, :, np.newaxis] for each in maps])
-
-
-def _session(model: onnx.ModelProto, threads: int) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=['CPUExecutionProvider']
-        )
-    except Exception as error:  # ONNX Runtime's errors share no narrower base class.
-        raise ValueError(str(error).splitlines()[0]) from error

@@ -13,9 +13,9 @@ import keras
 from keras import layers
 import numpy as np
 import onnx
-import onnxruntime
 import tensorflow as tf
 
+from face_classification_ros.inference import load_network
 from face_classification_ros.networks.building import (
     build_network,
     keep_limit,
@@ -231,15 +231,7 @@ def _latencies(
     models: Sequence[onnx.ModelProto], input_shape: tuple[int, int, int]
 ) -> list[float]:
     """Give the milliseconds that each model takes for one face."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    sessions = [
-        onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=['CPUExecutionProvider']
-        )
-        for model in models
-    ]
+    sessions = [load_network(model.SerializeToString()) for model in models]
     face = {'faces': np.random.default_rng(0).integers(0, 256, (1, *input_shape), np.uint8)}
     times: list[list[float]] = [[] for _ in sessions]
     # In turn, so that what slows down the machine for a while does so to all of them.

@@ -12,9 +12,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 import onnx
-import onnxruntime
 import tensorflow as tf
 
+from face_classification_ros.inference import load_network
 from face_classification_ros.networks.conversion import convert_to_onnx, scale_faces
 from face_classification_ros.training.calibration import fit_calibration
 from face_classification_ros.training.datasets import FaceDataset, LABELS
@@ -88,9 +88,7 @@ def export_classifier(
     onnx.checker.check_model(model, full_check=True)
 
     faces = np.random.default_rng(recipe.seed).integers(0, 256, (8, *face_shape), np.uint8)
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=['CPUExecutionProvider']
-    )
+    session = load_network(model.SerializeToString())
     difference = max(
         np.abs(session.run([attribute], {'faces': faces})[0] - answers.numpy()).max()
         for attribute, answers in answer(scale_faces(faces)).items()
