@@ -308,20 +308,6 @@ class BackwardGraph:
         weights = self._constants[node.input[1]]
         return self._add('MatMul', gradient, self._constant(np.ascontiguousarray(weights.T)))
 
-    def _slice(self, node: onnx.NodeProto, gradient: str) -> str:
-        # Every n-th pixel, as a 1x1 convolution with a stride takes them.
-        axes, steps = (self._constants[node.input[index]].tolist() for index in (3, 4))
-        steps = [step for axis, step in sorted(zip(axes, steps, strict=True)) if axis > 1]
-        maps = self._shapes[node.input[0]][1]
-        ones = self._constant(np.ones((maps, 1, 1, 1), np.float32))
-        sizes = zip(
-            self._shapes[node.input[0]][2:], self._shapes[node.output[0]][2:], steps, strict=True
-        )
-        rest = [size - ((out - 1) * step + 1) for size, out, step in sizes]
-        return self._add(
-            'ConvTranspose', gradient, ones, strides=steps, output_padding=rest, group=maps
-        )
-
     def _same(self, node: onnx.NodeProto, gradient: str) -> str:
         return gradient
 
@@ -356,7 +342,6 @@ _STEPS: dict[str, Callable[[BackwardGraph, onnx.NodeProto, str], str]] = {
     'MaxPool': BackwardGraph._max_pool,
     'Relu': BackwardGraph._relu,
     'Reshape': BackwardGraph._reshape,
-    'Slice': BackwardGraph._slice,
     'Transpose': BackwardGraph._transpose,
 }
 
