@@ -16,7 +16,7 @@ unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH LD_LIBRARY_PATH PYTHONPATH
 unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 BUILD_INPUTS := setup.py pyproject.toml package.xml CMakeLists.txt \
-  $(shell find cmake msg scripts wheel -type f)
+  $(shell find action cmake msg scripts srv wheel -type f)
 INSTALLED_FOLDERS := $(PACKAGE) config launch resource
 INSTALLED_FILES := $(shell find $(INSTALLED_FOLDERS) -type f -not -path '*/__pycache__/*')
 

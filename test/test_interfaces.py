@@ -7,7 +7,9 @@ from ament_index_python.packages import get_package_share_directory
 import pytest
 import vision_msgs.msg
 
+import face_classification_ros.action
 import face_classification_ros.msg
+import face_classification_ros.srv
 
 # Of the official vision_msgs 4.1. Nodes with other hashes do not hear each other.
 VISION_MSGS_HASHES = {
@@ -60,6 +62,27 @@ OUR_FIELDS = {
     },
 }
 
+FACES_OR_REASON = {
+    'success': 'boolean',
+    'message': 'string',
+    'faces': 'face_classification_ros/FaceAttributesArray',
+}
+
+OUR_SERVICES = {
+    'GetFaces': (
+        {'max_age': 'float', 'timeout': 'float', 'min_confidence': 'float'},
+        FACES_OR_REASON,
+    ),
+    'ClassifyImage': (
+        {'image': 'sensor_msgs/Image', 'compressed_image': 'sensor_msgs/CompressedImage'},
+        FACES_OR_REASON,
+    ),
+    'CountPeople': (
+        {'window': 'float'},
+        {'women': 'uint32', 'men': 'uint32', 'unknown': 'uint32', 'total': 'uint32'},
+    ),
+}
+
 
 @pytest.mark.parametrize('name', VISION_MSGS_HASHES)
 def test_vision_message_has_the_official_type_hash(name: str) -> None:
@@ -86,3 +109,28 @@ def test_our_message_has_the_fields_of_the_manual(name: str) -> None:
     fields = getattr(face_classification_ros.msg, name).get_fields_and_field_types()
     assert fields == OUR_FIELDS[name]
     assert list(fields) == list(OUR_FIELDS[name])
+
+
+@pytest.mark.parametrize('name', OUR_SERVICES)
+def test_our_service_has_the_fields_of_the_manual(name: str) -> None:
+    """A field that changes its name or type breaks the behaviours of our users."""
+    service = getattr(face_classification_ros.srv, name)
+    fields = [each.get_fields_and_field_types() for each in (service.Request, service.Response)]
+    assert fields == list(OUR_SERVICES[name])
+
+
+def test_our_action_has_the_fields_and_outcomes_of_the_manual() -> None:
+    """A field or a number that changes breaks the behaviours of our users."""
+    observe = face_classification_ros.action.Observe
+    fields = [
+        each.get_fields_and_field_types()
+        for each in (observe.Goal, observe.Result, observe.Feedback)
+    ]
+    faces = {'faces': 'sequence<face_classification_ros/FaceAttributes>'}
+    assert fields == [
+        {'track_id': 'string', 'observations': 'uint32', 'duration': 'float'},
+        {'outcome': 'uint8', 'reason': 'string', **faces},
+        {'observations': 'uint32', **faces},
+    ]
+    outcomes = ('COMPLETED', 'NOBODY', 'LEFT', 'CANCELED', 'PREEMPTED', 'STOPPED')
+    assert [getattr(observe.Result, name) for name in outcomes] == list(range(6))
