@@ -27,9 +27,9 @@ from face_classification_ros.files import (
     Opener,
     PICTURE,
     Record,
-    Settings,
     UnreadableError,
 )
+from face_classification_ros.pipeline import Settings
 
 BATCH = 8
 """Pictures in a task: a scheduler needs about a millisecond for each, whatever its size."""

@@ -298,10 +298,10 @@ def _classify(arguments: argparse.Namespace) -> int:
         plan_copies,
         read_video,
         record_writer,
-        Settings,
         UnreadableError,
         VIDEO,
     )
+    from face_classification_ros.pipeline import Settings
 
     settings = Settings(
         detector=arguments.detector,

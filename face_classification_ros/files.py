@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from face_classification_ros.detection import create_detector
 from face_classification_ros.drawing import draw_faces
 from face_classification_ros.face import Estimate, Face, Image
-from face_classification_ros.pipeline import FacePipeline, load_classifiers, THRESHOLDS
+from face_classification_ros.pipeline import FacePipeline, Settings, THRESHOLDS
 from face_classification_ros.tracking.tracker import Tracker
 
 PICTURES = {'.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp'}
@@ -137,29 +136,6 @@ Opener = Callable[[Path], AbstractContextManager[Frames]]
 Record = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Everything that decides what is told of a picture; equal settings give equal results.
-
-    Attributes:
-        detector: its name.
-        detector_model: path of its model, "" for its own.
-        detection_threshold: detections of lower confidence are dropped, 0 to 1.
-        detection_width: longer side in pixels to which a larger picture is scaled for detection.
-        gender_model: path of a model file, "" for none.
-        emotion_model: likewise.
-        threads: processor threads for one picture.
-    """
-
-    detector: str
-    detector_model: str
-    detection_threshold: float
-    detection_width: int
-    gender_model: str
-    emotion_model: str
-    threads: int
-
-
 class Job(NamedTuple):
     """A file to classify, and where its annotated copy goes (None: nowhere)."""
 
@@ -179,17 +155,8 @@ class FileClassifier:
         Raises:
             ValueError, OSError, ImportError: see `create_detector` and `load_classifiers`.
         """
-        self._detector = create_detector(
-            settings.detector,
-            model=settings.detector_model,
-            threshold=settings.detection_threshold,
-            width=settings.detection_width,
-            threads=settings.threads,
-        )
-        self._classifiers = load_classifiers(
-            {'gender': settings.gender_model, 'emotion': settings.emotion_model},
-            threads=settings.threads,
-        )
+        self._detector = settings.load_detector()
+        self._classifiers = settings.load_classifiers()
 
     def classify(self, job: Job, openers: Mapping[str, Opener]) -> Iterator[Record]:
         """Classify a picture, or all frames of a video or a bag, and write the annotated copy.

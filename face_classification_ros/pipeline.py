@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.classification.cropping import crop_faces
-from face_classification_ros.detection import Detector
+from face_classification_ros.detection import create_detector, Detector
 from face_classification_ros.face import Detection, Estimate, Face, Image, largest_first
 from face_classification_ros.tracking.tracker import Track, Tracker
 
@@ -118,3 +118,46 @@ def load_classifiers(models: Mapping[str, str], *, threads: int = 1) -> dict[str
             told = ', '.join(classifier.labels)
             raise ValueError(f'model file {classifier.path} tells {told}, not {attribute}')
     return classifiers
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides what is told of a picture; equal settings give equal results.
+
+    Attributes:
+        detector: see `create_detector`, as are the next three.
+        detector_model: path of its model, "" for its own.
+        detection_threshold: detections of lower confidence are dropped, 0 to 1.
+        detection_width: longer side in pixels to which a larger picture is scaled for detection.
+        gender_model: path of a model file, "" for none.
+        emotion_model: likewise.
+        threads: processor threads for one picture.
+    """
+
+    detector: str
+    detector_model: str
+    detection_threshold: float
+    detection_width: int
+    gender_model: str
+    emotion_model: str
+    threads: int
+
+    @property
+    def models(self) -> dict[str, str]:
+        """Attribute -> path of its model file, "" where it is switched off."""
+        return {'gender': self.gender_model, 'emotion': self.emotion_model}
+
+    def load_detector(self, interval: int = 1) -> Detector:
+        """Load the detector; `interval` and the errors are those of `create_detector`."""
+        return create_detector(
+            self.detector,
+            model=self.detector_model,
+            threshold=self.detection_threshold,
+            width=self.detection_width,
+            threads=self.threads,
+            interval=interval,
+        )
+
+    def load_classifiers(self) -> dict[str, Classifier]:
+        """Load the models; the errors are those of `load_classifiers`."""
+        return load_classifiers(self.models, threads=self.threads)

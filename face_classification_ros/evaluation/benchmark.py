@@ -18,10 +18,9 @@ import cv2
 import numpy as np
 
 from face_classification_ros.classification.cropping import crop_faces
-from face_classification_ros.detection import create_detector, Detector
 from face_classification_ros.drawing import draw_faces
 from face_classification_ros.face import Face, Image
-from face_classification_ros.pipeline import FacePipeline, load_classifiers, THRESHOLDS
+from face_classification_ros.pipeline import FacePipeline, Settings, THRESHOLDS
 from face_classification_ros.sample import crowd
 from face_classification_ros.tracking.tracker import Tracker
 
@@ -48,55 +47,30 @@ ToMessages = Callable[[Sequence[Face], Image], object]
 
 
 @dataclass(frozen=True)
-class Case:
+class Case(Settings):
     """What is measured: a picture, and the settings of the pipeline that answers it.
 
     Attributes:
         faces: in the picture.
         width: of the picture in pixels.
         height: of the picture in pixels.
-        threads: processor threads for detection and networks.
-        detector: its name.
-        detector_model: see `create_detector`, as are the next three.
-        detection_threshold: 0 to 1.
-        detection_width: in pixels.
-        detection_interval: in pictures.
-        gender_model: path of the model file; "" switches gender off.
-        emotion_model: path of the model file; "" switches emotion off.
+        detection_interval: in pictures, see `create_detector`.
     """
 
     faces: int
     width: int
     height: int
-    threads: int
-    detector: str
-    detector_model: str
-    detection_threshold: float
-    detection_width: int
     detection_interval: int
-    gender_model: str
-    emotion_model: str
-
-    @property
-    def models(self) -> dict[str, str]:
-        """Attribute -> path of its model file, "" where it is switched off."""
-        return {'gender': self.gender_model, 'emotion': self.emotion_model}
-
-    def make_detector(self) -> Detector:
-        """Load the detector; its errors are those of `create_detector`."""
-        return create_detector(
-            self.detector,
-            model=self.detector_model,
-            threshold=self.detection_threshold,
-            width=self.detection_width,
-            threads=self.threads,
-            interval=self.detection_interval,
-        )
 
     def make_pipeline(self) -> FacePipeline:
-        """Load detector and models; their errors are those of `load_classifiers`, too."""
-        classifiers = load_classifiers(self.models, threads=self.threads)
-        return FacePipeline(self.make_detector(), classifiers, Tracker(1.0), THRESHOLDS, 1.0)
+        """Load detector and models; the errors are those of loading them."""
+        return FacePipeline(
+            self.load_detector(self.detection_interval),
+            self.load_classifiers(),
+            Tracker(1.0),
+            THRESHOLDS,
+            1.0,
+        )
 
 
 @dataclass(frozen=True)
@@ -174,7 +148,11 @@ def _prepare(case: Case, to_messages: ToMessages) -> _Contestant:
     """Load what a case needs, and let each stage's input be made by those before it."""
     image = crowd(case.faces, case.width, case.height)
     # Two detectors: one may depend on the pictures before, and would see each picture twice.
-    detector, pipeline, tracker = case.make_detector(), case.make_pipeline(), Tracker(1.0)
+    detector, pipeline, tracker = (
+        case.load_detector(case.detection_interval),
+        case.make_pipeline(),
+        Tracker(1.0),
+    )
     faces = pipeline.process(image)
     detections = [face.detection for face in faces]
     boxes = [detection.box for detection in detections]

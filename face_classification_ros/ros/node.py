@@ -126,6 +126,8 @@ class FaceClassificationNode(Node):
         self._last_processed = float('-inf')
         self._malformed = 0
         self._lost = 0
+        self._lost_told = 0
+        self._lost_told_at = float('-inf')
         # Of the steady clock: with `use_sim_time` and a recording that is not played, ROS's clock
         # stands still. It runs in every state, as rclpy now and then sleeps through a SIGTERM
         # while nothing happens.
@@ -318,7 +320,7 @@ class FaceClassificationNode(Node):
             ),
             event_callbacks=SubscriptionEventCallbacks(
                 incompatible_qos=self._note_incompatible_publisher,
-                message_lost=self._report_lost_pictures,
+                message_lost=self._note_lost_pictures,
             ),
         )
         self._last_arrival = time.monotonic()
@@ -454,6 +456,9 @@ class FaceClassificationNode(Node):
         if now - self._incompatible_since >= 1:
             self._incompatible_since = float('inf')
             self._report_incompatible_publisher()
+        if self._lost > self._lost_told and now - self._lost_told_at >= LOG_PERIOD:
+            self._lost_told, self._lost_told_at = self._lost, now
+            self._report_lost_pictures()
         if now - self._last_arrival >= SILENCE:
             self._report_silence()
 
@@ -490,15 +495,16 @@ class FaceClassificationNode(Node):
             'set image_reliability to best_effort'
         )
 
-    def _report_lost_pictures(self, event: QoSMessageLostInfo) -> None:
-        """Say that pictures do not get through, which happens before the node can see them."""
+    def _note_lost_pictures(self, event: QoSMessageLostInfo) -> None:
         self._lost += event.total_count_change
+
+    def _report_lost_pictures(self) -> None:
+        """Say that pictures do not get through, which happens before the node can see them."""
         other = {'raw': 'compressed', 'compressed': 'raw'}[self._settings.image_transport]
         self.get_logger().warning(
             f'{self._lost} pictures were lost so far on the way to '
             f'{self._describe_subscription()}: start camera and node with '
-            f'FASTRTPS_DEFAULT_PROFILES_FILE={dds_profile()}, or try image_transport {other}',
-            throttle_duration_sec=LOG_PERIOD,
+            f'FASTRTPS_DEFAULT_PROFILES_FILE={dds_profile()}, or try image_transport {other}'
         )
 
     def _describe_subscription(self) -> str:
