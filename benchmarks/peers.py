@@ -1,9 +1,10 @@
 """Measures our pipeline beside others that tell the same of the same picture.
 
-A picture of 640x480 with one face, and with five, goes through each way: our pipeline, `fer` from
-PyPI (emotion alone), the way of the paper's public code, and what our pipeline is made of, called
-without it. Each way is a process of its own; they take turns, so that what slows down the machine
-for a while does so to all of them. Nothing else should run meanwhile.
+Pictures of 640x480 with one face, and with five, as a swaying camera sees them, go through each
+way: our pipeline, `fer` from PyPI (emotion alone), the way of the paper's public code, and what
+our pipeline is made of, called without it. Each way is a process of its own; they take turns, so
+that what slows down the machine for a while does so to all of them. Nothing else should run
+meanwhile.
 
     make peers
     make peers YUNET=face_detection_yunet_2023mar.onnx
@@ -16,11 +17,13 @@ for a while does so to all of them. Nothing else should run meanwhile.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, ExitStack
+from functools import partial
 import importlib.util
 import itertools
 import json
+import math
 import os
 from pathlib import Path
 import subprocess
@@ -39,17 +42,26 @@ FACES = (1, 5)
 WIDTH, HEIGHT = 640, 480
 DETECTION_WIDTH = 320
 RATE = 30
-WARM_UP = 5
+INTERVAL = 3
+"""The node's default `detection_interval`."""
 
-CALLS = 5
-"""Measured calls of one turn, of which the median counts. One before them is not measured: a
-process that has slept finds the processor's caches filled by others."""
+SWAY = 5
+"""How far the camera moves either way, in pixels."""
 
-Pictures = Mapping[int, NDArray[np.uint8]]
-"""Number of faces -> BGR picture."""
+STEPS = 12
+"""Pictures in which it comes back to where it was."""
 
-Answer = Callable[[int], int]
-"""Number of faces in the picture -> how many of them were answered."""
+WARM_UP = 6
+CALLS = 6
+"""Measured pictures of one turn, of which the mean counts: where every third one is searched as a
+whole, no single one stands for all. Three before them are not measured: a process that has slept
+finds the processor's caches filled by others."""
+
+Pictures = Mapping[int, Sequence[NDArray[np.uint8]]]
+"""Number of faces -> BGR pictures that follow each other."""
+
+Answer = Callable[[int, int], int]
+"""Number of faces in the picture, its number -> how many of them were answered."""
 
 
 # The ways
@@ -58,28 +70,35 @@ Answer = Callable[[int], int]
 def ours(
     options: argparse.Namespace,
     pictures: Pictures,
+    *,
     detector: str = 'libfacedetection',
-    model: str = '',
+    interval: int = INTERVAL,
 ) -> Answer:
-    """Find, follow and classify faces as the node does; each picture is searched as a whole."""
+    """Find, follow and classify faces as the node does."""
     from face_classification_ros.detection import create_detector
     from face_classification_ros.pipeline import FacePipeline, load_classifiers, THRESHOLDS
     from face_classification_ros.tracking.tracker import Tracker
 
-    pipeline = FacePipeline(
-        create_detector(detector, model=model, width=DETECTION_WIDTH, threads=options.threads),
-        load_classifiers(_models(), threads=options.threads),
-        Tracker(1.0),
-        THRESHOLDS,
-        1.0,
+    # One for each number of faces, as one for each camera.
+    pipelines = {
+        faces: FacePipeline(
+            create_detector(
+                detector,
+                model=str(options.yunet) if detector == 'yunet' else '',
+                width=DETECTION_WIDTH,
+                threads=options.threads,
+                interval=interval,
+            ),
+            load_classifiers(_models(), threads=options.threads),
+            Tracker(1.0),
+            THRESHOLDS,
+            1.0,
+        )
+        for faces in FACES
+    }
+    return lambda faces, number: len(
+        pipelines[faces].process(pictures[faces][number % STEPS], number / RATE)
     )
-    numbers = itertools.count()
-    return lambda faces: len(pipeline.process(pictures[faces], next(numbers) / RATE))
-
-
-def ours_with_yunet(options: argparse.Namespace, pictures: Pictures) -> Answer:
-    """Do the same with the detector yunet."""
-    return ours(options, pictures, 'yunet', str(options.yunet))
 
 
 def fer(options: argparse.Namespace, pictures: Pictures) -> Answer:
@@ -88,7 +107,7 @@ def fer(options: argparse.Namespace, pictures: Pictures) -> Answer:
     from fer.fer import FER
 
     detector = FER()
-    return lambda faces: len(detector.detect_emotions(pictures[faces]))
+    return lambda faces, number: len(detector.detect_emotions(pictures[faces][number % STEPS]))
 
 
 def public_code(options: argparse.Namespace, pictures: Pictures) -> Answer:
@@ -109,8 +128,8 @@ def public_code(options: argparse.Namespace, pictures: Pictures) -> Answer:
         str(Path(cv2.data.haarcascades, 'haarcascade_frontalface_default.xml'))
     )
 
-    def answer(faces: int) -> int:
-        grey = cv2.cvtColor(pictures[faces], cv2.COLOR_BGR2GRAY)
+    def answer(faces: int, number: int) -> int:
+        grey = cv2.cvtColor(pictures[faces][number % STEPS], cv2.COLOR_BGR2GRAY)
         boxes = cascade.detectMultiScale(grey, 1.3, 5)
         for x, y, width, height in boxes:
             for network in networks:
@@ -129,10 +148,11 @@ def bare_detector(options: argparse.Namespace, pictures: Pictures) -> Answer:
     library = LibFaceDetection(options.threads)
     size = DETECTION_WIDTH, DETECTION_WIDTH * HEIGHT // WIDTH
     scaled = {
-        faces: np.asarray(cv2.resize(each, size), np.uint8) for faces, each in pictures.items()
+        faces: [np.asarray(cv2.resize(each, size), np.uint8) for each in several]
+        for faces, several in pictures.items()
     }
-    return lambda faces: sum(
-        each.confidence >= 0.6 for each in library.find(scaled[faces], 0.6, 0.0)
+    return lambda faces, number: sum(
+        each.confidence >= 0.6 for each in library.find(scaled[faces][number % STEPS], 0.6, 0.0)
     )
 
 
@@ -148,7 +168,9 @@ def bare_network(options: argparse.Namespace, pictures: Pictures) -> Answer:
 
 WAYS: dict[str, Callable[[argparse.Namespace, Pictures], Answer]] = {
     'ours': ours,
-    'ours, yunet': ours_with_yunet,
+    'ours, each whole': partial(ours, interval=1),
+    'ours, yunet': partial(ours, detector='yunet'),
+    'ours, yunet, each whole': partial(ours, detector='yunet', interval=1),
     'fer': fer,
     'public code': public_code,
     'bare detector': bare_detector,
@@ -179,7 +201,7 @@ def _run_networks(attributes: tuple[str, ...], threads: int) -> Answer:
         for faces in FACES
     }
 
-    def answer(faces: int) -> int:
+    def answer(faces: int, _: int) -> int:
         for session in sessions:
             session.run(None, {'faces': crops[faces]})
         return faces
@@ -198,29 +220,45 @@ def _limit_tensorflow(threads: int) -> None:
 
 
 def serve(options: argparse.Namespace) -> None:
-    """Be a way: for each number of faces on stdin, write seconds and faces answered."""
+    """Be a way: for each number of faces on stdin, write seconds a picture and faces answered."""
     # Libraries that print would print into the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), 'w', buffering=1)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     pictures = {
-        faces: np.asarray(cv2.imread(str(options.pictures / f'{faces}.png')), np.uint8)
+        faces: _swaying(np.asarray(cv2.imread(str(options.pictures / f'{faces}.png')), np.uint8))
         for faces in FACES
     }
     answer = WAYS[options.way](options, pictures)
     # After the libraries are loaded, which may set it themselves.
     cv2.setNumThreads(options.threads)
+    numbers = {faces: itertools.count() for faces in FACES}
     for _, faces in itertools.product(range(WARM_UP), FACES):
-        answer(faces)
+        answer(faces, next(numbers[faces]))
     print('ready', file=answers)
     for line in sys.stdin:
         faces = int(line)
-        answered = answer(faces)
-        seconds = []
+        for _ in range(INTERVAL):
+            answered = answer(faces, next(numbers[faces]))
+        start = time.perf_counter()
         for _ in range(CALLS):
-            start = time.perf_counter()
-            answer(faces)
-            seconds.append(time.perf_counter() - start)
-        print(float(np.median(seconds)), answered, file=answers)
+            answer(faces, next(numbers[faces]))
+        print((time.perf_counter() - start) / CALLS, answered, file=answers)
+
+
+def _swaying(picture: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """Give what a camera sees that moves around a place, once round."""
+    height, width = picture.shape[:2]
+    moves = [
+        np.array([[1, 0, SWAY * math.sin(phase)], [0, 1, SWAY * math.cos(phase)]])
+        for phase in np.arange(STEPS) * 2 * math.pi / STEPS
+    ]
+    return [
+        np.asarray(
+            cv2.warpAffine(picture, move, (width, height), borderMode=cv2.BORDER_REFLECT),
+            np.uint8,
+        )
+        for move in moves
+    ]
 
 
 class Contestant:
@@ -285,7 +323,10 @@ def interpreters(options: argparse.Namespace) -> dict[str, Path]:
     found = dict.fromkeys(WAYS, Path(sys.executable))
     found['fer'] = options.fer
     reasons = {
-        'ours, yunet': '' if options.yunet else 'name a model with --yunet',
+        **dict.fromkeys(
+            (way for way in WAYS if 'yunet' in way),
+            '' if options.yunet else 'name a model with --yunet',
+        ),
         'fer': '' if options.fer.exists() else f'there is no {options.fer}: make peers',
         'public code': ''
         if importlib.util.find_spec('tensorflow')
@@ -355,10 +396,13 @@ def _ratios(ways: Mapping[str, Mapping[int, Mapping[str, float]]]) -> dict[str, 
             for faces in FACES
         }
 
-    others = [way for way in ('ours, yunet', 'fer', 'public code') if way in ways]
+    our_ways = [way for way in ways if way.startswith('ours')]
+    others = [way for way in ('fer', 'public code') if way in ways]
     return {
-        **{f'{way} / ours': ratio(way, 'ours') for way in others},
-        'ours / (bare detector + bare networks)': ratio('ours', 'bare detector', 'bare networks'),
+        **{f'{way} / {our}': ratio(way, our) for way in others for our in our_ways},
+        'ours, each whole / (bare detector + bare networks)': ratio(
+            'ours, each whole', 'bare detector', 'bare networks'
+        ),
         'bare networks / one bare network': ratio('bare networks', 'one bare network'),
     }
 
@@ -368,11 +412,11 @@ def table(report: Mapping[str, Any]) -> str:
     rows = [
         f'{report["machine"]}, {report["threads"]} thread(s), {WIDTH}x{HEIGHT}, '
         f'{report["rounds"]} rounds',
-        f'{"":>40} ' + ' '.join(f'{f"{faces} face(s)":>12}   p95 answered' for faces in FACES),
+        f'{"":>52} ' + ' '.join(f'{f"{faces} face(s)":>12}   p95 answered' for faces in FACES),
     ]
     for way, figures in report['ways'].items():
         rows.append(
-            f'{way:>40} '
+            f'{way:>52} '
             + ' '.join(
                 f'{each["p50_ms"]:9.3f} ms {each["p95_ms"]:6.1f} {each["answered"]:7}'
                 for each in figures.values()
@@ -380,7 +424,7 @@ def table(report: Mapping[str, Any]) -> str:
         )
     for name, ratios in report['ratios'].items():
         rows.append(
-            f'{name:>40} ' + ' '.join(f'{each:9.2f} x {"":14}' for each in ratios.values())
+            f'{name:>52} ' + ' '.join(f'{each:9.2f} x {"":14}' for each in ratios.values())
         )
     return '\n'.join(rows)
 
