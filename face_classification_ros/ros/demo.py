@@ -30,7 +30,8 @@ from face_classification_ros.ros.camera import read_frames
 from face_classification_ros.ros.context import ros_running
 from face_classification_ros.ros.images import image_from_message
 from face_classification_ros.ros.messages import seconds
-from face_classification_ros.ros.node import LATCHED, NODE_NAME, RESULTS
+from face_classification_ros.ros.node import NODE_NAME
+from face_classification_ros.ros.outputs import LATCHED, RESULTS
 from face_classification_ros.sample import FPS
 from face_classification_ros.share import dds_profile, executable
 
