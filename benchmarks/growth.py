@@ -5,7 +5,7 @@ Fast DDS profile, best effort. Latency is the time from publishing a picture to 
 faces. Needs an environment where the package is installed, and scikit-image; nothing else should
 run meanwhile.
 
-    python benchmarks/growth.py --json growth.json
+    python benchmarks/growth.py --json growth.json --plot growth.png
     python benchmarks/growth.py --cameras 1 4 --rate 15 --faces 5
 """
 
@@ -175,6 +175,7 @@ def main() -> None:
     parser.add_argument('--rounds', type=int, default=2, help='of which medians are given (2)')
     parser.add_argument('--domain', type=int, default=78, help='ROS_DOMAIN_ID (78)')
     parser.add_argument('--json', type=Path, metavar='FILE')
+    parser.add_argument('--plot', type=Path, metavar='FILE', help='needs matplotlib')
     parser.add_argument('--count', type=int, help=argparse.SUPPRESS)
     parser.add_argument('--role', choices=ROLES, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -203,6 +204,30 @@ def main() -> None:
         )
     if options.json:
         options.json.write_text(json.dumps(records, indent=1))
+    if options.plot:
+        plot(records, options.plot)
+
+
+def plot(records: list[dict[str, Any]], path: Path) -> None:
+    """Draw processor time, latency and memory over the number of cameras."""
+    # Here alone, so that measuring does without it.
+    from matplotlib.figure import Figure
+
+    quantities = {
+        'latency_p50_ms': 'publish to faces, median, ms',
+        'processor_share': 'share of one core',
+        'memory_mb': 'memory, MB',
+    }
+    figure = Figure(figsize=(10, 3.5), dpi=150, layout='constrained')
+    for axes, (name, label) in zip(figure.subplots(1, 3), quantities.items(), strict=True):
+        for arrangement in ARRANGEMENTS:
+            chosen = [each for each in records if each['arrangement'] == arrangement]
+            cameras = [each['cameras'] for each in chosen]
+            axes.plot(cameras, [each[name] for each in chosen], 'o-', label=arrangement)
+        axes.set(xlabel='cameras', ylabel=label, xticks=cameras)
+        axes.set_ylim(bottom=0)
+    axes.legend()
+    figure.savefig(path)
 
 
 def _together(rounds: list[dict[str, Any]]) -> dict[str, Any]:

@@ -111,6 +111,12 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument('--output', type=Path, required=True, metavar='DIR', help='for the results')
     train.add_argument('--resume', action='store_true', help='go on after a stop')
     train.add_argument(
+        '--start',
+        type=Path,
+        metavar='RUN',
+        help='output folder of another run, whose weights this one begins with',
+    )
+    train.add_argument(
         '--workers',
         nargs='+',
         default=[],
@@ -503,7 +509,12 @@ def _train(arguments: argparse.Namespace) -> int:
     workers = Workers(tuple(arguments.workers), arguments.worker or 0)
     with workers.joined():
         model = train(
-            recipe, arguments.data, arguments.output, resume=arguments.resume, workers=workers
+            recipe,
+            arguments.data,
+            arguments.output,
+            resume=arguments.resume,
+            start=arguments.start,
+            workers=workers,
         )
     if workers.is_first:
         print(model)

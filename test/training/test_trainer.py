@@ -149,6 +149,29 @@ def test_a_blended_network_learns_each_attribute_from_its_own_pictures(
         assert report['accuracy'] > 0.9, attribute
 
 
+def test_a_run_starts_from_the_weights_of_another(tmp_path: Path, data: Path) -> None:
+    """What was learnt for 12 epochs is not forgotten in an epoch that hardly learns anything."""
+    first = start_training(tmp_path, [data], 12)
+    first.communicate()
+    assert first.returncode == 0
+    recipe = RECIPE.replace('learning_rate: 0.01', 'learning_rate: 0.00001')
+    (tmp_path / 'next').mkdir()
+    start = ('--start', str(tmp_path / 'run'))
+    process = start_training(tmp_path / 'next', [data], 1, *start, recipe=recipe)
+    output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    classifier = Classifier(output.splitlines()[-1])
+    report = evaluate_classifier(classifier, read_dataset('gender', data, 'val'), 'val')
+    assert report['accuracy'] > 0.9
+
+
+def test_a_start_without_a_run_is_refused(tmp_path: Path, data: Path) -> None:
+    """The line names the folder and what is missing in it."""
+    process = start_training(tmp_path, [data], 1, '--start', str(tmp_path))
+    assert f'{tmp_path} holds no checkpoint.keras of a run' in process.communicate()[1]
+    assert process.returncode == 2
+
+
 def test_mirrored_faces_have_the_same_answer(tmp_path: Path, data: Path) -> None:
     """With mirror_average, a face and its mirror image cannot be told differently."""
     process = start_training(tmp_path, [data], 1, recipe=RECIPE + 'mirror_average: true\n')
