@@ -124,6 +124,7 @@ class Face:
         first_seen: stamp in seconds of the first picture of its track.
         gender: woman or man.
         emotion: one of the seven of FER-2013.
+        position: x, y and z in metres in the camera's optical frame, None where it is not known.
     """
 
     detection: Detection
@@ -131,6 +132,7 @@ class Face:
     first_seen: float
     gender: Estimate | None
     emotion: Estimate | None
+    position: tuple[float, float, float] | None = None
 
 
 def largest_first(faces: Sequence[Face]) -> list[Face]:

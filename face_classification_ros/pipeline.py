@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.classification.cropping import crop_faces
 from face_classification_ros.detection import create_detector, Detector
+from face_classification_ros.detection.regions import RegionDetector
 from face_classification_ros.face import Detection, Estimate, Face, Image, largest_first
 from face_classification_ros.tracking.tracker import Track, Tracker
 
@@ -54,14 +55,23 @@ class FacePipeline:
                     detection,
                     track.id if track else '',
                     track.first_seen if track else stamp,
-                    *(
-                        self._estimate(attribute, probabilities, index, track)
-                        for attribute in ('gender', 'emotion')
-                    ),
+                    self._estimate('gender', probabilities, index, track),
+                    self._estimate('emotion', probabilities, index, track),
                 )
                 for index, (detection, track) in enumerate(zip(detections, tracks, strict=True))
             ]
         )
+
+    def process_still(self, image: Image, stamp: float = 0.0) -> list[Face]:
+        """Find and classify all faces of a picture that follows no other.
+
+        Nothing is remembered of it, and it does not touch tracks. Arguments and result are those
+        of `process`; track ids are empty.
+        """
+        detector = self.detector
+        if isinstance(detector, RegionDetector):
+            detector = detector.whole
+        return replace(self, detector=detector, tracker=None).process(image, stamp)
 
     def _classify(
         self, image: Image, detections: list[Detection]

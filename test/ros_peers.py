@@ -23,6 +23,7 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.task import Future
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMessage
 import skimage.data
@@ -215,13 +216,17 @@ class Peer:
         It does where the server gets the request before it knows of the client's reader, which
         happens on a busy machine. The client is kept, so that it does so the first time only.
         """
+        future = self.start_call(kind, name, request)
+        self.happens(future.done, RESPONSE_TIMEOUT)
+        return future.result()
+
+    def start_call(self, kind: type, name: str, request: Any) -> Future:
+        """Call a service and give the future of its response, which may get lost."""
         if name not in self._clients:
             self._clients[name] = self.node.create_client(kind, name)
         client = self._clients[name]
         self.wait_for(client.service_is_ready, f'the service {name}')
-        future = client.call_async(request)
-        self.happens(future.done, RESPONSE_TIMEOUT)
-        return future.result()
+        return client.call_async(request)
 
     def set_parameter(self, name: str, value: bool | int | float | str) -> SetParametersResult:
         """Set a parameter of the node as `ros2 param set` does."""

@@ -45,6 +45,9 @@ class RegionDetector:
     - in the same picture where a known face is not found again, or two have become one,
     - where the scene or the size of the picture changes,
     - where so many faces are known that their surroundings cost as much.
+
+    Attributes:
+        whole: searches each picture as a whole, and remembers nothing.
     """
 
     def __init__(self, detector: ScalingDetector, interval: int) -> None:
@@ -54,7 +57,7 @@ class RegionDetector:
             detector: searches whole pictures, and regions of them.
             interval: of the pictures, in which the whole one is searched at least, 2 or more.
         """
-        self._detector = detector
+        self.whole = detector
         self._interval = interval
         self._known: list[Detection] = []
         self._pictures_left = 0
@@ -67,7 +70,7 @@ class RegionDetector:
         is_due = self._is_other_scene(image) or self._pictures_left == 0
         found = None if is_due else self._find_known(image)
         if found is None:
-            found = self._detector.detect(image)
+            found = self.whole.detect(image)
             self._pictures_left = self._interval
         self._pictures_left -= 1
         self._known = found
@@ -86,18 +89,17 @@ class RegionDetector:
         """Find all known faces near where they were; None where that fails or does not pay."""
         height, width = image.shape[:2]
         # Never finer than the whole picture: a detector's boxes vary with the scale.
-        scale = self._detector.scale_for(image)
+        scale = self.whole.scale_for(image)
         regions = [_surroundings(face.box, width, height, scale) for face in self._known]
         scales = [min(scale, REGION_SIDE / max(w, h)) for _, _, w, h in regions]
         costs = [
-            self._detector.cost(w, h, each)
-            for (_, _, w, h), each in zip(regions, scales, strict=True)
+            self.whole.cost(w, h, each) for (_, _, w, h), each in zip(regions, scales, strict=True)
         ]
-        if sum(costs) >= self._detector.cost(width, height, scale):
+        if sum(costs) >= self.whole.cost(width, height, scale):
             return None
         found: list[Detection] = []
         for known, (x, y, w, h), each in zip(self._known, regions, scales, strict=True):
-            around = self._detector.detect_at(image[y : y + h, x : x + w], each)
+            around = self.whole.detect_at(image[y : y + h, x : x + w], each)
             near = [
                 face for found_face in around if _may_be(face := found_face.moved(x, y), known)
             ]

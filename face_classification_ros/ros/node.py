@@ -18,16 +18,20 @@ from rclpy.parameter import Parameter
 from std_msgs.msg import Header
 
 from face_classification_ros.detection import create_detector
-from face_classification_ros.face import Image
+from face_classification_ros.face import Face, Image
+from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.pipeline import FacePipeline, load_classifiers
-from face_classification_ros.ros.answers import Answer
+from face_classification_ros.ros.answers import Answer, Answers
 from face_classification_ros.ros.context import ros_running
 from face_classification_ros.ros.counts import PictureCounts
 from face_classification_ros.ros.messages import faces_message, seconds
+from face_classification_ros.ros.observe import ObserveServer
 from face_classification_ros.ros.outputs import Outputs
 from face_classification_ros.ros.parameters import complaint_about, descriptor_of, Parameters
 from face_classification_ros.ros.picture_input import PictureInput
+from face_classification_ros.ros.services import QuestionServices, SwitchServices
 from face_classification_ros.share import model_path
+from face_classification_ros.tracking.people import PeopleCounter
 from face_classification_ros.tracking.tracker import Tracker
 
 NODE_NAME = 'face_classification'
@@ -72,8 +76,26 @@ class FaceClassificationNode(Node):
         self._pipeline: FacePipeline | None = None
         self._candidate: FacePipeline | None = None
         self._outputs: Outputs | None = None
+        self._state = 'unconfigured'
+        self._is_enabled = True
         self._counts = PictureCounts()
         self._input = PictureInput(self, self._counts, self._process)
+        self._people = PeopleCounter()
+        self._answers = Answers(self)
+        self._observe = ObserveServer(
+            self,
+            why_not_looking=self._why_not_looking,
+            track_timeout=lambda: self._tracker.timeout,
+        )
+        QuestionServices(
+            self,
+            self._answers,
+            self._people,
+            classify=self._classify_still,
+            why_not_looking=self._why_not_looking,
+            why_not_loaded=self._why_not_loaded,
+        )
+        SwitchServices(self, enable=self._enable, reset=self._reset_tracks)
         self._refuse_impossible_transitions()
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._apply_parameters)
@@ -90,34 +112,58 @@ class FaceClassificationNode(Node):
             self.get_logger().error(f'cannot start: {error}')
             return TransitionCallbackReturn.FAILURE
         self._outputs = Outputs(self)
+        self._state = 'inactive'
         return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Subscribe to the camera."""
+        """Subscribe to the camera, unless the work on pictures is switched off."""
         result = super().on_activate(state)
         assert self._pipeline is not None and self._outputs is not None
-        self._input.subscribe(self._settings)
+        self._state = 'active'
+        if self._is_enabled:
+            self._input.subscribe(self._settings)
+        else:
+            self.get_logger().warning(self._why_not_looking())
         self._outputs.publish_labels(self._pipeline, self._settings)
         self._outputs.log_topics()
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Leave the camera and the processor to others."""
-        self._input.unsubscribe()
+        self._state = 'inactive'
+        self._stop_looking()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free the memory of detector and models."""
+        """Free the memory of detector and models, and forget who was seen."""
+        self._state = 'unconfigured'
         assert self._outputs is not None
         self._outputs.destroy()
         self._outputs = self._pipeline = self._candidate = None
-        self._tracker.reset()
+        self._is_enabled = True
+        self._reset_tracks()
         return TransitionCallbackReturn.SUCCESS
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop working; what is left goes with the process."""
-        self._input.unsubscribe()
+        self._state = 'finalized'
+        self._stop_looking()
         return TransitionCallbackReturn.SUCCESS
+
+    def _why_not_loaded(self) -> str:
+        return '' if self._state in ('inactive', 'active') else f'the node is {self._state}'
+
+    def _why_not_looking(self) -> str:
+        if self._state != 'active':
+            return f'the node is {self._state}'
+        service = f'{self.get_fully_qualified_name()}/enable'
+        return '' if self._is_enabled else f'the node is disabled; {service} switches it on'
+
+    def _stop_looking(self) -> None:
+        """Take no more pictures, and tell who waits for one."""
+        self._input.unsubscribe()
+        self._answers.refuse(self._why_not_looking())
+        self._observe.stop(self._why_not_looking())
 
     def _refuse_impossible_transitions(self) -> None:
         """Answer who asks for a transition that the present state does not have.
@@ -180,7 +226,7 @@ class FaceClassificationNode(Node):
         self._pipeline.smoothing_time = self._settings.smoothing_time
         self._tracker.timeout = self._settings.track_timeout
         self._input.apply(self._settings)
-        if self._input.subscribed:
+        if self._state == 'active':
             self._outputs.publish_labels(self._pipeline, self._settings)
 
     def _make_pipeline(self, parameters: Parameters) -> FacePipeline:
@@ -216,12 +262,51 @@ class FaceClassificationNode(Node):
         """Answer a picture with its faces; `arrival` is when it came, by `time.perf_counter`."""
         assert self._pipeline is not None and self._outputs is not None
         stamp = seconds(header.stamp)
+        resets = self._tracker.resets
         faces = self._pipeline.process(image, stamp)
+        if self._tracker.resets > resets:
+            reason = f'time was set back to {stamp:.3f} s, so tracks start anew'
+            self.get_logger().warning(reason)
+            self._forget_people(reason)
+        answer = self._answer(image, faces, header, arrival)
+        self._outputs.publish(image, answer, self._pipeline, self._settings)
+        self._counts.note_answer(len(faces), answer.message.processing_time, self._age(stamp))
+        self._people.add(faces, stamp)
+        self._answers.give(answer)
+        self._observe.add(answer)
+
+    def _classify_still(self, image: Image, header: Header) -> FaceAttributesArray:
+        assert self._pipeline is not None
+        arrival = time.perf_counter()
+        faces = self._pipeline.process_still(image, seconds(header.stamp))
+        return self._answer(image, faces, header, arrival).message
+
+    def _answer(self, image: Image, faces: list[Face], header: Header, arrival: float) -> Answer:
         height, width = image.shape[:2]
-        processing_time = time.perf_counter() - arrival
-        answer = Answer(image, faces, faces_message(faces, header, width, height, processing_time))
-        self._outputs.publish(answer, self._pipeline, self._settings)
-        self._counts.note_answer(len(faces), processing_time, self._age(stamp))
+        duration = time.perf_counter() - arrival
+        return Answer(faces, faces_message(faces, header, width, height, duration))
+
+    def _enable(self, on: bool) -> str:
+        """Switch the work on pictures on or off, and say what the state is then."""
+        if on != self._is_enabled:
+            self._is_enabled = on
+            if self._state == 'active' and on:
+                self._input.subscribe(self._settings)
+            elif self._state == 'active':
+                self._stop_looking()
+                self.get_logger().info(self._why_not_looking())
+        state = 'enabled' if on else 'disabled'
+        return state if self._state == 'active' else f'{state}, but the node is {self._state}'
+
+    def _reset_tracks(self) -> str:
+        """Follow everybody as if never seen before, and say so."""
+        self._tracker.reset()
+        self._forget_people('tracks were reset')
+        return 'tracks start anew; no id is given twice'
+
+    def _forget_people(self, reason: str) -> None:
+        self._people.forget()
+        self._observe.stop(reason)
 
     def _age(self, stamp: float) -> float:
         """Give the seconds that have passed since a stamp, by the node's clock."""

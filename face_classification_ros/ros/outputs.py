@@ -10,6 +10,7 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from face_classification_ros.drawing import draw_faces
+from face_classification_ros.face import Image
 from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.pipeline import FacePipeline
 from face_classification_ros.ros.answers import Answer
@@ -85,24 +86,26 @@ class Outputs:
             label_info_message(labels, header, parameters.detection_threshold)
         )
 
-    def publish(self, answer: Answer, pipeline: FacePipeline, parameters: Parameters) -> None:
+    def publish(
+        self, image: Image, answer: Answer, pipeline: FacePipeline, parameters: Parameters
+    ) -> None:
         """Tell of the faces of a picture, in all ways that somebody listens to."""
         self._faces.publish(answer.message)
         if self._detections.get_subscription_count():
             self._detections.publish(detections_message(answer.faces, answer.header))
         if parameters.publish_annotated:
-            self._publish_annotated(answer, parameters)
+            self._publish_annotated(image, answer, parameters)
         if self._explanation.get_subscription_count() and not parameters.blur_faces:
-            panel = self._explanations.panel(answer.image, answer.faces, pipeline, parameters)
+            panel = self._explanations.panel(image, answer.faces, pipeline, parameters)
             if panel is not None:
                 self._explanation.publish(image_to_message(panel, answer.header))
 
-    def _publish_annotated(self, answer: Answer, parameters: Parameters) -> None:
+    def _publish_annotated(self, image: Image, answer: Answer, parameters: Parameters) -> None:
         raw = self._annotated.get_subscription_count() > 0
         compressed = self._annotated_compressed.get_subscription_count() > 0
         if not (raw or compressed):
             return
-        annotated = draw_faces(answer.image, answer.faces, blur=parameters.blur_faces)
+        annotated = draw_faces(image, answer.faces, blur=parameters.blur_faces)
         if raw:
             self._annotated.publish(image_to_message(annotated, answer.header))
         if compressed:

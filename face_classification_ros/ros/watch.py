@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import (
     QoSMessageLostInfo,
     QoSRequestedIncompatibleQoSInfo,
@@ -14,6 +13,7 @@ from rclpy.node import Node
 from rclpy.subscription import Subscription
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
+from face_classification_ros.ros.answers import STEADY
 from face_classification_ros.ros.counts import PictureCounts
 from face_classification_ros.ros.parameters import Parameters
 from face_classification_ros.share import dds_profile
@@ -43,9 +43,7 @@ class CameraWatch:
         # Of the steady clock: with `use_sim_time` and a recording that is not played, ROS's clock
         # stands still. It runs in every state, as rclpy now and then sleeps through a SIGTERM
         # while nothing happens.
-        self._timer = node.create_timer(
-            1.0, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME)
-        )
+        self._timer = node.create_timer(1.0, self._report, clock=STEADY)
 
     @property
     def events(self) -> SubscriptionEventCallbacks:

@@ -69,12 +69,19 @@ class _Average:
 
 
 class Tracker:
-    """Gives each face the id that it had in the pictures before."""
+    """Gives each face the id that it had in the pictures before.
+
+    Attributes:
+        timeout: seconds after which a face that was not seen again is forgotten.
+        resets: how often all tracks started anew, by a call or because time was set back.
+    """
 
     def __init__(self, timeout: float) -> None:
         """Make a tracker that forgets a face not seen for `timeout` seconds."""
         self.timeout = timeout
+        self.resets = 0
         self._tracks: list[Track] = []
+        self._newest = float('-inf')
         self._given = 0
 
     def update(self, detections: Sequence[Detection], stamp: float) -> list[Track]:
@@ -88,8 +95,9 @@ class Tracker:
             detections: faces of one picture.
             stamp: time of the picture in seconds.
         """
-        if any(stamp < track.last_seen for track in self._tracks):
-            self._tracks = []
+        if stamp < self._newest:
+            self.reset()
+        self._newest = stamp
         self._tracks = [t for t in self._tracks if stamp - t.last_seen <= self.timeout]
 
         pairs = sorted(
@@ -121,7 +129,9 @@ class Tracker:
 
     def reset(self) -> None:
         """Forget all faces; ids go on."""
+        self.resets += 1
         self._tracks = []
+        self._newest = float('-inf')
 
 
 def _distance(one: Box, other: Box) -> float | None:

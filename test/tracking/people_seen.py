@@ -1,0 +1,26 @@
+"""Faces with known answers, for tests of what is told of people."""
+
+import numpy as np
+
+from face_classification_ros.face import Box, Detection, Estimate, Face
+
+GENDERS = ('woman', 'man')
+
+
+def gender(woman: float, threshold: float = 0.7) -> Estimate:
+    """Make an estimate by the probability of a woman."""
+    probabilities = np.array([woman, 1 - woman], np.float32)
+    return Estimate(GENDERS, probabilities, probabilities, 1, threshold)
+
+
+def face(
+    track_id: str,
+    woman: float | None = 0.9,
+    *,
+    size: float = 50.0,
+    position: tuple[float, float, float] | None = None,
+) -> Face:
+    """Make a face; `woman` None is a gender that is switched off."""
+    estimate = None if woman is None else gender(woman)
+    detection = Detection(Box(10.0, 10.0, size, size), 0.9)
+    return Face(detection, track_id, 1.0, estimate, None, position)
