@@ -278,6 +278,11 @@ class Camera:
         """Offer no pictures any more."""
         self._peer.node.destroy_publisher(self._publisher)
 
+    @property
+    def next_stamp(self) -> float:
+        """Stamp in seconds of the next picture."""
+        return self._next_stamp / 1e9
+
     def matches(self) -> int:
         """Give the number of subscribers that this camera found."""
         return int(self._publisher.get_subscription_count())
