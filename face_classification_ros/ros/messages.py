@@ -1,4 +1,4 @@
-"""Faces as messages."""
+"""Faces as messages, and back."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point32
+import numpy as np
 from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
 from vision_msgs.msg import (
@@ -17,7 +18,7 @@ from vision_msgs.msg import (
     VisionClass,
 )
 
-from face_classification_ros.face import Box, Estimate, Face
+from face_classification_ros.face import Box, Detection, Estimate, Face, UNKNOWN
 from face_classification_ros.msg import AttributeEstimate, FaceAttributes, FaceAttributesArray
 
 FACE_CLASS = 'face'
@@ -53,6 +54,27 @@ def faces_message(
         image_height=height,
         faces=[_face_message(face, width, height) for face in faces],
         processing_time=processing_time,
+    )
+
+
+def face_from_message(message: FaceAttributes) -> Face:
+    """Give a face as it was before it became a message, but for what a message cuts off.
+
+    Its box is clipped to the picture, in whole pixels. The threshold of an estimate is one that
+    gives its label: 1 where that is "unknown", else 0.
+    """
+    roi = message.roi
+    detection = Detection(
+        Box(roi.x_offset, roi.y_offset, roi.width, roi.height),
+        message.detection_confidence,
+        tuple((landmark.x, landmark.y) for landmark in message.landmarks),
+    )
+    return Face(
+        detection,
+        message.track_id,
+        seconds(message.first_seen),
+        _estimate_from_message(message.gender),
+        _estimate_from_message(message.emotion),
     )
 
 
@@ -135,4 +157,16 @@ def _estimate_message(estimate: Estimate | None) -> AttributeEstimate:
         probabilities=estimate.probabilities,
         frame_probabilities=estimate.frame_probabilities,
         observations=estimate.observations,
+    )
+
+
+def _estimate_from_message(message: AttributeEstimate) -> Estimate | None:
+    if not message.labels:
+        return None
+    return Estimate(
+        tuple(message.labels),
+        np.array(message.probabilities, np.float32),
+        np.array(message.frame_probabilities, np.float32),
+        message.observations,
+        threshold=1.0 if message.label == UNKNOWN else 0.0,
     )
