@@ -17,9 +17,12 @@ SHARE = get_package_share_path('face_classification_ros')
 
 def generate_launch_description() -> LaunchDescription:
     """Describe the robot's own defaults, and the node."""
+    # Topics are relative to the namespace.
     defaults = {
-        'image': ('/cam3d/rgb/image_raw', 'topic of the pictures'),
-        'namespace': ('cam3d', 'namespace of the node and its topics'),
+        'image': ('rgb/image_raw', 'topic of the pictures'),
+        'depth': ('depth_registered/image_raw', 'topic of the depth pictures'),
+        'camera_info': ('rgb/camera_info', 'topic of the calibration of the pictures'),
+        'namespace': ('cam3d', 'namespace of the camera, the node and its topics'),
         'params_file': (str(SHARE / 'config' / 'care_o_bot_3.yaml'), 'parameter file of the node'),
     }
     return LaunchDescription(

@@ -1,35 +1,52 @@
 """Start a node on each camera of a Care-O-bot 4 that looks at people, in the camera's namespace.
 
 Faces of the head camera are on /head_cam/face_classification/faces, those of the sensor ring on
-/sensorring_cam3d/face_classification/faces. Takes the arguments of face_classification.launch.py
-that are not of one camera, too: image_transport, publish_annotated and fastdds_profile.
+/sensorring_cam3d/face_classification/faces, with positions. Takes the arguments of
+face_classification.launch.py that are not of one camera, too: image_transport, publish_annotated,
+autostart, respawn and fastdds_profile.
+
+The ring can turn over, then pictures stand on their head: say so at the start, or while it runs by
+`ros2 param set /sensorring_cam3d/face_classification rotation 180`.
 
 Example:
-    ros2 launch face_classification_ros care_o_bot_4.launch.py sensorring_cam3d:=false
+    ros2 launch face_classification_ros care_o_bot_4.launch.py sensorring_cam3d_rotation:=180
 """
 
 from ament_index_python.packages import get_package_share_path
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription
 from launch.conditions import IfCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 
 SHARE = get_package_share_path('face_classification_ros')
 
-# Camera -> whether the node runs on it by default, topic of its pictures. The rings with three
-# cameras call two of them _front and _back.
+# Topics, relative to the camera's namespace. The head camera has no depth.
+HEAD = {'image': 'image_raw', 'depth': 'depth', 'camera_info': 'camera_info'}
 SENSORRING = {
-    'sensorring_cam3d': ('true', '/sensorring_cam3d/rgb/image_raw'),
-    'sensorring_cam3d_front': ('false', '/sensorring_cam3d_front/rgb/image_raw'),
-    'sensorring_cam3d_back': ('false', '/sensorring_cam3d_back/rgb/image_raw'),
+    'image': 'rgb/image_raw',
+    'depth': 'aligned_depth_to_color/image_raw',
+    'camera_info': 'rgb/camera_info',
 }
-CAMERAS = {'head_cam': ('true', '/head_cam/image_raw'), **SENSORRING}
+
+# Camera -> its kind, whether the node runs on it by default, its topics. The rings with three
+# cameras call two of them _front and _back.
+CAMERAS = {
+    'head_cam': ('head_cam', 'true', HEAD),
+    'sensorring_cam3d': ('sensorring', 'true', SENSORRING),
+    'sensorring_cam3d_front': ('sensorring', 'false', SENSORRING),
+    'sensorring_cam3d_back': ('sensorring', 'false', SENSORRING),
+}
+WHAT = {
+    'image': 'topic of the pictures',
+    'depth': 'topic of the depth pictures',
+    'camera_info': 'topic of the calibration',
+}
 
 
 def arguments_of(camera: str) -> list[DeclareLaunchArgument]:
     """Give the arguments that a camera has."""
-    running, image = CAMERAS[camera]
+    _, running, topics = CAMERAS[camera]
     return [
         DeclareLaunchArgument(
             camera,
@@ -37,24 +54,44 @@ def arguments_of(camera: str) -> list[DeclareLaunchArgument]:
             choices=['true', 'false'],
             description=f'whether a node runs on {camera}',
         ),
+        *(
+            DeclareLaunchArgument(
+                f'{camera}_{name}',
+                default_value=topic,
+                description=f'{WHAT[name]} of {camera}; relative to /{camera} unless it starts '
+                'with a slash',
+            )
+            for name, topic in topics.items()
+        ),
         DeclareLaunchArgument(
-            f'{camera}_image',
-            default_value=image,
-            description=f'topic of the pictures of {camera}',
+            f'{camera}_rotation',
+            default_value='',
+            choices=['', '0', '90', '180', '270'],
+            description=f'degrees by which the pictures of {camera} are turned clockwise before '
+            'faces are searched; "" leaves it to the parameter file',
         ),
     ]
 
 
-def node_of(camera: str) -> IncludeLaunchDescription:
+def node_of(camera: str) -> GroupAction:
     """Start a node on a camera, if it is wanted."""
-    kind = 'sensorring' if camera in SENSORRING else 'head_cam'
-    return IncludeLaunchDescription(
-        PythonLaunchDescriptionSource(str(SHARE / 'launch' / 'face_classification.launch.py')),
-        launch_arguments={
-            'image': LaunchConfiguration(f'{camera}_image'),
-            'namespace': camera,
-            'params_file': LaunchConfiguration(f'{kind}_params_file'),
-        }.items(),
+    kind, _, topics = CAMERAS[camera]
+    return GroupAction(
+        [
+            IncludeLaunchDescription(
+                PythonLaunchDescriptionSource(
+                    str(SHARE / 'launch' / 'face_classification.launch.py')
+                ),
+                launch_arguments={
+                    'namespace': camera,
+                    'params_file': LaunchConfiguration(f'{kind}_params_file'),
+                    **{
+                        name: LaunchConfiguration(f'{camera}_{name}')
+                        for name in (*topics, 'rotation')
+                    },
+                }.items(),
+            )
+        ],
         condition=IfCondition(LaunchConfiguration(camera)),
     )
 

@@ -1,4 +1,7 @@
-"""Start the node on one camera.
+"""Start the node on one camera, and again should it crash.
+
+The node configures and activates itself, the first time and after a crash, so that nothing but it
+has to be alive for that. Where a lifecycle manager does so, switch it off by `autostart:=false`.
 
 Example:
     ros2 launch face_classification_ros face_classification.launch.py image:=/camera/image_raw
@@ -23,7 +26,18 @@ CONFIG = get_package_share_path(PACKAGE) / 'config'
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 
 # Arguments that stand above the parameter file, with their types.
-PARAMETERS = {'image_transport': str, 'publish_annotated': bool}
+PARAMETERS = {
+    'image_transport': str,
+    'rotation': int,
+    'publish_annotated': bool,
+    'autostart': bool,
+}
+
+# Topics that are remapped.
+TOPICS = ('image', 'depth', 'camera_info')
+
+# Seconds after which a node that ended is started again.
+RESPAWN_DELAY = 2.0
 
 
 def make_node(context: LaunchContext) -> list[Node]:
@@ -40,8 +54,10 @@ def make_node(context: LaunchContext) -> list[Node]:
             executable='face_classification_node',
             namespace=LaunchConfiguration('namespace'),
             parameters=[LaunchConfiguration('params_file'), given],
-            remappings=[('image', LaunchConfiguration('image'))],
+            remappings=[(topic, LaunchConfiguration(topic)) for topic in TOPICS],
             output='screen',
+            respawn=LaunchConfiguration('respawn'),
+            respawn_delay=RESPAWN_DELAY,
         )
     ]
 
@@ -62,6 +78,23 @@ def generate_launch_description() -> LaunchDescription:
                 default_value='image',
                 description='topic of the pictures, without the suffix of a transport; relative '
                 'to the namespace unless it starts with a slash',
+            ),
+            DeclareLaunchArgument(
+                'depth',
+                default_value='depth',
+                description='topic of depth pictures, aligned to the pictures, for positions',
+            ),
+            DeclareLaunchArgument(
+                'camera_info',
+                default_value='camera_info',
+                description='topic of the calibration of the pictures, for positions',
+            ),
+            DeclareLaunchArgument(
+                'rotation',
+                default_value='',
+                choices=['', '0', '90', '180', '270'],
+                description='degrees by which the pictures are turned clockwise before faces are '
+                'searched; "" leaves it to the parameter file',
             ),
             DeclareLaunchArgument(
                 'image_transport',
@@ -85,6 +118,19 @@ def generate_launch_description() -> LaunchDescription:
                 choices=['', 'true', 'false'],
                 description='whether the annotated picture is offered; "" leaves it to the '
                 'parameter file',
+            ),
+            DeclareLaunchArgument(
+                'autostart',
+                default_value='',
+                choices=['', 'true', 'false'],
+                description='whether the node configures and activates itself; false waits for a '
+                'lifecycle manager, "" leaves it to the parameter file',
+            ),
+            DeclareLaunchArgument(
+                'respawn',
+                default_value='true',
+                choices=['true', 'false'],
+                description='whether a node that ended is started again',
             ),
             DeclareLaunchArgument(
                 'fastdds_profile',

@@ -30,6 +30,13 @@ ROOT = Path(__file__).resolve().parents[2]
 NODE = '/**/face_classification'
 PARAMETER_FILES = sorted(path.name for path in (ROOT / 'config').glob('*.yaml'))
 LAUNCH_FILES = sorted(path.name for path in (ROOT / 'launch').glob('*.launch.py'))
+SHARED_ARGUMENTS = {
+    'image_transport',
+    'publish_annotated',
+    'autostart',
+    'respawn',
+    'fastdds_profile',
+}
 PROFILE = 'fastdds_large_pictures.xml'
 SEGMENT = 32 * 2**20
 """Bytes of shared memory that a process takes by the profile, without what lies around them."""
@@ -87,10 +94,14 @@ class Launched:
             assert time.monotonic() < end, f'it never said {what!r}:\n{self.log}'
             time.sleep(0.05)
 
+    def wait(self) -> int:
+        """Wait until it ends, and give the exit code."""
+        return self._process.wait(TIMEOUT)
+
     def stop(self) -> int:
         """Interrupt it and its nodes, and give the exit code."""
         self._process.send_signal(signal.SIGINT)
-        return self._process.wait(TIMEOUT)
+        return self.wait()
 
 
 StartLaunch = Callable[..., Launched]
@@ -130,7 +141,10 @@ def launch_file(
     codes = [each.stop() for each in running]
     logs = '\n'.join(each.log for each in running)
     assert not any(codes), f'exit codes {codes}:\n{logs}'
-    assert logs.count('process has finished cleanly') == logs.count('process started'), logs
+    # Those that a test has killed may end as they like.
+    killed = logs.count(f'exit code -{signal.SIGKILL:d}')
+    ended = logs.count('process has finished cleanly') + killed
+    assert ended == logs.count('process started'), logs
 
 
 def parameters_in(name: str) -> dict[str, Any]:
@@ -297,9 +311,9 @@ def test_every_argument_has_description_and_default(file: str) -> None:
     description = sources.get_launch_description_from_python_launch_file(path)
     arguments = description.get_launch_arguments()
     names = {argument.name for argument in arguments}
-    assert {'image_transport', 'publish_annotated', 'fastdds_profile'} <= names
+    assert names >= SHARED_ARGUMENTS
     for argument in arguments:
-        assert argument.default_value is not None, argument.name
+        assert argument.default_value is not None or argument.name == 'cameras', argument.name
         assert argument.description != 'no description given', argument.name
 
 
@@ -393,3 +407,93 @@ def test_care_o_bot_4_has_a_node_for_each_camera(launch_file: StartLaunch, peer:
         values = parameters_in(file)
         assert parameters_of_node(peer, f'/{camera}/face_classification', list(values)) == values
     assert len(launched.wait_for('process started with pid')) == 2
+
+
+def test_node_that_crashed_comes_back_active(launch_file: StartLaunch, peer: Peer) -> None:
+    """After SIGKILL it is started again and looks again, with what the launch file gave it."""
+    launched = launch_file(
+        'face_classification.launch.py', 'image:=/camera/image_raw', 'namespace:=robot'
+    )
+    (pid,) = launched.wait_for(r'process started with pid \[(\d+)\]')
+    launched.wait_for('faces on /robot/face_classification/faces')
+    os.kill(int(pid), signal.SIGKILL)
+    launched.wait_for('faces on /robot/face_classification/faces', 2)
+    assert launched.wait_for('pictures from (/camera/image_raw) ', 2)
+    assert set(launched.wait_for(r'process started with pid \[(\d+)\]', 2)) > {pid}
+    state = peer.call(GetState, '/robot/face_classification/get_state', GetState.Request())
+    assert state.current_state.label == 'active'
+
+
+def test_node_waits_for_a_lifecycle_manager(launch_file: StartLaunch, peer: Peer) -> None:
+    """With `autostart:=false` it is there and does nothing until it is told to."""
+    launch_file('face_classification.launch.py', 'autostart:=false')
+    state = peer.call(GetState, '/face_classification/get_state', GetState.Request())
+    assert state.current_state.label == 'unconfigured'
+
+
+def test_each_camera_has_a_node_in_its_namespace(launch_file: StartLaunch, peer: Peer) -> None:
+    """Names and one topic are enough; a topic that is relative is each camera's own."""
+    launched = launch_file(
+        'cameras.launch.py',
+        'cameras:=front, back',
+        'image:=color/image_raw',
+        'namespace:=robot',
+        'publish_annotated:=false',
+    )
+    assert set(launched.wait_for(r'pictures from (\S+) ', 2)) == {
+        '/robot/front/color/image_raw',
+        '/robot/back/color/image_raw',
+    }
+    for camera in ('front', 'back'):
+        launched.wait_for(f'faces on /robot/{camera}/face_classification/faces')
+        node = f'/robot/{camera}/face_classification'
+        assert parameters_of_node(peer, node, ['publish_annotated']) == {
+            'publish_annotated': False
+        }
+
+
+def test_cameras_that_differ_come_from_a_file(
+    launch_file: StartLaunch, peer: Peer, tmp_path: Path
+) -> None:
+    """What one camera is given, its neighbours do not get."""
+    parameters = tmp_path / 'slow.yaml'
+    parameters.write_text(yaml.safe_dump({NODE: {'ros__parameters': {'max_rate': 2.0}}}))
+    file = tmp_path / 'cameras.yaml'
+    file.write_text(
+        f'front:\n  image: /elsewhere/image_raw\n  params_file: {parameters}\n'
+        '  publish_annotated: false\nback:\n'
+    )
+    launched = launch_file('cameras.launch.py', f'cameras:={file}')
+    assert set(launched.wait_for(r'pictures from (\S+) ', 2)) == {
+        '/elsewhere/image_raw',
+        '/back/image',
+    }
+    for camera, values in (
+        ('front', {'max_rate': 2.0, 'publish_annotated': False}),
+        ('back', {'max_rate': 0.0, 'publish_annotated': True}),
+    ):
+        launched.wait_for(f'faces on /{camera}/face_classification/faces')
+        node = f'/{camera}/face_classification'
+        assert parameters_of_node(peer, node, list(values)) == values
+
+
+@pytest.mark.parametrize(
+    'content, complaint',
+    [
+        ('- front', 'expected names of cameras, each with its arguments'),
+        ('front: /front/image_raw', "front has '/front/image_raw', expected arguments"),
+        ('front:\n  images: x', 'front has images, expected some of autostart, camera_info'),
+    ],
+)
+def test_file_of_cameras_that_is_wrong_starts_nothing(
+    content: str, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, domain: int
+) -> None:
+    """One line says which camera and what is wrong with it."""
+    require_launch()
+    monkeypatch.setenv('ROS_DOMAIN_ID', str(domain))
+    file = tmp_path / 'cameras.yaml'
+    file.write_text(content)
+    launched = Launched(tmp_path / 'launch.log', 'cameras.launch.py', (f'cameras:={file}',))
+    assert launched.wait() == 1
+    assert f'{file}: {complaint}' in launched.log
+    assert 'process started' not in launched.log
