@@ -121,6 +121,17 @@ class NodeProcess:
         """Whether the process has not ended yet."""
         return self._process.poll() is None
 
+    @property
+    def processor_time(self) -> float:
+        """Seconds that the process had a processor so far."""
+        fields = Path(f'/proc/{self._process.pid}/stat').read_text().rpartition(')')[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+    @property
+    def threads(self) -> int:
+        """Number of threads of the process."""
+        return len(list(Path(f'/proc/{self._process.pid}/task').iterdir()))
+
     def wait_for_log(self, text: str, timeout: float = TIMEOUT) -> str:
         """Wait for a line that contains `text`, and give it."""
         end = time.monotonic() + timeout

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import fields, replace
+from functools import wraps
 import sys
 import time
 
@@ -48,6 +50,24 @@ LOADED_BY = {
     'threads',
 }
 """Parameters whose change loads detector and models anew."""
+
+
+Transition = Callable[['FaceClassificationNode', LifecycleState], TransitionCallbackReturn]
+
+
+def _telling(transition: Transition) -> Transition:
+    """Log the error in which a transition ends: rclpy handles it and says nothing."""
+
+    @wraps(transition)
+    def tell(node: FaceClassificationNode, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return transition(node, state)
+        except Exception as error:
+            name = transition.__name__
+            node.get_logger().fatal(f'{name} failed: {type(error).__name__}: {error}')
+            raise
+
+    return tell
 
 
 class FaceClassificationNode(Node):
@@ -102,6 +122,7 @@ class FaceClassificationNode(Node):
 
     # Life cycle
 
+    @_telling
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load detector and models, and offer the topics."""
         self._settings = self._read_parameters()
@@ -115,6 +136,7 @@ class FaceClassificationNode(Node):
         self._state = 'inactive'
         return TransitionCallbackReturn.SUCCESS
 
+    @_telling
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe to the camera, unless the work on pictures is switched off."""
         result = super().on_activate(state)
@@ -128,21 +150,32 @@ class FaceClassificationNode(Node):
         self._outputs.log_topics()
         return result
 
+    @_telling
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Leave the camera and the processor to others."""
         self._state = 'inactive'
         self._stop_looking()
         return super().on_deactivate(state)
 
+    @_telling
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the memory of detector and models, and forget who was seen."""
+        self._free()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Let a transition that failed in its midst be tried again from the start."""
+        self._free()
+        return TransitionCallbackReturn.SUCCESS
+
+    def _free(self) -> None:
         self._state = 'unconfigured'
-        assert self._outputs is not None
-        self._outputs.destroy()
+        self._stop_looking()
+        if self._outputs is not None:
+            self._outputs.destroy()
         self._outputs = self._pipeline = self._candidate = None
         self._is_enabled = True
         self._reset_tracks()
-        return TransitionCallbackReturn.SUCCESS
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop working; what is left goes with the process."""

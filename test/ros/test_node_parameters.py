@@ -148,8 +148,21 @@ def test_parameters_of_detection_take_effect(camera: Camera, peer: Peer) -> None
         assert count() == 0, name
         assert peer.set_parameter(name, default).successful
         assert count() == 1, name
-    assert peer.set_parameter('threads', 2).successful
-    assert count() == 1
+
+
+def test_threads_are_those_of_the_parameter(start_node: StartNode, peer: Peer) -> None:
+    """Each of the two networks has so many, one of which is the node's own; OpenCV has some."""
+    node = start_node()
+    camera = Camera(peer)
+    camera.connect()
+    alone = node.threads
+    assert peer.set_parameter('threads', 3).successful
+    assert len(camera.ask(image_message(HEAD)).faces) == 1
+    several = node.threads
+    assert several >= alone + 4
+    assert peer.set_parameter('threads', 1).successful
+    assert len(camera.ask(image_message(HEAD)).faces) == 1
+    assert node.threads <= several - 4
 
 
 def test_interval_of_detection_takes_effect(camera: Camera, peer: Peer) -> None:

@@ -1,0 +1,99 @@
+"""What a managed node frees when it is not at work, and what it does when a transition fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+import gc
+from typing import Any
+import weakref
+
+import pytest
+import rclpy
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.signals import SignalHandlerOptions
+from ros_peers import Camera, HEAD, image_message, NodeProcess, Peer
+from std_srvs.srv import SetBool
+
+from face_classification_ros.classification.classifier import Classifier
+from face_classification_ros.detection.scaling import ScalingDetector
+from face_classification_ros.ros import node as node_module
+from face_classification_ros.ros.node import FaceClassificationNode
+from face_classification_ros.ros.outputs import Outputs
+
+StartNode = Callable[..., NodeProcess]
+
+
+@pytest.fixture
+def node(domain: int) -> Iterator[FaceClassificationNode]:
+    """Give a node in this process, unconfigured."""
+    rclpy.init(args=[], domain_id=domain, signal_handler_options=SignalHandlerOptions.NO)
+    node = FaceClassificationNode()
+    yield node
+    node.destroy_node()
+    rclpy.shutdown()
+
+
+def test_clean_up_frees_detector_and_models(node: FaceClassificationNode) -> None:
+    """Nothing holds on to them, at once; they are loaded anew by the next configuration."""
+
+    def loaded() -> list[weakref.ref[Any]]:
+        kinds = (Classifier, ScalingDetector)
+        return [weakref.ref(each) for each in gc.get_objects() if isinstance(each, kinds)]
+
+    gc.collect()
+    before = len(loaded())
+    for _ in range(2):
+        assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+        objects = loaded()
+        # A detector, and a classifier for each attribute.
+        assert len(objects) - before == 3
+        assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+        assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
+        assert node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
+        assert sum(each() is not None for each in objects) == before
+
+
+def test_transition_that_fails_unexpectedly_can_be_tried_again(
+    node: FaceClassificationNode,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """The log has the error, and nothing is left of the half that was done."""
+
+    class NoOutputs(Outputs):
+        """Fails as it may when memory is short."""
+
+        def log_topics(self) -> None:
+            """Fail after all else of the activation."""
+            raise MemoryError('no memory for that')
+
+    with monkeypatch.context() as patched:
+        patched.setattr(node_module, 'Outputs', NoOutputs)
+        assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+        assert node.trigger_activate() == TransitionCallbackReturn.ERROR
+    assert 'on_activate failed: MemoryError: no memory for that' in capfd.readouterr().err
+    assert node.count_subscribers('/image') == 0
+    assert node.count_publishers('/face_classification/faces') == 0
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+    assert node.count_subscribers('/image') == 1
+
+
+def test_disabled_node_takes_no_processor(start_node: StartNode, peer: Peer) -> None:
+    """A camera that goes on costs a small part of what its pictures cost before."""
+    node = start_node('-p', 'detection_interval:=1', '-p', 'detection_width:=1280')
+    camera = Camera(peer)
+    camera.connect()
+    large = image_message(HEAD.repeat(3, axis=0).repeat(3, axis=1))
+
+    def cost() -> float:
+        before = node.processor_time
+        for _ in range(10):
+            camera.publish(large)
+            peer.spin(0.2)
+        return node.processor_time - before
+
+    at_work = cost()
+    peer.call(SetBool, '/face_classification/enable', SetBool.Request(data=False))
+    peer.wait_for(lambda: camera.matches() == 0, 'the end of the subscription')
+    assert cost() < 0.3 * at_work
