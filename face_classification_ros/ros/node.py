@@ -105,7 +105,7 @@ class FaceClassificationNode(Node):
         self._observe = ObserveServer(
             self,
             why_not_looking=self._why_not_looking,
-            track_timeout=lambda: self._tracker.timeout,
+            parameters=lambda: self._settings,
         )
         QuestionServices(
             self,
@@ -255,7 +255,7 @@ class FaceClassificationNode(Node):
             self._settings.explanation_method,
         ):
             self._outputs.forget_explainer()
-        self._pipeline.thresholds = _thresholds(self._settings)
+        self._pipeline.thresholds = self._settings.thresholds
         self._pipeline.smoothing_time = self._settings.smoothing_time
         self._tracker.timeout = self._settings.track_timeout
         self._input.apply(self._settings)
@@ -285,7 +285,7 @@ class FaceClassificationNode(Node):
             detector,
             classifiers,
             self._tracker,
-            _thresholds(parameters),
+            parameters.thresholds,
             parameters.smoothing_time,
         )
 
@@ -344,13 +344,6 @@ class FaceClassificationNode(Node):
     def _age(self, stamp: float) -> float:
         """Give the seconds that have passed since a stamp, by the node's clock."""
         return self.get_clock().now().nanoseconds / 1e9 - stamp
-
-
-def _thresholds(parameters: Parameters) -> dict[str, float]:
-    return {
-        'gender': parameters.unknown_threshold_gender,
-        'emotion': parameters.unknown_threshold_emotion,
-    }
 
 
 def main(args: list[str] | None = None) -> int:

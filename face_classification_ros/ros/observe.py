@@ -14,6 +14,7 @@ from rclpy.timer import Timer
 from face_classification_ros.action import Observe
 from face_classification_ros.ros.answers import Answer, LONGEST, STEADY
 from face_classification_ros.ros.messages import faces_message
+from face_classification_ros.ros.parameters import Parameters
 from face_classification_ros.tracking.observation import Ending, Observation, Outcome
 
 GRACE = 2.0
@@ -50,18 +51,18 @@ class ObserveServer:
         node: Node,
         *,
         why_not_looking: Callable[[], str],
-        track_timeout: Callable[[], float],
+        parameters: Callable[[], Parameters],
     ) -> None:
         """Offer the action.
 
         Args:
             node: that offers it.
             why_not_looking: says why no picture is worked on, "" while they are.
-            track_timeout: gives the seconds after which who was not seen again has left.
+            parameters: gives those of the node, which hold for a goal as it finds them.
         """
         self._node = node
         self._why_not_looking = why_not_looking
-        self._track_timeout = track_timeout
+        self._parameters = parameters
         self._current: _Run | None = None
         self._runs: dict[bytes, _Run] = {}
         self._server = ActionServer(
@@ -104,11 +105,13 @@ class ObserveServer:
         return GoalResponse.ACCEPT
 
     def _observation(self, goal: Observe.Goal) -> Observation:
+        parameters = self._parameters()
         return Observation(
             goal.track_id,
             observations=goal.observations,
             duration=goal.duration,
-            track_timeout=self._track_timeout(),
+            track_timeout=parameters.track_timeout,
+            thresholds=parameters.thresholds,
         )
 
     def _begin(self, goal: ServerGoalHandle) -> None:

@@ -119,6 +119,14 @@ class Parameters:
         read_only=True,
     )
 
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Attribute -> probability below which its label is "unknown"."""
+        return {
+            'gender': self.unknown_threshold_gender,
+            'emotion': self.unknown_threshold_emotion,
+        }
+
 
 def descriptor_of(name: str) -> ParameterDescriptor:
     """Describe a parameter to ROS."""

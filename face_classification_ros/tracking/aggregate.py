@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,9 +20,14 @@ class Aggregate:
     any other.
     """
 
-    def __init__(self) -> None:
-        """Make an aggregate of no picture."""
+    def __init__(self, thresholds: Mapping[str, float]) -> None:
+        """Make an aggregate of no picture.
+
+        Args:
+            thresholds: attribute -> mean probability below which the label is "unknown".
+        """
         self.pictures = 0
+        self._thresholds = thresholds
         self._newest: Face | None = None
         self._means: dict[str, _Mean] = {}
 
@@ -49,7 +55,7 @@ class Aggregate:
 
     def _estimate(self, attribute: str) -> Estimate | None:
         mean = self._means.get(attribute)
-        return mean.estimate() if mean else None
+        return mean.estimate(self._thresholds[attribute]) if mean else None
 
 
 @dataclass
@@ -63,6 +69,10 @@ class _Mean:
         self.total = self.total + estimate.frame_probabilities
         self.observations += 1
 
-    def estimate(self) -> Estimate:
-        probabilities = self.total / np.float32(self.total.sum())
-        return replace(self.newest, probabilities=probabilities, observations=self.observations)
+    def estimate(self, threshold: float) -> Estimate:
+        return replace(
+            self.newest,
+            probabilities=self.total / np.float32(self.total.sum()),
+            observations=self.observations,
+            threshold=threshold,
+        )

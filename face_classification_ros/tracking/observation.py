@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 import math
 
@@ -36,14 +36,20 @@ class Ending:
 @dataclass
 class _Person:
     last_seen: float
-    aggregate: Aggregate = field(default_factory=Aggregate)
+    aggregate: Aggregate
 
 
 class Observation:
     """Collects the pictures of whom it watches; time is that of the stamps."""
 
     def __init__(
-        self, whom: str, *, observations: int, duration: float, track_timeout: float
+        self,
+        whom: str,
+        *,
+        observations: int,
+        duration: float,
+        track_timeout: float,
+        thresholds: Mapping[str, float],
     ) -> None:
         """Begin with the next picture.
 
@@ -53,6 +59,7 @@ class Observation:
             observations: pictures of each watched face that are enough; 0 is no limit.
             duration: seconds from the first picture after which it ends; 0 is no limit.
             track_timeout: seconds after which who was not seen again has left.
+            thresholds: attribute -> mean probability below which its label is "unknown".
 
         Raises:
             ValueError: there is no limit, or one that cannot be.
@@ -65,6 +72,7 @@ class Observation:
         self._observations = observations
         self._duration = duration
         self._track_timeout = track_timeout
+        self._thresholds = thresholds
         self._id = '' if whom in (LARGEST, NEAREST, ALL) else whom
         self._people: dict[str, _Person] = {}
         self._first = math.nan
@@ -89,7 +97,9 @@ class Observation:
         if math.isnan(self._first):
             self._first = stamp
         for face in self._watched(faces):
-            person = self._people.setdefault(face.track_id, _Person(stamp))
+            person = self._people.get(face.track_id)
+            if person is None:
+                person = self._people[face.track_id] = _Person(stamp, Aggregate(self._thresholds))
             person.last_seen = stamp
             person.aggregate.add(face)
         present = [

@@ -334,3 +334,19 @@ def test_tracks_start_anew_on_request_and_when_time_is_set_back(
     node.wait_for_log('time was set back to 50.000 s, so tracks start anew')
     assert int(third.track_id) > int(second.track_id)
     assert count(peer, 600.0)[3] == 1
+
+
+def test_client_that_goes_away_harms_nobody(camera: Camera, peer: Peer, domain: int) -> None:
+    """Its answer has nowhere to go; pictures and other clients do."""
+    for _ in range(3):
+        other = Peer(domain, 'other')
+        assert not get_faces(other, timeout=0.05).success
+        start_get_faces(other, timeout=60.0)
+        waiting = start_get_faces(peer, timeout=60.0)
+        other.spin(0.2)
+        other.close()
+        peer.spin(0.2)
+        answer = camera.ask(image_message(HEAD), stamp=time.time())
+        peer.wait_for(waiting.done, 'the answer')
+        assert waiting.result().faces == answer
+    assert peer.state() == 'active'

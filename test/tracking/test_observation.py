@@ -11,10 +11,18 @@ from face_classification_ros.face import Estimate
 from face_classification_ros.tracking.aggregate import Aggregate
 from face_classification_ros.tracking.observation import Ending, Observation, Outcome
 
+THRESHOLDS = {'gender': 0.7, 'emotion': 0.5}
+
 
 def observation(whom: str = '', *, observations: int = 0, duration: float = 0.0) -> Observation:
     """Make an observation whose people leave after one second."""
-    return Observation(whom, observations=observations, duration=duration, track_timeout=1.0)
+    return Observation(
+        whom,
+        observations=observations,
+        duration=duration,
+        track_timeout=1.0,
+        thresholds=THRESHOLDS,
+    )
 
 
 def outcome(ending: Ending | None) -> Outcome | None:
@@ -27,7 +35,7 @@ def outcome(ending: Ending | None) -> Outcome | None:
 
 def test_every_picture_counts_the_same() -> None:
     """The mean is that of the pictures, not of what was smoothed along the track."""
-    aggregate = Aggregate()
+    aggregate = Aggregate(THRESHOLDS)
     for woman in (0.95, 0.85, 0.6):
         seen = face('1', woman)
         assert seen.gender is not None
@@ -42,7 +50,7 @@ def test_every_picture_counts_the_same() -> None:
 
 def test_aggregate_below_the_threshold_is_unknown() -> None:
     """Certain pictures that contradict each other make nothing certain."""
-    aggregate = Aggregate()
+    aggregate = Aggregate(THRESHOLDS)
     for woman in (0.95, 0.05):
         aggregate.add(face('1', woman))
     assert aggregate.face.gender is not None
@@ -51,14 +59,14 @@ def test_aggregate_below_the_threshold_is_unknown() -> None:
 
 def test_attribute_that_is_off_is_none() -> None:
     """Pictures are counted all the same."""
-    aggregate = Aggregate()
+    aggregate = Aggregate(THRESHOLDS)
     aggregate.add(face('1', None))
     assert (aggregate.face.gender, aggregate.pictures) == (None, 1)
 
 
 def test_other_labels_start_the_mean_anew() -> None:
     """Another model was loaded meanwhile: its answers do not mix with those before."""
-    aggregate = Aggregate()
+    aggregate = Aggregate(THRESHOLDS)
     aggregate.add(face('1', 0.9))
     other = Estimate(('man', 'woman'), *(np.array([0.8, 0.2], np.float32),) * 2, 1, 0.7)
     aggregate.add(replace(face('1'), gender=other))
