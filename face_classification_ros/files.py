@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
+from face_classification_ros import MAX_PIXELS
 from face_classification_ros.drawing import draw_faces
 from face_classification_ros.face import Estimate, Face, Image
 from face_classification_ros.pipeline import FacePipeline, Settings, THRESHOLDS
@@ -31,7 +32,14 @@ SMOOTHING_TIME = 1.0
 TRACK_TIMEOUT = 1.0
 """Seconds, as in the node."""
 
+MAX_FPS = 1000.0
+"""The fastest video that is believed."""
+
 VIDEO_CODE = 'mp4v'
+
+_MP4_BOXES = (b'ftyp', b'moov', b'mdat', b'free', b'skip', b'wide', b'pnot')
+_MATROSKA = b'\x1aE\xdf\xa3'
+_MPEG_PROGRAM, _MPEG_SEQUENCE, _MPEG_TRANSPORT = b'\0\0\1\xba', b'\0\0\1\xb3', b'G'
 
 
 @dataclass(frozen=True)
@@ -58,11 +66,14 @@ def find_sources(paths: Iterable[Path]) -> list[Source]:
 
     Raises:
         FileNotFoundError: a path does not exist.
+        ValueError: a path is a pipe or a device, which might never end.
     """
     sources = []
     for path in paths:
         if not path.exists():
             raise FileNotFoundError(f'{path} does not exist')
+        if not (path.is_file() or path.is_dir()):
+            raise ValueError(f'{path} is neither a file nor a folder')
         if _is_bag_folder(path):
             sources.append(Source(path, Path(path.resolve().name), BAG))
         elif path.is_dir():
@@ -315,11 +326,16 @@ def read_picture(path: Path) -> Image:
     """Read a picture, uint8 H x W x 3 in BGR.
 
     Raises:
-        UnreadableError: it is none.
+        UnreadableError: it is none, or has more than `MAX_PIXELS` pixels, which OpenCV reads from
+            its header before memory is taken.
     """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    complaint = f'is not a readable picture of at most {MAX_PIXELS // 1_000_000} megapixels'
+    try:
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise UnreadableError(path, complaint) from error
     if image is None:
-        raise UnreadableError(path, 'is not a readable picture')
+        raise UnreadableError(path, complaint)
     return image.astype(np.uint8, copy=False)
 
 
@@ -388,21 +404,50 @@ def read_video(path: Path) -> Iterator[Frames]:
         its frames, with stamps from 0.
 
     Raises:
-        UnreadableError: it is no video, or breaks off; while its frames are read.
+        UnreadableError: it is no video, its frames have more than `MAX_PIXELS` pixels, or, while
+            they are read, it breaks off.
     """
+    if not _is_video(path):
+        raise UnreadableError(path, 'is not a readable video')
     video = cv2.VideoCapture(str(path))
-    fps = video.get(cv2.CAP_PROP_FPS) or DEFAULT_FPS
+    width = video.get(cv2.CAP_PROP_FRAME_WIDTH)
+    height = video.get(cv2.CAP_PROP_FRAME_HEIGHT)
+    if width * height > MAX_PIXELS:
+        video.release()
+        raise UnreadableError(
+            path, f'has frames of {width:.0f} x {height:.0f}, expected at most {MAX_PIXELS} pixels'
+        )
+    fps = video.get(cv2.CAP_PROP_FPS)
+    # What a broken container says may be anything; none is written or played at such a rate.
+    fps = fps if 0 < fps <= MAX_FPS else DEFAULT_FPS
     try:
         yield Frames(fps, _video_frames(path, video, fps))
     finally:
         video.release()
 
 
+def _is_video(path: Path) -> bool:
+    """Tell whether a file begins as one of the containers does.
+
+    FFmpeg, which reads videos for OpenCV, would also read lists of other files and addresses.
+    """
+    with path.open('rb') as file:
+        start = file.read(12)
+    return (
+        start[4:8] in _MP4_BOXES
+        or start.startswith((_MATROSKA, _MPEG_PROGRAM, _MPEG_SEQUENCE, _MPEG_TRANSPORT))
+        or (start.startswith(b'RIFF') and start.endswith(b'AVI '))
+    )
+
+
 def _video_frames(path: Path, video: cv2.VideoCapture, fps: float) -> Iterator[Frame]:
     expected = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
     number = 0
     while True:
-        readable, image = video.read()
+        try:
+            readable, image = video.read()
+        except cv2.error as error:
+            raise UnreadableError(path, f'breaks off after {number} frames') from error
         if not readable:
             break
         yield Frame(number, number / fps, image)

@@ -9,10 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_classification_ros.classification.cropping import CropForm
-from face_classification_ros.inference import load_network
+from face_classification_ros.inference import load_network, try_out
 
 INPUT = 'faces'
 ATTRIBUTES = ('gender', 'emotion')
+
+MAX_SIDE = 512
+"""Pixels of the largest crop, as in training."""
+
+_TOLERANCE = 1e-3
+"""How far the sum of a distribution may be from 1."""
 
 
 class Classifier:
@@ -39,20 +45,27 @@ class Classifier:
 
         Raises:
             FileNotFoundError: there is no such file.
-            ValueError: the file is no ONNX file, or one that was not made for this package.
+            ValueError: the file cannot be read, is no ONNX file that stands for itself, see
+                `inference.read_model`, or one that was not made for this package.
         """
         self.path = Path(path)
         if not self.path.is_file():
             raise FileNotFoundError(f'model file {self.path} does not exist')
         try:
             self._session = load_network(self.path, threads=threads)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             raise ValueError(
                 f'model file {self.path} is not a usable ONNX file: {error}'
             ) from error
-        self.properties: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
+        try:
+            self.properties: dict[str, str] = dict(
+                self._session.get_modelmeta().custom_metadata_map
+            )
+        except UnicodeDecodeError as error:
+            raise self._foreign('its metadata is no text') from error
         self.labels = self._read_labels()
         self.form = self._read_form()
+        self._require_distributions()
 
     def classify(self, crops: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Classify all crops in one call.
@@ -71,18 +84,31 @@ class Classifier:
             raise self._foreign('its metadata has no labels')
         try:
             content = json.loads(self.properties['labels'])
-            labels = {attribute: tuple(map(str, names)) for attribute, names in content.items()}
-        except (ValueError, AttributeError, TypeError) as error:
+        except (ValueError, RecursionError) as error:
             raise self._foreign('its labels are not a JSON object of lists') from error
-        outputs = {output.name: output.shape for output in self._session.get_outputs()}
-        if not labels:
+        if not isinstance(content, dict) or not all(
+            isinstance(names, list) for names in content.values()
+        ):
+            raise self._foreign('its labels are not a JSON object of lists')
+        if not content:
             raise self._foreign('its metadata has no labels')
-        for attribute, names in labels.items():
+        outputs = {output.name: output for output in self._session.get_outputs()}
+        for attribute, names in content.items():
             if attribute not in ATTRIBUTES:
-                raise self._foreign(f'{attribute!r} is none of {", ".join(ATTRIBUTES)}')
-            if attribute not in outputs or outputs[attribute][-1:] != [len(names)]:
+                raise self._foreign(f'{attribute[:40]!r} is none of {", ".join(ATTRIBUTES)}')
+            # Control characters and halves of characters would not get through a message.
+            if not all(isinstance(name, str) and name.isprintable() and name for name in names):
+                raise self._foreign(f'a label of {attribute} is no printable text')
+            if len(set(names)) < len(names):
+                raise self._foreign(f'the labels of {attribute} are not distinct')
+            output = outputs.get(attribute)
+            if (
+                output is None
+                or output.type != 'tensor(float)'
+                or output.shape[-1:] != [len(names)]
+            ):
                 raise self._foreign(f'no output {attribute!r} with {len(names)} probabilities')
-        return labels
+        return {attribute: tuple(names) for attribute, names in content.items()}
 
     def _read_form(self) -> CropForm:
         inputs = self._session.get_inputs()
@@ -94,6 +120,8 @@ class Classifier:
         is_square = len(shape) == 4 and isinstance(shape[1], int) and shape[1] == shape[2]
         if not is_square or shape[3] != channels:
             raise self._foreign(f'its input {shape} does not fit its colour {colour!r}')
+        if not 1 <= shape[1] <= MAX_SIDE:
+            raise self._foreign(f'its faces of {shape[1]} pixels are not of 1 to {MAX_SIDE}')
         if isinstance(shape[0], int):
             raise self._foreign(f'it takes {shape[0]} face(s) at a time, not any number')
         try:
@@ -103,6 +131,23 @@ class Classifier:
         if not -0.5 < margin <= 2:
             raise self._foreign(f'its margin {margin} is not between -0.5 and 2')
         return CropForm(shape[1], margin, colour)
+
+    def _require_distributions(self) -> None:
+        """Run the network once: what it says of its outputs may not be what it gives."""
+        names, form = list(self.labels), self.form
+        blank = np.full((2, form.side, form.side, form.channels), 128, np.uint8)
+        try:
+            answers = try_out(self._session, names, {INPUT: blank})
+        except ValueError as error:
+            raise self._foreign(str(error)) from error
+        for name, answer in zip(names, answers, strict=True):
+            is_distribution = (
+                answer.shape == (2, len(self.labels[name]))
+                and (answer >= -_TOLERANCE).all()
+                and (abs(answer.sum(axis=1) - 1) < _TOLERANCE).all()
+            )
+            if not is_distribution:
+                raise self._foreign(f'what it tells of {name} is no probability distribution')
 
     def _foreign(self, reason: str) -> ValueError:
         return ValueError(

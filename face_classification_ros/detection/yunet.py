@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 import onnxruntime
 
 from face_classification_ros.face import Box, Detection, Image
-from face_classification_ros.inference import load_network
+from face_classification_ros.inference import load_network, try_out
 
 _STRIDES = (8, 16, 32)
-_OUTPUTS = tuple(
-    f'{part}_{stride}' for part in ('cls', 'obj', 'bbox', 'kps') for stride in _STRIDES
-)
+_VALUES = {'cls': 1, 'obj': 1, 'bbox': 4, 'kps': 10}
+_OUTPUTS = tuple(f'{part}_{stride}' for part in _VALUES for stride in _STRIDES)
 _MAX_OVERLAP = 0.3
+_MAX_SIDE = 4096
+_FAR = 1e6
+"""Pixels from the corner at which nothing of a face can be."""
 _CALL_COST = 8_000
 """What a search costs beside its pixels, in pixels; measured."""
 
@@ -55,7 +57,7 @@ class YuNet:
             raise FileNotFoundError(f'detector model {model}: no such file')
         try:
             self._session = load_network(Path(model), threads=threads)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             raise ValueError(
                 f'detector model {model}: expected an ONNX file that ONNX Runtime '
                 f'{onnxruntime.__version__} can read ({error})'
@@ -74,12 +76,23 @@ class YuNet:
             )
         self._input_name = inputs[0].name
         height, width = inputs[0].shape[2:]
+        if inputs[0].type != 'tensor(float)':
+            raise ValueError(f'detector model {model}: its input is no float32 picture')
         # ONNX Runtime gives a side of free size by its name.
         is_fixed = isinstance(height, int) and isinstance(width, int)
+        if is_fixed and not 32 <= min(height, width) <= max(height, width) <= _MAX_SIDE:
+            raise ValueError(
+                f'detector model {model}: its pictures of {width} x {height} are not of 32 to '
+                f'{_MAX_SIDE} pixels'
+            )
         self._fixed_size = (height, width) if is_fixed else None
-        self.longest_side = min(height, width) if is_fixed else 4096
+        self.longest_side = min(height, width) if is_fixed else _MAX_SIDE
         self._picture_size = (0, 0)
         self._input = np.zeros((1, 3, 0, 0), np.float32)
+        try:
+            self._try_out()
+        except ValueError as error:
+            raise ValueError(f'detector model {model}: expected a YuNet, but {error}') from error
 
     def find(self, picture: Image, threshold: float, min_size: float) -> list[Detection]:
         """See `Finder.find`."""
@@ -95,6 +108,20 @@ class YuNet:
     def cost(self, width: float, height: float) -> float:
         """See `Finder.cost`."""
         return math.prod(self._input_size(width, height)) + _CALL_COST
+
+    def _try_out(self) -> None:
+        """Run the network once: what it says of its outputs may not be what it gives."""
+        height, width = self._input_size(64, 64)
+        black = np.zeros((1, 3, height, width), np.float32)
+        outputs = try_out(self._session, _OUTPUTS, {self._input_name: black})
+        for name, output in zip(_OUTPUTS, outputs, strict=True):
+            part, _, stride = name.partition('_')
+            cells = (height // int(stride)) * (width // int(stride))
+            if output.dtype != np.float32 or output.shape != (1, cells, _VALUES[part]):
+                raise ValueError(
+                    f'{name} is {output.dtype} {output.shape}, not float32 '
+                    f'{(1, cells, _VALUES[part])}'
+                )
 
     def _input_size(self, width: float, height: float) -> tuple[int, int]:
         return self._fixed_size or (32 * math.ceil(height / 32), 32 * math.ceil(width / 32))
@@ -132,8 +159,12 @@ def decode(
         boxes.append(np.hstack([(corner + bbox[:, :2]) * stride - size / 2, size]))
         points = outputs[f'kps_{stride}'][0, chosen].reshape(-1, 5, 2)
         landmarks.append((corner[:, None] + points) * stride)
-    all_scores, all_boxes = np.concatenate(scores).tolist(), np.concatenate(boxes).tolist()
-    all_landmarks = np.concatenate(landmarks).tolist()
+    # A network that was badly trained may place a face at infinity.
+    places = np.hstack([np.concatenate(boxes), np.concatenate(landmarks).reshape(-1, 10)])
+    is_near = (abs(places) < _FAR).all(axis=1)
+    all_scores = np.concatenate(scores)[is_near].tolist()
+    all_boxes = places[is_near, :4].tolist()
+    all_landmarks = np.concatenate(landmarks)[is_near].tolist()
     kept = cv2.dnn.NMSBoxes(all_boxes, all_scores, 0.0, _MAX_OVERLAP)
     return [
         Detection(Box(*all_boxes[i]), all_scores[i], tuple((x, y) for x, y in all_landmarks[i]))

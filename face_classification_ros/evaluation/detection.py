@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 import json
+import math
 from pathlib import Path
-from typing import Any, cast, TypeVar
+from typing import Any, TypeVar
 
-import cv2
 import numpy as np
 
 from face_classification_ros.detection import Detector
 from face_classification_ros.face import Box, Detection, Image
+from face_classification_ros.files import read_picture, read_video
 
 MIN_OVERLAP = 0.4
 """From this intersection over union on, a detection is of the labelled face."""
@@ -158,12 +159,11 @@ def _evaluate_pictures(detector: Detector, folder: Path) -> Iterator[SceneReport
         return
     for name, (labels, complete) in _read(path, _labels_of_pictures).items():
         picture = folder / 'img' / name
+        if not picture.resolve().is_relative_to((folder / 'img').resolve()):
+            raise ValueError(f'{path}: {name!r} is not in the folder img')
         if not picture.is_file():
             raise FileNotFoundError(f'{picture}: no such file, but {path} has labels for it')
-        image = cv2.imread(str(picture), cv2.IMREAD_COLOR)
-        if image is None:
-            raise ValueError(f'{picture}: expected a picture')
-        found, unmatched = _detect_and_match(detector, image, labels)
+        found, unmatched = _detect_and_match(detector, read_picture(picture), labels)
         false_detections, unjudged = (unmatched, 0) if complete else (0, unmatched)
         yield SceneReport(name, _required(labels), found, false_detections, unjudged)
 
@@ -183,15 +183,12 @@ def _evaluate_videos(detector: Detector, folder: Path) -> Iterator[SceneReport]:
 
 
 def _labelled_frames(video: Path, path: Path) -> Iterator[tuple[Image, list[Label]]]:
-    capture = cv2.VideoCapture(str(video))
-    try:
+    with read_video(video) as frames:
         for number, labels in enumerate(_read(path, _labels_of_frames)):
-            is_read, image = capture.read()
-            if not is_read:
+            frame = next(frames.frames, None)
+            if frame is None:
                 raise ValueError(f'{video}: no frame {number}, but {path} has labels for it')
-            yield cast(Image, image), labels
-    finally:
-        capture.release()
+            yield frame.image, labels
 
 
 def _detect_and_match(detector: Detector, image: Any, labels: Sequence[Label]) -> tuple[int, int]:
@@ -206,8 +203,11 @@ def _required(labels: Sequence[Label]) -> int:
 def _labels_of_pictures(content: Any) -> dict[str, tuple[list[Label], bool]]:
     return {
         name: (
-            [Label(Box(*face['box']), face.get('difficult', False)) for face in entry['faces']],
-            entry.get('complete', True),
+            [
+                Label(_box(face['box']), bool(face.get('difficult', False)))
+                for face in entry['faces']
+            ],
+            bool(entry.get('complete', True)),
         )
         for name, entry in content['images'].items()
     }
@@ -215,13 +215,24 @@ def _labels_of_pictures(content: Any) -> dict[str, tuple[list[Label], bool]]:
 
 def _labels_of_frames(content: Any) -> list[list[Label]]:
     return [
-        [Label(Box(*box), visible < MIN_VISIBLE) for *box, visible in entry['faces']]
+        [Label(_box(box), float(visible) < MIN_VISIBLE) for *box, visible in entry['faces']]
         for entry in content['frames']
     ]
+
+
+def _box(values: Any) -> Box:
+    box = Box(*map(float, values))
+    # JSON has no infinity, but Python's reader lets it pass, and "nan" is a float.
+    if not all(map(math.isfinite, (box.x, box.y, box.width, box.height))):
+        raise ValueError(f'{values} are not four finite numbers')
+    return box
 
 
 def _read(path: Path, parse: Callable[[Any], _Labels]) -> _Labels:
     try:
         return parse(json.loads(path.read_text(encoding='utf-8')))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f'{path}: expected labelled boxes ({error!r})') from error
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
+        reason = ' '.join(repr(error).split())[:200]
+        raise ValueError(f'{path}: expected labelled boxes ({reason})') from error
+    except RecursionError as error:
+        raise ValueError(f'{path}: expected labelled boxes, not lists within lists') from error

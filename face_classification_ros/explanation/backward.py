@@ -166,7 +166,7 @@ class BackwardGraph:
         name = attribute
         while self._made_by[name].op_type in _AFTER_LOGITS:
             node = self._made_by[name]
-            name = next(each for each in node.input if each not in self._constants)
+            name = next((each for each in node.input if each not in self._constants), '')
         return name
 
     def _after_relu(self, maps: str) -> str:

@@ -12,7 +12,7 @@ import onnx
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.explanation import METHODS
 from face_classification_ros.explanation.backward import BackwardGraph, LABEL
-from face_classification_ros.inference import load_network
+from face_classification_ros.inference import load_network, read_model
 
 
 class Explainer:
@@ -58,7 +58,8 @@ class Explainer:
             raise ValueError(f'unknown method {method!r}; there are: {", ".join(METHODS)}')
         self.attribute, self.method = attribute, method
         try:
-            graph = BackwardGraph(onnx.load(classifier.path), attribute, guided=method == 'guided')
+            model = onnx.load_model_from_string(read_model(classifier.path))
+            graph = BackwardGraph(model, attribute, guided=method == 'guided')
             self.layers = graph.layers
             is_cam = method == 'grad_cam'
             self.layer = layer or graph.layers[-2:][0 if is_cam else -1]
@@ -70,6 +71,13 @@ class Explainer:
                 self._from_unit = load_network(from_unit, threads=threads)
         except ValueError as error:
             raise ValueError(f'{classifier.path} cannot be explained: {error}') from error
+        except (LookupError, TypeError, onnx.shape_inference.InferenceError) as error:
+            # The way back is made for graphs of one form; what a foreign one lacks shows where it
+            # is looked for.
+            reason = ' '.join(f'{type(error).__name__}: {error}'.split())
+            raise ValueError(
+                f'{classifier.path} cannot be explained: its graph has another form ({reason})'
+            ) from error
 
     def explain_unit(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Explain the most active unit of the layer, as the paper does in real time.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+import math
 
 import keras
 from keras import layers
@@ -14,6 +15,7 @@ from face_classification_ros.networks.description import (
     Convolution,
     DenseHead,
     Dropout,
+    MAX_PARAMETERS,
     NetworkDescription,
     Pooling,
     ResidualModule,
@@ -59,6 +61,8 @@ def build_network(
     outputs = {}
     for attribute, classes in heads.items():
         if isinstance(head, DenseHead):
+            weights = math.prod(side or 1 for side in x.shape[1:]) * head.units
+            keep_limit(description.name, {attribute: weights}, MAX_PARAMETERS, 'weights')
             outputs[attribute] = blocks.dense_head(
                 x, classes, units=head.units, dropout=head.dropout, name=attribute
             )

@@ -5,10 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing_extensions import Self
 
 from face_classification_ros.networks.settings import read_settings
 from face_classification_ros.share import share_folder
+
+MAX_FILTERS = 4096
+"""Of one block."""
+
+MAX_PARAMETERS = 100_000_000
+"""Of a whole network, whatever its limits say: a thousand times those of the package."""
 
 
 class _Part(BaseModel):
@@ -25,7 +32,7 @@ class Convolution(_Part):
     """Convolution, batch normalisation, ReLU, see `blocks.convolution`."""
 
     block: Literal['convolution']
-    filters: int = Field(ge=1)
+    filters: int = Field(ge=1, le=MAX_FILTERS)
     size: int = Field(default=3, ge=1, le=11)
     padding: Literal['valid', 'same'] = 'same'
 
@@ -34,7 +41,7 @@ class SeparableConvolution(_Part):
     """Depth-wise separable convolution, see `blocks.separable_convolution`."""
 
     block: Literal['separable_convolution']
-    filters: int = Field(ge=1)
+    filters: int = Field(ge=1, le=MAX_FILTERS)
     size: int = Field(default=3, ge=1, le=11)
 
 
@@ -42,15 +49,15 @@ class ResidualModule(_Part):
     """The module of mini-Xception, see `blocks.residual_module`; halves the size."""
 
     block: Literal['residual_module']
-    filters: int = Field(ge=1)
+    filters: int = Field(ge=1, le=MAX_FILTERS)
 
 
 class Pooling(_Part):
     """Average or maximum over `size` x `size` pixels; divides height and width by `stride`."""
 
     block: Literal['average_pooling', 'max_pooling']
-    size: int = Field(default=2, ge=2)
-    stride: int = Field(default=2, ge=1)
+    size: int = Field(default=2, ge=2, le=64)
+    stride: int = Field(default=2, ge=1, le=64)
 
 
 class Dropout(_Part):
@@ -76,14 +83,14 @@ class DenseHead(_Part):
     """Fully connected layers, see `blocks.dense_head`."""
 
     head: Literal['dense']
-    units: int = Field(ge=1)
+    units: int = Field(ge=1, le=65_536)
     dropout: float = Field(default=0.0, ge=0, lt=1)
 
 
 class Limits(_Part):
     """What a build must keep; nothing is limited where nothing is said."""
 
-    max_parameters: int | None = Field(default=None, ge=1)
+    max_parameters: int | None = Field(default=None, ge=1, le=MAX_PARAMETERS)
     max_latency_ms: float | None = Field(default=None, gt=0)
 
 
@@ -92,9 +99,25 @@ class NetworkDescription(_Part):
 
     name: str = Field(pattern=r'^[a-z][a-z0-9_]*$')
     summary: str = ''
-    blocks: tuple[Block, ...] = Field(min_length=1)
+    blocks: tuple[Block, ...] = Field(min_length=1, max_length=256)
     head: Annotated[PoolingHead | DenseHead, Field(discriminator='head')] = PoolingHead()
     limits: Limits = Limits()
+
+    @model_validator(mode='after')
+    def _can_be_built(self) -> Self:
+        """Refuse a trunk before memory is taken for its weights."""
+        weights, channels = 0, 3
+        for block in self.blocks:
+            if isinstance(block, Convolution):
+                weights += block.size**2 * channels * block.filters
+            elif isinstance(block, SeparableConvolution):
+                weights += (block.size**2 + block.filters) * channels
+            elif isinstance(block, ResidualModule):
+                weights += (2 * channels + block.filters) * block.filters
+            channels = getattr(block, 'filters', channels)
+        if weights > MAX_PARAMETERS:
+            raise ValueError(f'its blocks have {weights:,} weights, limit {MAX_PARAMETERS:,}')
+        return self
 
 
 def network_names() -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+import reprlib
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -10,19 +11,35 @@ import yaml
 
 Settings = TypeVar('Settings', bound=BaseModel)
 
+MAX_FILE_SIZE = 100_000
+"""Bytes of the largest file that is read: ten times what the longest description takes."""
+
 
 def read_settings(path: Path, kind: type[Settings]) -> Settings:
     """Read a YAML file; a field that it does not name keeps its default.
 
     Raises:
-        ValueError: the file is not YAML, or a field is unknown, missing, of the wrong type or out
-            of range; the line names file and field, and says why.
+        OSError: the file cannot be read.
+        ValueError: the file is too large, not YAML, or a field is unknown, missing, of the wrong
+            type or out of range; the line names file and field, and says why.
     """
+    with path.open('rb') as file:
+        content = file.read(MAX_FILE_SIZE + 1)
+    if len(content) > MAX_FILE_SIZE:
+        raise ValueError(f'{path} has more than {MAX_FILE_SIZE // 1000} kB')
     try:
-        return kind.model_validate(yaml.safe_load(path.read_text()))
+        text = content.decode()
+        # Ten lines of aliases to aliases stand for a billion values.
+        if any(isinstance(each, yaml.AliasToken) for each in yaml.scan(text)):
+            raise ValueError('aliases (*name) are not read')
+        return kind.model_validate(yaml.safe_load(text))
     except ValidationError as error:
         first = error.errors()[0]
         where = '.'.join(map(str, first['loc'])) or 'the file'
-        raise ValueError(f'{path}: {where}: {first["msg"]}, not {first["input"]!r}') from error
-    except yaml.YAMLError as error:
+        given = reprlib.repr(first['input'])
+        raise ValueError(f'{path}: {where}: {first["msg"]}, not {given}') from error
+    # Dates and numbers that cannot be are a ValueError of their own.
+    except (yaml.YAMLError, ValueError) as error:
         raise ValueError(f'{path} is not YAML: {" ".join(str(error).split())}') from error
+    except RecursionError as error:
+        raise ValueError(f'{path} is not YAML: lists within lists within lists') from error

@@ -12,7 +12,7 @@ from rosbags.rosbag2 import Reader
 from rosbags.typesys import get_typestore, Stores
 
 from face_classification_ros.face import Image
-from face_classification_ros.files import DEFAULT_FPS, Frame, Frames, UnreadableError
+from face_classification_ros.files import DEFAULT_FPS, Frame, Frames, MAX_FPS, UnreadableError
 from face_classification_ros.ros.images import image_from_compressed, image_from_message
 
 _CONVERSIONS = {
@@ -77,9 +77,11 @@ def _choose(path: Path, connections: list[Connection], topic: str) -> list[Conne
 def _rate(reader: Reader, connections: list[Connection]) -> float:
     """Give pictures per second, in steps that an MP4 video takes."""
     count = sum(each.msgcount for each in connections)
-    if count < 2:
+    # The duration is what a broken bag says it is.
+    if count < 2 or reader.duration <= 0:
         return DEFAULT_FPS
-    return max(1.0, round((count - 1) / (reader.duration * 1e-9), 1))
+    rate = max(1.0, round((count - 1) / (reader.duration * 1e-9), 1))
+    return rate if rate <= MAX_FPS else DEFAULT_FPS
 
 
 def _frames(path: Path, reader: Reader, connections: list[Connection]) -> Iterator[Frame]:

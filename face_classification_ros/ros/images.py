@@ -18,10 +18,8 @@ from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
+from face_classification_ros import MAX_PIXELS
 from face_classification_ros.face import Image
-
-MAX_PIXELS = 64_000_000
-"""The largest compressed picture that is decoded, five times the 12 megapixels of big cameras."""
 
 _DEPTH_ENCODINGS = ('16UC1', '32FC1')
 
@@ -190,12 +188,16 @@ def image_from_compressed(message: CompressedImage) -> Image:
         raise ValueError(
             refusal + f'its header says {width} x {height}, expected 1 to {MAX_PIXELS} pixels'
         )
-    decoded = cv2.imdecode(
-        np.frombuffer(data, np.uint8),
-        cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION,
-    )
-    if decoded is None:
-        raise ValueError(refusal + f'is corrupt, its header says {width} x {height}')
+    corrupt = refusal + f'is corrupt, its header says {width} x {height}'
+    try:
+        decoded = cv2.imdecode(
+            np.frombuffer(data, np.uint8),
+            cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION,
+        )
+    except cv2.error as error:
+        raise ValueError(corrupt) from error
+    if decoded is None or decoded.dtype not in (np.uint8, np.uint16):
+        raise ValueError(corrupt)
     image = _to_8_bit(decoded) if decoded.dtype == np.uint16 else np.asarray(decoded, np.uint8)
     # OpenCV's encoder takes BGR. Senders before 2013 handed it RGB and said so.
     if 'compressed rgb' in stored:

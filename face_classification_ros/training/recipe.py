@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing_extensions import Self
 
 from face_classification_ros.classification.cropping import CropForm
 from face_classification_ros.networks.settings import read_settings
@@ -26,7 +28,10 @@ class Teacher(BaseModel):
         'data has no answer, the teacher alone counts',
     )
     temperature: float = Field(
-        default=1.0, gt=0, description='above 1 makes its answers softer before they are learned'
+        default=1.0,
+        gt=0,
+        le=100,
+        description='above 1 makes its answers softer before they are learned',
     )
 
 
@@ -56,8 +61,8 @@ class Recipe(BaseModel):
         description='side of the faces in the first third of the epochs, which grows to `side` '
         'before the last third (progressive resizing, Tan and Le 2021); saves a third of the time',
     )
-    epochs: int = Field(default=30, ge=1, description='how often each face is shown')
-    batch_size: int = Field(default=64, ge=1)
+    epochs: int = Field(default=30, ge=1, le=100_000, description='how often each face is shown')
+    batch_size: int = Field(default=64, ge=1, le=65_536)
     learning_rate: float = Field(
         default=0.002, gt=0, le=1, description='the peak, reached by warm-up and left by a cosine'
     )
@@ -98,8 +103,14 @@ class Recipe(BaseModel):
         description='whether the model file averages the answers for a face and its mirror image, '
         'which takes twice the time',
     )
-    seed: int = Field(default=1, ge=0, description='of weights, order and augmentation')
+    seed: int = Field(default=1, ge=0, lt=2**31, description='of weights, order and augmentation')
     augmentation: Augmentation = Augmentation()
+
+    @model_validator(mode='after')
+    def _faces_grow(self) -> Self:
+        if self.first_side is not None and self.first_side > self.side:
+            raise ValueError(f'first_side {self.first_side} is above side {self.side}')
+        return self
 
     @property
     def channels(self) -> int:
@@ -124,16 +135,26 @@ class Recipe(BaseModel):
 def read_recipe(path: Path) -> Recipe:
     """Read a recipe from a YAML file; a field that is not named keeps its default.
 
-    Files that the recipe names (a network's description, a teacher's model) lie relative to it.
+    Files that the recipe names (a network's description, a teacher's model) lie relative to it,
+    in its folder or below: a recipe that comes from elsewhere reads nothing else.
 
     Raises:
-        ValueError: a field is unknown, missing, of the wrong type or out of range.
+        OSError: the file cannot be read.
+        ValueError: a field is unknown, missing, of the wrong type or out of range, or names a
+            file outside of the recipe's folder.
     """
     recipe = read_settings(path, Recipe)
 
     def beside(name: str) -> str:
-        is_file = name.endswith(('.yaml', '.yml', '.onnx'))
-        return str((path.parent / name).resolve()) if is_file else name
+        if not name.endswith(('.yaml', '.yml', '.onnx')):
+            return name
+        # By its name alone: where a link leads is the decision of whoever made it.
+        folder = os.path.abspath(path.parent)
+        if os.path.commonpath([folder, os.path.abspath(path.parent / name)]) != folder:
+            raise ValueError(f'{path}: {name} is outside of the folder of the recipe')
+        if not name.isprintable():
+            raise ValueError(f'{path}: {name!r} is no name of a file')
+        return str((path.parent / name).resolve())
 
     return recipe.model_copy(
         update={

@@ -152,7 +152,7 @@ def test_unreadable_picture_is_told(tmp_path: Path) -> None:
     """A file that is no picture is named."""
     save_pictures(tmp_path, one={'faces': []})
     (tmp_path / 'img' / 'one.png').write_bytes(b'no picture')
-    with pytest.raises(ValueError, match=r'one.png: expected a picture'):
+    with pytest.raises(ValueError, match=r'one.png is not a readable picture'):
         evaluate_detector(Fake(), tmp_path)
 
 

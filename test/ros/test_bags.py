@@ -53,14 +53,16 @@ def text(_number: int):
     return TYPES.types['std_msgs/msg/String'](data='hello')
 
 
-def write_bag(path: Path, topics: dict, count: int = 5, storage: str = 'MCAP') -> Path:
-    """Record so many messages on each topic, a tenth of a second apart."""
+def write_bag(
+    path: Path, topics: dict, count: int = 5, storage: str = 'MCAP', period: float = 0.1
+) -> Path:
+    """Record so many messages on each topic, `period` seconds apart."""
     with Writer(path, version=9, storage_plugin=StoragePlugin[storage]) as writer:
         for topic, make in topics.items():
             kind = make(0).__msgtype__
             connection = writer.add_connection(topic, kind, typestore=TYPES)
             for number in range(count):
-                recorded = START * 10**9 + number * 10**8
+                recorded = START * 10**9 + round(number * period * 1e9)
                 writer.write(connection, recorded, TYPES.serialize_cdr(make(number), kind))
     return path
 
@@ -145,3 +147,12 @@ def test_an_unreadable_picture_does_not_hide_the_others(tmp_path: Path):
         for frame in frames.frames:
             read.append(frame.number)
     assert read == [0, 2]
+
+
+@pytest.mark.parametrize('storage', ['SQLITE3', 'MCAP'])
+def test_a_rate_that_cannot_be_is_not_believed(storage: str, tmp_path: Path):
+    """All pictures at one moment, as a recorder without a clock stamps them."""
+    path = write_bag(tmp_path / 'bag', {'/image': raw}, 3, storage, period=0.0)
+    with open_bag(path) as frames:
+        assert frames.fps == 25
+        assert len(list(frames.frames)) == 3
