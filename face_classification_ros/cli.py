@@ -14,6 +14,7 @@ import sys
 from typing import Any, TypeVar
 
 from face_classification_ros.detection import create_detector, DETECTORS
+from face_classification_ros.doctor import Finding
 from face_classification_ros.face import Face, Image
 from face_classification_ros.share import model_path, share_folder
 
@@ -241,6 +242,12 @@ def _parser() -> argparse.ArgumentParser:
     benchmark.add_argument(
         '--plot', type=Path, metavar='FILE', help='draw the stages of each case there (PNG)'
     )
+
+    doctor = command('doctor', _doctor, 'say what is installed, what is missing and what to do')
+    doctor.add_argument(
+        '--licences', action='store_true', help='instead: list the licences of all dependencies'
+    )
+    doctor.add_argument('--json', type=Path, metavar='FILE', help='write the same there')
     return parser
 
 
@@ -959,3 +966,39 @@ def _print_benchmark(records: list[dict[str, Any]]) -> None:
             f'{times["total"]["p95_ms"]:8.3f} {record["memory_mb"]:5.0f} '
             f'{record["startup_s"]:7.2f}'
         )
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from face_classification_ros import doctor
+
+    if arguments.licences:
+        licences = doctor.licences()
+        for each in licences:
+            mark = ' (copyleft)' if each.is_copyleft else ''
+            print(f'{each.name} {each.version}: {each.licence}{mark}')
+        if arguments.json:
+            arguments.json.write_text(json.dumps([asdict(each) for each in licences], indent=1))
+        return DONE
+    findings = []
+    for finding in itertools.chain(doctor.examine(), _examine_ros()):
+        print(doctor.lines_of(finding), flush=True)
+        findings.append(finding)
+    if arguments.json:
+        arguments.json.write_text(json.dumps([asdict(each) for each in findings], indent=1))
+    return doctor.exit_code(findings)
+
+
+def _examine_ros() -> Iterator[Finding]:
+    from face_classification_ros.doctor import check_module, OK
+
+    rclpy = check_module(
+        'rclpy',
+        'source the set-up files of ROS and of the workspace, or pip install this package; '
+        'unset RMW_IMPLEMENTATION',
+        'get_rmw_implementation_identifier()',
+    )
+    yield rclpy
+    if rclpy.verdict == OK:
+        from face_classification_ros.ros.doctor import examine_ros
+
+        yield from examine_ros()
