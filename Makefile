@@ -17,7 +17,7 @@ unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 BUILD_INPUTS := setup.py pyproject.toml package.xml CMakeLists.txt \
   $(shell find action cmake msg scripts srv wheel -type f)
-INSTALLED_FOLDERS := $(PACKAGE) config launch resource
+INSTALLED_FOLDERS := $(PACKAGE) config examples launch resource
 INSTALLED_FILES := $(shell find $(INSTALLED_FOLDERS) -type f -not -path '*/__pycache__/*')
 
 .PHONY: demo test lint venv peers clean
@@ -56,7 +56,7 @@ $(VENV)/demo $(VENV)/test: $(VENV)/wheel $(INSTALLED_FILES)
 	@echo 'Installing into $(VENV), this takes a minute or two the first time.'
 	$(VENV)/bin/python -m pip install --quiet "$$(ls $(VENV)/wheel/*.whl)[$(EXTRAS)]"
 	cp --recursive --symbolic-link --force '$(CURDIR)/$(PACKAGE)' $(VENV)/lib/python3.*/site-packages
-	cp --recursive --symbolic-link --force $(addprefix $(CURDIR)/,config launch resource) \
+	cp --recursive --symbolic-link --force $(addprefix $(CURDIR)/,config examples launch resource) \
 	  $(VENV)/share/$(PACKAGE)
 	touch $@
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import Any
 
@@ -335,6 +336,35 @@ class Camera:
         return self._peer.wait_for(
             self._answer_to(header), f'the answer to the picture of {header.stamp}'
         )
+
+
+class LiveCamera:
+    """A camera that runs by itself, as a robot's does; stamps are those of the clock."""
+
+    def __init__(self, peer: Peer, image: Image, topic: str = '/image') -> None:
+        """Show a picture ten times a second until `close`."""
+        self._publisher = peer.node.create_publisher(ImageMessage, topic, RELIABLE)
+        self._clock = peer.node.get_clock()
+        self._message: ImageMessage | None = None
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.show(image)
+        self._thread.start()
+
+    def show(self, image: Image | None) -> None:
+        """Show another picture from now on, or none."""
+        self._message = None if image is None else image_message(image)
+
+    def close(self) -> None:
+        """Stop."""
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ended.wait(0.1):
+            if (message := self._message) is not None:
+                message.header = Header(stamp=self._clock.now().to_msg(), frame_id='head_camera')
+                self._publisher.publish(message)
 
 
 def _parameter(name: str, value: bool | int | float | str) -> Parameter:

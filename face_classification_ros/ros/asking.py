@@ -173,7 +173,8 @@ class Asker:
         others = sorted(
             service.removesuffix('/get_faces')
             for service, types in self._node.get_service_names_and_types()
-            if wanted in types
+            # Those that are only asked for are listed, too.
+            if wanted in types and self._node.count_services(service)
         )
         found = f', but {", ".join(others)}' if others else ', nor another that tells of faces'
         return f'there is no node {self.node_name}{found}'

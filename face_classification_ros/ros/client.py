@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import Enum
 import threading
 import time
 from types import TracebackType
@@ -33,6 +32,8 @@ from face_classification_ros.ros.asking import (
 from face_classification_ros.ros.images import image_to_message
 from face_classification_ros.ros.messages import face_from_message, seconds
 from face_classification_ros.srv import ClassifyImage, CountPeople, GetFaces
+from face_classification_ros.tracking.observation import Outcome
+from face_classification_ros.tracking.people import PeopleCount
 
 __all__ = [
     'FaceClient',
@@ -57,26 +58,6 @@ LONG_POLL = 0.5
 
 PNG = b'\x89PNG'
 """How the bytes of a PNG file begin."""
-
-
-class Outcome(Enum):
-    """How an observation ended.
-
-    Attributes:
-        COMPLETED: as asked: the observations are there, or the time is over and somebody was seen.
-        NOBODY: the time was over before anybody was seen.
-        LEFT: the person left, or the track is not there.
-        CANCELED: it was cancelled, by the caller or by its time-out.
-        PREEMPTED: another observation was asked for.
-        STOPPED: the node stopped looking.
-    """
-
-    COMPLETED = Observe.Result.COMPLETED
-    NOBODY = Observe.Result.NOBODY
-    LEFT = Observe.Result.LEFT
-    CANCELED = Observe.Result.CANCELED
-    PREEMPTED = Observe.Result.PREEMPTED
-    STOPPED = Observe.Result.STOPPED
 
 
 @dataclass(frozen=True)
@@ -125,20 +106,6 @@ class Observation:
     outcome: Outcome
     reason: str
     faces: tuple[Face, ...]
-
-
-@dataclass(frozen=True)
-class PeopleCount:
-    """How many people were seen, by distinct track; unknown are those of uncertain gender."""
-
-    women: int
-    men: int
-    unknown: int
-
-    @property
-    def total(self) -> int:
-        """The number of all."""
-        return self.women + self.men + self.unknown
 
 
 def certain_label(estimate: Estimate | None) -> str:

@@ -63,7 +63,7 @@ def face_from_message(message: FaceAttributes) -> Face:
     Its box is clipped to the picture, in whole pixels. The threshold of an estimate is one that
     gives its label: 1 where that is "unknown", else 0.
     """
-    roi = message.roi
+    roi, point = message.roi, message.position
     detection = Detection(
         Box(roi.x_offset, roi.y_offset, roi.width, roi.height),
         message.detection_confidence,
@@ -75,6 +75,7 @@ def face_from_message(message: FaceAttributes) -> Face:
         seconds(message.first_seen),
         _estimate_from_message(message.gender),
         _estimate_from_message(message.emotion),
+        (point.x, point.y, point.z) if message.has_position else None,
     )
 
 

@@ -114,7 +114,7 @@ class QuestionServices:
     ) -> CountPeople.Response:
         count = self._people.count(request.window)
         response.women, response.men, response.unknown = count.women, count.men, count.unknown
-        response.total = count.women + count.men + count.unknown
+        response.total = count.total
         return response
 
 

@@ -22,6 +22,11 @@ class PeopleCount:
     men: int
     unknown: int
 
+    @property
+    def total(self) -> int:
+        """The number of all."""
+        return self.women + self.men + self.unknown
+
 
 @dataclass(slots=True)
 class _Person:

@@ -223,7 +223,7 @@ def test_node_takes_the_file_in_a_namespace(
 # What is installed
 
 
-@pytest.mark.parametrize('folder', ['config', 'launch'])
+@pytest.mark.parametrize('folder', ['config', 'examples', 'launch'])
 def test_every_file_is_installed(folder: str) -> None:
     """The share folder has what the source folder has."""
     sources = [

@@ -8,6 +8,7 @@ from std_msgs.msg import Header
 from face_classification_ros.face import Box, Detection, Estimate, Face
 from face_classification_ros.ros.messages import (
     detections_message,
+    face_from_message,
     faces_message,
     label_info_message,
     seconds,
@@ -120,3 +121,29 @@ def test_classes_are_numbered_in_their_order() -> None:
         (2, 'gender/man'),
         (3, 'emotion/sad'),
     ]
+
+
+def test_face_comes_back_from_its_message() -> None:
+    """What one program tells, another has as it was."""
+    face = face_at(Box(10, 20, 30, 40), gender=WOMAN)
+    (message,) = faces_message([face], HEADER, 640, 480, 0.5).faces
+    back = face_from_message(message)
+    assert (back.detection, back.track_id, back.first_seen) == (face.detection, '7', 12.5)
+    assert back.emotion is None and back.position is None
+    assert back.gender is not None
+    assert (back.gender.label, back.gender.labels) == ('woman', ('woman', 'man'))
+    assert back.gender.probabilities.tolist() == [0.75, 0.25]
+    assert back.gender.frame_probabilities.tolist() == [0.25, 0.75]
+    assert back.gender.observations == 3
+
+
+def test_unknown_and_a_position_come_back_from_a_message() -> None:
+    """A label is told by who knows the threshold, and taken as it was told."""
+    (message,) = faces_message([face_at(Box(1, 2, 3, 4), gender=WOMAN)], HEADER, 64, 48, 0.5).faces
+    message.gender.label = 'unknown'
+    message.has_position = True
+    message.position.x, message.position.z = -0.5, 2.0
+    back = face_from_message(message)
+    assert back.gender is not None
+    assert (back.gender.label, back.gender.confidence) == ('unknown', 0.75)
+    assert back.position == (-0.5, 0.0, 2.0)
