@@ -137,7 +137,7 @@ def test_still_picture_is_classified(camera: LiveCamera, client: FaceClient) -> 
     with pytest.raises(RefusedError, match='JPEG'):
         client.classify_image(b'no picture')
     with pytest.raises(ValueError, match='float64, 4 x 4: expected uint8'):
-        client.classify_image(np.zeros((4, 4)))
+        client.classify_image(np.zeros((4, 4)))  # type: ignore[arg-type]
 
 
 # Observations
