@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from face_classification_ros.detection import create_detector, DETECTORS
 from face_classification_ros.doctor import Finding
-from face_classification_ros.face import Face, Image
+from face_classification_ros.face import Face, Image, ROTATIONS
 from face_classification_ros.share import model_path, share_folder
 
 DONE, NO, WRONG_USE = 0, 1, 2
@@ -76,6 +76,13 @@ def _parser() -> argparse.ArgumentParser:
         '--cluster',
         metavar='ADDRESS',
         help='a running Dask scheduler whose workers share the files, such as tcp://host:8786',
+    )
+    classify.add_argument(
+        '--rotation',
+        type=int,
+        choices=ROTATIONS,
+        default=0,
+        help='degrees clockwise by which pictures must be turned for people to stand upright',
     )
     classify.add_argument('--json', type=Path, metavar='FILE', help='write the results there')
     classify.add_argument(
@@ -324,6 +331,7 @@ def _classify(arguments: argparse.Namespace) -> int:
         gender_model=_absolute(model_path(arguments.gender_model)),
         emotion_model=_absolute(model_path(arguments.emotion_model)),
         threads=arguments.threads,
+        rotation=arguments.rotation,
     )
     # Also where workers have their own: a wrong setting is told at once.
     classifier = FileClassifier(settings)
@@ -912,6 +920,7 @@ def _benchmark(arguments: argparse.Namespace) -> int:
             detection_interval=interval,
             gender_model=model_path(arguments.gender_model),
             emotion_model=model_path(arguments.emotion_model),
+            rotation=0,
         )
         for detector, interval, threads, (width, height), faces in combinations
     ]

@@ -14,6 +14,29 @@ Image = NDArray[np.uint8]
 UNKNOWN = 'unknown'
 """The label that is told where the most probable one is not probable enough."""
 
+ROTATIONS = (0, 90, 180, 270)
+"""Degrees clockwise by which a picture can be turned."""
+
+
+def turned_point(
+    point: tuple[float, float], degrees: int, image_width: int, image_height: int
+) -> tuple[float, float]:
+    """Give a point's place in the picture that is turned.
+
+    Args:
+        point: x and y in pixels of the picture as it is.
+        degrees: how far the picture is turned clockwise, one of `ROTATIONS`.
+        image_width: of the picture before it is turned, in pixels.
+        image_height: likewise.
+    """
+    x, y = point
+    return {
+        0: (x, y),
+        90: (image_height - y, x),
+        180: (image_width - x, image_height - y),
+        270: (y, image_width - x),
+    }[degrees]
+
 
 @dataclass(frozen=True, slots=True)
 class Box:
@@ -41,6 +64,13 @@ class Box:
     def moved(self, x: float, y: float) -> Box:
         """Give the same box in a picture that begins `x` pixels farther left, `y` higher."""
         return Box(self.x + x, self.y + y, self.width, self.height)
+
+    def turned(self, degrees: int, image_width: int, image_height: int) -> Box:
+        """Give the same box in the picture that is turned, see `turned_point`."""
+        x, y = turned_point((self.x, self.y), degrees, image_width, image_height)
+        far = self.x + self.width, self.y + self.height
+        far_x, far_y = turned_point(far, degrees, image_width, image_height)
+        return Box(min(x, far_x), min(y, far_y), abs(far_x - x), abs(far_y - y))
 
     def clipped(self, image_width: int, image_height: int) -> Box:
         """Give the part of the box inside a picture; its sides are 0 where there is none."""
@@ -83,6 +113,14 @@ class Detection:
         landmarks = tuple((each_x + x, each_y + y) for each_x, each_y in self.landmarks)
         return Detection(self.box.moved(x, y), self.confidence, landmarks)
 
+    def turned(self, degrees: int, image_width: int, image_height: int) -> Detection:
+        """Give the same face in the picture that is turned, see `turned_point`."""
+        landmarks = tuple(
+            turned_point(point, degrees, image_width, image_height) for point in self.landmarks
+        )
+        box = self.box.turned(degrees, image_width, image_height)
+        return Detection(box, self.confidence, landmarks)
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -94,6 +132,10 @@ class Estimate:
         frame_probabilities: the same for the newest picture alone.
         observations: how many pictures stand behind `probabilities`.
         threshold: below this probability the label is "unknown".
+        held: the label that a track holds on to, so that it does not flicker: one of `labels`
+            or "unknown"; None for what is told by `probabilities` and `threshold` alone.
+        weight: how much this picture counts in an average: up to 1 for a sharp, large face; 0
+            where it is not certain whose face it shows.
     """
 
     labels: tuple[str, ...]
@@ -101,10 +143,14 @@ class Estimate:
     frame_probabilities: NDArray[np.float32]
     observations: int
     threshold: float
+    held: str | None = None
+    weight: float = 1.0
 
     @property
     def label(self) -> str:
-        """The most probable label, or "unknown" where it is below the threshold."""
+        """What is held, or the most probable label; "unknown" where it is below the threshold."""
+        if self.held is not None:
+            return self.held
         best = self.labels[int(self.probabilities.argmax())]
         return best if self.confidence >= self.threshold else UNKNOWN
 

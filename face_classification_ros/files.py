@@ -168,6 +168,7 @@ class FileClassifier:
         """
         self._detector = settings.load_detector()
         self._classifiers = settings.load_classifiers()
+        self._rotation = settings.rotation
 
     def classify(self, job: Job, openers: Mapping[str, Opener]) -> Iterator[Record]:
         """Classify a picture, or all frames of a video or a bag, and write the annotated copy.
@@ -229,7 +230,14 @@ class FileClassifier:
                 writer.release()
 
     def _pipeline(self, tracker: Tracker | None) -> FacePipeline:
-        return FacePipeline(self._detector, self._classifiers, tracker, THRESHOLDS, SMOOTHING_TIME)
+        return FacePipeline(
+            self._detector,
+            self._classifiers,
+            tracker,
+            THRESHOLDS,
+            SMOOTHING_TIME,
+            self._rotation,
+        )
 
 
 def classify_files(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from face_classification_ros.classification.classifier import Classifier
-from face_classification_ros.classification.cropping import crop_faces
+from face_classification_ros.classification.cropping import crop_faces, CropForm
 from face_classification_ros.detection import create_detector, Detector
 from face_classification_ros.detection.regions import RegionDetector
 from face_classification_ros.face import Detection, Estimate, Face, Image, largest_first
@@ -17,6 +18,12 @@ from face_classification_ros.tracking.tracker import Track, Tracker
 
 THRESHOLDS = {'gender': 0.7, 'emotion': 0.5}
 """Attribute -> probability below which a label is "unknown", unless the user says otherwise."""
+
+_CV2_ROTATIONS = {
+    90: cv2.ROTATE_90_CLOCKWISE,
+    180: cv2.ROTATE_180,
+    270: cv2.ROTATE_90_COUNTERCLOCKWISE,
+}
 
 
 @dataclass
@@ -29,6 +36,9 @@ class FacePipeline:
         tracker: gives ids; None for pictures that do not follow each other.
         thresholds: attribute -> probability below which the label is "unknown".
         smoothing_time: seconds over which probabilities are averaged along a track.
+        rotation: degrees clockwise, one of `ROTATIONS`, by which a picture is turned so that
+            people stand upright in it. Whoever changes it resets the tracker: tracks live in
+            the upright picture.
     """
 
     detector: Detector
@@ -36,6 +46,7 @@ class FacePipeline:
     tracker: Tracker | None
     thresholds: Mapping[str, float]
     smoothing_time: float = 0.0
+    rotation: int = 0
 
     def process(self, image: Image, stamp: float = 0.0) -> list[Face]:
         """Find and classify all faces of a picture, largest first.
@@ -43,16 +54,21 @@ class FacePipeline:
         Args:
             image: uint8 H x W x 3 in BGR.
             stamp: time of the picture in seconds.
+
+        Returns:
+            Faces with boxes and landmarks in pixels of `image`.
         """
-        detections = self.detector.detect(image)
+        upright = self._upright(image)
+        detections = self.detector.detect(upright)
         tracks: list[Track | None] = [None] * len(detections)
         if self.tracker is not None:
             tracks = list(self.tracker.update(detections, stamp))
-        probabilities = self._classify(image, detections)
+        probabilities = self._classify(upright, detections)
+        height, width = upright.shape[:2]
         return largest_first(
             [
                 Face(
-                    detection,
+                    detection.turned(-self.rotation % 360, width, height),
                     track.id if track else '',
                     track.first_seen if track else stamp,
                     self._estimate('gender', probabilities, index, track),
@@ -72,6 +88,26 @@ class FacePipeline:
         if isinstance(detector, RegionDetector):
             detector = detector.whole
         return replace(self, detector=detector, tracker=None).process(image, stamp)
+
+    def crop(self, image: Image, faces: Sequence[Face], form: CropForm) -> NDArray[np.uint8]:
+        """Cut faces out of their picture as a network sees them: upright.
+
+        Args:
+            image: uint8 H x W x 3 in BGR, as it was processed.
+            faces: what `process` gave.
+            form: what the network wants.
+
+        Returns:
+            uint8 N x side x side x channels.
+        """
+        height, width = image.shape[:2]
+        boxes = [face.detection.box.turned(self.rotation, width, height) for face in faces]
+        return crop_faces(self._upright(image), boxes, form)
+
+    def _upright(self, image: Image) -> Image:
+        if self.rotation == 0:
+            return image
+        return np.asarray(cv2.rotate(image, _CV2_ROTATIONS[self.rotation]), np.uint8)
 
     def _classify(
         self, image: Image, detections: list[Detection]
@@ -101,8 +137,9 @@ class FacePipeline:
         smoothed, observations = frame, 1
         if track is not None:
             smoothed, observations = track.smoothed(attribute, frame, self.smoothing_time)
+        labels = self.classifiers[attribute].labels[attribute]
         return Estimate(
-            self.classifiers[attribute].labels[attribute],
+            labels,
             smoothed,
             frame,
             observations,
@@ -142,6 +179,7 @@ class Settings:
         gender_model: path of a model file, "" for none.
         emotion_model: likewise.
         threads: processor threads for one picture.
+        rotation: degrees clockwise that turn the picture upright, see `FacePipeline`.
     """
 
     detector: str
@@ -151,6 +189,7 @@ class Settings:
     gender_model: str
     emotion_model: str
     threads: int
+    rotation: int
 
     @property
     def models(self) -> dict[str, str]:

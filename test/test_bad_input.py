@@ -168,6 +168,7 @@ def pipeline() -> FacePipeline:
         gender_model=model_path('gender_mini_xception'),
         emotion_model=model_path('emotion_mini_xception'),
         threads=1,
+        rotation=0,
     )
     return FacePipeline(
         pipeline.load_detector(), pipeline.load_classifiers(), None, {'gender': 0, 'emotion': 0}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import pytest
 
 from face_classification_ros.classification.cropping import CropForm
-from face_classification_ros.face import Box, Detection, Image
+from face_classification_ros.face import Box, Detection, Image, ROTATIONS
 from face_classification_ros.pipeline import FacePipeline, load_classifiers
 from face_classification_ros.tracking.tracker import Tracker
 
@@ -30,10 +30,13 @@ class KnownFaces:
     def __init__(self, *boxes: Box) -> None:
         """Make it find these."""
         self.boxes = boxes
+        self.seen: Image | None = None
+        self.landmarks: tuple[tuple[float, float], ...] = ()
 
     def detect(self, image: Image) -> list[Detection]:
         """See `Detector.detect`."""
-        return [Detection(box, 0.9) for box in self.boxes]
+        self.seen = image
+        return [Detection(box, 0.9, self.landmarks) for box in self.boxes]
 
 
 class BrightnessClassifier:
@@ -149,6 +152,59 @@ def test_pictures_that_do_not_follow_each_other_are_not_tracked() -> None:
     assert face.gender
     assert face.gender.observations == 1
     assert face.gender.probabilities[0] == pytest.approx(0.2, abs=1e-5)
+
+
+def turned_picture(degrees: int) -> Image:
+    """Give `picture` as a camera sees it that must be turned clockwise by so much."""
+    return np.ascontiguousarray(np.rot90(picture(), degrees // 90))
+
+
+@pytest.mark.parametrize('rotation', ROTATIONS)
+def test_boxes_and_landmarks_are_those_of_the_picture_as_it_came(rotation: int) -> None:
+    """The detector sees upright people, and each gets the answer of the face at that place."""
+    came = turned_picture(rotation)
+    pipeline = pipeline_of(SMALL, LARGE, gender=BrightnessClassifier(gender=GENDERS))
+    pipeline.detector.landmarks = ((70.0, 30.0), (90.0, 30.0))  # type: ignore[attr-defined]
+    pipeline.rotation = rotation
+    large, small = pipeline.process(came)
+    for face, size, value in ((large, 50, 204), (small, 20, 51)):
+        box = face.detection.box
+        assert (box.width, box.height) == (size, size)
+        left, top = int(box.x), int(box.y)
+        assert (came[top : top + size, left : left + size] == value).all()
+        assert face.gender
+        assert face.gender.probabilities[0] == pytest.approx(value / 255, abs=1e-5)
+    # Of what lies upright at 70, 30 and 90, 30 in a picture of 160 x 100.
+    assert (
+        large.detection.landmarks
+        == {
+            0: ((70, 30), (90, 30)),
+            90: ((30, 90), (30, 70)),
+            180: ((90, 70), (70, 70)),
+            270: ((70, 70), (70, 90)),
+        }[rotation]
+    )
+
+
+@pytest.mark.parametrize('rotation', ROTATIONS)
+def test_faces_are_cut_upright(rotation: int) -> None:
+    """What is explained or shown of a face stands upright, however the camera is mounted."""
+    pipeline = pipeline_of(LARGE, gender=BrightnessClassifier(gender=GENDERS))
+    pipeline.rotation = rotation
+    image = picture()
+    image[20:40, 60:110] = 255  # its upper part
+    came = np.ascontiguousarray(np.rot90(image, rotation // 90))
+    (crop,) = pipeline.crop(came, pipeline.process(came), CropForm(10, 0.0, 'grey'))
+    assert (crop[:4] == 255).all()
+    assert (crop[4:] == 204).all()
+
+
+def test_upright_picture_is_not_copied() -> None:
+    """A camera that stands upright pays nothing for those that do not."""
+    pipeline = pipeline_of(LARGE, gender=BrightnessClassifier(gender=GENDERS))
+    image = picture()
+    pipeline.process(image)
+    assert pipeline.detector.seen is image  # type: ignore[attr-defined]
 
 
 def test_file_named_twice_is_loaded_once(make_model: MakeModel) -> None:

@@ -70,6 +70,7 @@ class Case(Settings):
             Tracker(1.0),
             THRESHOLDS,
             1.0,
+            self.rotation,
         )
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
-from face_classification_ros.classification.cropping import crop_faces
 from face_classification_ros.face import Face, Image
 from face_classification_ros.pipeline import FacePipeline
 from face_classification_ros.ros.parameters import Parameters
@@ -56,7 +55,7 @@ class Explanations:
         assert estimate is not None
         form = pipeline.classifiers[explainer.attribute].form
         (panel,) = explain_faces(
-            crop_faces(image, [shown[0].detection.box], form),
+            pipeline.crop(image, shown[:1], form),
             estimate.labels,
             estimate.frame_probabilities[np.newaxis],
             explainer,

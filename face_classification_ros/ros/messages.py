@@ -18,7 +18,7 @@ from vision_msgs.msg import (
     VisionClass,
 )
 
-from face_classification_ros.face import Box, Detection, Estimate, Face, UNKNOWN
+from face_classification_ros.face import Box, Detection, Estimate, Face
 from face_classification_ros.msg import AttributeEstimate, FaceAttributes, FaceAttributesArray
 
 FACE_CLASS = 'face'
@@ -169,5 +169,6 @@ def _estimate_from_message(message: AttributeEstimate) -> Estimate | None:
         np.array(message.probabilities, np.float32),
         np.array(message.frame_probabilities, np.float32),
         message.observations,
-        threshold=1.0 if message.label == UNKNOWN else 0.0,
+        threshold=0.0,
+        held=message.label,
     )

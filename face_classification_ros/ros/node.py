@@ -257,6 +257,10 @@ class FaceClassificationNode(Node):
             self._outputs.forget_explainer()
         self._pipeline.thresholds = self._settings.thresholds
         self._pipeline.smoothing_time = self._settings.smoothing_time
+        if before.rotation != self._settings.rotation:
+            self._pipeline.rotation = self._settings.rotation
+            self._tracker.reset()
+            self._forget_people('the rotation was changed, so nobody is where they were')
         self._tracker.timeout = self._settings.track_timeout
         self._input.apply(self._settings)
         if self._state == 'active':
@@ -287,6 +291,7 @@ class FaceClassificationNode(Node):
             self._tracker,
             parameters.thresholds,
             parameters.smoothing_time,
+            parameters.rotation,
         )
 
     # The way of a picture

@@ -23,6 +23,7 @@ def _parameter(
     *,
     low: float | None = None,
     high: float | None = None,
+    step: int = 0,
     choices: tuple[str, ...] = (),
     read_only: bool = False,
 ) -> Any:
@@ -30,6 +31,7 @@ def _parameter(
         'description': description,
         'low': low,
         'high': high,
+        'step': step,
         'choices': choices,
         'read_only': read_only,
     }
@@ -62,6 +64,13 @@ class Parameters:
     )
     min_face_size: int = _parameter(
         0, 'faces whose shorter side in pixels is smaller are dropped', low=0, high=4096
+    )
+    rotation: int = _parameter(
+        0,
+        'degrees clockwise by which pictures must be turned for people to stand upright',
+        low=0,
+        high=270,
+        step=90,
     )
     gender_model: str = _parameter(
         'gender_mini_xception', 'shipped model or .onnx file that tells gender; "" switches it off'
@@ -143,7 +152,9 @@ def descriptor_of(name: str) -> ParameterDescriptor:
         ]
     elif isinstance(default, int) and not isinstance(default, bool):
         descriptor.integer_range = [
-            IntegerRange(from_value=metadata['low'], to_value=metadata['high'])
+            IntegerRange(
+                from_value=metadata['low'], to_value=metadata['high'], step=metadata['step']
+            )
         ]
     return descriptor
 

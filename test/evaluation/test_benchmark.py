@@ -21,6 +21,7 @@ CASE = Case(
     width=640,
     height=480,
     threads=1,
+    rotation=0,
     detector='libfacedetection',
     detector_model='',
     detection_threshold=0.6,

@@ -95,6 +95,8 @@ def test_value_that_cannot_work_is_refused_and_changes_nothing(
         ('detection_width', 31, 'Min: 32'),
         ('detection_width', 320.0, 'Type'),
         ('min_face_size', -1, 'Min: 0'),
+        ('rotation', 45, 'step: 90'),
+        ('rotation', 360, 'Max: 270'),
         ('unknown_threshold_gender', 2.0, 'Max: 1.0'),
         ('smoothing_time', -1.0, 'Min: 0.0'),
         ('track_timeout', 61.0, 'Max: 60.0'),
