@@ -7,6 +7,7 @@ import math
 
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
@@ -18,6 +19,9 @@ from face_classification_ros.ros.answers import Answer, Answers
 from face_classification_ros.ros.picture_input import image_of
 from face_classification_ros.srv import ClassifyImage, CountPeople, GetFaces
 from face_classification_ros.tracking.people import PeopleCounter
+
+REQUESTS = QoSProfile(depth=100)
+"""How many questions may come while a picture is worked on; DDS drops older ones in silence."""
 
 Classify = Callable[[Image, Header], FaceAttributesArray]
 """Finds the faces of a picture that follows no other."""
@@ -57,10 +61,18 @@ class QuestionServices:
         self._why_not_loaded = why_not_loaded
         # Reentrant: who waits for a picture holds up nobody.
         node.create_service(
-            GetFaces, '~/get_faces', self._get_faces, callback_group=ReentrantCallbackGroup()
+            GetFaces,
+            '~/get_faces',
+            self._get_faces,
+            qos_profile=REQUESTS,
+            callback_group=ReentrantCallbackGroup(),
         )
-        node.create_service(ClassifyImage, '~/classify_image', self._classify_image)
-        node.create_service(CountPeople, '~/count_people', self._count_people)
+        node.create_service(
+            ClassifyImage, '~/classify_image', self._classify_image, qos_profile=REQUESTS
+        )
+        node.create_service(
+            CountPeople, '~/count_people', self._count_people, qos_profile=REQUESTS
+        )
 
     async def _get_faces(
         self, request: GetFaces.Request, response: GetFaces.Response

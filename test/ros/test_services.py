@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 import math
 from pathlib import Path
+import signal
 import time
 from typing import Any
 
 from lifecycle_msgs.msg import Transition
 import numpy as np
 import pytest
+from rclpy.qos import QoSProfile
 from rclpy.task import Future
 from ros_peers import (
     BLANK,
@@ -143,6 +145,25 @@ def test_many_wait_for_the_next_picture_and_hold_up_nobody(camera: Camera, peer:
     for each in [*waiting, longest]:
         assert each.result().success
         assert each.result().faces == answer
+
+
+def test_no_question_is_lost_while_the_node_is_busy(start_node: StartNode, peer: Peer) -> None:
+    """More come at once than DDS keeps for a service by default, which are ten."""
+    node = start_node()
+    client = peer.node.create_client(
+        CountPeople, f'{NODE}/count_people', qos_profile=QoSProfile(depth=100)
+    )
+    count(peer, 1.0)
+    peer.wait_for(client.service_is_ready, 'the service')
+    first = client.call_async(CountPeople.Request())
+    peer.wait_for(first.done, 'the first answer')
+    node.send(signal.SIGSTOP)
+    try:
+        asked = [client.call_async(CountPeople.Request()) for _ in range(50)]
+        peer.spin(0.5)
+    finally:
+        node.send(signal.SIGCONT)
+    peer.wait_for(lambda: all(each.done() for each in asked), 'all answers')
 
 
 @pytest.mark.parametrize('how', ['deactivate', 'disable', 'shut down'])
