@@ -41,6 +41,7 @@ CORE = [
     'explanation.explainer',
     'explanation.panels',
     'pipeline',
+    'positions',
     'files',
     'cli',
 ]
@@ -88,6 +89,7 @@ def test_core_needs_neither_ros_nor_tensorflow(name: str) -> None:
         ('tracking.people', ('face', 'tracking')),
         ('tracking.tracker', ('face', 'tracking')),
         ('drawing', ('face',)),
+        ('positions', ('face',)),
     ],
 )
 def test_part_knows_of_ours_only_what_a_face_is(name: str, allowed: tuple[str, ...]) -> None:

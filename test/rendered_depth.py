@@ -1,0 +1,91 @@
+"""Depth pictures of heads whose places are known, as depth cameras see them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_classification_ros.face import Box
+from face_classification_ros.positions import Intrinsics
+
+HEAD_AXES = (0.075, 0.11, 0.09)
+"""Half the width, height and depth of a head in metres, taken as an ellipsoid."""
+
+Point = tuple[float, float, float]
+
+
+def camera(width: int, height: int) -> Intrinsics:
+    """Give a camera that sees 60 degrees across, with its principal point off the middle."""
+    focal = width / 2 / np.tan(np.radians(30))
+    return Intrinsics(width, height, focal, focal * 1.01, width / 2 + 3.0, height / 2 - 5.0)
+
+
+def head_in_view(intrinsics: Intrinsics, centre: Point) -> tuple[Box, Point]:
+    """Give the box around a head, and the point of its surface in the middle of the box.
+
+    Args:
+        intrinsics: of the camera.
+        centre: of the head, in metres in the camera's optical frame.
+    """
+    rows, columns = np.nonzero(np.isfinite(_distances(intrinsics, centre)))
+    left, top = float(columns.min()), float(rows.min())
+    box = Box(left, top, columns.max() + 1 - left, rows.max() + 1 - top)
+    return box, surface_point(intrinsics, centre, box)
+
+
+def surface_point(intrinsics: Intrinsics, centre: Point, box: Box) -> Point:
+    """Give the point of a head that is seen in the middle of a box."""
+    u, v = (each - 0.5 for each in box.centre)
+    distance = float(_distances(intrinsics, centre)[round(v), round(u)])
+    x, y = (u - intrinsics.cx) / intrinsics.fx, (v - intrinsics.cy) / intrinsics.fy
+    return x * distance, y * distance, distance
+
+
+def render(
+    intrinsics: Intrinsics,
+    heads: list[Point],
+    *,
+    wall: float = 6.0,
+    holes: float = 0.0,
+    noise: float = 0.0,
+    seed: int = 0,
+) -> NDArray[np.float32]:
+    """Give distances along the optical axis in metres, 0 where there is none.
+
+    Args:
+        intrinsics: of the camera.
+        heads: centres in metres in the camera's optical frame.
+        wall: metres to the plane behind them.
+        holes: share of pixels without a depth.
+        noise: standard deviation in metres at one metre; it grows with the square of the distance,
+            as that of stereo and of structured light does.
+        seed: of holes and noise.
+    """
+    random = np.random.default_rng(seed)
+    shape = (int(intrinsics.height), int(intrinsics.width))
+    depth = np.full(shape, wall)
+    for head in heads:
+        depth = np.minimum(depth, np.nan_to_num(_distances(intrinsics, head), nan=np.inf))
+    depth += random.normal(0, 1, shape) * noise * depth**2
+    depth[random.random(shape) < holes] = 0
+    return depth.astype(np.float32)
+
+
+def _distances(intrinsics: Intrinsics, centre: Point) -> NDArray[np.float64]:
+    """Give the distance of the near side of an ellipsoid for each pixel, NaN beside it."""
+    rows, columns = np.mgrid[0 : int(intrinsics.height), 0 : int(intrinsics.width)]
+    rays = np.stack(
+        [
+            (columns - intrinsics.cx) / intrinsics.fx,
+            (rows - intrinsics.cy) / intrinsics.fy,
+            np.ones(columns.shape),
+        ],
+        axis=-1,
+    )
+    # |(ray * t - centre) / axes| = 1, a quadratic equation in t, the distance along the axis.
+    ray, middle = rays / HEAD_AXES, np.asarray(centre) / HEAD_AXES
+    a, b, c = (ray**2).sum(-1), (ray * middle).sum(-1), (middle**2).sum() - 1
+    discriminant = b**2 - a * c
+    with np.errstate(invalid='ignore'):
+        distances: NDArray[np.float64] = (b - np.sqrt(discriminant)) / a
+    return distances
