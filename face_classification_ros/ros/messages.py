@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from builtin_interfaces.msg import Time
-from geometry_msgs.msg import Point32
+from geometry_msgs.msg import Point, Point32
 import numpy as np
 from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
@@ -83,7 +83,8 @@ def detections_message(faces: Sequence[Face], header: Header) -> Detection2DArra
     """Give the faces as detections with one hypothesis per class, for tools that know only those.
 
     The classes are `face`, with the detector's confidence, and `gender/woman`, `emotion/happy`
-    and so on, with their probabilities.
+    and so on, with their probabilities. The pose of each has the face's position where that is
+    known, and is 0 elsewhere.
     """
     message = Detection2DArray(header=header)
     for face in faces:
@@ -101,6 +102,9 @@ def detections_message(faces: Sequence[Face], header: Header) -> Detection2DArra
                         estimate.labels, estimate.probabilities, strict=True
                     )
                 ]
+        if face.position is not None:
+            for result in detection.results:
+                result.pose.pose.position = _point(face.position)
         message.detections.append(detection)
     return message
 
@@ -134,8 +138,15 @@ def _face_message(face: Face, width: int, height: int) -> FaceAttributes:
         landmarks=[Point32(x=float(x), y=float(y)) for x, y in face.detection.landmarks],
         gender=_estimate_message(face.gender),
         emotion=_estimate_message(face.emotion),
+        has_position=face.position is not None,
+        position=_point(face.position or (0.0, 0.0, 0.0)),
         first_seen=time_message(face.first_seen),
     )
+
+
+def _point(position: tuple[float, float, float]) -> Point:
+    x, y, z = map(float, position)
+    return Point(x=x, y=y, z=z)
 
 
 def _region(box: Box) -> RegionOfInterest:

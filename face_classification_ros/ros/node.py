@@ -26,6 +26,7 @@ from face_classification_ros.pipeline import FacePipeline, load_classifiers
 from face_classification_ros.ros.answers import Answer, Answers
 from face_classification_ros.ros.context import ros_running
 from face_classification_ros.ros.counts import PictureCounts
+from face_classification_ros.ros.depth import DepthInput
 from face_classification_ros.ros.messages import faces_message, seconds
 from face_classification_ros.ros.observe import ObserveServer
 from face_classification_ros.ros.outputs import Outputs
@@ -100,6 +101,7 @@ class FaceClassificationNode(Node):
         self._is_enabled = True
         self._counts = PictureCounts()
         self._input = PictureInput(self, self._counts, self._process)
+        self._depth = DepthInput(self)
         self._people = PeopleCounter()
         self._answers = Answers(self)
         self._observe = ObserveServer(
@@ -143,7 +145,7 @@ class FaceClassificationNode(Node):
         assert self._pipeline is not None and self._outputs is not None
         self._state = 'active'
         if self._is_enabled:
-            self._input.subscribe(self._settings)
+            self._look()
         else:
             self.get_logger().warning(self._why_not_looking())
         self._outputs.publish_labels(self._pipeline, self._settings)
@@ -192,9 +194,15 @@ class FaceClassificationNode(Node):
         service = f'{self.get_fully_qualified_name()}/enable'
         return '' if self._is_enabled else f'the node is disabled; {service} switches it on'
 
+    def _look(self) -> None:
+        """Take pictures, and what tells where their faces are."""
+        self._input.subscribe(self._settings)
+        self._depth.subscribe(self._settings)
+
     def _stop_looking(self) -> None:
         """Take no more pictures, and tell who waits for one."""
         self._input.unsubscribe()
+        self._depth.unsubscribe()
         self._answers.refuse(self._why_not_looking())
         self._observe.stop(self._why_not_looking())
 
@@ -263,6 +271,7 @@ class FaceClassificationNode(Node):
             self._forget_people('the rotation was changed, so nobody is where they were')
         self._tracker.timeout = self._settings.track_timeout
         self._input.apply(self._settings)
+        self._depth.apply(self._settings, wanted=self._input.subscribed)
         if self._state == 'active':
             self._outputs.publish_labels(self._pipeline, self._settings)
 
@@ -306,6 +315,7 @@ class FaceClassificationNode(Node):
             reason = f'time was set back to {stamp:.3f} s, so tracks start anew'
             self.get_logger().warning(reason)
             self._forget_people(reason)
+        faces = self._depth.locate(faces, header, image.shape[1], image.shape[0])
         answer = self._answer(image, faces, header, arrival)
         self._outputs.publish(image, answer, self._pipeline, self._settings)
         self._counts.note_answer(len(faces), answer.message.processing_time, self._age(stamp))
@@ -329,7 +339,7 @@ class FaceClassificationNode(Node):
         if on != self._is_enabled:
             self._is_enabled = on
             if self._state == 'active' and on:
-                self._input.subscribe(self._settings)
+                self._look()
             elif self._state == 'active':
                 self._stop_looking()
                 self.get_logger().info(self._why_not_looking())

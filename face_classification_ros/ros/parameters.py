@@ -104,6 +104,9 @@ class Parameters:
         'best_effort matches every publisher; reliable loses none but only matches reliable ones',
         choices=RELIABILITIES,
     )
+    use_depth: bool = _parameter(
+        False, 'subscribe to depth and camera_info, and tell where faces are in metres'
+    )
     threads: int = _parameter(1, 'processor threads for detection and networks', low=1, high=64)
     publish_annotated: bool = _parameter(
         True, 'offer the annotated picture; it is drawn only while somebody subscribes'

@@ -1,0 +1,350 @@
+"""Depth pictures and calibration become positions: their messages, their stamps, and the node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import math
+
+from lifecycle_msgs.msg import Transition
+import numpy as np
+from numpy.typing import NDArray
+import pytest
+from rendered_depth import Point, render, surface_point
+from ros_peers import box_of, Camera, HEAD, image_message, NodeProcess, Peer, RELIABLE
+from sensor_msgs.msg import CameraInfo, RegionOfInterest
+from sensor_msgs.msg import Image as ImageMessage
+from std_msgs.msg import Header
+
+from face_classification_ros.msg import FaceAttributes
+from face_classification_ros.positions import Intrinsics
+from face_classification_ros.ros.depth import (
+    depth_from_message,
+    DepthBuffer,
+    intrinsics_from_message,
+    NOMINAL_FRAME_TIME,
+)
+from face_classification_ros.ros.messages import time_message
+
+StartNode = Callable[..., NodeProcess]
+
+# Eileen Collins's face is 90 pixels wide; at this focal length that are 15 cm at 1.2 m.
+CAMERA = Intrinsics(200, 200, 720.0, 720.0, 101.0, 97.0)
+CENTRE = ((93 - 101.0) / 720 * 1.29, (99.5 - 97.0) / 720 * 1.29, 1.29)
+"""Centre of a head behind her face."""
+
+
+def depth_message(
+    values: NDArray[np.float32],
+    encoding: str = '32FC1',
+    *,
+    big_endian: bool = False,
+    padding: int = 0,
+) -> ImageMessage:
+    """Make a message of distances in metres, with some bytes behind each row."""
+    kind, factor = {'16UC1': ('u2', 1000), '32FC1': ('f4', 1)}[encoding]
+    pixels = np.ascontiguousarray((values * factor).astype(('>' if big_endian else '<') + kind))
+    rows = pixels.view(np.uint8)
+    rows = np.pad(rows, ((0, 0), (0, padding)), constant_values=7)
+    height, width = values.shape
+    message = ImageMessage(height=height, width=width, encoding=encoding, step=rows.shape[1])
+    message.is_bigendian = int(big_endian)
+    message.data.frombytes(np.ascontiguousarray(rows))
+    return message
+
+
+def calibration(intrinsics: Intrinsics = CAMERA) -> CameraInfo:
+    """Make the calibration of a rectified picture."""
+    message = CameraInfo(width=int(intrinsics.width), height=int(intrinsics.height))
+    fx, fy, cx, cy = intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy
+    message.p = [fx, 0.0, cx, 0.0, 0.0, fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0]
+    # Another one, as that of the picture before it was rectified is.
+    message.k = [fx * 2, 0.0, cx, 0.0, fy * 2, cy, 0.0, 0.0, 1.0]
+    return message
+
+
+def header(stamp: float, frame_id: str = 'head_camera') -> Header:
+    """Make a header."""
+    return Header(stamp=time_message(stamp), frame_id=frame_id)
+
+
+# Messages
+
+
+@pytest.mark.parametrize('padding', [0, 3])
+@pytest.mark.parametrize('big_endian', [False, True])
+@pytest.mark.parametrize('encoding', ['16UC1', '32FC1'])
+def test_depth_is_read_whatever_its_layout(encoding: str, big_endian: bool, padding: int) -> None:
+    """Both encodings, both byte orders, and rows that end in bytes that mean nothing."""
+    metres = np.linspace(0.5, 4, 12, dtype=np.float32).reshape(3, 4)
+    message = depth_message(metres, encoding, big_endian=big_endian, padding=padding)
+    depth = depth_from_message(message)
+    assert np.allclose(depth.values.astype(np.float64) / depth.metre, metres, atol=1e-3)
+
+
+def without(message: ImageMessage, **changes: object) -> ImageMessage:
+    """Change fields of a message."""
+    for name, value in changes.items():
+        setattr(message, name, value)
+    return message
+
+
+@pytest.mark.parametrize(
+    'changes, reason',
+    [
+        ({'encoding': 'bgr8'}, "encoding 'bgr8', 4 x 3, step 16, 48 bytes: expected 16UC1 or 32"),
+        ({'encoding': '16UC1; compressedDepth'}, 'expected 16UC1 or 32FC1'),
+        ({'step': 15}, 'expected a step of at least 16'),
+        ({'height': 4}, 'expected at least 64 bytes'),
+        ({'height': 0}, 'is empty'),
+        ({'width': 100_000, 'height': 100_000}, 'expected a step of at least 400000'),
+        ({'width': 100_000, 'height': 100_000, 'step': 400_000}, 'at least 40000000000 bytes'),
+    ],
+)
+def test_malformed_depth_is_refused(changes: dict[str, object], reason: str) -> None:
+    """One line says what is wrong, and no memory is taken for what is only claimed."""
+    message = without(depth_message(np.ones((3, 4), np.float32)), **changes)
+    with pytest.raises(ValueError, match=reason):
+        depth_from_message(message)
+
+
+def test_calibration_is_that_of_the_rectified_picture() -> None:
+    """P counts, and K where P is 0."""
+    message = calibration()
+    assert intrinsics_from_message(message) == CAMERA
+    message.p = [0.0] * 12
+    assert intrinsics_from_message(message) == Intrinsics(200, 200, 1440, 1440, 101, 97)
+
+
+def test_binning_and_roi_change_the_calibration() -> None:
+    """It is for the full resolution; the picture is a part of it, at half the size."""
+    message = calibration(Intrinsics(640, 480, 500.0, 510.0, 320.0, 240.0))
+    message.binning_x = message.binning_y = 2
+    message.roi = RegionOfInterest(x_offset=100, y_offset=40, width=400, height=300)
+    found = intrinsics_from_message(message)
+    assert found == Intrinsics(200, 150, 250, 255, 109.75, 99.75)
+    # A point is seen in the same direction.
+    u, v = 355.5, 281.5
+    assert ((u - 100 + 0.5) / 2 - 0.5 - found.cx) / found.fx == pytest.approx((u - 320) / 500)
+    assert ((v - 40 + 0.5) / 2 - 0.5 - found.cy) / found.fy == pytest.approx((v - 240) / 510)
+
+
+@pytest.mark.parametrize(
+    'changes, reason',
+    [
+        ({'width': 0}, 'the size of the picture is missing'),
+        ({'p': [0.0] * 12, 'k': [0.0] * 9}, 'not calibrated, fx 0, fy 0'),
+        ({'p': [math.nan] * 12}, 'not calibrated, fx nan'),
+        ({'roi': RegionOfInterest(x_offset=150, width=100)}, 'roi reaches over the edge'),
+    ],
+)
+def test_unusable_calibration_is_refused(changes: dict[str, object], reason: str) -> None:
+    """One line says what is wrong."""
+    message = calibration()
+    for name, value in changes.items():
+        setattr(message, name, value)
+    with pytest.raises(ValueError, match=reason):
+        intrinsics_from_message(message)
+
+
+# Stamps
+
+
+def buffer_of(*stamps: float) -> DepthBuffer:
+    """Make a buffer of depth pictures that show their own stamps as distances."""
+    buffer = DepthBuffer()
+    for stamp in stamps:
+        depth = depth_from_message(depth_message(np.full((1, 1), stamp, np.float32)))
+        buffer.add(header(stamp), depth)
+    return buffer
+
+
+@pytest.mark.parametrize(
+    'stamp, expected',
+    [(10.2, 10.2), (10.14, 10.1), (10.16, 10.2), (10.45, 10.4), (10.505, 10.4), (9.95, 10.0)],
+)
+def test_nearest_stamp_is_taken(stamp: float, expected: float) -> None:
+    """Whether it is before or after that of the picture, within one frame time of 0.1 s."""
+    found = buffer_of(10.0, 10.1, 10.2, 10.3, 10.4).nearest(header(stamp))
+    assert found.values[0, 0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize('stamp', [10.55, 10.7, 9.8])
+def test_beyond_one_frame_time_there_is_none(stamp: float) -> None:
+    """A person moves on meanwhile; how far the nearest one is away is told."""
+    with pytest.raises(LookupError, match=r'is 0\.\d+ s away.*one frame time, 0\.100 s'):
+        buffer_of(10.0, 10.1, 10.2, 10.3, 10.4).nearest(header(stamp))
+
+
+def test_frame_time_is_measured() -> None:
+    """A dropped picture or a pause does not change it, and a slow camera is not waited for."""
+    assert buffer_of().frame_time == buffer_of(5.0).frame_time == NOMINAL_FRAME_TIME
+    assert buffer_of(1.0, 1.03, 1.06, 1.12, 1.15).frame_time == pytest.approx(0.03)
+    assert buffer_of(1.0, 1.2, 1.4, 60.0).frame_time == pytest.approx(0.2)
+    assert buffer_of(0.0, 10.0, 20.0).frame_time == 1.0
+
+
+def test_old_depth_pictures_are_forgotten() -> None:
+    """Only the newest are kept, and none from before time was set back."""
+    with pytest.raises(LookupError):
+        buffer_of(*(10.0 + i / 10 for i in range(20))).nearest(header(10.0))
+    with pytest.raises(LookupError):
+        buffer_of(10.0, 10.1, 2.0, 2.1).nearest(header(10.1))
+
+
+def test_depth_in_another_frame_is_refused() -> None:
+    """It is not registered to the picture, so its pixels are others; no name is no reason."""
+    buffer = buffer_of(10.0)
+    with pytest.raises(ValueError, match='frame head_camera, the picture in other'):
+        buffer.nearest(header(10.0, 'other'))
+    assert buffer.nearest(header(10.0, '')).values[0, 0] == 10.0
+
+
+# The node
+
+
+class DepthCamera:
+    """A camera with depth: what it publishes has arrived when a method returns."""
+
+    def __init__(self, peer: Peer) -> None:
+        """Offer pictures, depth and calibration."""
+        self._peer = peer
+        self.pictures = Camera(peer)
+        self._depth = peer.node.create_publisher(ImageMessage, '/depth', RELIABLE)
+        self._info = peer.node.create_publisher(CameraInfo, '/camera_info', RELIABLE)
+
+    def connect(self) -> None:
+        """Wait until the node listens to all three."""
+        self.pictures.connect()
+        for publisher in (self._depth, self._info):
+            self._peer.wait_for(publisher.get_subscription_count, publisher.topic_name)
+
+    def calibrate(self, message: CameraInfo) -> None:
+        """Send a calibration."""
+        self._info.publish(message)
+        assert self._info.wait_for_all_acked()
+
+    def send_depth(self, message: ImageMessage, stamp: float, frame: str = 'head_camera') -> None:
+        """Send a depth picture."""
+        message.header = header(stamp, frame)
+        self._depth.publish(message)
+        assert self._depth.wait_for_all_acked()
+
+    def face(self, stamp: float) -> FaceAttributes:
+        """Send a picture and give its face."""
+        (face,) = self.pictures.ask(image_message(HEAD), stamp).faces
+        return face
+
+
+@pytest.fixture
+def depth_camera(start_node: StartNode, peer: Peer) -> DepthCamera:
+    """Give a camera with depth that the node listens to."""
+    start_node('-p', 'use_depth:=true', '-p', 'image_reliability:=reliable')
+    camera = DepthCamera(peer)
+    camera.connect()
+    return camera
+
+
+def plane(distance: float) -> ImageMessage:
+    """Make a depth picture of a wall."""
+    return depth_message(np.full((200, 200), distance, np.float32))
+
+
+def point_of(face: FaceAttributes) -> Point:
+    """Give the position of a face."""
+    return face.position.x, face.position.y, face.position.z
+
+
+def test_faces_have_positions(depth_camera: DepthCamera) -> None:
+    """In both encodings, within 2 % of the distance of a rendered head; at half the size, too."""
+    depth_camera.calibrate(calibration())
+    for number, encoding in enumerate(['16UC1', '32FC1', 'half']):
+        camera = CAMERA.scaled(100, 100) if encoding == 'half' else CAMERA
+        values = render(camera, [CENTRE], wall=2.0, holes=0.2, noise=0.003, seed=number)
+        message = depth_message(values, encoding if encoding != 'half' else '16UC1')
+        depth_camera.send_depth(message, 100.0 + number)
+        face = depth_camera.face(100.0 + number)
+        assert face.has_position
+        truth = surface_point(CAMERA, CENTRE, box_of(face))
+        assert math.dist(point_of(face), truth) <= 0.02 * math.hypot(*truth)
+        assert face.detection_confidence > 0.6
+
+
+def test_depth_is_paired_by_the_nearest_stamp(depth_camera: DepthCamera) -> None:
+    """Half a frame off is paired, three frames are not; faces go on without a position."""
+    depth_camera.calibrate(calibration())
+    for number in range(5):
+        depth_camera.send_depth(plane(1.0 + number / 10), 200.0 + number / 10)
+    assert depth_camera.face(200.16).position.z == pytest.approx(1.2)
+    assert depth_camera.face(200.45).position.z == pytest.approx(1.4)
+    late = depth_camera.face(200.7)
+    assert not late.has_position
+    assert point_of(late) == (0, 0, 0)
+    depth_camera.send_depth(plane(1.7), 200.7)
+    assert depth_camera.face(200.71).position.z == pytest.approx(1.7)
+
+
+def test_implausibly_wide_face_is_marked_down(depth_camera: DepthCamera) -> None:
+    """At 5 m a face would be 0.6 m wide: it is a poster, and half as sure."""
+    depth_camera.calibrate(calibration())
+    depth_camera.send_depth(plane(1.2), 300.0)
+    near = depth_camera.face(300.0)
+    depth_camera.send_depth(plane(5.0), 300.1)
+    far = depth_camera.face(300.1)
+    assert near.has_position and far.has_position
+    assert far.detection_confidence == pytest.approx(near.detection_confidence / 2, abs=0.05)
+
+
+def test_malformed_depth_and_calibration_are_told_and_faces_go_on(
+    start_node: StartNode, peer: Peer
+) -> None:
+    """One line each says why there are no positions, and good ones mend it."""
+    node = start_node('-p', 'use_depth:=true', '-p', 'image_reliability:=reliable')
+    camera = DepthCamera(peer)
+    camera.connect()
+    stamp = 400.0
+
+    def asked_until(text: str) -> str:
+        """Send pictures, whose faces have no positions, until the log has a line."""
+        nonlocal stamp
+        while text not in node.log:
+            assert not camera.face(stamp).has_position
+            stamp += 0.1
+        return node.wait_for_log(text)
+
+    line = asked_until('no calibration has come')
+    assert 'WARN' in line
+    assert 'faces have no positions (/depth, /camera_info)' in line
+    camera.calibrate(CameraInfo(width=200, height=200))
+    assert 'ERROR' in node.wait_for_log('the camera is not calibrated')
+    camera.calibrate(calibration())
+    camera.send_depth(without(plane(1.2), encoding='8UC1'), stamp)
+    assert "depth picture of encoding '8UC1'" in node.wait_for_log('expected 16UC1 or 32FC1')
+    assert not camera.face(stamp).has_position
+    camera.send_depth(plane(1.2), stamp, 'other_camera')
+    asked_until('in frame other_camera, the picture in head_camera')
+    camera.send_depth(plane(1.2), stamp)
+    assert camera.face(stamp).has_position
+
+
+def test_depth_is_subscribed_to_only_while_wanted(start_node: StartNode, peer: Peer) -> None:
+    """`use_depth` acts at once, and an inactive node leaves the camera alone."""
+    start_node('-p', 'image_reliability:=reliable')
+    camera = DepthCamera(peer)
+    camera.pictures.connect()
+
+    def listeners() -> int:
+        return peer.node.count_subscribers('/depth') + peer.node.count_subscribers('/camera_info')
+
+    assert listeners() == 0
+    assert peer.set_parameter('use_depth', True).successful
+    camera.connect()
+    camera.calibrate(calibration())
+    camera.send_depth(plane(1.2), 500.0)
+    assert camera.face(500.0).has_position
+    assert peer.change_state(Transition.TRANSITION_DEACTIVATE)
+    peer.wait_for(lambda: listeners() == 0, 'nobody who listens to depth')
+    assert peer.change_state(Transition.TRANSITION_ACTIVATE)
+    camera.connect()
+    assert peer.set_parameter('use_depth', False).successful
+    peer.wait_for(lambda: listeners() == 0, 'nobody who listens to depth')
+    assert not camera.face(501.0).has_position
