@@ -301,29 +301,21 @@ def test_malformed_depth_and_calibration_are_told_and_faces_go_on(
     node = start_node('-p', 'use_depth:=true', '-p', 'image_reliability:=reliable')
     camera = DepthCamera(peer)
     camera.connect()
-    stamp = 400.0
-
-    def asked_until(text: str) -> str:
-        """Send pictures, whose faces have no positions, until the log has a line."""
-        nonlocal stamp
-        while text not in node.log:
-            assert not camera.face(stamp).has_position
-            stamp += 0.1
-        return node.wait_for_log(text)
-
-    line = asked_until('no calibration has come')
+    while 'no calibration has come' not in node.log:
+        assert not camera.face(400.0).has_position
+    line = node.wait_for_log('no calibration has come')
     assert 'WARN' in line
     assert 'faces have no positions (/depth, /camera_info)' in line
     camera.calibrate(CameraInfo(width=200, height=200))
     assert 'ERROR' in node.wait_for_log('the camera is not calibrated')
     camera.calibrate(calibration())
-    camera.send_depth(without(plane(1.2), encoding='8UC1'), stamp)
+    camera.send_depth(without(plane(1.2), encoding='8UC1'), 400.0)
     assert "depth picture of encoding '8UC1'" in node.wait_for_log('expected 16UC1 or 32FC1')
-    assert not camera.face(stamp).has_position
-    camera.send_depth(plane(1.2), stamp, 'other_camera')
-    asked_until('in frame other_camera, the picture in head_camera')
-    camera.send_depth(plane(1.2), stamp)
-    assert camera.face(stamp).has_position
+    camera.send_depth(plane(1.2), 400.0, 'other_camera')
+    while 'in frame other_camera, the picture in head_camera' not in node.log:
+        assert not camera.face(400.0).has_position
+    camera.send_depth(plane(1.2), 400.1)
+    assert camera.face(400.1).has_position
 
 
 def test_depth_is_subscribed_to_only_while_wanted(start_node: StartNode, peer: Peer) -> None:

@@ -1,5 +1,7 @@
 """Faces become messages without loss: boxes are clipped, attributes that are off stay empty."""
 
+from dataclasses import replace
+
 from builtin_interfaces.msg import Time
 import numpy as np
 import pytest
@@ -69,6 +71,21 @@ def test_all_that_is_known_of_a_face_is_told() -> None:
     assert list(gender.labels) == ['woman', 'man']
     assert list(gender.probabilities) == [0.75, 0.25]
     assert list(gender.frame_probabilities) == [0.25, 0.75]
+
+
+def test_position_is_told_and_read_again() -> None:
+    """In the messages of faces and of detections, and back."""
+    face = replace(face_at(Box(10, 20, 30, 40), gender=WOMAN), position=(-0.5, 0.25, 1.5))
+    message = faces_message([face], HEADER, 640, 480, 0.5).faces[0]
+    assert message.has_position
+    point = message.position
+    assert (point.x, point.y, point.z) == (-0.5, 0.25, 1.5)
+    assert face_from_message(message).position == face.position
+    (detection,) = detections_message([face], HEADER).detections
+    for result in detection.results:
+        assert result.pose.pose.position == point
+    (unplaced,) = faces_message([replace(face, position=None)], HEADER, 640, 480, 0.5).faces
+    assert face_from_message(unplaced).position is None
 
 
 def test_attribute_that_is_off_is_empty() -> None:
