@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_classification_ros.classification.classifier import Classifier
-from face_classification_ros.classification.cropping import crop_faces, CropForm
+from face_classification_ros.classification.cropping import crop_faces, CropForm, cut_sides
 from face_classification_ros.detection import create_detector, Detector
 from face_classification_ros.detection.regions import RegionDetector
 from face_classification_ros.face import Detection, Estimate, Face, Image, largest_first
+from face_classification_ros.tracking.quality import weigh_crops
 from face_classification_ros.tracking.tracker import Track, Tracker
 
 THRESHOLDS = {'gender': 0.7, 'emotion': 0.5}
@@ -63,7 +64,7 @@ class FacePipeline:
         tracks: list[Track | None] = [None] * len(detections)
         if self.tracker is not None:
             tracks = list(self.tracker.update(detections, stamp))
-        probabilities = self._classify(upright, detections)
+        answers = self._classify(upright, detections)
         height, width = upright.shape[:2]
         return largest_first(
             [
@@ -71,8 +72,8 @@ class FacePipeline:
                     detection.turned(-self.rotation % 360, width, height),
                     track.id if track else '',
                     track.first_seen if track else stamp,
-                    self._estimate('gender', probabilities, index, track),
-                    self._estimate('emotion', probabilities, index, track),
+                    self._estimate('gender', answers, index, track),
+                    self._estimate('emotion', answers, index, track),
                 )
                 for index, (detection, track) in enumerate(zip(detections, tracks, strict=True))
             ]
@@ -111,39 +112,44 @@ class FacePipeline:
 
     def _classify(
         self, image: Image, detections: list[Detection]
-    ) -> dict[str, NDArray[np.float32]]:
-        """Give attribute -> N x labels; faces are cut once per form, classified once per file."""
+    ) -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """Give attribute -> probabilities, N x labels, and the weights of the crops, N.
+
+        Faces are cut once per form and classified once per file.
+        """
         if not detections:
             return {}
         boxes = [detection.box for detection in detections]
         classifiers = set(self.classifiers.values())
         crops = {form: crop_faces(image, boxes, form) for form in {c.form for c in classifiers}}
+        weights = {form: weigh_crops(each, cut_sides(boxes, form)) for form, each in crops.items()}
         answers = {each: each.classify(crops[each.form]) for each in classifiers}
         return {
-            attribute: answers[classifier][attribute]
+            attribute: (answers[classifier][attribute], weights[classifier.form])
             for attribute, classifier in self.classifiers.items()
         }
 
     def _estimate(
         self,
         attribute: str,
-        probabilities: Mapping[str, NDArray[np.float32]],
+        answers: Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]],
         index: int,
         track: Track | None,
     ) -> Estimate | None:
         if attribute not in self.classifiers:
             return None
-        frame = probabilities[attribute][index]
-        smoothed, observations = frame, 1
-        if track is not None:
-            smoothed, observations = track.smoothed(attribute, frame, self.smoothing_time)
-        labels = self.classifiers[attribute].labels[attribute]
-        return Estimate(
-            labels,
-            smoothed,
-            frame,
-            observations,
+        labels, threshold = (
+            self.classifiers[attribute].labels[attribute],
             self.thresholds[attribute],
+        )
+        frame, weight = (each[index] for each in answers[attribute])
+        if track is None:
+            return Estimate(labels, frame, frame, 1, threshold, weight=float(weight))
+        weight = 0.0 if track.is_contested else float(weight)
+        belief = track.learn(attribute, frame, self.smoothing_time, weight)
+        held = belief.hold(labels, threshold) if self.smoothing_time else None
+        return Estimate(
+            labels, belief.probabilities, frame, belief.observations, threshold, held, weight
         )
 
 

@@ -62,8 +62,17 @@ def crop_faces(image: Image, boxes: Sequence[Box], form: CropForm) -> NDArray[np
     return crops
 
 
+def cut_sides(boxes: Sequence[Box], form: CropForm) -> NDArray[np.int64]:
+    """Give the sides in pixels of the squares that `crop_faces` cuts, before they are scaled."""
+    return np.array([_side(box, form.margin) for box in boxes], np.int64)
+
+
+def _side(box: Box, margin: float) -> int:
+    return max(2, round(max(box.width, box.height) * (1 + 2 * margin)))
+
+
 def _square_around(image: Image, box: Box, margin: float) -> Image:
-    side = max(2, round(max(box.width, box.height) * (1 + 2 * margin)))
+    side = _side(box, margin)
     height, width = image.shape[:2]
     # No farther out than the picture's last pixels: with a negative margin the square may lie
     # beyond the edge where the box does not.

@@ -16,8 +16,7 @@ ATTRIBUTES = ('gender', 'emotion')
 class Aggregate:
     """The mean distribution of one person's attributes over all pictures given to it.
 
-    Unlike the average along a track it forgets nothing, so that each picture counts as much as
-    any other.
+    Unlike the average along a track it forgets nothing: each picture counts by its quality alone.
     """
 
     def __init__(self, thresholds: Mapping[str, float]) -> None:
@@ -66,7 +65,9 @@ class _Mean:
 
     def add(self, estimate: Estimate) -> None:
         self.newest = estimate
-        self.total = self.total + estimate.frame_probabilities
+        # A picture of uncertain worth is better than none, should there be no other.
+        weight = np.float32(max(estimate.weight, 1e-3))
+        self.total = self.total + weight * estimate.frame_probabilities
         self.observations += 1
 
     def estimate(self, threshold: float) -> Estimate:
@@ -75,4 +76,5 @@ class _Mean:
             probabilities=self.total / np.float32(self.total.sum()),
             observations=self.observations,
             threshold=threshold,
+            held=None,
         )

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+import itertools
 import math
 
 import numpy as np
 from numpy.typing import NDArray
 
 from face_classification_ros.face import Box, Detection
+from face_classification_ros.tracking.assignment import assign
+from face_classification_ros.tracking.smoothing import Belief
 
-MAX_DISTANCE = 0.7
-"""How far a face may move between two pictures, in sides of its box."""
+REACH, REACH_PER_SECOND, LONGEST_REACH = 0.7, 3.0, 1.5
+"""How far from where it is expected a face may be, in sides of its box; neighbours are farther."""
 
 MAX_GROWTH = 1.8
 """How much larger or smaller a face may become between two pictures."""
+
+DAMPING = 0.5
+"""Seconds in which a movement that is not seen any more is taken to fade by 1/e."""
+
+VELOCITY_TIME = 0.15
+"""Seconds over which velocities are averaged, as boxes tremble."""
+
+AMBIGUOUS = 0.3
+"""Difference of costs up to which two ways to pair faces and tracks are equally good."""
+
+REORDERING = 0.1
+"""Seconds by which a driver's stamps may go back without time having been set back."""
+
+_ALONE = LONGEST_REACH**2 + 2
+"""Cost of a face without a track: more than any pair costs, as all are paired that can be."""
 
 
 @dataclass
@@ -27,49 +45,67 @@ class Track:
         box: where it was seen last.
         first_seen: stamp in seconds.
         last_seen: stamp in seconds.
-        averages: attribute -> what was seen of it so far.
+        velocity: of its centre, pixels per second.
+        is_contested: whether the newest picture's face may as well be that of another track, so
+            that nothing must be learnt from it.
+        beliefs: attribute -> what was seen of it so far.
     """
 
     id: str
     box: Box
     first_seen: float
     last_seen: float
-    averages: dict[str, _Average] = field(default_factory=dict)
+    velocity: tuple[float, float] = (0.0, 0.0)
+    is_contested: bool = False
+    beliefs: dict[str, Belief] = field(default_factory=dict)
 
-    def smoothed(
-        self, attribute: str, probabilities: NDArray[np.float32], smoothing_time: float
-    ) -> tuple[NDArray[np.float32], int]:
-        """Add this picture's distribution; give the average and the number of pictures in it.
+    def learn(
+        self,
+        attribute: str,
+        probabilities: NDArray[np.float32],
+        smoothing_time: float,
+        weight: float = 1.0,
+    ) -> Belief:
+        """Add the newest picture's distribution, see `Belief.add`, and give what is believed."""
+        belief = self.beliefs.setdefault(attribute, Belief())
+        belief.add(probabilities, self.last_seen, smoothing_time, weight)
+        return belief
 
-        The weight of a picture falls by 1/e in `smoothing_time` seconds; 0 smooths nothing.
-        """
-        average = self.averages.setdefault(attribute, _Average())
-        return average.add(probabilities, self.last_seen, smoothing_time)
+    def expected(self, stamp: float) -> tuple[float, float]:
+        """Give the point where the centre must be by then, if it moves on ever more slowly."""
+        x, y = self.box.centre
+        time = DAMPING * (1 - math.exp(-(stamp - self.last_seen) / DAMPING))
+        return x + self.velocity[0] * time, y + self.velocity[1] * time
 
+    def cost(self, box: Box, stamp: float) -> float:
+        """Tell how badly a face seen there and then fits; infinite where it cannot be this one."""
+        size, other_size = math.sqrt(self.box.area), math.sqrt(box.area)
+        if not 0 < max(size, other_size) <= MAX_GROWTH * min(size, other_size):
+            return math.inf
+        distance = 2 * math.dist(self.expected(stamp), box.centre) / (size + other_size)
+        reach = REACH + REACH_PER_SECOND * (stamp - self.last_seen)
+        if distance > min(reach, LONGEST_REACH):
+            return math.inf
+        growth = math.log(other_size / size) / math.log(MAX_GROWTH)
+        return distance**2 + growth**2
 
-@dataclass
-class _Average:
-    """A weighted mean of distributions that forgets."""
-
-    total: NDArray[np.float32] | None = None
-    stamp: float = 0.0
-    observations: int = 0
-
-    def add(
-        self, probabilities: NDArray[np.float32], stamp: float, smoothing_time: float
-    ) -> tuple[NDArray[np.float32], int]:
-        if self.total is None or smoothing_time == 0:
-            self.total, self.observations = probabilities, 1
-        else:
-            kept = math.exp(-(stamp - self.stamp) / smoothing_time)
-            self.total = self.total * np.float32(kept) + probabilities
-            self.observations += 1
-        self.stamp = stamp
-        return self.total / np.float32(self.total.sum()), self.observations
+    def move(self, box: Box, stamp: float) -> None:
+        """Take note of where it was seen."""
+        elapsed = stamp - self.last_seen
+        if elapsed > 0 and not self.is_contested:
+            share = 1 - math.exp(-elapsed / VELOCITY_TIME)
+            (x, y), (old_x, old_y) = box.centre, self.box.centre
+            self.velocity = (
+                self.velocity[0] + share * ((x - old_x) / elapsed - self.velocity[0]),
+                self.velocity[1] + share * ((y - old_y) / elapsed - self.velocity[1]),
+            )
+        self.box, self.last_seen = box, stamp
 
 
 class Tracker:
     """Gives each face the id that it had in the pictures before.
+
+    Where it cannot be told who is who, a face gets a new id rather than somebody else's.
 
     Attributes:
         timeout: seconds after which a face that was not seen again is forgotten.
@@ -87,45 +123,52 @@ class Tracker:
     def update(self, detections: Sequence[Detection], stamp: float) -> list[Track]:
         """Give the track of each detection, in the same order.
 
-        Pairs are made by distance, nearest first, so that one face has one track and neither is
-        shared. A stamp before the last one starts all tracks anew: time was set back, as it is
-        when a recording starts again.
+        Faces and tracks are paired so that all together are nearest to where they are expected.
+        Time is that of the stamps. One that is before the last by more than `REORDERING` starts
+        all tracks anew: time was set back, as it is when a recording starts again. One that is
+        before it by less counts as the last one again.
 
         Args:
             detections: faces of one picture.
             stamp: time of the picture in seconds.
         """
-        if stamp < self._newest:
+        if stamp < self._newest - REORDERING:
             self.reset()
-        self._newest = stamp
+        self._newest = stamp = max(stamp, self._newest)
         self._tracks = [t for t in self._tracks if stamp - t.last_seen <= self.timeout]
+        tracks = self._tracks
 
-        pairs = sorted(
-            (distance, index, number)
-            for index, detection in enumerate(detections)
-            for number, track in enumerate(self._tracks)
-            if (distance := _distance(detection.box, track.box)) is not None
-        )
-        chosen: dict[int, int] = {}
-        for _, index, number in pairs:
-            if index not in chosen and number not in chosen.values():
-                chosen[index] = number
+        costs = np.full((len(detections), len(tracks)), np.inf)
+        for index, detection in enumerate(detections):
+            for number, track in enumerate(tracks):
+                costs[index, number] = track.cost(detection.box, stamp)
+        pairs = dict(assign(costs, _ALONE))
+        unclear = _unclear(costs, pairs, tracks)
+        alone = [number for number in range(len(tracks)) if number not in pairs.values()]
+
         result = []
         for index, detection in enumerate(detections):
-            if index in chosen:
-                track = self._tracks[chosen[index]]
-                track.box, track.last_seen = detection.box, stamp
+            if index in pairs and index not in unclear:
+                number = pairs[index]
+                track = tracks[number]
+                track.is_contested = any(
+                    costs[index, other] < costs[index, number] + AMBIGUOUS for other in alone
+                )
+                track.move(detection.box, stamp)
             else:
                 self._given += 1
                 track = Track(str(self._given), detection.box, stamp, stamp)
-                self._tracks.append(track)
             result.append(track)
+        ended = {id(tracks[pairs[index]]) for index in unclear}
+        known = {id(track) for track in tracks}
+        self._tracks = [track for track in tracks if id(track) not in ended]
+        self._tracks += [track for track in result if id(track) not in known]
         return result
 
     def forget_averages(self) -> None:
         """Start the averages of all faces anew, as another model's answers need; tracks go on."""
         for track in self._tracks:
-            track.averages.clear()
+            track.beliefs.clear()
 
     def reset(self) -> None:
         """Forget all faces; ids go on."""
@@ -134,10 +177,14 @@ class Tracker:
         self._newest = float('-inf')
 
 
-def _distance(one: Box, other: Box) -> float | None:
-    """Distance of two centres in sides of the boxes; None where it cannot be one face."""
-    size, other_size = math.sqrt(one.area), math.sqrt(other.area)
-    if not 0 < max(size, other_size) <= MAX_GROWTH * min(size, other_size):
-        return None
-    distance = math.dist(one.centre, other.centre) / ((size + other_size) / 2)
-    return distance if distance <= MAX_DISTANCE else None
+def _unclear(
+    costs: NDArray[np.float64], pairs: Mapping[int, int], tracks: Sequence[Track]
+) -> set[int]:
+    """Give the faces that come out of the dark and could as well have changed their tracks."""
+    unclear = set()
+    for (one, track), (other, other_track) in itertools.combinations(pairs.items(), 2):
+        swap = costs[one, other_track] + costs[other, track]
+        was_hidden = any(tracks[each].is_contested for each in (track, other_track))
+        if was_hidden and swap < costs[one, track] + costs[other, other_track] + AMBIGUOUS:
+            unclear |= {one, other}
+    return unclear
