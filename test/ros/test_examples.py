@@ -7,6 +7,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 import os
 from pathlib import Path
 import re
+import signal
 import subprocess
 import sys
 from types import ModuleType
@@ -96,6 +97,22 @@ def test_happy_face_is_followed(camera: LiveCamera, run_example: RunExample) -> 
     camera.show(image)
     lines = run_example('follow_happy_face.py', '--seconds', '2').splitlines()
     assert re.fullmatch(r'turn right \(\+\d+% of the picture\)', lines[-1]), lines
+
+
+def test_following_ends_at_ctrl_c(camera: LiveCamera, domain: int, tmp_path: Path) -> None:
+    """Without a traceback, in the middle of a question."""
+    with subprocess.Popen(
+        [sys.executable, str(share_folder() / 'examples' / 'follow_happy_face.py')],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, 'ROS_DOMAIN_ID': str(domain), 'ROS_LOG_DIR': str(tmp_path)},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() != ''
+        process.send_signal(signal.SIGINT)
+        _, complaints = process.communicate(timeout=TIMEOUT)
+    assert (process.returncode, complaints) == (0, '')
 
 
 def test_way_to_the_nearest_happy_face_is_by_position() -> None:
