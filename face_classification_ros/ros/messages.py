@@ -60,8 +60,8 @@ def faces_message(
 def face_from_message(message: FaceAttributes) -> Face:
     """Give a face as it was before it became a message, but for what a message cuts off.
 
-    Its box is clipped to the picture, in whole pixels. The threshold of an estimate is one that
-    gives its label: 1 where that is "unknown", else 0.
+    Its box is clipped to the picture, in whole pixels. An estimate holds the label that was told;
+    its threshold, which is not told, is 0.
     """
     roi, point = message.roi, message.position
     detection = Detection(
