@@ -2,8 +2,8 @@
 
 Faces of the head camera are on /head_cam/face_classification/faces, those of the sensor ring on
 /sensorring_cam3d/face_classification/faces, with positions. Takes the arguments of
-face_classification.launch.py that are not of one camera, too: image_transport, publish_annotated,
-autostart, respawn and fastdds_profile.
+face_classification.launch.py that are not of one camera, too: image_transport, use_depth,
+publish_annotated, autostart, respawn and fastdds_profile.
 
 The ring can turn over, then pictures stand on their head: say so at the start, or while it runs by
 `ros2 param set /sensorring_cam3d/face_classification rotation 180`.
@@ -67,8 +67,8 @@ def arguments_of(camera: str) -> list[DeclareLaunchArgument]:
             f'{camera}_rotation',
             default_value='',
             choices=['', '0', '90', '180', '270'],
-            description=f'degrees by which the pictures of {camera} are turned clockwise before '
-            'faces are searched; "" leaves it to the parameter file',
+            description=f'degrees clockwise by which pictures of {camera} must be turned for '
+            'people to stand upright; "" leaves it to the parameter file',
         ),
     ]
 

@@ -29,6 +29,7 @@ PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES
 PARAMETERS = {
     'image_transport': str,
     'rotation': int,
+    'use_depth': bool,
     'publish_annotated': bool,
     'autostart': bool,
 }
@@ -80,21 +81,28 @@ def generate_launch_description() -> LaunchDescription:
                 'to the namespace unless it starts with a slash',
             ),
             DeclareLaunchArgument(
+                'use_depth',
+                default_value='',
+                choices=['', 'true', 'false'],
+                description='whether positions are told, by depth and camera_info; "" leaves it '
+                'to the parameter file',
+            ),
+            DeclareLaunchArgument(
                 'depth',
                 default_value='depth',
-                description='topic of depth pictures, aligned to the pictures, for positions',
+                description='topic of depth pictures that are registered to the pictures',
             ),
             DeclareLaunchArgument(
                 'camera_info',
                 default_value='camera_info',
-                description='topic of the calibration of the pictures, for positions',
+                description='topic of the calibration of the pictures',
             ),
             DeclareLaunchArgument(
                 'rotation',
                 default_value='',
                 choices=['', '0', '90', '180', '270'],
-                description='degrees by which the pictures are turned clockwise before faces are '
-                'searched; "" leaves it to the parameter file',
+                description='degrees clockwise by which pictures must be turned for people to '
+                'stand upright; "" leaves it to the parameter file',
             ),
             DeclareLaunchArgument(
                 'image_transport',

@@ -382,6 +382,7 @@ def test_care_o_bot_3_looks_through_its_kinect(launch_file: StartLaunch, peer: P
     """Without any argument the topic and the parameters are the robot's."""
     launched = launch_file('care_o_bot_3.launch.py')
     launched.wait_for('pictures from /cam3d/rgb/image_raw ')
+    launched.wait_for('positions by /cam3d/depth_registered/image_raw and /cam3d/rgb/camera_info')
     launched.wait_for('faces on /cam3d/face_classification/faces')
     values = parameters_in('care_o_bot_3.yaml')
     assert parameters_of_node(peer, '/cam3d/face_classification', list(values)) == values
@@ -393,18 +394,23 @@ def test_care_o_bot_4_has_a_node_for_each_camera(launch_file: StartLaunch, peer:
         'care_o_bot_4.launch.py',
         'sensorring_cam3d:=false',
         'sensorring_cam3d_back:=true',
+        'sensorring_cam3d_back_rotation:=180',
         'image_transport:=compressed',
     )
     assert set(launched.wait_for(r'pictures from (\S+) ', 2)) == {
         '/head_cam/image_raw/compressed',
         '/sensorring_cam3d_back/rgb/image_raw/compressed',
     }
-    for camera, file in (
-        ('head_cam', 'care_o_bot_4_head.yaml'),
-        ('sensorring_cam3d_back', 'care_o_bot_4_sensorring.yaml'),
+    ring = '/sensorring_cam3d_back'
+    launched.wait_for(
+        f'positions by {ring}/aligned_depth_to_color/image_raw and {ring}/rgb/camera_info'
+    )
+    for camera, file, rotation in (
+        ('head_cam', 'care_o_bot_4_head.yaml', 0),
+        ('sensorring_cam3d_back', 'care_o_bot_4_sensorring.yaml', 180),
     ):
         launched.wait_for(f'faces on /{camera}/face_classification/faces')
-        values = parameters_in(file)
+        values = {**parameters_in(file), 'rotation': rotation}
         assert parameters_of_node(peer, f'/{camera}/face_classification', list(values)) == values
     assert len(launched.wait_for('process started with pid')) == 2
 
