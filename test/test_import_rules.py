@@ -128,6 +128,7 @@ def test_evaluation_needs_no_tensorflow() -> None:
         'evaluation.benchmark',
         'evaluation.classification',
         'evaluation.detection',
+        'evaluation.expectation',
         'evaluation.margins',
     )
     assert not packages(names) & (ROS | TENSORFLOW)
