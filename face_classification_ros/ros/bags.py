@@ -1,45 +1,140 @@
-"""Pictures from rosbag2 recordings, SQLite and MCAP, without a running ROS."""
+"""rosbag2 recordings, SQLite and MCAP, read and written without a running ROS."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import cv2
+import numpy as np
 from rosbags.interfaces import Connection
-from rosbags.rosbag2 import Reader
-from rosbags.typesys import get_typestore, Stores
+from rosbags.rosbag2 import Reader, StoragePlugin, Writer
+from rosbags.rosbag2.errors import WriterError
+from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 
 from face_classification_ros.face import Image
-from face_classification_ros.files import DEFAULT_FPS, Frame, Frames, MAX_FPS, UnreadableError
+from face_classification_ros.files import (
+    DEFAULT_FPS,
+    Frame,
+    Frames,
+    MAX_FPS,
+    read_video,
+    UnreadableError,
+)
 from face_classification_ros.ros.images import image_from_compressed, image_from_message
+from face_classification_ros.share import PACKAGE, share_folder
 
-_CONVERSIONS = {
-    'sensor_msgs/msg/CompressedImage': image_from_compressed,
-    'sensor_msgs/msg/Image': image_from_message,
-}
+RAW, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
+"""The types of messages that have a picture."""
 
-# The two messages are the same in all distributions of ROS 2; old bags do not define them.
+CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
+FACES = f'{PACKAGE}/msg/FaceAttributesArray'
+STORAGES = ('mcap', 'sqlite3')
+NANOSECONDS = 1_000_000_000
+
+VIDEO_START = 1.0
+"""Stamp in seconds of a video's first frame: in ROS, 0 stands for no time."""
+
+_CONVERSIONS = {COMPRESSED: image_from_compressed, RAW: image_from_message}
+
+# The messages of pictures are the same in all distributions of ROS 2; old bags do not define them.
 _TYPES = get_typestore(Stores.ROS2_JAZZY)
 
 
+class RecordedMessage(NamedTuple):
+    """A message of a recording.
+
+    Attributes:
+        topic: its name.
+        kind: its type, such as `RAW`.
+        time: when it was recorded, in nanoseconds.
+        data: serialised, CDR.
+    """
+
+    topic: str
+    kind: str
+    time: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Some topics of a recording, that of the pictures first of all.
+
+    Attributes:
+        topic: of the pictures.
+        kinds: topic -> type of all topics that are read.
+        fps: pictures per second, the mean.
+        messages: in the order in which they were recorded, read as they are asked for; an
+            `UnreadableError` where the recording breaks off.
+    """
+
+    topic: str
+    kinds: Mapping[str, str]
+    fps: float
+    messages: Iterator[RecordedMessage]
+
+
+@dataclass(frozen=True)
+class RecordedPicture:
+    """A picture message, taken apart.
+
+    Attributes:
+        stamp: of its header, in nanoseconds.
+        frame_id: of its header.
+        image: uint8 H x W x 3 in BGR; None where it is malformed.
+        complaint: why it is malformed, "" where it is not.
+    """
+
+    stamp: int
+    frame_id: str
+    image: Image | None
+    complaint: str
+
+
+def read_picture_message(message: RecordedMessage) -> RecordedPicture:
+    """Take a message of type `RAW` or `COMPRESSED` apart.
+
+    Raises:
+        ValueError: it has no readable header either.
+    """
+    # The library tells of broken bytes with several kinds of exceptions.
+    try:
+        content: Any = _TYPES.deserialize_cdr(message.data, message.kind)
+    except Exception as error:
+        raise ValueError(_reason(error)) from error
+    header = content.header
+    stamp = header.stamp.sec * NANOSECONDS + header.stamp.nanosec
+    try:
+        image, complaint = _CONVERSIONS[message.kind](content), ''
+    except ValueError as error:
+        image, complaint = None, str(error)
+    return RecordedPicture(stamp, header.frame_id, image, complaint)
+
+
 @contextmanager
-def open_bag(path: Path, topic: str = '') -> Iterator[Frames]:
+def open_recording(
+    path: Path, topic: str = '', others: Mapping[str, str] | None = None
+) -> Iterator[Recording]:
     """Open a rosbag2 recording.
 
     Args:
         path: its folder, or one of its files, .db3 or .mcap.
-        topic: of type sensor_msgs/msg/Image or CompressedImage; "" is the only one.
+        topic: of type `RAW` or `COMPRESSED`; "" is the only one.
+        others: topics that are read, too, with the type that each must have.
 
     Yields:
-        Its pictures with the stamps of their headers, in the order in which they were recorded. A
-        picture that is malformed is left out, its number too; that some were is told at the end.
+        the recording.
 
     Raises:
         UnreadableError: it cannot be read, has no such topic, or several to choose from; while
-            its frames are read: some are malformed, or it breaks off.
+            its messages are read: it breaks off.
     """
+    others = others or {}
     # The library tells of broken bytes with many kinds of exceptions, of SQLite, zstd and struct,
     # too; whatever it is, this file cannot be read.
     try:
@@ -48,15 +143,62 @@ def open_bag(path: Path, topic: str = '') -> Iterator[Frames]:
     except Exception as error:
         raise UnreadableError(path, f'is not a readable bag: {_reason(error)}') from error
     try:
-        connections = _choose(path, reader.connections, topic)
-        yield Frames(_rate(reader, connections), _frames(path, reader, connections))
+        pictures = _choose(path, reader.connections, topic, others)
+        connections = pictures + _find_others(path, reader.connections, others)
+        yield Recording(
+            pictures[0].topic,
+            {each.topic: each.msgtype for each in connections},
+            _rate(reader, pictures),
+            _messages(path, reader, connections),
+        )
     finally:
         reader.close()
 
 
-def _choose(path: Path, connections: list[Connection], topic: str) -> list[Connection]:
+@contextmanager
+def open_video_recording(path: Path, topic: str) -> Iterator[Recording]:
+    """Open a video as if its frames had been recorded on a topic, with stamps from `VIDEO_START`.
+
+    Raises:
+        UnreadableError: it is no video, or breaks off; while its messages are read.
+    """
+    with read_video(path) as frames:
+        messages = (
+            RecordedMessage(
+                topic, RAW, stamp, picture_message(each.image, stamp, compressed=False)
+            )
+            for each in frames.frames
+            for stamp in [round((VIDEO_START + each.stamp) * NANOSECONDS)]
+        )
+        yield Recording(topic, {topic: RAW}, frames.fps, messages)
+
+
+@contextmanager
+def open_bag(path: Path, topic: str = '') -> Iterator[Frames]:
+    """Open the pictures of a rosbag2 recording.
+
+    Args:
+        path: its folder, or one of its files, .db3 or .mcap.
+        topic: see `open_recording`, as are the errors.
+
+    Yields:
+        Its pictures with the stamps of their headers, in the order in which they were recorded. A
+        picture that is malformed is left out, its number too; that some were is told at the end.
+
+    Raises:
+        UnreadableError: also where some are malformed, at the end of the frames.
+    """
+    with open_recording(path, topic) as recording:
+        yield Frames(recording.fps, _frames(path, recording.messages))
+
+
+def _choose(
+    path: Path, connections: list[Connection], topic: str, others: Mapping[str, str]
+) -> list[Connection]:
     """Give the connections of the topic to read."""
-    pictures = sorted({each.topic for each in connections if each.msgtype in _CONVERSIONS})
+    pictures = sorted(
+        {each.topic for each in connections if each.msgtype in _CONVERSIONS} - others.keys()
+    )
     if not pictures:
         raise UnreadableError(path, 'has no topic of sensor_msgs/msg/Image or CompressedImage')
     if topic and topic not in pictures:
@@ -74,6 +216,19 @@ def _choose(path: Path, connections: list[Connection], topic: str) -> list[Conne
     ]
 
 
+def _find_others(
+    path: Path, connections: list[Connection], others: Mapping[str, str]
+) -> list[Connection]:
+    found = [each for each in connections if others.get(each.topic) == each.msgtype]
+    for topic, kind in others.items():
+        if topic not in {each.topic for each in found}:
+            there = sorted({each.topic for each in connections if each.msgtype == kind})
+            raise UnreadableError(
+                path, f'has no {kind} on the topic {topic}, only on {", ".join(there) or "none"}'
+            )
+    return found
+
+
 def _rate(reader: Reader, connections: list[Connection]) -> float:
     """Give pictures per second, in steps that an MP4 video takes."""
     count = sum(each.msgcount for each in connections)
@@ -84,38 +239,109 @@ def _rate(reader: Reader, connections: list[Connection]) -> float:
     return rate if rate <= MAX_FPS else DEFAULT_FPS
 
 
-def _frames(path: Path, reader: Reader, connections: list[Connection]) -> Iterator[Frame]:
-    number = malformed = 0
-    first = ''
+def _messages(
+    path: Path, reader: Reader, connections: list[Connection]
+) -> Iterator[RecordedMessage]:
     messages = reader.messages(connections)
+    number = 0
     while True:
         try:
-            connection, _, data = next(messages)
+            connection, time, data = next(messages)
         except StopIteration:
-            break
+            return
         except Exception as error:
             raise UnreadableError(
-                path, f'breaks off after {number} pictures: {_reason(error)}'
+                path, f'breaks off after {number} messages: {_reason(error)}'
             ) from error
-        try:
-            stamp, image = _picture(data, connection.msgtype)
-        except Exception as error:
-            malformed += 1
-            first = first or f'picture {number}: {_reason(error)}'
-        else:
-            yield Frame(number, stamp, image)
+        yield RecordedMessage(connection.topic, connection.msgtype, time, data)
         number += 1
-    if malformed:
-        raise UnreadableError(path, f'has {malformed} unreadable of {number} pictures; {first}')
 
 
-def _picture(data: bytes, kind: str) -> tuple[float, Image]:
-    """Give the stamp of a serialised message, in seconds, and its picture."""
-    message: Any = _TYPES.deserialize_cdr(data, kind)
-    stamp = message.header.stamp
-    return stamp.sec + 1e-9 * stamp.nanosec, _CONVERSIONS[kind](message)
+def _frames(path: Path, messages: Iterable[RecordedMessage]) -> Iterator[Frame]:
+    number, complaints = -1, []
+    for number, message in enumerate(messages):
+        try:
+            picture = read_picture_message(message)
+        except ValueError as error:
+            complaints.append(f'picture {number}: {error}')
+            continue
+        if picture.image is None:
+            complaints.append(f'picture {number}: {picture.complaint}')
+        else:
+            yield Frame(number, picture.stamp / NANOSECONDS, picture.image)
+    if complaints:
+        raise UnreadableError(
+            path, f'has {len(complaints)} unreadable of {number + 1} pictures; {complaints[0]}'
+        )
 
 
 def _reason(error: Exception) -> str:
     """Give the text of any exception in one line."""
     return ' '.join(str(error).split()) or type(error).__name__
+
+
+def picture_message(image: Image, stamp: int, *, compressed: bool, frame_id: str = '') -> bytes:
+    """Make a serialised message of a picture.
+
+    Args:
+        image: uint8 H x W x 3 in BGR.
+        stamp: of its header, in nanoseconds.
+        compressed: as a JPEG in a message of type `COMPRESSED`, or as it is, bgr8, in a `RAW` one.
+        frame_id: of its header.
+    """
+    types = _TYPES.types
+    time = types['builtin_interfaces/msg/Time'](
+        sec=stamp // NANOSECONDS, nanosec=stamp % NANOSECONDS
+    )
+    header = types['std_msgs/msg/Header'](stamp=time, frame_id=frame_id)
+    if compressed:
+        _, encoded = cv2.imencode('.jpg', image)
+        message = types[COMPRESSED](
+            header=header, format='bgr8; jpeg compressed bgr8', data=encoded.ravel()
+        )
+        return bytes(_TYPES.serialize_cdr(message, COMPRESSED))
+    height, width = image.shape[:2]
+    message = types[RAW](
+        header=header,
+        height=height,
+        width=width,
+        encoding='bgr8',
+        is_bigendian=0,
+        step=3 * width,
+        data=np.ascontiguousarray(image).ravel(),
+    )
+    return bytes(_TYPES.serialize_cdr(message, RAW))
+
+
+@contextmanager
+def write_bag(
+    path: Path, topic: str, kind: str, storage: str
+) -> Iterator[Callable[[int, bytes], None]]:
+    """Write a rosbag2 recording with one topic, which `ros2 bag` of Jazzy and later plays.
+
+    Args:
+        path: the folder that is made.
+        topic: its name.
+        kind: `RAW`, `COMPRESSED` or `FACES`.
+        storage: one of `STORAGES`.
+
+    Yields:
+        what writes a message, given the time in nanoseconds at which it is recorded and its CDR.
+
+    Raises:
+        OSError: the folder is there already, or cannot be written.
+    """
+    types = get_typestore(Stores.ROS2_JAZZY)
+    for name in ('AttributeEstimate', 'FaceAttributes', 'FaceAttributesArray'):
+        definition = (share_folder() / 'msg' / f'{name}.msg').read_text()
+        types.register(get_types_from_msg(definition, f'{PACKAGE}/msg/{name}'))
+    try:
+        writer = Writer(path, version=9, storage_plugin=StoragePlugin[storage.upper()])
+        writer.open()
+    except WriterError as error:
+        raise OSError(str(error)) from error
+    try:
+        connection = writer.add_connection(topic, kind, typestore=types)
+        yield partial(writer.write, connection)
+    finally:
+        writer.close()
