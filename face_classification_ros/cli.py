@@ -13,6 +13,8 @@ from pathlib import Path
 import sys
 from typing import Any, TypeVar
 
+import yaml
+
 from face_classification_ros.detection import create_detector, DETECTORS
 from face_classification_ros.doctor import Finding
 from face_classification_ros.face import Face, Image, ROTATIONS
@@ -90,6 +92,53 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_model_arguments(classify)
     _add_detector_arguments(classify, width=640)
+
+    replay = command(
+        'replay', _replay, 'play a bag or a video through the node, and compare with expectations'
+    )
+    replay.add_argument('source', type=Path, metavar='BAG', help='rosbag2 folder, file or video')
+    replay.add_argument('--topic', default='', metavar='NAME', help='of bags with several')
+    replay.add_argument('--depth', default='', metavar='NAME', help='play depth pictures, too')
+    replay.add_argument('--camera-info', default='', metavar='NAME', help='and the calibration')
+    replay.add_argument(
+        '--rate',
+        type=float,
+        default=1.0,
+        metavar='R',
+        help='times as fast as recorded (default 1)',
+    )
+    how = replay.add_mutually_exclusive_group()
+    how.add_argument(
+        '--offline', action='store_true', help='without DDS, as fast as it goes, always the same'
+    )
+    how.add_argument('--node', default='', metavar='NAME', help='a running one, start none')
+    replay.add_argument(
+        '--parameter', action='append', default=[], metavar='NAME:=VALUE', help='of the node'
+    )
+    replay.add_argument(
+        '--params-file', type=Path, metavar='FILE', help="the node's parameter file"
+    )
+    replay.add_argument(
+        '--record',
+        type=Path,
+        action='append',
+        default=[],
+        metavar='PATH',
+        help='write the faces there: FILE.json, or the folder of a new bag',
+    )
+    replay.add_argument('--expect', type=Path, metavar='FILE', help='exit with 1 where it differs')
+    replay.add_argument(
+        '--write-expectation',
+        type=Path,
+        metavar='FILE',
+        help='write one that is met, to begin with',
+    )
+
+    sample_bag = command('sample-bag', _sample_bag, 'record a sample to try `replay` with')
+    sample_bag.add_argument('folder', type=Path, metavar='DIR', help='of the new bag')
+    sample_bag.add_argument('--storage', choices=('mcap', 'sqlite3'), default='mcap')
+    sample_bag.add_argument('--compressed', action='store_true', help='JPEG, 20 times smaller')
+    sample_bag.add_argument('--seconds', type=float, default=20.0, help='of 20, from the start')
 
     networks = command('networks', _networks, 'tell what networks cost and how good they are')
     networks.add_argument(
@@ -377,6 +426,58 @@ def _classify(arguments: argparse.Namespace) -> int:
                 code = WRONG_USE
                 say(f'face_classification: {error}', file=sys.stderr)
     return code
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    from face_classification_ros.evaluation.expectation import (
+        propose_expectation,
+        read_expectation,
+    )
+
+    expectation = read_expectation(arguments.expect) if arguments.expect else None
+    with _extra('archive', 'a bag'):
+        from face_classification_ros.ros.replay import collect, ReplayOptions
+    options = ReplayOptions(
+        source=arguments.source,
+        topic=arguments.topic,
+        depth=arguments.depth,
+        camera_info=arguments.camera_info,
+        parameters=arguments.parameter,
+        parameter_file=arguments.params_file,
+        rate=arguments.rate,
+        node=arguments.node,
+        offline=arguments.offline,
+    )
+    result = collect(options, *arguments.record)
+    print(result.summary())
+    for line in result.unreadable:
+        print(f'unreadable {line}', file=sys.stderr)
+    if arguments.write_expectation:
+        proposal = propose_expectation(result.pictures)
+        arguments.write_expectation.write_text(yaml.safe_dump(proposal, sort_keys=False))
+    if expectation is None:
+        return DONE
+    differences = expectation.differences(result.pictures)
+    for difference in differences:
+        print(difference)
+    met = len(expectation.entries) - len({each.where for each in differences})
+    print(f'{arguments.expect}: {met} of {len(expectation.entries)} expectations met')
+    return NO if differences else DONE
+
+
+def _sample_bag(arguments: argparse.Namespace) -> int:
+    with _extra('archive', 'a bag'):
+        from face_classification_ros.ros.bags import write_sample
+    from face_classification_ros.sample import FPS, sample_frames
+
+    if not arguments.seconds > 0:
+        raise ValueError(f'--seconds {arguments.seconds:g} is not above 0')
+    frames = itertools.islice(sample_frames(), round(arguments.seconds * FPS))
+    topic = write_sample(
+        arguments.folder, frames, FPS, arguments.storage, compressed=arguments.compressed
+    )
+    print(f'{arguments.folder} has the pictures on {topic}')
+    return DONE
 
 
 def _absolute(path: str) -> str:

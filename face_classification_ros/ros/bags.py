@@ -36,6 +36,14 @@ FACES = f'{PACKAGE}/msg/FaceAttributesArray'
 STORAGES = ('mcap', 'sqlite3')
 NANOSECONDS = 1_000_000_000
 
+CAMERA_TOPIC = '/camera/image_raw'
+FRAME_ID = 'camera_optical_frame'
+"""Of samples and videos."""
+
+SAMPLE_START = 1_700_000_000 * NANOSECONDS
+SAMPLE_DELAY = 5_000_000
+"""Nanoseconds."""
+
 VIDEO_START = 1.0
 """Stamp in seconds of a video's first frame: in ROS, 0 stands for no time."""
 
@@ -165,7 +173,10 @@ def open_video_recording(path: Path, topic: str) -> Iterator[Recording]:
     with read_video(path) as frames:
         messages = (
             RecordedMessage(
-                topic, RAW, stamp, picture_message(each.image, stamp, compressed=False)
+                topic,
+                RAW,
+                stamp,
+                picture_message(each.image, stamp, compressed=False, frame_id=FRAME_ID),
             )
             for each in frames.frames
             for stamp in [round((VIDEO_START + each.stamp) * NANOSECONDS)]
@@ -280,7 +291,7 @@ def _reason(error: Exception) -> str:
     return ' '.join(str(error).split()) or type(error).__name__
 
 
-def picture_message(image: Image, stamp: int, *, compressed: bool, frame_id: str = '') -> bytes:
+def picture_message(image: Image, stamp: int, *, compressed: bool, frame_id: str) -> bytes:
     """Make a serialised message of a picture.
 
     Args:
@@ -345,3 +356,33 @@ def write_bag(
         yield partial(writer.write, connection)
     finally:
         writer.close()
+
+
+def write_sample(
+    path: Path, frames: Iterable[Image], fps: float, storage: str, *, compressed: bool
+) -> str:
+    """Record pictures as a camera would send them.
+
+    Args:
+        path: the folder that is made.
+        frames: uint8 H x W x 3 in BGR.
+        fps: how many of them come in a second.
+        storage: one of `STORAGES`.
+        compressed: as JPEG, of type `COMPRESSED`.
+
+    Returns:
+        the topic that they are on.
+
+    Raises:
+        OSError: the folder is there already, or cannot be written.
+    """
+    topic = f'{CAMERA_TOPIC}/compressed' if compressed else CAMERA_TOPIC
+    with write_bag(path, topic, COMPRESSED if compressed else RAW, storage) as write:
+        for number, frame in enumerate(frames):
+            stamp = SAMPLE_START + round(number / fps * NANOSECONDS)
+            # A camera's message is recorded a little later than its picture is taken.
+            write(
+                stamp + SAMPLE_DELAY,
+                picture_message(frame, stamp, compressed=compressed, frame_id=FRAME_ID),
+            )
+    return topic

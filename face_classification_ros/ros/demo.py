@@ -32,17 +32,11 @@ from face_classification_ros.ros.images import image_from_message
 from face_classification_ros.ros.messages import seconds
 from face_classification_ros.ros.node import NODE_NAME
 from face_classification_ros.ros.outputs import LATCHED, RESULTS
+from face_classification_ros.ros.processes import ros_environment, start, START_LIMIT, stop
 from face_classification_ros.sample import FPS
-from face_classification_ros.share import dds_profile, executable
-
-START_LIMIT = 30.0
-"""Seconds that the node may take to start on a busy machine."""
 
 QUIET = 1.0
 """Seconds without a result after which no late ones are waited for."""
-
-STOP_LIMIT = 10.0
-"""Seconds that a process may take to end."""
 
 PRINT_PERIOD = 1.0
 SHEET_PICTURES = 12
@@ -164,9 +158,9 @@ def run_demo(options: DemoOptions) -> int:
     is_live = bool(options.topic) or options.source.isdecimal()
     rate = FPS if is_live else read_frames(options.source)[1]
     options.output.mkdir(parents=True, exist_ok=True)
-    _set_environment(options)
+    os.environ.update(ros_environment('' if options.topic else DEMO_DOMAIN))
     with ros_running([]), contextlib.closing(Recorder(options.output, rate)) as recorder:
-        node = _start('face_classification_node', '--ros-args', *_node_arguments(options))
+        node = start('face_classification_node', '--ros-args', *_node_arguments(options))
         camera = None
         try:
             if not _spin(recorder, START_LIMIT, lambda: recorder.is_node_ready, node):
@@ -175,7 +169,7 @@ def run_demo(options: DemoOptions) -> int:
             if options.topic:
                 _spin(recorder, options.seconds, lambda: False, node)
             else:
-                camera = _start(
+                camera = start(
                     'face_classification_camera',
                     *(options.source, '--ros-args', '-r', f'image:={TOPIC}'),
                 )
@@ -187,8 +181,8 @@ def run_demo(options: DemoOptions) -> int:
         except (KeyboardInterrupt, ExternalShutdownException):
             print('interrupted')
         finally:
-            sent = _stop(camera, 'camera')
-            _stop(node, 'node')
+            sent = stop(camera, 'camera')
+            stop(node, 'node')
     if node.returncode != 0:
         print(f'the node ended with exit code {node.returncode}', file=sys.stderr)
         return 2
@@ -202,36 +196,6 @@ def _node_arguments(options: DemoOptions) -> list[str]:
     for parameter in options.parameters:
         arguments += ['-p', parameter]
     return arguments
-
-
-def _set_environment(options: DemoOptions) -> None:
-    """Keep to the loopback and use shared memory for pictures, unless the user chose otherwise."""
-    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    if not options.topic:
-        os.environ.setdefault('ROS_DOMAIN_ID', DEMO_DOMAIN)
-    profile = str(dds_profile())
-    # Fast DDS 2 (Jazzy) and 3 (Kilted) read different names.
-    os.environ.setdefault('FASTRTPS_DEFAULT_PROFILES_FILE', profile)
-    os.environ.setdefault('FASTDDS_DEFAULT_PROFILES_FILE', profile)
-
-
-def _start(name: str, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen([executable(name), *arguments], text=True, stdout=subprocess.PIPE)
-
-
-def _stop(process: subprocess.Popen[str] | None, name: str) -> str:
-    """End a process that may have ended already, and give what it printed."""
-    if process is None:
-        return ''
-    process.terminate()
-    try:
-        printed, _ = process.communicate(timeout=STOP_LIMIT)
-    except subprocess.TimeoutExpired:
-        # Shared memory may hold it up where the process at the other end was killed.
-        print(f'the {name} did not end within {STOP_LIMIT:.0f} s', file=sys.stderr)
-        process.kill()
-        printed, _ = process.communicate()
-    return printed.strip()
 
 
 def _spin(

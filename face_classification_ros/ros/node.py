@@ -9,7 +9,6 @@ from functools import wraps
 import sys
 import time
 
-import cv2
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import SetParametersResult
 import rclpy
@@ -19,10 +18,9 @@ from rclpy.lifecycle import LifecycleState, Node, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from std_msgs.msg import Header
 
-from face_classification_ros.detection import create_detector
 from face_classification_ros.face import Face, Image
 from face_classification_ros.msg import FaceAttributesArray
-from face_classification_ros.pipeline import FacePipeline, load_classifiers
+from face_classification_ros.pipeline import FacePipeline
 from face_classification_ros.ros.answers import Answer, Answers
 from face_classification_ros.ros.context import ros_running
 from face_classification_ros.ros.counts import PictureCounts
@@ -32,8 +30,8 @@ from face_classification_ros.ros.observe import ObserveServer
 from face_classification_ros.ros.outputs import Outputs
 from face_classification_ros.ros.parameters import complaint_about, descriptor_of, Parameters
 from face_classification_ros.ros.picture_input import PictureInput
+from face_classification_ros.ros.pipelines import make_pipeline
 from face_classification_ros.ros.services import QuestionServices, SwitchServices
-from face_classification_ros.share import model_path
 from face_classification_ros.tracking.people import PeopleCounter
 from face_classification_ros.tracking.tracker import Tracker
 
@@ -130,7 +128,7 @@ class FaceClassificationNode(Node):
         self._settings = self._read_parameters()
         self._tracker.timeout = self._settings.track_timeout
         try:
-            self._pipeline = self._make_pipeline(self._settings)
+            self._pipeline = make_pipeline(self._settings, self._tracker)
         except (FileNotFoundError, ImportError, ValueError) as error:
             self.get_logger().error(f'cannot start: {error}')
             return TransitionCallbackReturn.FAILURE
@@ -242,7 +240,7 @@ class FaceClassificationNode(Node):
         self._candidate = None
         if self._pipeline is not None and LOADED_BY & values.keys():
             try:
-                self._candidate = self._make_pipeline(replace(self._settings, **values))
+                self._candidate = make_pipeline(replace(self._settings, **values), self._tracker)
             except (FileNotFoundError, ImportError, ValueError) as error:
                 return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
@@ -274,34 +272,6 @@ class FaceClassificationNode(Node):
         self._depth.apply(self._settings, wanted=self._input.subscribed)
         if self._state == 'active':
             self._outputs.publish_labels(self._pipeline, self._settings)
-
-    def _make_pipeline(self, parameters: Parameters) -> FacePipeline:
-        # OpenCV's threads are one pool for the whole process; it scales and converts pictures.
-        cv2.setNumThreads(parameters.threads)
-        detector = create_detector(
-            parameters.detector,
-            model=parameters.detector_model,
-            threshold=parameters.detection_threshold,
-            width=parameters.detection_width,
-            min_face_size=parameters.min_face_size,
-            threads=parameters.threads,
-            interval=parameters.detection_interval,
-        )
-        classifiers = load_classifiers(
-            {
-                'gender': model_path(parameters.gender_model),
-                'emotion': model_path(parameters.emotion_model),
-            },
-            threads=parameters.threads,
-        )
-        return FacePipeline(
-            detector,
-            classifiers,
-            self._tracker,
-            parameters.thresholds,
-            parameters.smoothing_time,
-            parameters.rotation,
-        )
 
     # The way of a picture
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
+import re
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+import yaml
 
 from face_classification_ros.classification.classifier import ATTRIBUTES
 from face_classification_ros.detection import DETECTORS
@@ -169,3 +172,74 @@ def complaint_about(values: Mapping[str, Any]) -> str:
         if choices and each.name in values and values[each.name] not in choices:
             return f'{each.name}: {values[each.name]!r} is none of {", ".join(choices)}'
     return ''
+
+
+def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
+    """Take `name:=value` as ROS does on its command line: the value is YAML.
+
+    Raises:
+        ValueError: one is no such text, or names no parameter of the node.
+    """
+    values = {}
+    for assignment in assignments:
+        name, separator, text = assignment.partition(':=')
+        if not (name and separator):
+            raise ValueError(f'{assignment!r} is not NAME:=VALUE')
+        if not hasattr(Parameters, name):
+            raise ValueError(f'the node has no parameter {name!r}')
+        try:
+            values[name] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ValueError(f'{name}: {text!r} is no YAML') from error
+    return values
+
+
+def read_parameter_file(path: Path, node: str) -> dict[str, Any]:
+    """Read what a ROS parameter file sets for a node; names that it does not have are left out.
+
+    Args:
+        path: a YAML file; its keys may have the wildcards * and **.
+        node: full name, with its namespace.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no parameter file.
+    """
+    values: dict[str, Any] = {}
+    try:
+        content = yaml.safe_load(path.read_text())
+        for key, section in content.items():
+            if re.fullmatch(_pattern(str(key)), node):
+                values |= section['ros__parameters']
+    except (AttributeError, KeyError, TypeError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f'{path} is no parameter file of ROS 2') from error
+    return {name: value for name, value in values.items() if hasattr(Parameters, name)}
+
+
+def _pattern(key: str) -> str:
+    """Give the regular expression of a key: * is one name, ** any number of them."""
+    pattern = re.escape(key if key.startswith('/') else f'/{key}')
+    pattern = pattern.replace(r'/\*\*', '(/[^/]+)*').replace(r'\*', '[^/]+')
+    return pattern
+
+
+def make_parameters(values: Mapping[str, Any]) -> Parameters:
+    """Give the node's parameters with these values; the others have their defaults.
+
+    Raises:
+        ValueError: one is of another type, out of range or none of the choices, all of which the
+            node would refuse.
+    """
+    for each in fields(Parameters):
+        if each.name not in values:
+            continue
+        value, default = values[each.name], each.default
+        if type(value) is not type(default):
+            wanted = type(default).__name__
+            raise ValueError(f'{each.name}: {value!r} is no {wanted} (a float has a point)')
+        low, high = each.metadata['low'], each.metadata['high']
+        if low is not None and not low <= value <= high:
+            raise ValueError(f'{each.name}: {value!r} is not between {low:g} and {high:g}')
+    if complaint := complaint_about(values):
+        raise ValueError(complaint)
+    return Parameters(**values)

@@ -21,6 +21,7 @@ from face_classification_ros.ros.images import (
 )
 from face_classification_ros.ros.messages import seconds
 from face_classification_ros.ros.parameters import Parameters
+from face_classification_ros.ros.rate_limit import RateLimit
 from face_classification_ros.ros.watch import CameraWatch, describe, LOG_PERIOD
 
 Process = Callable[[Image, Header, float], None]
@@ -53,7 +54,7 @@ class PictureInput:
         self._watch = CameraWatch(node, counts)
         self._subscription: Subscription | None = None
         self._parameters = Parameters()
-        self._last_processed = float('-inf')
+        self._limit = RateLimit()
 
     @property
     def subscribed(self) -> bool:
@@ -111,7 +112,7 @@ class PictureInput:
         arrival = time.perf_counter()
         self._counts.note_arrival()
         stamp = seconds(message.header.stamp)
-        if self._is_too_soon(stamp):
+        if self._limit.leaves_out(stamp, self._parameters.max_rate):
             self._counts.skipped += 1
             return
         try:
@@ -123,13 +124,5 @@ class PictureInput:
                 throttle_duration_sec=LOG_PERIOD,
             )
             return
-        self._last_processed = stamp
+        self._limit.note(stamp)
         self._pass_on(image, message.header, arrival)
-
-    def _is_too_soon(self, stamp: float) -> bool:
-        """Tell whether `max_rate` leaves this picture out, by its stamp."""
-        rate = self._parameters.max_rate
-        elapsed = stamp - self._last_processed
-        # Half a millisecond of jitter must not halve the rate of a camera that runs at it. Stamps
-        # that stand still or go back say nothing of time.
-        return rate > 0 and 0 < elapsed < 1 / rate - 0.0005
