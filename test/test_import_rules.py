@@ -105,6 +105,11 @@ def test_archive_needs_neither_ros_nor_tensorflow() -> None:
     assert not packages(imports_of('archive')) & (ROS | TENSORFLOW)
 
 
+def test_the_plugin_for_tests_costs_nothing_until_it_is_used() -> None:
+    """It is loaded with every pytest where the package is installed."""
+    assert not packages(imports_of('ros.testing')) & (ROS | TENSORFLOW | {'cv2', 'numpy'})
+
+
 def test_node_needs_no_tensorflow() -> None:
     """A robot runs model files with ONNX Runtime alone."""
     names = packages(imports_of('ros.node'))
