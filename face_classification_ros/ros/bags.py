@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -353,7 +352,13 @@ def write_bag(
         raise OSError(str(error)) from error
     try:
         connection = writer.add_connection(topic, kind, typestore=types)
-        yield partial(writer.write, connection)
+
+        def write(time: int, data: bytes) -> None:
+            # ROS leaves chance in the gaps between values; equal messages shall have equal bytes.
+            message = types.deserialize_cdr(data, kind)
+            writer.write(connection, time, types.serialize_cdr(message, kind))
+
+        yield write
     finally:
         writer.close()
 

@@ -20,7 +20,7 @@ import xml.etree.ElementTree as ElementTree
 from lifecycle_msgs.srv import GetState
 import pytest
 from rcl_interfaces.srv import GetParameters
-from ros_peers import Peer, TIMEOUT
+from ros_peers import HEAD, Peer, TIMEOUT
 import yaml
 
 from face_classification_ros.ros.parameters import complaint_about, Parameters
@@ -37,6 +37,7 @@ SHARED_ARGUMENTS = {
     'respawn',
     'fastdds_profile',
 }
+REPLAY_LACKS = {'autostart', 'respawn'}
 PROFILE = 'fastdds_large_pictures.xml'
 SEGMENT = 32 * 2**20
 """Bytes of shared memory that a process takes by the profile, without what lies around them."""
@@ -311,7 +312,8 @@ def test_every_argument_has_description_and_default(file: str) -> None:
     description = sources.get_launch_description_from_python_launch_file(path)
     arguments = description.get_launch_arguments()
     names = {argument.name for argument in arguments}
-    assert names >= SHARED_ARGUMENTS
+    # A replay is of no use with a node that is not active, and begins anew with a new node.
+    assert names >= SHARED_ARGUMENTS - (REPLAY_LACKS if file == 'replay.launch.py' else set())
     for argument in arguments:
         assert argument.default_value is not None or argument.name == 'cameras', argument.name
         assert argument.description != 'no description given', argument.name
@@ -503,3 +505,33 @@ def test_file_of_cameras_that_is_wrong_starts_nothing(
     assert launched.wait() == 1
     assert f'{file}: {complaint}' in launched.log
     assert 'process started' not in launched.log
+
+
+def test_a_bag_is_replayed_and_ends_the_launch(launch_file: StartLaunch, tmp_path: Path) -> None:
+    """The node runs in the time of the recording, and every picture is answered."""
+    pytest.importorskip('rosbags', reason='needs the extra [archive]')
+    from face_classification_ros.ros.bags import write_sample
+
+    write_sample(tmp_path / 'bag', [HEAD] * 6, 10.0, 'mcap', compressed=True)
+    launched = launch_file(
+        'replay.launch.py',
+        f'bag:={tmp_path / "bag"}',
+        'image_transport:=compressed',
+        'namespace:=robot',
+        'rate:=2.0',
+        f'record:={tmp_path / "faces.json"}',
+    )
+    launched.wait_for('6 pictures answered, 0 left out by max_rate, 0 unreadable; 6 faces')
+    assert launched.wait() == 0
+    assert len(json.loads((tmp_path / 'faces.json').read_text())) == 6
+
+
+def test_a_replay_without_a_bag_waits_for_one(launch_file: StartLaunch, peer: Peer) -> None:
+    """As `ros2 bag play --clock` needs it: the node alone, which has the recording's time."""
+    launched = launch_file(
+        'replay.launch.py', 'image:=/camera/image_raw', 'image_reliability:=best_effort'
+    )
+    launched.wait_for('faces on /face_classification/faces')
+    values = {'use_sim_time': True, 'image_reliability': 'best_effort'}
+    assert parameters_of_node(peer, '/face_classification', list(values)) == values
+    assert len(launched.wait_for('process started with pid')) == 1

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,9 +27,10 @@ import yaml
 from face_classification_ros.cli import main
 from face_classification_ros.face import Image
 from face_classification_ros.files import open_video, UnreadableError
-from face_classification_ros.ros import replay as replay_module
+from face_classification_ros.ros import player
 from face_classification_ros.ros.bags import write_sample
-from face_classification_ros.ros.replay import collect, ReplayOptions, ReplayResult
+from face_classification_ros.ros.outcomes import ReplayResult
+from face_classification_ros.ros.replay import collect, ReplayOptions
 from face_classification_ros.ros.testing import Replay
 from face_classification_ros.share import executable, share_folder
 
@@ -184,7 +186,7 @@ START = 1_700_000_000 * 10**9
 
 def write_robot_bag(path: Path) -> None:
     """Record six pictures, a tenth of a second apart, each with depth and calibration."""
-    types = TYPES.types
+    types: Any = TYPES.types
     with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
         kinds = {
             '/cam/camera_info': 'sensor_msgs/msg/CameraInfo',
@@ -220,7 +222,7 @@ def write_robot_bag(path: Path) -> None:
                 writer.write(connections[topic], time, data)
 
 
-def picture_of(pixels: np.ndarray, header: object, encoding: str) -> object:
+def picture_of(pixels: np.ndarray, header: Any, encoding: str) -> Any:
     """Give a message of rosbags for pixels."""
     return TYPES.types['sensor_msgs/msg/Image'](
         header=header,
@@ -290,7 +292,7 @@ def test_a_node_that_is_not_there_is_not_waited_for_in_vain(
     make_bag: MakeBag, online: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The name tells what was waited for."""
-    monkeypatch.setattr(replay_module, 'START_LIMIT', 0.3)
+    monkeypatch.setattr(player, 'START_LIMIT', 0.3)
     with pytest.raises(TimeoutError, match=r'/nobody does not start within'):
         collect(ReplayOptions(make_bag(), node='/nobody'))
 
@@ -317,7 +319,7 @@ def test_a_record_is_a_bag_that_others_can_read(make_bag: MakeBag, tmp_path: Pat
         assert connection.topic == '/face_classification/faces'
         hashes = json.loads((share_folder() / 'msg' / 'FaceAttributesArray.json').read_text())
         assert connection.digest == hashes['type_hashes'][0]['hash_string']
-        messages = [
+        messages: list[tuple[int, Any]] = [
             (time, reader.deserialize(data, connection.msgtype))
             for connection, time, data in reader.messages()
         ]
