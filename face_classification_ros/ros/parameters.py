@@ -143,6 +143,9 @@ class Parameters:
         }
 
 
+PARAMETER_NAMES = frozenset(each.name for each in fields(Parameters))
+
+
 def descriptor_of(name: str) -> ParameterDescriptor:
     """Describe a parameter to ROS."""
     metadata = {each.name: each for each in fields(Parameters)}[name].metadata
@@ -185,7 +188,7 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
         name, separator, text = assignment.partition(':=')
         if not (name and separator):
             raise ValueError(f'{assignment!r} is not NAME:=VALUE')
-        if not hasattr(Parameters, name):
+        if name not in PARAMETER_NAMES:
             raise ValueError(f'the node has no parameter {name!r}')
         try:
             values[name] = yaml.safe_load(text)
@@ -213,7 +216,7 @@ def read_parameter_file(path: Path, node: str) -> dict[str, Any]:
                 values |= section['ros__parameters']
     except (AttributeError, KeyError, TypeError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ValueError(f'{path} is no parameter file of ROS 2') from error
-    return {name: value for name, value in values.items() if hasattr(Parameters, name)}
+    return {name: value for name, value in values.items() if name in PARAMETER_NAMES}
 
 
 def _pattern(key: str) -> str:
