@@ -268,20 +268,22 @@ def _messages(
 
 
 def _frames(path: Path, messages: Iterable[RecordedMessage]) -> Iterator[Frame]:
-    number, complaints = -1, []
+    number, unreadable, first = -1, 0, ''
     for number, message in enumerate(messages):
         try:
             picture = read_picture_message(message)
         except ValueError as error:
-            complaints.append(f'picture {number}: {error}')
-            continue
-        if picture.image is None:
-            complaints.append(f'picture {number}: {picture.complaint}')
+            complaint = str(error)
         else:
-            yield Frame(number, picture.stamp / NANOSECONDS, picture.image)
-    if complaints:
+            complaint = picture.complaint
+            if picture.image is not None:
+                yield Frame(number, picture.stamp / NANOSECONDS, picture.image)
+        if complaint:
+            unreadable += 1
+            first = first or f'picture {number}: {complaint}'
+    if unreadable:
         raise UnreadableError(
-            path, f'has {len(complaints)} unreadable of {number + 1} pictures; {complaints[0]}'
+            path, f'has {unreadable} unreadable of {number + 1} pictures; {first}'
         )
 
 

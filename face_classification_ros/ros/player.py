@@ -139,11 +139,6 @@ class Player:
             START_LIMIT,
             f'{self._node_name} does not subscribe to {self._pictures.topic_name}',
         )
-        if self._node.count_publishers('/clock') > 1:
-            raise ValueError(
-                'somebody else publishes /clock: end the other replay or simulation, or choose '
-                'another ROS_DOMAIN_ID'
-            )
         wanted = {
             'use_sim_time': True,
             'image_reliability': 'reliable',
@@ -179,6 +174,11 @@ class Player:
 
     def _show(self, number: int, message: RecordedMessage, limit: RateLimit) -> Outcome:
         """Send a picture, and wait for its faces unless the node gives none."""
+        if self._node.count_publishers('/clock') > 1:
+            raise ValueError(
+                'somebody else publishes /clock: end the other replay or simulation, or choose '
+                'another ROS_DOMAIN_ID'
+            )
         try:
             picture = read_picture_message(message)
         except ValueError as error:
