@@ -243,6 +243,9 @@ def make_parameters(values: Mapping[str, Any]) -> Parameters:
         low, high = each.metadata['low'], each.metadata['high']
         if low is not None and not low <= value <= high:
             raise ValueError(f'{each.name}: {value!r} is not between {low:g} and {high:g}')
+        step = each.metadata['step']
+        if step and (value - low) % step:
+            raise ValueError(f'{each.name}: {value!r} is no multiple of {step}')
     if complaint := complaint_about(values):
         raise ValueError(complaint)
     return Parameters(**values)

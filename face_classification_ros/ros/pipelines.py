@@ -37,5 +37,10 @@ def make_pipeline(parameters: Parameters, tracker: Tracker) -> FacePipeline:
         threads=parameters.threads,
     )
     return FacePipeline(
-        detector, classifiers, tracker, parameters.thresholds, parameters.smoothing_time
+        detector,
+        classifiers,
+        tracker,
+        parameters.thresholds,
+        parameters.smoothing_time,
+        parameters.rotation,
     )

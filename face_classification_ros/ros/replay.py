@@ -178,6 +178,7 @@ def _arguments(options: ReplayOptions, player: Player) -> list[str]:
         'image_reliability': 'reliable',
         'image_transport': player.transport,
         'autostart': 'true',
+        **({'use_depth': 'true'} if options.depth else {}),
     }
     for assignment in (*options.parameters, *(f'{name}:={value}' for name, value in own.items())):
         arguments += ['-p', assignment]

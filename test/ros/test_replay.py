@@ -435,6 +435,8 @@ def test_a_bag_that_is_cut_off_is_told_in_one_line(
         (['--parameter', 'smoothing:=1.0'], "the node has no parameter 'smoothing'"),
         (['--parameter', 'smoothing_time:=1'], 'smoothing_time: 1 is no float'),
         (['--parameter', 'detection_width:=9'], 'detection_width: 9 is not between 32 and 4096'),
+        (['--parameter', 'rotation:=45'], 'rotation: 45 is no multiple of 90'),
+        (['--parameter', 'thresholds:=1'], "the node has no parameter 'thresholds'"),
         (['--parameter', 'detector:=eye'], "detector: 'eye' is none of libfacedetection, haar"),
         (['--parameter', 'image_transport:=raw'], 'image_transport is set by the replay itself'),
         (['--params-file', '/missing.yaml'], '/missing.yaml'),
