@@ -118,6 +118,11 @@ class NodeProcess:
         return self._path.read_text()
 
     @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         """Whether the process has not ended yet."""
         return self._process.poll() is None
@@ -313,6 +318,10 @@ class Camera:
         message.header = Header(stamp=Time(sec=whole, nanosec=rest), frame_id='head_camera')
         self._publisher.publish(message)
         return message.header
+
+    def send(self, message: ImageMessage | CompressedImage | bytes) -> None:
+        """Send a message as it is, or what shall pass for one."""
+        self._publisher.publish(message)
 
     def connect(self, message: ImageMessage | CompressedImage | None = None) -> None:
         """Wait until the node answers, so that nothing sent from now on is lost."""

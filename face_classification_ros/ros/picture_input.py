@@ -19,7 +19,7 @@ from face_classification_ros.ros.images import (
     image_from_compressed,
     image_from_message,
 )
-from face_classification_ros.ros.messages import seconds
+from face_classification_ros.ros.messages import NANOSECONDS, seconds
 from face_classification_ros.ros.parameters import Parameters
 from face_classification_ros.ros.rate_limit import RateLimit
 from face_classification_ros.ros.watch import CameraWatch, describe, LOG_PERIOD
@@ -32,8 +32,14 @@ def image_of(message: ImageMessage | CompressedImage) -> Image:
     """Give the pixels of a message of either kind, uint8 H x W x 3 in BGR.
 
     Raises:
-        ValueError: the message is malformed.
+        ValueError: the message is malformed, or its stamp is none.
     """
+    stamp = message.header.stamp
+    if stamp.nanosec >= NANOSECONDS:
+        # Somewhat more, and no message could carry the sum of both.
+        raise ValueError(
+            f'stamp of {stamp.sec} s and {stamp.nanosec} ns: expected fewer than {NANOSECONDS} ns'
+        )
     if isinstance(message, CompressedImage):
         return image_from_compressed(message)
     return image_from_message(message)
