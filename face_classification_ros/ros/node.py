@@ -25,6 +25,8 @@ from face_classification_ros.ros.answers import Answer, Answers
 from face_classification_ros.ros.context import ros_running
 from face_classification_ros.ros.counts import PictureCounts
 from face_classification_ros.ros.depth import DepthInput
+from face_classification_ros.ros.diagnostics import Diagnostics
+from face_classification_ros.ros.health import Health, Level, Limits, PictureHealth
 from face_classification_ros.ros.messages import faces_message, seconds
 from face_classification_ros.ros.observe import ObserveServer
 from face_classification_ros.ros.outputs import Outputs
@@ -100,6 +102,9 @@ class FaceClassificationNode(Node):
         self._counts = PictureCounts()
         self._input = PictureInput(self, self._counts, self._process)
         self._depth = DepthInput(self)
+        self._picture_health = PictureHealth()
+        self._load_error = ''
+        self._diagnostics = Diagnostics(self, self._judge)
         self._people = PeopleCounter()
         self._answers = Answers(self)
         self._observe = ObserveServer(
@@ -130,8 +135,10 @@ class FaceClassificationNode(Node):
         try:
             self._pipeline = make_pipeline(self._settings, self._tracker)
         except (FileNotFoundError, ImportError, ValueError) as error:
+            self._load_error = str(error)
             self.get_logger().error(f'cannot start: {error}')
             return TransitionCallbackReturn.FAILURE
+        self._load_error = ''
         self._outputs = Outputs(self)
         self._state = 'inactive'
         return TransitionCallbackReturn.SUCCESS
@@ -196,13 +203,45 @@ class FaceClassificationNode(Node):
         """Take pictures, and what tells where their faces are."""
         self._input.subscribe(self._settings)
         self._depth.subscribe(self._settings)
+        self._picture_health.start(self._counts, time.monotonic())
 
     def _stop_looking(self) -> None:
         """Take no more pictures, and tell who waits for one."""
         self._input.unsubscribe()
         self._depth.unsubscribe()
+        if self._outputs is not None:
+            self._outputs.withdraw_hri()
         self._answers.refuse(self._why_not_looking())
         self._observe.stop(self._why_not_looking())
+
+    def _judge(self) -> dict[str, Health]:
+        """Say how well pictures, models and positions do, for diagnostics."""
+        parameters = self._settings
+        if idle := self._why_not_looking():
+            # That is what somebody asked for, so it is no trouble.
+            pictures = Health(Level.OK, idle)
+        else:
+            limits = Limits(
+                parameters.max_picture_age, parameters.max_latency, parameters.min_rate
+            )
+            pictures = self._picture_health.judge(self._counts, time.monotonic(), limits)
+        loaded = {
+            'detector': parameters.detector,
+            'gender_model': parameters.gender_model,
+            'emotion_model': parameters.emotion_model,
+        }
+        if self._load_error:
+            models = Health(Level.ERROR, self._load_error, loaded)
+        elif self._pipeline is None:
+            models = Health(Level.OK, 'not loaded')
+        else:
+            models = Health(Level.OK, 'loaded', loaded)
+        healths = {'pictures': pictures, 'models': models}
+        if self._depth.subscribed:
+            trouble = self._depth.trouble
+            level = Level.WARN if trouble else Level.OK
+            healths['positions'] = Health(level, trouble or 'from depth pictures')
+        return healths
 
     def _refuse_impossible_transitions(self) -> None:
         """Answer who asks for a transition that the present state does not have.

@@ -15,6 +15,7 @@ from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.pipeline import FacePipeline
 from face_classification_ros.ros.answers import Answer
 from face_classification_ros.ros.explanations import Explanations
+from face_classification_ros.ros.hri import HumanFaces
 from face_classification_ros.ros.images import image_to_compressed, image_to_message
 from face_classification_ros.ros.messages import detections_message, label_info_message
 from face_classification_ros.ros.parameters import Parameters
@@ -48,6 +49,8 @@ class Outputs:
         )
         self._explanation = publisher(ImageMessage, '~/explanation', RESULTS)
         self._explanations = Explanations(node.get_logger())
+        self._humans: HumanFaces | None = None
+        self._is_hri_missing = False
 
     def destroy(self) -> None:
         """Withdraw the topics."""
@@ -99,6 +102,26 @@ class Outputs:
             panel = self._explanations.panel(image, answer.faces, pipeline, parameters)
             if panel is not None:
                 self._explanation.publish(image_to_message(panel, answer.header))
+        if parameters.publish_hri:
+            self._publish_hri(image, answer, parameters)
+        else:
+            self.withdraw_hri()
+
+    def withdraw_hri(self) -> None:
+        """Say to those who listen for humans that nobody is followed any more."""
+        if self._humans is not None:
+            self._humans.destroy()
+            self._humans = None
+
+    def _publish_hri(self, image: Image, answer: Answer, parameters: Parameters) -> None:
+        if self._humans is None and not self._is_hri_missing:
+            try:
+                self._humans = HumanFaces(self._node)
+            except ImportError as error:
+                self._is_hri_missing = True
+                self._node.get_logger().error(f'publish_hri: hri_msgs is not installed: {error}')
+        if self._humans is not None:
+            self._humans.publish(image, answer, parameters)
 
     def _publish_annotated(self, image: Image, answer: Answer, parameters: Parameters) -> None:
         raw = self._annotated.get_subscription_count() > 0

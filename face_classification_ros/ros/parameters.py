@@ -111,6 +111,21 @@ class Parameters:
         False, 'subscribe to depth and camera_info, and tell where faces are in metres'
     )
     threads: int = _parameter(1, 'processor threads for detection and networks', low=1, high=64)
+    max_picture_age: float = _parameter(
+        2.0, 'seconds without a picture from which diagnostics is ERROR', low=0.1, high=3600.0
+    )
+    max_latency: float = _parameter(
+        0.5, 'seconds from stamp to faces above which diagnostics is WARN', low=0.001, high=3600.0
+    )
+    min_rate: float = _parameter(
+        0.0,
+        'answered pictures per second below which diagnostics is WARN; 0 is off',
+        low=0.0,
+        high=1000.0,
+    )
+    publish_hri: bool = _parameter(
+        False, 'publish REP-155 (ROS4HRI) topics below /humans/faces; needs hri_msgs'
+    )
     publish_annotated: bool = _parameter(
         True, 'offer the annotated picture; it is drawn only while somebody subscribes'
     )
