@@ -45,6 +45,9 @@ RATE = 30
 INTERVAL = 3
 """The node's default `detection_interval`."""
 
+MODELS = {name: f'{name}_mini_xception' for name in ('gender', 'emotion')}
+BLENDED = 'blended_mini_xception'
+
 SWAY = 5
 """How far the camera moves either way, in pixels."""
 
@@ -73,10 +76,12 @@ def ours(
     *,
     detector: str = 'libfacedetection',
     interval: int = INTERVAL,
+    models: Mapping[str, str] = MODELS,
 ) -> Answer:
     """Find, follow and classify faces as the node does."""
     from face_classification_ros.detection import create_detector
     from face_classification_ros.pipeline import FacePipeline, load_classifiers, THRESHOLDS
+    from face_classification_ros.share import model_path
     from face_classification_ros.tracking.tracker import Tracker
 
     # One for each number of faces, as one for each camera.
@@ -89,7 +94,10 @@ def ours(
                 threads=options.threads,
                 interval=interval,
             ),
-            load_classifiers(_models(), threads=options.threads),
+            load_classifiers(
+                {name: model_path(model) for name, model in models.items()},
+                threads=options.threads,
+            ),
             Tracker(1.0),
             THRESHOLDS,
             1.0,
@@ -158,12 +166,17 @@ def bare_detector(options: argparse.Namespace, pictures: Pictures) -> Answer:
 
 def bare_networks(options: argparse.Namespace, pictures: Pictures) -> Answer:
     """Run both shipped networks in ONNX Runtime on faces that are cut out already."""
-    return _run_networks(('gender', 'emotion'), options.threads)
+    return _run_networks(tuple(MODELS.values()), options.threads)
 
 
 def bare_network(options: argparse.Namespace, pictures: Pictures) -> Answer:
     """Run one of them alone."""
-    return _run_networks(('emotion',), options.threads)
+    return _run_networks((MODELS['emotion'],), options.threads)
+
+
+def blended_network(options: argparse.Namespace, pictures: Pictures) -> Answer:
+    """Run the network that tells both attributes in one pass."""
+    return _run_networks((BLENDED,), options.threads)
 
 
 WAYS: dict[str, Callable[[argparse.Namespace, Pictures], Answer]] = {
@@ -171,29 +184,29 @@ WAYS: dict[str, Callable[[argparse.Namespace, Pictures], Answer]] = {
     'ours, each whole': partial(ours, interval=1),
     'ours, yunet': partial(ours, detector='yunet'),
     'ours, yunet, each whole': partial(ours, detector='yunet', interval=1),
+    'ours, yunet, blended': partial(ours, detector='yunet', models=dict.fromkeys(MODELS, BLENDED)),
     'fer': fer,
     'public code': public_code,
     'bare detector': bare_detector,
     'bare networks': bare_networks,
     'one bare network': bare_network,
+    'blended network': blended_network,
 }
 
 
-def _models() -> dict[str, str]:
-    from face_classification_ros.share import model_path
-
-    return {name: model_path(f'{name}_mini_xception') for name in ('gender', 'emotion')}
-
-
-def _run_networks(attributes: tuple[str, ...], threads: int) -> Answer:
+def _run_networks(models: Sequence[str], threads: int) -> Answer:
     import onnxruntime
+
+    from face_classification_ros.share import model_path
 
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads
-    models, noise = _models(), np.random.default_rng(0)
+    noise = np.random.default_rng(0)
     sessions = [
-        onnxruntime.InferenceSession(models[each], settings, providers=['CPUExecutionProvider'])
-        for each in attributes
+        onnxruntime.InferenceSession(
+            model_path(each), settings, providers=['CPUExecutionProvider']
+        )
+        for each in models
     ]
     side, channels = sessions[0].get_inputs()[0].shape[2:]
     crops = {
@@ -404,6 +417,7 @@ def _ratios(ways: Mapping[str, Mapping[int, Mapping[str, float]]]) -> dict[str, 
             'ours, each whole', 'bare detector', 'bare networks'
         ),
         'bare networks / one bare network': ratio('bare networks', 'one bare network'),
+        'blended network / one bare network': ratio('blended network', 'one bare network'),
     }
 
 
