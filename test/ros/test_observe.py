@@ -14,11 +14,15 @@ from lifecycle_msgs.msg import Transition
 import numpy as np
 import pytest
 from rclpy.action import ActionClient
-from ros_peers import BLANK, Camera, HEAD, image_message, NodeProcess, Peer
+from ros_peers import BLANK, Camera, HEAD, image_message, NodeProcess, Peer, RELIABLE
+from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import Image as ImageMessage
+from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
 from face_classification_ros.action import Observe
 from face_classification_ros.face import Image
+from face_classification_ros.ros.messages import time_message
 from face_classification_ros.srv import GetFaces
 
 NODE = '/face_classification'
@@ -146,6 +150,38 @@ def test_all_or_one_track_are_watched_for_a_time_by_the_stamps(
         assert [face.track_id for face in result.faces] == [face.track_id for face in expected]
         assert {face.gender.observations for face in result.faces} == {4}
         assert ('largest was watched' in result.reason) == (whom == 'nearest')
+
+
+def test_nearest_face_is_that_of_the_smallest_distance(start_node: StartNode, peer: Peer) -> None:
+    """A small face may be nearer than a large one, as the depth picture tells."""
+    start_node('-p', 'use_depth:=true', '-p', 'image_reliability:=reliable')
+    camera = Camera(peer)
+    camera.connect()
+    calibration = peer.node.create_publisher(CameraInfo, '/camera_info', RELIABLE)
+    depth = peer.node.create_publisher(ImageMessage, '/depth', RELIABLE)
+    for publisher in (calibration, depth):
+        peer.wait_for(publisher.get_subscription_count, publisher.topic_name)
+    info = CameraInfo(width=400, height=200)
+    info.p = [720.0, 0.0, 200.0, 0.0, 0.0, 720.0, 100.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+    calibration.publish(info)
+    # The large face is 2 m away, the small one 1.4 m.
+    millimetres = np.full((200, 400), 2000, np.uint16)
+    millimetres[:, 215:] = 1400
+    message = ImageMessage(height=200, width=400, encoding='16UC1', step=800)
+    message.data.frombytes(millimetres.view(np.uint8))
+    message.header = Header(stamp=time_message(50.0), frame_id='head_camera')
+    depth.publish(message)
+    for publisher in (calibration, depth):
+        assert publisher.wait_for_all_acked()
+    goal = Observer(peer).send(track_id='nearest', observations=1)
+    large, small = camera.ask(image_message(two_heads()), stamp=50.0).faces
+    result = goal.result(GoalStatus.STATUS_SUCCEEDED, Result.COMPLETED)
+    (face,) = result.faces
+    assert face.track_id == small.track_id
+    assert face.has_position
+    assert face.position.z == pytest.approx(1.4)
+    assert large.position.z == pytest.approx(2.0)
+    assert 'largest' not in result.reason
 
 
 def test_cancelled_goal_tells_what_was_seen(
