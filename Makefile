@@ -1,10 +1,13 @@
 # Everything a developer or a curious person does, from a fresh clone.
 #
-#   make demo    see it work; VIDEO=file, CAMERA=0 or TOPIC=/name for your own pictures
+#   make demo    see it work; VIDEO=file, CAMERA=0 or TOPIC=/name for your own pictures;
+#                LOCKED=1 in a fresh clone installs the versions of requirements-demo.lock
 #   make test    linters, unit tests, tests of real processes, then both ways of installing
 #   make lint    the linters alone
 #   make venv    the environment .venv that the others use
 #   make peers   measure our pipeline beside others; YUNET=file for one more detector
+#   make lock    choose the versions of requirements-demo.lock anew; needs uv
+#   make licences  those of all that is installed
 #   make clean   remove what these made
 
 PYTHON ?= python3
@@ -20,7 +23,7 @@ BUILD_INPUTS := setup.py pyproject.toml package.xml CMakeLists.txt \
 INSTALLED_FOLDERS := $(PACKAGE) config examples launch resource
 INSTALLED_FILES := $(shell find $(INSTALLED_FOLDERS) -type f -not -path '*/__pycache__/*')
 
-.PHONY: demo test lint venv peers clean
+.PHONY: demo test lint venv peers lock licences clean
 
 demo: $(VENV)/demo
 	$(VENV)/bin/face_classification demo --output demo $(if $(VIDEO),--video '$(VIDEO)') \
@@ -38,23 +41,44 @@ venv: $(VENV)/test
 peers: $(VENV)/test $(VENV)-peers/ready
 	$(VENV)/bin/python benchmarks/peers.py $(if $(YUNET),--yunet '$(YUNET)')
 
-$(VENV)/wheel: $(BUILD_INPUTS)
+licences: $(VENV)/test
+	$(VENV)/bin/face_classification doctor --licences
+
+# Also what builds the package, which pip would otherwise choose by itself. Universal: one file for
+# every Python that the package runs on.
+lock:
+	$(PYTHON) -c 'import tomllib; file = tomllib.load(open("pyproject.toml", "rb")); \
+	  needs = file["project"]; extra = needs["optional-dependencies"]["demo"]; \
+	  print(*needs["dependencies"], *extra, *file["build-system"]["requires"], sep="\n")' | \
+	  uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
+	  --custom-compile-command 'make lock' --upgrade --output-file requirements-demo.lock -
+
+ISOLATION := $(if $(LOCKED),--no-build-isolation)
+
+$(VENV)/locked: requirements-demo.lock
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --require-hashes --requirement $<
+	touch $@
+
+$(VENV)/wheel: $(BUILD_INPUTS) $(if $(LOCKED),$(VENV)/locked)
 	@echo 'Building the package, this takes a minute or two.'
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	rm -rf $@ $@.new
-	$(VENV)/bin/python -m pip wheel --quiet --no-deps --wheel-dir $@.new .
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" \
+	  $(VENV)/bin/python -m pip wheel --quiet --no-deps $(ISOLATION) --wheel-dir $@.new .
 # The version stays while one develops, and pip leaves an installed version alone.
 	$(VENV)/bin/python -m pip uninstall --quiet --yes $(PACKAGE)
 	mv $@.new $@
 
 # One environment; what only the tests need, TensorFlow first of all, is installed for them alone.
 $(VENV)/demo: EXTRAS := demo
+$(VENV)/demo: DEPENDENCIES := $(if $(LOCKED),--no-deps)
 $(VENV)/test: EXTRAS := demo,test,train
 
 # The links are as colcon's --symlink-install: an edit takes effect without another build.
 $(VENV)/demo $(VENV)/test: $(VENV)/wheel $(INSTALLED_FILES)
 	@echo 'Installing into $(VENV), this takes a minute or two the first time.'
-	$(VENV)/bin/python -m pip install --quiet "$$(ls $(VENV)/wheel/*.whl)[$(EXTRAS)]"
+	$(VENV)/bin/python -m pip install --quiet $(DEPENDENCIES) "$$(ls $(VENV)/wheel/*.whl)[$(EXTRAS)]"
 	cp --recursive --symbolic-link --force '$(CURDIR)/$(PACKAGE)' $(VENV)/lib/python3.*/site-packages
 	cp --recursive --symbolic-link --force $(addprefix $(CURDIR)/,config examples launch resource) \
 	  $(VENV)/share/$(PACKAGE)

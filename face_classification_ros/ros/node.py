@@ -388,6 +388,12 @@ def _run() -> int:
         except (ValueError, ParameterException) as error:
             print(f'{NODE_NAME}: {error}', file=sys.stderr)
             return 2
+        except RuntimeError as error:
+            # DDS lets no node in, as where SROS2 is enforced without keys, or a signal came.
+            if not rclpy.ok():
+                return 0
+            print(f'{NODE_NAME}: {" ".join(str(error).split())}', file=sys.stderr)
+            return 2
         if node.get_parameter('autostart').value:
             if node.trigger_configure() != TransitionCallbackReturn.SUCCESS:
                 # Its reason is in the log, or a signal came meanwhile.

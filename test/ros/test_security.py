@@ -1,0 +1,188 @@
+"""The node on its own machine: which sockets, files and names of ROS it uses, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+import os
+from pathlib import Path
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+from ros_peers import Camera, HEAD, image_message, NodeProcess, Peer
+
+from face_classification_ros.share import share_folder
+
+StartNode = Callable[..., NodeProcess]
+
+NODE = '/face_classification'
+
+# Names that depend on a parameter, which is not set here.
+ON_REQUEST = {
+    'subscribe': {'/image/compressed', '/camera_info', '/depth', '/clock', '/parameter_events'},
+    'publish': {'/humans/faces/*'},
+    'reply': set(),
+    'execute': set(),
+}
+
+
+def sockets_of(pid: int) -> list[tuple[str, int, str]]:
+    """Give protocol, local port and remote address of each socket that leads to a network."""
+    inodes = set()
+    for descriptor in Path(f'/proc/{pid}/fd').iterdir():
+        if match := re.match(r'socket:\[(\d+)\]', os.readlink(descriptor)):
+            inodes.add(match[1])
+    sockets = []
+    for protocol in ('tcp', 'tcp6', 'udp', 'udp6', 'raw', 'raw6'):
+        table = Path(f'/proc/{pid}/net/{protocol}')
+        for line in table.read_text().splitlines()[1:] if table.exists() else ():
+            fields = line.split()
+            if fields[9] in inodes:
+                port = int(fields[1].rpartition(':')[2], 16)
+                sockets.append((protocol, port, fields[2].partition(':')[0]))
+    return sockets
+
+
+# What a node is that does nothing.
+BARE = """
+import rclpy
+rclpy.init()
+node = rclpy.create_node('bare')
+print('ready', flush=True)
+rclpy.spin(node)
+"""
+
+
+@pytest.fixture
+def bare_node(domain: int) -> Iterator[int]:
+    """Give the number of a process with a node that does nothing, in the test's domain."""
+    with subprocess.Popen(
+        [sys.executable, '-c', BARE],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, 'ROS_DOMAIN_ID': str(domain)},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == 'ready\n'
+        yield process.pid
+        process.kill()
+
+
+def test_node_has_no_sockets_but_those_of_dds(
+    start_node: StartNode, peer: Peer, bare_node: int
+) -> None:
+    """As many as a node that does nothing, all UDP and connected to nobody: no telemetry."""
+    node = start_node()
+    camera = Camera(peer)
+    camera.connect()
+    for _ in range(5):
+        assert len(camera.ask(image_message(HEAD)).faces) == 1
+        sockets = sockets_of(node.pid)
+        assert {(protocol, remote) for protocol, _, remote in sockets} == {('udp', '00000000')}
+        assert len(sockets) == len(sockets_of(bare_node)), sockets
+
+
+def test_node_writes_no_file_but_its_log(
+    start_node: StartNode, peer: Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither at home nor where it was started; only files of ROS are open for writing."""
+    home, folder = tmp_path / 'home', tmp_path / 'folder'
+    for each in (home, folder):
+        each.mkdir(mode=0o500)
+    monkeypatch.setenv('HOME', str(home))
+    monkeypatch.setenv('TMPDIR', str(folder))
+    monkeypatch.chdir(folder)
+    node = start_node()
+    camera = Camera(peer)
+    camera.connect()
+    assert len(camera.ask(image_message(HEAD)).faces) == 1
+    written = written_files(node.pid)
+    logs = (str(tmp_path / 'ros_logs'), str(tmp_path / 'node_0.log'))
+    assert [name for name in written if not name.startswith((*logs, '/dev/'))] == []
+    assert any(name.startswith('/dev/shm/fastrtps') for name in written)
+    assert list(home.rglob('*')) == list(folder.rglob('*')) == []
+
+
+def written_files(pid: int) -> list[str]:
+    """Give the names of the files that a process has open or mapped for writing."""
+    names = set()
+    for descriptor in Path(f'/proc/{pid}/fdinfo').iterdir():
+        flags = re.search(r'^flags:\s+(\d+)', descriptor.read_text(), re.MULTILINE)
+        name = os.readlink(f'/proc/{pid}/fd/{descriptor.name}')
+        if flags and int(flags[1], 8) & (os.O_WRONLY | os.O_RDWR) and name.startswith('/'):
+            names.add(name)
+    for line in Path(f'/proc/{pid}/maps').read_text().splitlines():
+        fields = line.split(maxsplit=5)
+        if len(fields) == 6 and fields[1][1] == 'w' and fields[1][3] == 's':
+            names.add(fields[5])
+    return sorted(name for name in names if name.startswith('/'))
+
+
+def allowed_names() -> dict[str, set[str]]:
+    """Give what the shipped policy allows: kind -> names, resolved as SROS2 does."""
+    policy = ElementTree.parse(share_folder() / 'config' / 'sros2' / 'policy.xml')
+    names: dict[str, set[str]] = {kind: set() for kind in ON_REQUEST}
+    for profile in policy.iter('profile'):
+        place = profile.get('ns', '').rstrip('/')
+        for rules in profile:
+            for kind, qualifier in rules.items():
+                assert qualifier == 'ALLOW'
+                for rule in rules:
+                    name = rule.text or ''
+                    if name.startswith('~'):
+                        name = f'{place}/{profile.get("node")}{name[1:]}'
+                    elif not name.startswith('/'):
+                        name = f'{place}/{name}'
+                    names[kind].add(name)
+    return names
+
+
+def used_names(peer: Peer) -> dict[str, set[str]]:
+    """Give what the running node has: kind -> names, actions as one."""
+    node = peer.node
+    name, namespace = NODE[1:], '/'
+
+    def names(getter: Callable[..., list[tuple[str, list[str]]]]) -> set[str]:
+        return {each for each, _ in getter(name, namespace)}
+
+    published = names(node.get_publisher_names_and_types_by_node)
+    replied = names(node.get_service_names_and_types_by_node)
+    actions = {
+        each.partition('/_action/')[0] for each in published | replied if '/_action/' in each
+    }
+    return {
+        'subscribe': names(node.get_subscriber_names_and_types_by_node),
+        'publish': {each for each in published if '/_action/' not in each},
+        'reply': {each for each in replied if '/_action/' not in each},
+        'execute': actions,
+    }
+
+
+def test_policy_allows_what_the_node_uses_and_no_more(start_node: StartNode, peer: Peer) -> None:
+    """Who adds a topic, a service or an action adds it to config/sros2/policy.xml."""
+    start_node()
+    allowed = allowed_names()
+    needed = {kind: allowed[kind] - ON_REQUEST[kind] for kind in allowed}
+    # Discovery brings names one by one.
+    peer.happens(
+        lambda: all(needed[kind] <= names for kind, names in used_names(peer).items()), 20.0
+    )
+    used = used_names(peer)
+    for kind, names in used.items():
+        assert names <= allowed[kind], f'{kind}: not in the policy'
+        assert needed[kind] <= names, f'{kind}: in the policy, but not used'
+
+
+def test_node_that_cannot_be_secure_does_not_start(
+    start_node: StartNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SROS2 is enforced and there is no enclave: one line instead of open topics."""
+    (tmp_path / 'keystore' / 'enclaves').mkdir(parents=True)
+    monkeypatch.setenv('ROS_SECURITY_ENABLE', 'true')
+    monkeypatch.setenv('ROS_SECURITY_STRATEGY', 'Enforce')
+    monkeypatch.setenv('ROS_SECURITY_KEYSTORE', str(tmp_path / 'keystore'))
+    node = start_node(until='')
+    assert node.wait() == 2
+    assert re.search(r'^face_classification: .*secur', node.log, re.M | re.I), node.log
