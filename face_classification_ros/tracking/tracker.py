@@ -26,6 +26,12 @@ DAMPING = 0.5
 VELOCITY_TIME = 0.15
 """Seconds over which velocities are averaged, as boxes tremble."""
 
+COVERED_REACH, COVERED_GROWTH = 0.35, 1.15
+"""The same for a face that was covered by another one: whoever comes out may be somebody else."""
+
+COVERING = 1.5
+"""Distance of two faces, in sides of the larger box, up to which one may cover the other."""
+
 AMBIGUOUS = 0.3
 """Difference of costs up to which two ways to pair faces and tracks are equally good."""
 
@@ -48,6 +54,7 @@ class Track:
         velocity: of its centre, pixels per second.
         is_contested: whether the newest picture's face may as well be that of another track, so
             that nothing must be learnt from it.
+        is_covered: whether it is not seen, and another face was where it must have been.
         beliefs: attribute -> what was seen of it so far.
     """
 
@@ -57,6 +64,7 @@ class Track:
     last_seen: float
     velocity: tuple[float, float] = (0.0, 0.0)
     is_contested: bool = False
+    is_covered: bool = False
     beliefs: dict[str, Belief] = field(default_factory=dict)
 
     def learn(
@@ -89,6 +97,13 @@ class Track:
         growth = math.log(other_size / size) / math.log(MAX_GROWTH)
         return distance**2 + growth**2
 
+    def is_evident(self, box: Box, stamp: float) -> bool:
+        """Tell whether a face that fits is this one for sure, also if it was covered."""
+        size, other_size = math.sqrt(self.box.area), math.sqrt(box.area)
+        distance = 2 * math.dist(self.expected(stamp), box.centre) / (size + other_size)
+        is_alike = max(size, other_size) <= COVERED_GROWTH * min(size, other_size)
+        return not self.is_covered or (is_alike and distance <= COVERED_REACH)
+
     def move(self, box: Box, stamp: float) -> None:
         """Take note of where it was seen."""
         elapsed = stamp - self.last_seen
@@ -99,7 +114,16 @@ class Track:
                 self.velocity[0] + share * ((x - old_x) / elapsed - self.velocity[0]),
                 self.velocity[1] + share * ((y - old_y) / elapsed - self.velocity[1]),
             )
-        self.box, self.last_seen = box, stamp
+        self.box, self.last_seen, self.is_covered = box, stamp, False
+
+    def note_cover(self, boxes: Sequence[Box], stamp: float) -> None:
+        """Take note that it is not among the faces of a picture, which may cover it."""
+        places = (self.box.centre, self.expected(stamp))
+        self.is_covered |= any(
+            math.dist(place, box.centre) <= COVERING * math.sqrt(max(box.area, self.box.area))
+            for place in places
+            for box in boxes
+        )
 
 
 class Tracker:
@@ -144,6 +168,11 @@ class Tracker:
                 costs[index, number] = track.cost(detection.box, stamp)
         pairs = dict(assign(costs, _ALONE))
         unclear = _unclear(costs, pairs, tracks)
+        unclear |= {
+            index
+            for index, number in pairs.items()
+            if not tracks[number].is_evident(detections[index].box, stamp)
+        }
         alone = [number for number in range(len(tracks)) if number not in pairs.values()]
 
         result = []
@@ -159,6 +188,9 @@ class Tracker:
                 self._given += 1
                 track = Track(str(self._given), detection.box, stamp, stamp)
             result.append(track)
+        boxes = [detection.box for detection in detections]
+        for number in alone:
+            tracks[number].note_cover(boxes, stamp)
         ended = {id(tracks[pairs[index]]) for index in unclear}
         known = {id(track) for track in tracks}
         self._tracks = [track for track in tracks if id(track) not in ended]

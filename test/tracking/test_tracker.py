@@ -112,6 +112,22 @@ def test_whoever_cannot_be_told_apart_gets_a_new_id() -> None:
     assert ids(tracker, 0.5, face(120, 75), face(120, 125)) == after
 
 
+@pytest.mark.parametrize('rate', [30, 10, 5])
+def test_id_of_a_covered_face_is_not_handed_on(rate: int) -> None:
+    """One goes behind somebody and stays there; another one comes out beside the place."""
+    tracker = Tracker(timeout=1)
+    near = face(300, side=100)
+    for i in range(rate):
+        first = ids(tracker, i / rate, near, face(130 + 90 * i / rate, side=60))
+    assert ids(tracker, 1.2, near) == [first[0]]
+    found = [
+        ids(tracker, 1.4 + i / rate, near, face(215 - 60 * i / rate, 130, side=60))
+        for i in range(rate)
+    ]
+    assert {names[0] for names in found} == {first[0]}
+    assert {names[1] for names in found} == {found[0][1]} != {first[1]}
+
+
 def test_new_face_gets_a_new_id() -> None:
     """Far away, or of quite another size, it is somebody else."""
     tracker = Tracker(timeout=10)
