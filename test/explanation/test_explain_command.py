@@ -70,7 +70,8 @@ def test_what_cannot_be_read_is_told_and_the_rest_done(
     assert explain(*paths, '--output', tmp_path / 'out') == 2
     captured = capsys.readouterr()
     assert captured.err.splitlines() == [
-        f'face_classification: {tmp_path}/broken.png is not a readable picture'
+        f'face_classification: {tmp_path}/broken.png is not a readable picture '
+        'of at most 64 megapixels'
     ]
     assert f'{tmp_path}/wall.png: no face' in captured.out
     assert [each.name for each in (tmp_path / 'out').iterdir()] == ['astronaut.png.png']

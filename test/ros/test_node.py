@@ -286,7 +286,7 @@ def test_two_nodes_work_side_by_side(start_node: StartNode, peer: Peer) -> None:
     # Topics are known before the names of the nodes that offer them.
     name, namespace = 'face_classification', '/robot/torso'
     peer.wait_for(lambda: (name, namespace) in peer.node.get_node_names_and_namespaces())
-    shared = {'/rosout', '/parameter_events'}
+    shared = {'/rosout', '/parameter_events', '/diagnostics'}
     topics = peer.node.get_publisher_names_and_types_by_node(name, namespace)
     names = {topic for topic, _ in topics} - shared
     assert names

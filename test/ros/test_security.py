@@ -165,7 +165,8 @@ def test_policy_allows_what_the_node_uses_and_no_more(start_node: StartNode, pee
     start_node()
     allowed = allowed_names()
     needed = {kind: allowed[kind] - ON_REQUEST[kind] for kind in allowed}
-    # Discovery brings names one by one.
+    # Discovery brings names one by one, that of the node after its topics.
+    peer.wait_for(lambda: (NODE[1:], '/') in peer.node.get_node_names_and_namespaces())
     peer.happens(
         lambda: all(needed[kind] <= names for kind, names in used_names(peer).items()), 20.0
     )
