@@ -43,9 +43,6 @@ ANSWER_LIMIT = 30.0
 CALL_LIMIT = 5.0
 """Seconds after which the response of a service must have got lost."""
 
-SETTLING = 1.0
-"""Seconds in which those who listen beside the node are found, before the recording begins."""
-
 CLOCK_PERIOD = 0.025
 """Seconds between two messages on /clock, as `ros2 bag play --clock` has it."""
 
@@ -155,10 +152,6 @@ class Player:
                     f'{value}'
                 )
         self._max_rate = found['max_rate']
-        # Whoever listens beside the node must not miss the first messages: discovery takes a moment.
-        end = time.monotonic() + SETTLING
-        while time.monotonic() < end:
-            self._spin(CLOCK_PERIOD)
 
     def play(self, rate: float) -> Iterator[Outcome]:
         """Play the recording, `rate` times as fast as it was recorded if the node keeps up."""
