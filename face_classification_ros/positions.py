@@ -88,6 +88,7 @@ def locate(
     intrinsics: Intrinsics,
     width: int,
     height: int,
+    rotation: int = 0,
 ) -> list[Face]:
     """Give the faces with their positions, where the depth picture shows them.
 
@@ -102,6 +103,8 @@ def locate(
         intrinsics: of the same camera; may be for another size.
         width: of the picture that the faces were found in, in pixels.
         height: likewise.
+        rotation: degrees clockwise, one of `ROTATIONS`, by which that picture must be turned for
+            people to stand upright.
 
     Returns:
         the faces in the same order; one whose depth is not known comes back as it is.
@@ -116,11 +119,11 @@ def locate(
     for face in faces:
         box = face.detection.box
         distance = _distance(depth, box, scales)
-        located.append(face if distance is None else _placed(face, distance, camera))
+        located.append(face if distance is None else _placed(face, distance, camera, rotation))
     return located
 
 
-def _placed(face: Face, distance: float, camera: Intrinsics) -> Face:
+def _placed(face: Face, distance: float, camera: Intrinsics, rotation: int) -> Face:
     """Give a face with its position at a distance in metres along the optical axis."""
     detection = face.detection
     # A box counts from the edge of the first pixel, the principal point from its centre.
@@ -130,8 +133,13 @@ def _placed(face: Face, distance: float, camera: Intrinsics) -> Face:
         (y - camera.cy) / camera.fy * distance,
         distance,
     )
+    # From ear to ear, which runs down the picture of a camera that lies on its side.
+    if rotation in (90, 270):
+        width = detection.box.height / camera.fy * distance
+    else:
+        width = detection.box.width / camera.fx * distance
     narrowest, widest = PLAUSIBLE_WIDTHS
-    if not narrowest <= detection.box.width / camera.fx * distance <= widest:
+    if not narrowest <= width <= widest:
         confidence = detection.confidence * IMPLAUSIBLE_CONFIDENCE
         detection = replace(detection, confidence=confidence)
     return replace(face, detection=detection, position=position)

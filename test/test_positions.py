@@ -152,3 +152,15 @@ def test_implausibly_wide_faces_are_marked_down(metres: float, confidence: float
     assert face.detection.box == box
     assert face.position is not None
     assert face.position[2] == distance
+
+
+@pytest.mark.parametrize('rotation, is_plausible', [(0, False), (90, True), (180, False)])
+def test_width_is_that_of_the_upright_face(rotation: int, is_plausible: bool) -> None:
+    """0.4 m across and 0.3 m down the picture: a face only where the camera lies on its side."""
+    distance = 3.0
+    width, height = (metres / distance * focal for metres, focal in ((0.4, VGA.fx), (0.3, VGA.fy)))
+    box = Box(320 - width / 2, 240 - height / 2, width, height)
+    depth = DepthPicture(np.full((480, 640), distance, np.float32), 1)
+    for degrees in (rotation, (rotation + 180) % 360):
+        (face,) = locate([face_at(box, 0.8)], depth, VGA, 640, 480, degrees)
+        assert face.detection.confidence == pytest.approx(0.8 if is_plausible else 0.4)

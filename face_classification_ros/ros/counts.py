@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 import time
 
 
 @dataclass
 class PictureCounts:
-    """Pictures since the node started; `received` is the sum of what became of them.
+    """Pictures since the node started, each of which is accounted for.
+
+    Sent are those that were received, replaced or lost; received are those that were processed,
+    skipped or malformed.
 
     Attributes:
-        received: pictures that the node got, each of which is processed, skipped or malformed.
+        received: pictures that the node got.
+        missing: pictures that were sent between those that were received.
+        is_missing_known: whether all of them are counted; False once they could not be.
         processed: pictures that were answered.
         skipped: pictures that `max_rate` left out.
         malformed: pictures that could not be read.
@@ -24,6 +30,8 @@ class PictureCounts:
     """
 
     received: int = 0
+    missing: int = 0
+    is_missing_known: bool = True
     processed: int = 0
     skipped: int = 0
     malformed: int = 0
@@ -33,9 +41,27 @@ class PictureCounts:
     latency: float = 0.0
     last_arrival: float = 0.0
 
-    def note_arrival(self) -> None:
-        """Count a picture that has just come."""
+    @property
+    def replaced(self) -> int:
+        """Pictures that newer ones took the place of while the node was busy."""
+        # DDS may tell of a loss before the next picture shows the gap.
+        return max(0, self.missing - self.lost)
+
+    @property
+    def sent(self) -> int:
+        """Pictures that were sent to the node."""
+        return self.received + self.replaced + self.lost
+
+    @property
+    def dropped(self) -> int:
+        """Pictures that came all the way and were left out."""
+        return self.replaced + self.skipped
+
+    def note_arrival(self, missing: int | None) -> None:
+        """Count a picture that has just come, and those sent before it that did not, if known."""
         self.received += 1
+        self.missing += missing or 0
+        self.is_missing_known &= missing is not None
         self.last_arrival = time.monotonic()
 
     def note_answer(self, faces: int, processing_time: float, latency: float) -> None:
@@ -44,3 +70,43 @@ class PictureCounts:
         self.faces = faces
         self.processing_time = processing_time
         self.latency = latency
+
+
+class SequenceGaps:
+    """Finds pictures that were sent but not received, by the numbers their publisher gives them.
+
+    A picture's number does not tell which publisher it is of, so it says something only while
+    there is but one.
+    """
+
+    def __init__(self, publishers: Callable[[], frozenset[bytes]]) -> None:
+        """Know of no picture yet.
+
+        Args:
+            publishers: gives the ids of all that publish now; asked only where there is a gap.
+        """
+        self._publishers = publishers
+        self._known: frozenset[bytes] = frozenset()
+        self._last: int | None = None
+
+    def before(self, number: int | None) -> int | None:
+        """Give how many pictures were sent since the last one that was received.
+
+        Args:
+            number: of the picture that was received now; None where the middleware has none.
+
+        Returns:
+            their number, 0 for the first picture of a publisher; None where it cannot be known.
+        """
+        last, self._last = self._last, number
+        if number is None:
+            return None
+        if last is not None and number == last + 1:
+            return 0
+        before, self._known = self._known, self._publishers()
+        if len(self._known) != 1:
+            self._last = None
+            return None
+        # One that was started again counts from 1.
+        is_same = last is not None and self._known == before and number > last
+        return number - last - 1 if is_same and last is not None else 0

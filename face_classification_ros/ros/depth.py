@@ -249,7 +249,8 @@ class DepthInput:
             if self._intrinsics is None:
                 raise LookupError('no calibration has come')
             depth = self._buffer.nearest(header)
-            located = locate(faces, depth, self._intrinsics, width, height)
+            rotation = self._parameters.rotation
+            located = locate(faces, depth, self._intrinsics, width, height, rotation)
         except (LookupError, ValueError) as error:
             self._note_failure(str(error))
             return faces

@@ -87,13 +87,15 @@ class PictureHealth:
         since, before = self._past[0]
         duration = max(now - since, 1e-3)
         received = counts.received - before.received
+        sent = counts.sent - before.sent
         answered = counts.processed - before.processed
         malformed = counts.malformed - before.malformed
         lost = counts.lost - before.lost
         age = now - counts.last_arrival
         output_rate = answered / duration
+        at_least = '' if counts.is_missing_known else 'at least '
         values = {
-            'input rate (Hz)': f'{received / duration:.1f}',
+            'input rate (Hz)': f'{sent / duration:.1f}',
             'output rate (Hz)': f'{output_rate:.1f}',
             'age of the last picture (s)': f'{age:.2f}',
             'latency (s)': f'{counts.latency:.3f}',
@@ -101,8 +103,10 @@ class PictureHealth:
             'faces': str(counts.faces),
             'received': str(counts.received),
             'processed': str(counts.processed),
-            'left out by max_rate': str(counts.skipped),
             'malformed': str(counts.malformed),
+            'dropped': at_least + str(counts.dropped),
+            'replaced by newer ones': at_least + str(counts.replaced),
+            'left out by max_rate': str(counts.skipped),
             'lost on the way': str(counts.lost),
         }
         if counts.received == self._before_start:

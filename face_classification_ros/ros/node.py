@@ -30,7 +30,12 @@ from face_classification_ros.ros.health import Health, Level, Limits, PictureHea
 from face_classification_ros.ros.messages import faces_message, seconds
 from face_classification_ros.ros.observe import ObserveServer
 from face_classification_ros.ros.outputs import Outputs
-from face_classification_ros.ros.parameters import complaint_about, descriptor_of, Parameters
+from face_classification_ros.ros.parameters import (
+    complaint_about,
+    descriptor_of,
+    PARAMETER_NAMES,
+    Parameters,
+)
 from face_classification_ros.ros.picture_input import PictureInput
 from face_classification_ros.ros.pipelines import make_pipeline
 from face_classification_ros.ros.services import QuestionServices, SwitchServices
@@ -78,7 +83,9 @@ class FaceClassificationNode(Node):
     """
 
     def __init__(self, namespace: str = '') -> None:
-        """Declare the parameters; nothing is loaded and no topic is touched yet.
+        """Declare the parameters, offer services and action, and begin to tell diagnostics.
+
+        No model is loaded, and no picture comes in, yet.
 
         Args:
             namespace: of the node; several in one process need one each.
@@ -272,8 +279,8 @@ class FaceClassificationNode(Node):
 
     def _check_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         """Refuse what cannot work; detector and models are loaded here, so that all of it can."""
-        values = {change.name: change.value for change in changes}
-        values = {name: value for name, value in values.items() if hasattr(Parameters, name)}
+        # The node has others, too, such as use_sim_time.
+        values = {each.name: each.value for each in changes if each.name in PARAMETER_NAMES}
         if complaint := complaint_about(values):
             return SetParametersResult(successful=False, reason=complaint)
         self._candidate = None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import time
+from typing import Any
 
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
@@ -13,7 +14,7 @@ from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
 from face_classification_ros.face import Image
-from face_classification_ros.ros.counts import PictureCounts
+from face_classification_ros.ros.counts import PictureCounts, SequenceGaps
 from face_classification_ros.ros.images import (
     converter,
     image_from_compressed,
@@ -61,6 +62,7 @@ class PictureInput:
         self._subscription: Subscription | None = None
         self._parameters = Parameters()
         self._limit = RateLimit()
+        self._gaps = SequenceGaps(self._publishers)
 
     @property
     def subscribed(self) -> bool:
@@ -77,10 +79,12 @@ class PictureInput:
             topic, message_type = f'{topic}/compressed', CompressedImage
         reliable = parameters.image_reliability == 'reliable'
         self._parameters = parameters
+        # Jazzy's rclpy takes callbacks with two arguments, too, and its type hints do not say so.
+        callback: Any = self._process
         self._subscription = self._node.create_subscription(
             message_type,
             topic,
-            self._process,
+            callback,
             QoSProfile(
                 history=HistoryPolicy.KEEP_LAST,
                 depth=1,
@@ -90,6 +94,7 @@ class PictureInput:
             ),
             event_callbacks=self._watch.events,
         )
+        self._gaps = SequenceGaps(self._publishers)
         self._counts.last_arrival = time.monotonic()
         self._watch.start(self._subscription, parameters)
         self._node.get_logger().info(
@@ -114,9 +119,14 @@ class PictureInput:
             self.unsubscribe()
             self.subscribe(parameters)
 
-    def _process(self, message: ImageMessage | CompressedImage) -> None:
+    def _publishers(self) -> frozenset[bytes]:
+        assert self._subscription is not None
+        publishers = self._node.get_publishers_info_by_topic(self._subscription.topic_name)
+        return frozenset(bytes(each.endpoint_gid) for each in publishers)
+
+    def _process(self, message: ImageMessage | CompressedImage, info: Mapping[str, Any]) -> None:
         arrival = time.perf_counter()
-        self._counts.note_arrival()
+        self._counts.note_arrival(self._gaps.before(info['publication_sequence_number']))
         stamp = seconds(message.header.stamp)
         if self._limit.leaves_out(stamp, self._parameters.max_rate):
             self._counts.skipped += 1

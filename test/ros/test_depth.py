@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import math
+from typing import Any
 
 from lifecycle_msgs.msg import Transition
 import numpy as np
@@ -15,6 +16,7 @@ from sensor_msgs.msg import CameraInfo, RegionOfInterest
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
+from face_classification_ros.face import Image
 from face_classification_ros.msg import FaceAttributes
 from face_classification_ros.positions import Intrinsics
 from face_classification_ros.ros.depth import (
@@ -229,9 +231,9 @@ class DepthCamera:
         self._depth.publish(message)
         assert self._depth.wait_for_all_acked()
 
-    def face(self, stamp: float) -> FaceAttributes:
+    def face(self, stamp: float, image: Image = HEAD) -> FaceAttributes:
         """Send a picture and give its face."""
-        (face,) = self.pictures.ask(image_message(HEAD), stamp).faces
+        (face,) = self.pictures.ask(image_message(image), stamp).faces
         return face
 
 
@@ -294,6 +296,49 @@ def test_implausibly_wide_face_is_marked_down(depth_camera: DepthCamera) -> None
     assert far.detection_confidence == pytest.approx(near.detection_confidence / 2, abs=0.05)
 
 
+@pytest.mark.parametrize('rotation', [90, 180])
+def test_positions_are_those_of_the_picture_as_it_came(
+    depth_camera: DepthCamera, peer: Peer, rotation: int
+) -> None:
+    """A camera on its side or head has its own x and y; a face is as wide as from ear to ear."""
+
+    def as_mounted(upright: NDArray[Any]) -> NDArray[Any]:
+        return np.ascontiguousarray(np.rot90(upright, rotation // 90))
+
+    x, y, z = CENTRE
+    last = 199.0
+    if rotation == 90:
+        mounted = Intrinsics(200, 200, CAMERA.fy, CAMERA.fx, CAMERA.cy, last - CAMERA.cx)
+        centre = (y, -x, z)
+    else:
+        mounted = Intrinsics(200, 200, CAMERA.fx, CAMERA.fy, last - CAMERA.cx, last - CAMERA.cy)
+        centre = (-x, -y, z)
+    assert peer.set_parameter('rotation', rotation).successful
+    depth_camera.calibrate(calibration(mounted))
+    values = render(CAMERA, [CENTRE], wall=2.0, holes=0.2, noise=0.003)
+    picture = as_mounted(HEAD)
+    depth_camera.send_depth(depth_message(as_mounted(values)), 600.0)
+    face = depth_camera.face(600.0, picture)
+    assert face.has_position
+    # The truth is taken from the turned picture of the head, as the camera has it.
+    u, v = (each - 0.5 for each in box_of(face).centre)
+    distance = float(as_mounted(render(CAMERA, [CENTRE], wall=2.0))[round(v), round(u)])
+    truth = ((u - mounted.cx) / mounted.fx * distance, (v - mounted.cy) / mounted.fy * distance)
+    assert math.dist(point_of(face), (*truth, distance)) <= 0.02 * distance
+    # And it is where the head is, a few centimetres beside its middle as the box has it.
+    assert math.dist(point_of(face)[:2], centre[:2]) < 0.03
+
+    def confidence_at(metres: float, stamp: float) -> float:
+        depth_camera.send_depth(plane(metres), stamp)
+        return float(depth_camera.face(stamp, picture).detection_confidence)
+
+    # Her face is 90 pixels wide and 113 high: at 0.7 m too narrow though high enough, at 2.5 m
+    # wide enough though too high.
+    plausible = confidence_at(1.2, 600.1)
+    assert confidence_at(0.7, 600.2) == pytest.approx(plausible / 2, abs=0.05)
+    assert confidence_at(2.5, 600.3) == pytest.approx(plausible, abs=0.05)
+
+
 def test_malformed_depth_and_calibration_are_told_and_faces_go_on(
     start_node: StartNode, peer: Peer
 ) -> None:
@@ -301,8 +346,12 @@ def test_malformed_depth_and_calibration_are_told_and_faces_go_on(
     node = start_node('-p', 'use_depth:=true', '-p', 'image_reliability:=reliable')
     camera = DepthCamera(peer)
     camera.connect()
-    while 'no calibration has come' not in node.log:
+
+    def told(reason: str) -> bool:
         assert not camera.face(400.0).has_position
+        return reason in node.log
+
+    peer.wait_for(lambda: told('no calibration has come'), 'a line about the calibration')
     line = node.wait_for_log('no calibration has come')
     assert 'WARN' in line
     assert 'faces have no positions (/depth, /camera_info)' in line
@@ -312,8 +361,8 @@ def test_malformed_depth_and_calibration_are_told_and_faces_go_on(
     camera.send_depth(without(plane(1.2), encoding='8UC1'), 400.0)
     assert "depth picture of encoding '8UC1'" in node.wait_for_log('expected 16UC1 or 32FC1')
     camera.send_depth(plane(1.2), 400.0, 'other_camera')
-    while 'in frame other_camera, the picture in head_camera' not in node.log:
-        assert not camera.face(400.0).has_position
+    reason = 'in frame other_camera, the picture in head_camera'
+    peer.wait_for(lambda: told(reason), 'a line about the frame')
     camera.send_depth(plane(1.2), 400.1)
     assert camera.face(400.1).has_position
 

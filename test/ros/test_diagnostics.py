@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import itertools
+from pathlib import Path
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
-from ros_peers import Camera, HEAD, image_message, NodeProcess, Peer
+import numpy as np
+import pytest
+from rclpy.qos import QoSProfile
+from ros_peers import (
+    BEST_EFFORT,
+    Camera,
+    HEAD,
+    image_message,
+    LiveCamera,
+    NodeProcess,
+    Peer,
+    RELIABLE,
+)
 from sensor_msgs.msg import Image as ImageMessage
+from std_msgs.msg import Header
 
 StartNode = Callable[..., NodeProcess]
 
@@ -62,3 +76,131 @@ def test_health_follows_the_camera_and_the_state(start_node: StartNode, peer: Pe
         'inactive',
     )
     assert is_level(DiagnosticStatus.OK)
+
+
+class Monitor:
+    """Listens to /diagnostics as rqt_robot_monitor does."""
+
+    def __init__(self, peer: Peer) -> None:
+        """Subscribe."""
+        self._peer = peer
+        self.arrays: list[DiagnosticArray] = peer.collect(DiagnosticArray, '/diagnostics')
+
+    def status(self, part: str) -> DiagnosticStatus | None:
+        """Give the newest line of a part of the node."""
+        name = f'face_classification: {part}'
+        return next((s for s in self.arrays[-1].status if s.name == name), None)
+
+    def next_values(self) -> dict[str, str]:
+        """Give the figures of pictures in a message that comes from now on."""
+        self.arrays.clear()
+        self._peer.wait_for(lambda: self.arrays, 'diagnostics')
+        pictures = self.status('pictures')
+        assert pictures is not None
+        return {each.key: each.value for each in pictures.values}
+
+    def wait_for(self, part: str, level: bytes, text: str) -> None:
+        """Wait until a part has a level and says something."""
+
+        def has_come() -> bool:
+            status = self.status(part) if self.arrays else None
+            return status is not None and status.level == level and text in status.message
+
+        self._peer.wait_for(has_come, f'{part}: {text}')
+
+
+@pytest.mark.parametrize('qos', [RELIABLE, BEST_EFFORT], ids=['reliable', 'best_effort'])
+def test_every_picture_is_accounted_for(
+    start_node: StartNode, peer: Peer, qos: QoSProfile
+) -> None:
+    """A node that is too slow for its camera, and pictures that it leaves out or cannot read."""
+    node = start_node(
+        '-p', 'detection_width:=4096', '-p', 'detection_interval:=1', '-p', 'max_rate:=4.0',
+        '-p', f'image_reliability:={"reliable" if qos is RELIABLE else "best_effort"}',
+    )  # fmt: skip
+    monitor = Monitor(peer)
+    camera = Camera(peer, qos=qos)
+    camera.connect()
+    # Six faces in each.
+    message = image_message(np.tile(HEAD, (2, 3, 1)))
+    malformed = image_message(HEAD)
+    malformed.encoding = 'h264'
+    ways = ('received', 'replaced by newer ones', 'lost on the way')
+    fates = ('processed', 'left out by max_rate', 'malformed')
+
+    def counted() -> dict[str, int]:
+        values = monitor.next_values()
+        return {name: int(values[name]) for name in (*ways, *fates, 'dropped')}
+
+    before = counted()
+    sent = 0
+    for sent in range(1, 91):  # noqa: B007
+        camera.publish(message)
+        peer.spin(0.02)
+
+    def send(message: ImageMessage, is_done: Callable[[Header], bool]) -> None:
+        """Send a picture that `max_rate` lets through; again where it gets lost."""
+        nonlocal sent
+        for _ in range(5):
+            header = camera.publish(message, camera.next_stamp + 1.0)
+            sent += 1
+            if peer.happens(lambda h=header: is_done(h), 10.0):
+                return
+        pytest.fail('the picture never came')
+
+    send(malformed, lambda _: 'skipped a malformed picture' in node.log)
+    # Only the next one to come shows that others did not.
+    send(image_message(HEAD), lambda header: any(e.header == header for e in camera.answers))
+    changes = {name: count - before[name] for name, count in counted().items()}
+    assert sum(changes[name] for name in ways) == sent
+    assert sum(changes[name] for name in fates) == changes['received']
+    for name in ('replaced by newer ones', *fates):
+        assert changes[name] > 0, name
+    assert (
+        changes['dropped'] == changes['replaced by newer ones'] + changes['left out by max_rate']
+    )
+
+
+def test_a_second_camera_on_the_topic_makes_the_count_a_lower_bound(
+    start_node: StartNode, peer: Peer
+) -> None:
+    """Numbers of several publishers cannot be told apart, and that is said."""
+    start_node()
+    monitor = Monitor(peer)
+    camera = Camera(peer)
+    camera.connect()
+    assert monitor.next_values()['dropped'].isdigit()
+    second = Camera(peer)
+    second.connect()
+    assert monitor.next_values()['dropped'].startswith('at least ')
+
+
+def test_models_that_do_not_load_are_an_error(
+    start_node: StartNode, peer: Peer, tmp_path: Path
+) -> None:
+    """Where a lifecycle manager configures the node; it recovers with a model that does."""
+    broken = tmp_path / 'broken.onnx'
+    broken.write_bytes(b'no model')
+    node = start_node('-p', 'autostart:=false', '-p', f'emotion_model:={broken}', until='')
+    monitor = Monitor(peer)
+    monitor.wait_for('models', DiagnosticStatus.OK, 'not loaded')
+    assert not peer.change_state(Transition.TRANSITION_CONFIGURE)
+    monitor.wait_for('models', DiagnosticStatus.ERROR, str(broken))
+    assert 'cannot start' in node.log
+    assert peer.set_parameter('emotion_model', '').successful
+    assert peer.change_state(Transition.TRANSITION_CONFIGURE)
+    monitor.wait_for('models', DiagnosticStatus.OK, 'loaded')
+
+
+def test_fewer_answers_than_min_rate_are_a_warning(start_node: StartNode, peer: Peer) -> None:
+    """A camera that is slower than wanted; what is wanted can be changed meanwhile."""
+    start_node('-p', 'min_rate:=50.0', '-p', 'max_picture_age:=60.0', '-p', 'max_latency:=60.0')
+    monitor = Monitor(peer)
+    live = LiveCamera(peer, HEAD)
+    try:
+        text = 'pictures a second, expected 50'
+        monitor.wait_for('pictures', DiagnosticStatus.WARN, text)
+        assert peer.set_parameter('min_rate', 0.1).successful
+        monitor.wait_for('pictures', DiagnosticStatus.OK, 'pictures a second')
+    finally:
+        live.close()

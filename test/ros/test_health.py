@@ -34,6 +34,24 @@ def test_pictures_that_are_answered_are_ok() -> None:
     assert health.values['left out by max_rate'] == '120'
 
 
+def test_input_rate_is_of_all_that_was_sent() -> None:
+    """Also of those that newer ones replaced; a slow node is no trouble as long as it answers."""
+    health = judged(8, received=10, processed=8, skipped=2, missing=20)
+    assert (health.level, health.message) == (Level.OK, '8.0 pictures a second')
+    assert health.values['input rate (Hz)'] == '30.0'
+    assert health.values['replaced by newer ones'] == '160'
+    assert health.values['dropped'] == '176'
+    health = judged(8, received=10, processed=10, missing=20, lost=5)
+    assert health.values['input rate (Hz)'] == '30.0'
+    assert health.values['replaced by newer ones'] == health.values['dropped'] == '120'
+
+
+def test_replaced_pictures_that_cannot_be_counted_are_told_plainly() -> None:
+    """Those of several publishers, so there may be more."""
+    health = judged(8, PictureCounts(is_missing_known=False), received=10, processed=10, missing=1)
+    assert health.values['replaced by newer ones'] == health.values['dropped'] == 'at least 8'
+
+
 @pytest.mark.parametrize(
     'every_second, level, text',
     [
