@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import module_from_spec, spec_from_file_location
 import os
 from pathlib import Path
@@ -107,6 +108,8 @@ def test_following_ends_at_ctrl_c(camera: LiveCamera, domain: int, tmp_path: Pat
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, 'ROS_DOMAIN_ID': str(domain), 'ROS_LOG_DIR': str(tmp_path)},
+        # As a terminal has it: what a script starts in the background ignores the interrupt.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() != ''
