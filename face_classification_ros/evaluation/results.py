@@ -88,11 +88,12 @@ def record_of(picture: PictureResult) -> dict[str, Any]:
         'width': picture.width,
         'height': picture.height,
         **({} if picture.latency is None else {'latency': round(picture.latency, 5)}),
-        'faces': [_face_record(face) for face in picture.faces],
+        'faces': [face_record(face) for face in picture.faces],
     }
 
 
-def _face_record(face: FaceResult) -> dict[str, Any]:
+def face_record(face: FaceResult) -> dict[str, Any]:
+    """Give a face of a picture ready for JSON, see `record_of`."""
     box = face.box
     return {
         'track_id': face.track_id,

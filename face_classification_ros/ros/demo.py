@@ -23,13 +23,14 @@ from sensor_msgs.msg import Image as ImageMessage
 from vision_msgs.msg import LabelInfo
 
 from face_classification_ros.drawing import contact_sheet
+from face_classification_ros.evaluation.results import face_record
 from face_classification_ros.face import Image
 from face_classification_ros.files import open_video
-from face_classification_ros.msg import AttributeEstimate, FaceAttributes, FaceAttributesArray
+from face_classification_ros.msg import FaceAttributes, FaceAttributesArray
 from face_classification_ros.ros.camera import read_frames
 from face_classification_ros.ros.context import ros_running
 from face_classification_ros.ros.images import image_from_message
-from face_classification_ros.ros.messages import seconds
+from face_classification_ros.ros.messages import face_result_from_message, seconds
 from face_classification_ros.ros.node import NODE_NAME
 from face_classification_ros.ros.outputs import LATCHED, RESULTS
 from face_classification_ros.ros.processes import ros_environment, start, START_LIMIT, stop
@@ -120,7 +121,7 @@ class Recorder(Node):
                 'width': message.image_width,
                 'height': message.image_height,
                 'processing_time': round(message.processing_time, 5),
-                'faces': [_face_record(face) for face in message.faces],
+                'faces': [face_record(face_result_from_message(face)) for face in message.faces],
             }
         )
         elapsed = stamp - self.records[0]['stamp']
@@ -232,31 +233,6 @@ def _report(recorder: Recorder, options: DemoOptions, sent: str) -> int:
     for path in written:
         print(f'  {path}')
     return 0 if faces else 1
-
-
-def _face_record(face: FaceAttributes) -> dict[str, Any]:
-    return {
-        'track_id': face.track_id,
-        'box': [face.roi.x_offset, face.roi.y_offset, face.roi.width, face.roi.height],
-        'confidence': round(face.detection_confidence, 4),
-        'landmarks': [[point.x, point.y] for point in face.landmarks],
-        'gender': _estimate_record(face.gender),
-        'emotion': _estimate_record(face.emotion),
-    }
-
-
-def _estimate_record(estimate: AttributeEstimate) -> dict[str, Any] | None:
-    if not estimate.labels:
-        return None
-    return {
-        'label': estimate.label,
-        'confidence': round(estimate.confidence, 4),
-        'probabilities': {
-            label: round(probability, 4)
-            for label, probability in zip(estimate.labels, estimate.probabilities, strict=True)
-        },
-        'observations': estimate.observations,
-    }
 
 
 def _short(face: FaceAttributes) -> str:

@@ -18,6 +18,7 @@ from vision_msgs.msg import (
     VisionClass,
 )
 
+from face_classification_ros.evaluation.results import AttributeResult, FaceResult
 from face_classification_ros.face import Box, Detection, Estimate, Face
 from face_classification_ros.msg import AttributeEstimate, FaceAttributes, FaceAttributesArray
 
@@ -76,6 +77,20 @@ def face_from_message(message: FaceAttributes) -> Face:
         _estimate_from_message(message.gender),
         _estimate_from_message(message.emotion),
         (point.x, point.y, point.z) if message.has_position else None,
+    )
+
+
+def face_result_from_message(face: FaceAttributes) -> FaceResult:
+    """Give what a message tells of a face as plain values, with the label as it was told."""
+    roi, position = face.roi, face.position
+    return FaceResult(
+        track_id=face.track_id,
+        box=Box(roi.x_offset, roi.y_offset, roi.width, roi.height),
+        confidence=face.detection_confidence,
+        landmarks=tuple((point.x, point.y) for point in face.landmarks),
+        gender=_attribute_result(face.gender),
+        emotion=_attribute_result(face.emotion),
+        position=(position.x, position.y, position.z) if face.has_position else None,
     )
 
 
@@ -182,4 +197,13 @@ def _estimate_from_message(message: AttributeEstimate) -> Estimate | None:
         message.observations,
         threshold=0.0,
         held=message.label,
+    )
+
+
+def _attribute_result(estimate: AttributeEstimate) -> AttributeResult | None:
+    if not estimate.labels:
+        return None
+    probabilities = dict(zip(estimate.labels, map(float, estimate.probabilities), strict=True))
+    return AttributeResult(
+        estimate.label, estimate.confidence, probabilities, estimate.observations
     )

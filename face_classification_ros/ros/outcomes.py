@@ -10,17 +10,11 @@ from pathlib import Path
 import numpy as np
 from rclpy.serialization import serialize_message
 
-from face_classification_ros.evaluation.results import (
-    AttributeResult,
-    FaceResult,
-    PictureResult,
-    record_of,
-)
-from face_classification_ros.face import Box
+from face_classification_ros.evaluation.results import PictureResult, record_of
 from face_classification_ros.files import record_writer
-from face_classification_ros.msg import AttributeEstimate, FaceAttributes, FaceAttributesArray
+from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.ros.bags import FACES, STORAGES, write_bag
-from face_classification_ros.ros.messages import seconds
+from face_classification_ros.ros.messages import face_result_from_message, seconds
 
 LEFT_OUT = 'left out by max_rate'
 """The complaint about a picture that comes too soon."""
@@ -94,31 +88,9 @@ class ReplayResult:
             time=stamp - self.pictures[0].stamp if self.pictures else 0.0,
             width=message.image_width,
             height=message.image_height,
-            faces=tuple(_face_result(face) for face in message.faces),
+            faces=tuple(map(face_result_from_message, message.faces)),
             latency=latency,
         )
-
-
-def _face_result(face: FaceAttributes) -> FaceResult:
-    roi, position = face.roi, face.position
-    return FaceResult(
-        track_id=face.track_id,
-        box=Box(roi.x_offset, roi.y_offset, roi.width, roi.height),
-        confidence=face.detection_confidence,
-        landmarks=tuple((point.x, point.y) for point in face.landmarks),
-        gender=_attribute_result(face.gender),
-        emotion=_attribute_result(face.emotion),
-        position=(position.x, position.y, position.z) if face.has_position else None,
-    )
-
-
-def _attribute_result(estimate: AttributeEstimate) -> AttributeResult | None:
-    if not estimate.labels:
-        return None
-    probabilities = dict(zip(estimate.labels, map(float, estimate.probabilities), strict=True))
-    return AttributeResult(
-        estimate.label, estimate.confidence, probabilities, estimate.observations
-    )
 
 
 Keep = Callable[[Outcome, PictureResult], None]
