@@ -10,14 +10,13 @@ import time
 import cv2
 import numpy as np
 import rclpy
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
 from face_classification_ros.face import Image
-from face_classification_ros.ros.context import ros_running
+from face_classification_ros.ros.context import ros_running, signals_as_interrupt
 from face_classification_ros.ros.images import image_to_message
 from face_classification_ros.sample import FPS, sample_frames
 
@@ -111,12 +110,12 @@ def main(args: list[str] | None = None) -> int:
         given = sys.argv if args is None else args
         arguments = parser.parse_args(rclpy.utilities.remove_ros_args(given)[1:])
         frames, rate = read_frames(arguments.source)
-        with ros_running(args):
+        with ros_running(args), signals_as_interrupt():
             sent = Camera().play(frames, arguments.rate or rate)
         print(f'sent {sent}', flush=True)
     except (ValueError, ImportError, TimeoutError) as error:
         print(f'camera: {error}', file=sys.stderr)
         return 2
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except KeyboardInterrupt:
         return 0
     return 0

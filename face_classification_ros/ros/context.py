@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+import time
 
 import rclpy
+from rclpy.executors import ExternalShutdownException
+
+SHUTDOWN_DELAY = 0.5
+"""Seconds that the thread which ends ROS at a signal may need for it."""
 
 
 @contextmanager
@@ -26,3 +31,26 @@ def ros_running(args: list[str] | None = None) -> Iterator[None]:
         # this call's look and its deed.
         with suppress(RuntimeError):
             rclpy.try_shutdown()
+
+
+@contextmanager
+def signals_as_interrupt() -> Iterator[None]:
+    """Let a block of code end by KeyboardInterrupt alone where a signal ends ROS.
+
+    What rclpy's calls raise then depends on the moment: in the midst of a message that is taken
+    or of a start it is a RuntimeError, which says nothing of the signal.
+
+    Raises:
+        KeyboardInterrupt: a signal came.
+    """
+    try:
+        yield
+    except ExternalShutdownException as error:
+        raise KeyboardInterrupt from error
+    except RuntimeError as error:
+        end = time.monotonic() + SHUTDOWN_DELAY
+        while rclpy.ok() and time.monotonic() < end:
+            time.sleep(0.01)
+        if rclpy.ok():
+            raise
+        raise KeyboardInterrupt from error

@@ -17,7 +17,6 @@ from typing import Any
 import cv2
 import numpy as np
 import rclpy
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from sensor_msgs.msg import Image as ImageMessage
 from vision_msgs.msg import LabelInfo
@@ -28,7 +27,7 @@ from face_classification_ros.face import Image
 from face_classification_ros.files import open_video
 from face_classification_ros.msg import FaceAttributes, FaceAttributesArray
 from face_classification_ros.ros.camera import read_frames
-from face_classification_ros.ros.context import ros_running
+from face_classification_ros.ros.context import ros_running, signals_as_interrupt
 from face_classification_ros.ros.images import image_from_message
 from face_classification_ros.ros.messages import face_result_from_message, seconds
 from face_classification_ros.ros.node import NODE_NAME
@@ -164,22 +163,23 @@ def run_demo(options: DemoOptions) -> int:
         node = start('face_classification_node', '--ros-args', *_node_arguments(options))
         camera = None
         try:
-            if not _spin(recorder, START_LIMIT, lambda: recorder.is_node_ready, node):
-                print('the node did not start', file=sys.stderr)
-                return 2
-            if options.topic:
-                _spin(recorder, options.seconds, lambda: False, node)
-            else:
-                camera = start(
-                    'face_classification_camera',
-                    *(options.source, '--ros-args', '-r', f'image:={TOPIC}'),
-                )
-                limit = options.seconds if is_live else math.inf
-                _spin(recorder, limit, lambda: False, node, camera)
-                camera.terminate()
-                recorder.last_arrival = time.monotonic()
-                _spin(recorder, START_LIMIT, recorder.is_quiet, node)
-        except (KeyboardInterrupt, ExternalShutdownException):
+            with signals_as_interrupt():
+                if not _spin(recorder, START_LIMIT, lambda: recorder.is_node_ready, node):
+                    print('the node did not start', file=sys.stderr)
+                    return 2
+                if options.topic:
+                    _spin(recorder, options.seconds, lambda: False, node)
+                else:
+                    camera = start(
+                        'face_classification_camera',
+                        *(options.source, '--ros-args', '-r', f'image:={TOPIC}'),
+                    )
+                    limit = options.seconds if is_live else math.inf
+                    _spin(recorder, limit, lambda: False, node, camera)
+                    camera.terminate()
+                    recorder.last_arrival = time.monotonic()
+                    _spin(recorder, START_LIMIT, recorder.is_quiet, node)
+        except KeyboardInterrupt:
             print('interrupted')
         finally:
             sent = stop(camera, 'camera')

@@ -13,7 +13,6 @@ from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import SetParametersResult
 import rclpy
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleState, Node, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from std_msgs.msg import Header
@@ -22,7 +21,7 @@ from face_classification_ros.face import Face, Image
 from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.pipeline import FacePipeline
 from face_classification_ros.ros.answers import Answer, Answers
-from face_classification_ros.ros.context import ros_running
+from face_classification_ros.ros.context import ros_running, signals_as_interrupt
 from face_classification_ros.ros.counts import PictureCounts
 from face_classification_ros.ros.depth import DepthInput
 from face_classification_ros.ros.diagnostics import Diagnostics
@@ -390,27 +389,24 @@ def main(args: list[str] | None = None) -> int:
 
 def _run() -> int:
     try:
-        try:
-            node = FaceClassificationNode()
-        except (ValueError, ParameterException) as error:
-            print(f'{NODE_NAME}: {error}', file=sys.stderr)
-            return 2
-        except RuntimeError as error:
-            # DDS lets no node in, as where SROS2 is enforced without keys, or a signal came.
-            if not rclpy.ok():
-                return 0
-            print(f'{NODE_NAME}: {" ".join(str(error).split())}', file=sys.stderr)
-            return 2
-        if node.get_parameter('autostart').value:
-            if node.trigger_configure() != TransitionCallbackReturn.SUCCESS:
-                # Its reason is in the log, or a signal came meanwhile.
-                return 2 if rclpy.ok() else 0
-            node.trigger_activate()
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
+        with signals_as_interrupt():
+            try:
+                node = FaceClassificationNode()
+            except (ValueError, ParameterException) as error:
+                print(f'{NODE_NAME}: {error}', file=sys.stderr)
+                return 2
+            except RuntimeError as error:
+                # DDS lets no node in, as where SROS2 is enforced without keys, or a signal came.
+                if not rclpy.ok():
+                    return 0
+                print(f'{NODE_NAME}: {" ".join(str(error).split())}', file=sys.stderr)
+                return 2
+            if node.get_parameter('autostart').value:
+                if node.trigger_configure() != TransitionCallbackReturn.SUCCESS:
+                    # Its reason is in the log, or a signal came meanwhile.
+                    return 2 if rclpy.ok() else 0
+                node.trigger_activate()
+            rclpy.spin(node)
+    except KeyboardInterrupt:
         pass
-    except RuntimeError:
-        # What rclpy raises where a signal ends ROS in the middle of the start or of a callback.
-        if rclpy.ok():
-            raise
     return 0
