@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, contextmanager, ExitStack, suppre
 from dataclasses import asdict
 from functools import partial
 import itertools
-import json
 from pathlib import Path
 import sys
 from typing import Any, TypeVar
@@ -559,7 +558,7 @@ def _networks(arguments: argparse.Namespace) -> int:
         _print_blocks(records[0])
     _print_networks(records)
     if arguments.json:
-        arguments.json.write_text(json.dumps(records, indent=1))
+        _write_json(arguments.json, records)
     if arguments.plot:
         plot_accuracy(models, arguments.plot)
     for description, cost in zip(descriptions, costs, strict=True):
@@ -643,7 +642,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     else:
         report = _evaluate_classifier(arguments)
     if arguments.json:
-        arguments.json.write_text(json.dumps(report, indent=1))
+        _write_json(arguments.json, report)
     return DONE
 
 
@@ -865,7 +864,7 @@ def _margins(arguments: argparse.Namespace) -> int:
         report['fit'] = measure_margins(classifier, faces, boxes(faces))
         _print_margins(report['fit'])
     if arguments.json:
-        arguments.json.write_text(json.dumps(report, indent=1))
+        _write_json(arguments.json, report)
     return DONE
 
 
@@ -928,7 +927,7 @@ def _audit(arguments: argparse.Namespace) -> int:
     )
     _print_audit(audit)
     if arguments.json:
-        arguments.json.write_text(json.dumps(audit, indent=1))
+        _write_json(arguments.json, audit)
     if arguments.report:
         try:
             explain = relevance_drawer(Explainer(classifier, attribute))
@@ -1029,7 +1028,7 @@ def _benchmark(arguments: argparse.Namespace) -> int:
     _print_benchmark(records)
     if arguments.json:
         content = records[0] if len(records) == 1 else records
-        arguments.json.write_text(json.dumps(content, indent=1))
+        _write_json(arguments.json, content)
     if arguments.plot:
         plot_stages(records, arguments.plot)
     return DONE
@@ -1087,14 +1086,14 @@ def _doctor(arguments: argparse.Namespace) -> int:
             mark = ' (copyleft)' if each.is_copyleft else ''
             print(f'{each.name} {each.version}: {each.licence}{mark}')
         if arguments.json:
-            arguments.json.write_text(json.dumps([asdict(each) for each in licences], indent=1))
+            _write_json(arguments.json, [asdict(each) for each in licences])
         return DONE
     findings = []
     for finding in itertools.chain(doctor.examine(), _examine_ros()):
         print(doctor.lines_of(finding), flush=True)
         findings.append(finding)
     if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(each) for each in findings], indent=1))
+        _write_json(arguments.json, [asdict(each) for each in findings])
     return doctor.exit_code(findings)
 
 
@@ -1112,3 +1111,9 @@ def _examine_ros() -> Iterator[Finding]:
         from face_classification_ros.ros.doctor import examine_ros
 
         yield from examine_ros()
+
+
+def _write_json(path: Path, content: Any) -> None:
+    from face_classification_ros.files import write_json
+
+    write_json(path, content)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from io import FileIO
 import json
+from os import SEEK_END
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -207,27 +209,24 @@ class FileClassifier:
         self, source: Source, frames: Frames, copy: Path | None
     ) -> Iterator[Record]:
         pipeline = self._pipeline(Tracker(TRACK_TIMEOUT))
-        writer = None
-        size: tuple[int, ...] = ()
+        video = VideoFile(copy, frames.fps) if copy is not None else None
         try:
             for number, stamp, image in frames.frames:
                 faces = pipeline.process(image, stamp)
-                if copy is not None:
-                    if writer is None:
-                        writer, size = open_video(copy, image, frames.fps), image.shape
-                    if image.shape != size:
-                        # OpenCV would leave it out without a word.
+                if video is not None:
+                    try:
+                        video.write(draw_faces(image, faces))
+                    except ValueError as error:
                         raise UnreadableError(
                             source.path,
                             f'changes its size at frame {number}, an annotated copy cannot: '
                             'classify it without',
-                        )
-                    writer.write(draw_faces(image, faces))
+                        ) from error
                 told_stamp = stamp if source.kind == BAG else None
                 yield record(str(source.path), number, image, faces, told_stamp)
         finally:
-            if writer is not None:
-                writer.release()
+            if video is not None:
+                video.close()
 
     def _pipeline(self, tracker: Tracker | None) -> FacePipeline:
         return FacePipeline(
@@ -262,7 +261,7 @@ def classify_files(
 def record_writer(path: Path) -> Iterator[Callable[[Record], None]]:
     """Write records to a JSON file one by one, so that none has to be kept.
 
-    However it ends, the file is a whole list of all that were written.
+    At any moment, and however it ends, the file is a whole list of all that were written.
 
     Yields:
         what writes a record.
@@ -270,19 +269,59 @@ def record_writer(path: Path) -> Iterator[Callable[[Record], None]]:
     Raises:
         OSError: the file cannot be written.
     """
-    with path.open('w') as file:
-        opening = '['
+    with naming_file(path), path.open('wb', buffering=0) as file:
+        _write_all(file, b'[]')
+        opening, closing = b'', b']'
 
         def write(record: Record) -> None:
-            nonlocal opening
+            nonlocal opening, closing
             # As in a list, but for its brackets.
-            file.write(opening + json.dumps([record], indent=1)[1:-2])
-            opening = ','
+            content = json.dumps([record], indent=1)[1:-2].encode()
+            with naming_file(path):
+                end = file.seek(-len(closing), SEEK_END) if file.seekable() else None
+                try:
+                    _write_all(file, opening + content + b'\n]')
+                except OSError:
+                    if end is not None:
+                        # Its place is there, as it was written before.
+                        file.seek(end)
+                        _write_all(file, closing)
+                        file.truncate()
+                    raise
+            opening, closing = b',', b'\n]'
 
-        try:
-            yield write
-        finally:
-            file.write('[]' if opening == '[' else '\n]')
+        yield write
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a report.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with naming_file(path):
+        path.write_text(json.dumps(content, indent=1))
+
+
+@contextmanager
+def naming_file(path: Path) -> Iterator[None]:
+    """Let an error of the system say which file it is about, as it does not where a disk is full.
+
+    Raises:
+        OSError: the same as in the block, with a name.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _write_all(file: FileIO, content: bytes) -> None:
+    # The system may take less than all, and says why with the next call only.
+    while content:
+        content = content[file.write(content) :]
 
 
 def plan_copies(sources: Sequence[Source], output: Path, ending: str = '') -> list[Path]:
@@ -467,16 +506,53 @@ def _video_frames(path: Path, video: cv2.VideoCapture, fps: float) -> Iterator[F
         raise UnreadableError(path, f'breaks off after {number} of {expected} frames')
 
 
-def open_video(path: Path, image: Image, fps: float) -> cv2.VideoWriter:
-    """Start an MP4 video for frames of the size of `image`, and make the folders it lies in.
+class VideoFile:
+    """An MP4 video that is written picture by picture."""
 
-    Raises:
-        OSError: it cannot be written there.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    height, width = image.shape[:2]
-    code = cv2.VideoWriter.fourcc(*VIDEO_CODE)
-    writer = cv2.VideoWriter(str(path), code, fps, (width, height))
-    if not writer.isOpened():
-        raise OSError(f'{path} cannot be written')
-    return writer
+    def __init__(self, path: Path, fps: float) -> None:
+        """Write nothing yet: the first picture tells the size."""
+        self._path = path
+        self._fps = fps
+        self._writer: cv2.VideoWriter | None = None
+        self._written = 0
+        self._shape: tuple[int, ...] = ()
+
+    def write(self, image: Image) -> None:
+        """Add a picture; the first one makes the file, and the folders it lies in.
+
+        Raises:
+            OSError: it cannot be written there.
+            ValueError: the picture has another size than the first.
+        """
+        if self._writer is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            height, width = image.shape[:2]
+            code = cv2.VideoWriter.fourcc(*VIDEO_CODE)
+            writer = cv2.VideoWriter(str(self._path), code, self._fps, (width, height))
+            if not writer.isOpened():
+                raise OSError(f'{self._path} cannot be written')
+            self._writer, self._shape = writer, image.shape
+        if image.shape != self._shape:
+            # OpenCV would leave it out without a word.
+            raise ValueError(f'{self._path} cannot change its size')
+        self._writer.write(image)
+        self._written += 1
+
+    def close(self) -> None:
+        """Finish the file, if there was a picture.
+
+        Raises:
+            OSError: not all of it is in the file.
+        """
+        if self._writer is None:
+            return
+        self._writer.release()
+        self._writer = None
+        # OpenCV says nothing where the disk is full.
+        video = cv2.VideoCapture(str(self._path))
+        readable = int(video.get(cv2.CAP_PROP_FRAME_COUNT)) if video.isOpened() else 0
+        video.release()
+        if readable < self._written:
+            raise OSError(
+                f'{self._path} holds {readable} of {self._written} pictures: is the disk full?'
+            )

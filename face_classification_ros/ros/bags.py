@@ -21,6 +21,7 @@ from face_classification_ros.files import (
     Frame,
     Frames,
     MAX_FPS,
+    naming_file,
     read_video,
     UnreadableError,
 )
@@ -352,17 +353,19 @@ def write_bag(
         writer.open()
     except WriterError as error:
         raise OSError(str(error)) from error
-    try:
-        connection = writer.add_connection(topic, kind, typestore=types)
+    with naming_file(path):
+        try:
+            connection = writer.add_connection(topic, kind, typestore=types)
 
-        def write(time: int, data: bytes) -> None:
-            # ROS leaves chance in the gaps between values; equal messages shall have equal bytes.
-            message = types.deserialize_cdr(data, kind)
-            writer.write(connection, time, types.serialize_cdr(message, kind))
+            def write(time: int, data: bytes) -> None:
+                # ROS leaves chance in the gaps between values; equal messages shall have equal
+                # bytes.
+                message = types.deserialize_cdr(data, kind)
+                writer.write(connection, time, types.serialize_cdr(message, kind))
 
-        yield write
-    finally:
-        writer.close()
+            yield write
+        finally:
+            writer.close()
 
 
 def write_sample(

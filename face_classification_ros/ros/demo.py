@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 import contextlib
 from dataclasses import dataclass
-import json
 import math
 import os
 from pathlib import Path
@@ -14,7 +13,6 @@ import sys
 import time
 from typing import Any
 
-import cv2
 import numpy as np
 import rclpy
 from rclpy.node import Node
@@ -24,7 +22,7 @@ from vision_msgs.msg import LabelInfo
 from face_classification_ros.drawing import contact_sheet
 from face_classification_ros.evaluation.results import face_record
 from face_classification_ros.face import Image
-from face_classification_ros.files import open_video
+from face_classification_ros.files import VideoFile, write_json, write_picture
 from face_classification_ros.msg import FaceAttributes, FaceAttributesArray
 from face_classification_ros.ros.camera import read_frames
 from face_classification_ros.ros.context import ros_running, signals_as_interrupt
@@ -84,9 +82,7 @@ class Recorder(Node):
         self.sheet: list[Image] = []
         self.is_node_ready = False
         self.last_arrival = time.monotonic()
-        self._output = output
-        self._rate = rate
-        self._writer: cv2.VideoWriter | None = None
+        self._video = VideoFile(output / 'annotated.mp4', rate)
         self._annotated = 0
         self._every = 1
         self._printed = float('-inf')
@@ -104,8 +100,7 @@ class Recorder(Node):
 
     def close(self) -> None:
         """Finish the video."""
-        if self._writer is not None:
-            self._writer.release()
+        self._video.close()
 
     def _take_labels(self, _: LabelInfo) -> None:
         self.is_node_ready = True
@@ -131,9 +126,7 @@ class Recorder(Node):
 
     def _take_picture(self, message: ImageMessage) -> None:
         picture = image_from_message(message)
-        if self._writer is None:
-            self._writer = open_video(self._output / 'annotated.mp4', picture, self._rate)
-        self._writer.write(picture)
+        self._video.write(picture)
         # A sheet of evenly spaced pictures of a stream whose length is not known beforehand:
         # keep every n-th, and double n whenever there are twice as many as needed.
         if self._annotated % self._every == 0:
@@ -222,12 +215,12 @@ def _report(recorder: Recorder, options: DemoOptions, sent: str) -> int:
     faces = sum(len(each['faces']) for each in records)
     with_faces = sum(bool(each['faces']) for each in records)
     written = [options.output / 'faces.json']
-    written[0].write_text(json.dumps(records, indent=1))
+    write_json(written[0], records)
     if recorder.sheet:
         written += [options.output / 'annotated.mp4', options.output / 'contact_sheet.png']
         chosen = np.linspace(0, len(recorder.sheet) - 1, SHEET_PICTURES).round().astype(int)
         pictures = [recorder.sheet[index] for index in dict.fromkeys(chosen)]
-        cv2.imwrite(str(written[2]), contact_sheet(pictures, SHEET_COLUMNS, SHEET_WIDTH))
+        write_picture(written[2], contact_sheet(pictures, SHEET_COLUMNS, SHEET_WIDTH))
     sent_text = f'{sent} pictures, ' if sent else ''
     print(f'{sent_text}{len(records)} processed, {faces} faces found in {with_faces} of them')
     for path in written:

@@ -93,13 +93,18 @@ class Observation:
         return track_id in self._people
 
     def add(self, faces: Sequence[Face], stamp: float) -> Ending | None:
-        """Take the faces of a picture of that time; say how it ended if it did."""
+        """Take the faces of a picture of that time; say how it ended if it did.
+
+        A face of the same time as the last is that again, and counts once.
+        """
         if math.isnan(self._first):
             self._first = stamp
         for face in self._watched(faces):
             person = self._people.get(face.track_id)
             if person is None:
                 person = self._people[face.track_id] = _Person(stamp, Aggregate(self._thresholds))
+            elif person.last_seen == stamp:
+                continue
             person.last_seen = stamp
             person.aggregate.add(face)
         present = [

@@ -42,10 +42,11 @@ class Belief:
             smoothing_time: seconds in which the weight of a picture falls by 1/e; 0 keeps only
                 the newest.
             weight: how much it counts, above 0; 0 leaves all as it is, unless it is the first.
+                So does a picture of the same time as the last: it is that again.
         """
         if self.total is None or smoothing_time == 0:
             self.total, self.observations = probabilities * np.float32(weight or 1), 1
-        elif weight == 0:
+        elif weight == 0 or stamp == self.stamp:
             return
         else:
             kept = math.exp(-(stamp - self.stamp) / smoothing_time)

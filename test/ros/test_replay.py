@@ -26,7 +26,7 @@ import yaml
 
 from face_classification_ros.cli import main
 from face_classification_ros.face import Image
-from face_classification_ros.files import open_video, UnreadableError
+from face_classification_ros.files import UnreadableError, VideoFile
 from face_classification_ros.ros import player
 from face_classification_ros.ros.bags import write_sample
 from face_classification_ros.ros.outcomes import ReplayResult
@@ -121,10 +121,10 @@ def test_offline_runs_are_identical_to_the_last_bit(make_bag: MakeBag, tmp_path:
 def test_a_video_is_replayed_like_a_bag(tmp_path: Path) -> None:
     """Whoever has no bag yet can test with a film."""
     path = tmp_path / 'film.mp4'
-    writer = open_video(path, next(frames()), FPS)
+    video = VideoFile(path, FPS)
     for frame in frames():
-        writer.write(frame)
-    writer.release()
+        video.write(frame)
+    video.close()
     result = collect(ReplayOptions(path, offline=True))
     assert [len(picture.faces) for picture in result.pictures[:8]] == [1] * 8
     assert result.pictures[1].time == pytest.approx(0.1)

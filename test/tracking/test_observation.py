@@ -92,6 +92,15 @@ def test_largest_face_of_the_first_picture_is_followed() -> None:
     assert not watch.is_watched('1')
 
 
+def test_picture_that_comes_twice_counts_once() -> None:
+    """A camera that repeats itself does not make up for pictures that are still wanted."""
+    watch = observation(observations=2)
+    assert watch.add([face('1')], 0.0) is None
+    assert watch.add([face('1')], 0.0) is None
+    assert watch.observations == 1
+    assert outcome(watch.add([face('1')], 0.1)) is Outcome.COMPLETED
+
+
 def test_nearest_is_the_one_at_the_smallest_distance() -> None:
     """A small face may be nearer than a large one; a face without a position is not nearest."""
     watch = observation('nearest', observations=1)

@@ -50,9 +50,20 @@ def test_certainty_can_be_told_again_even_with_a_threshold_near_one() -> None:
 def test_better_pictures_count_more() -> None:
     """A sharp one outweighs a blurred one by their weights; each is one observation."""
     belief = Belief()
-    belief.add(distribution(1, 0), 0.0, 1.0, weight=0.9)
-    belief.add(distribution(0, 1), 0.0, 1.0, weight=0.1)
+    belief.add(distribution(1, 0), 0.0, 1e9, weight=0.9)
+    belief.add(distribution(0, 1), 0.1, 1e9, weight=0.1)
     assert np.allclose(belief.probabilities, [0.9, 0.1, 0], atol=1e-6)
+    assert belief.observations == 2
+
+
+def test_picture_that_comes_twice_counts_once() -> None:
+    """A camera that repeats itself makes nothing more certain."""
+    belief = Belief()
+    belief.add(distribution(1, 0), 0.0, 1.0)
+    belief.add(distribution(0, 1), 0.1, 1.0)
+    once = belief.probabilities
+    belief.add(distribution(0, 1), 0.1, 1.0)
+    assert np.array_equal(belief.probabilities, once)
     assert belief.observations == 2
 
 
