@@ -15,6 +15,7 @@ from typing import Any
 from ament_index_python.packages import get_package_prefix
 from builtin_interfaces.msg import Time
 import cv2
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.srv import ChangeState, GetState
 import numpy as np
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue, SetParametersResult
@@ -374,6 +375,37 @@ class LiveCamera:
             if (message := self._message) is not None:
                 message.header = Header(stamp=self._clock.now().to_msg(), frame_id='head_camera')
                 self._publisher.publish(message)
+
+
+class Monitor:
+    """Listens to /diagnostics as rqt_robot_monitor does."""
+
+    def __init__(self, peer: Peer) -> None:
+        """Subscribe."""
+        self._peer = peer
+        self.arrays: list[DiagnosticArray] = peer.collect(DiagnosticArray, '/diagnostics')
+
+    def status(self, part: str) -> DiagnosticStatus | None:
+        """Give the newest line of a part of the node."""
+        name = f'face_classification: {part}'
+        return next((s for s in self.arrays[-1].status if s.name == name), None)
+
+    def next_values(self) -> dict[str, str]:
+        """Give the figures of pictures in a message that comes from now on."""
+        self.arrays.clear()
+        self._peer.wait_for(lambda: self.arrays, 'diagnostics')
+        pictures = self.status('pictures')
+        assert pictures is not None
+        return {each.key: each.value for each in pictures.values}
+
+    def wait_for(self, part: str, level: bytes, text: str) -> None:
+        """Wait until a part has a level and says something."""
+
+        def has_come() -> bool:
+            status = self.status(part) if self.arrays else None
+            return status is not None and status.level == level and text in status.message
+
+        self._peer.wait_for(has_come, f'{part}: {text}')
 
 
 def _parameter(name: str, value: bool | int | float | str) -> Parameter:

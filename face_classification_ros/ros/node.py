@@ -27,6 +27,7 @@ from face_classification_ros.ros.depth import DepthInput
 from face_classification_ros.ros.diagnostics import Diagnostics
 from face_classification_ros.ros.health import Health, Level, Limits, PictureHealth
 from face_classification_ros.ros.messages import faces_message, seconds
+from face_classification_ros.ros.namesakes import Namesakes
 from face_classification_ros.ros.observe import ObserveServer
 from face_classification_ros.ros.outputs import Outputs
 from face_classification_ros.ros.parameters import (
@@ -110,6 +111,7 @@ class FaceClassificationNode(Node):
         self._depth = DepthInput(self)
         self._picture_health = PictureHealth()
         self._load_error = ''
+        self._namesakes = Namesakes(self)
         self._diagnostics = Diagnostics(self, self._judge)
         self._people = PeopleCounter()
         self._answers = Answers(self)
@@ -247,6 +249,8 @@ class FaceClassificationNode(Node):
             trouble = self._depth.trouble
             level = Level.WARN if trouble else Level.OK
             healths['positions'] = Health(level, trouble or 'from depth pictures')
+        if namesakes := self._namesakes.judge(time.monotonic()):
+            healths['name'] = namesakes
         return healths
 
     def _refuse_impossible_transitions(self) -> None:

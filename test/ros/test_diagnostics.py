@@ -18,6 +18,7 @@ from ros_peers import (
     HEAD,
     image_message,
     LiveCamera,
+    Monitor,
     NodeProcess,
     Peer,
     RELIABLE,
@@ -76,37 +77,6 @@ def test_health_follows_the_camera_and_the_state(start_node: StartNode, peer: Pe
         'inactive',
     )
     assert is_level(DiagnosticStatus.OK)
-
-
-class Monitor:
-    """Listens to /diagnostics as rqt_robot_monitor does."""
-
-    def __init__(self, peer: Peer) -> None:
-        """Subscribe."""
-        self._peer = peer
-        self.arrays: list[DiagnosticArray] = peer.collect(DiagnosticArray, '/diagnostics')
-
-    def status(self, part: str) -> DiagnosticStatus | None:
-        """Give the newest line of a part of the node."""
-        name = f'face_classification: {part}'
-        return next((s for s in self.arrays[-1].status if s.name == name), None)
-
-    def next_values(self) -> dict[str, str]:
-        """Give the figures of pictures in a message that comes from now on."""
-        self.arrays.clear()
-        self._peer.wait_for(lambda: self.arrays, 'diagnostics')
-        pictures = self.status('pictures')
-        assert pictures is not None
-        return {each.key: each.value for each in pictures.values}
-
-    def wait_for(self, part: str, level: bytes, text: str) -> None:
-        """Wait until a part has a level and says something."""
-
-        def has_come() -> bool:
-            status = self.status(part) if self.arrays else None
-            return status is not None and status.level == level and text in status.message
-
-        self._peer.wait_for(has_come, f'{part}: {text}')
 
 
 @pytest.mark.parametrize('qos', [RELIABLE, BEST_EFFORT], ids=['reliable', 'best_effort'])

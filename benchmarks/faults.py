@@ -1,0 +1,66 @@
+"""Tell how soon the node is back after a fault, by running test/ros/test_faults.py several times.
+
+python benchmarks/faults.py --rounds 5
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from pathlib import Path
+import statistics
+import subprocess
+import sys
+import tempfile
+from xml.etree import ElementTree
+
+TESTS = Path(__file__).parents[1] / 'test' / 'ros' / 'test_faults.py'
+
+
+def run_tests() -> tuple[int, int, list[tuple[str, float]]]:
+    """Run the tests once; give how many there were, how many failed, and the figures by name."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder, 'report.xml')
+        subprocess.run(
+            [
+                *(str(Path(sys.executable).with_name('pytest')), '-q', str(TESTS)),
+                *('--junitxml', str(report), '-o', 'junit_family=xunit1'),
+            ],
+            cwd=TESTS.parents[2],
+            stdout=subprocess.DEVNULL,
+            check=False,
+        )
+        cases = ElementTree.parse(report).findall('.//testcase')
+    failed = sum(
+        each.find('failure') is not None or each.find('error') is not None for each in cases
+    )
+    figures = [
+        (each.attrib['name'], float(each.attrib['value']))
+        for case in cases
+        for each in case.findall('.//property')
+    ]
+    return len(cases), failed, figures
+
+
+def main() -> int:
+    """Print a table; 1 where a test failed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--rounds', type=int, default=5)
+    options = parser.parse_args()
+    tried = failed = 0
+    values: dict[str, list[float]] = defaultdict(list)
+    for _ in range(options.rounds):
+        count, failures, figures = run_tests()
+        tried, failed = tried + count, failed + failures
+        for name, value in figures:
+            values[name].append(value)
+    print(f'{tried} faults tried, {tried - failed} survived\n')
+    print('| what | median | worst |\n| --- | --- | --- |')
+    for name, each in values.items():
+        worst = min(each) if name.endswith('answered') else max(each)
+        print(f'| {name} | {statistics.median(each):.3g} | {worst:.3g} |')
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

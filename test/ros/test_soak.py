@@ -1,0 +1,31 @@
+"""A short run of what `benchmarks/soak.py` does for an hour."""
+
+import json
+from pathlib import Path
+import subprocess
+import sys
+
+SOAK = Path(__file__).parents[2] / 'benchmarks' / 'soak.py'
+
+
+def test_memory_stays_and_every_picture_is_accounted_for(tmp_path: Path, domain: int) -> None:
+    """Some thousand pictures: processed, dropped, malformed or lost, and nothing is kept."""
+    path = tmp_path / 'soak.json'
+    done = subprocess.run(
+        [
+            *(sys.executable, str(SOAK), '--rounds', '20', '--warm-up', '5', '--every', '3'),
+            *('--domain', str(domain), '--parameter', 'detection_width:=160'),
+            *('--json', str(path)),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert path.is_file(), done.stderr
+    record = json.loads(path.read_text())
+    assert record['is_complete'], done.stdout
+    assert record['is_memory_flat'], done.stdout
+    counts = record['counts']
+    assert counts['processed'] > 2000
+    assert counts['replaced'] > 0
+    assert counts['malformed'] > 0
