@@ -20,16 +20,27 @@ import cv2
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper, TensorProto
-from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import CameraInfo, CompressedImage, RegionOfInterest
 from sensor_msgs.msg import Image as ImageMessage
+import yaml
 
 from face_classification_ros import MAX_PIXELS
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.detection.haar import Haar
 from face_classification_ros.detection.yunet import YuNet
 from face_classification_ros.evaluation.detection import evaluate_detector
+from face_classification_ros.evaluation.expectation import (
+    ExpectationError,
+    propose_expectation,
+    read_expectation,
+)
+from face_classification_ros.evaluation.results import (
+    AttributeResult,
+    FaceResult,
+    PictureResult,
+)
 from face_classification_ros.explanation.explainer import Explainer
-from face_classification_ros.face import Detection, Image
+from face_classification_ros.face import Box, Detection, Face, Image
 from face_classification_ros.files import (
     PICTURES,
     read_picture,
@@ -37,6 +48,8 @@ from face_classification_ros.files import (
     UnreadableError,
     write_picture,
 )
+from face_classification_ros.positions import DepthPicture, Intrinsics, locate
+from face_classification_ros.ros.depth import depth_from_message, intrinsics_from_message
 from face_classification_ros.ros.images import (
     ENCODINGS,
     image_from_compressed,
@@ -138,6 +151,61 @@ def _enter_compressed(data: bytes) -> None:
 
 def _compressed_samples() -> list[bytes]:
     return [_encode('.jpg'), _encode('.png'), _encode('.png', PICTURE.astype(np.uint16) * 257)]
+
+
+_FACES = [
+    Face(Detection(Box(x, 8, 12, 16), 0.9), '1', 0.0, None, None) for x in (-6.0, 24.5, 60.0)
+]
+
+
+def _enter_depth(data: bytes) -> None:
+    """Take the first bytes as the fields of a message and the others as its distances."""
+    fields = struct.Struct('<BBIII')
+    encoding, is_big, height, width, step = fields.unpack_from(data.ljust(fields.size, b'\0'))
+    message = ImageMessage(height=height, width=width, step=step, is_bigendian=is_big)
+    message.encoding = ('16UC1', '32FC1', 'bgr8')[encoding % 3]
+    message.data.frombytes(data[fields.size :])
+    camera = Intrinsics(64, 48, 60, 60, 31.5, 23.5)
+    _require_positions(locate(_FACES, depth_from_message(message), camera, 64, 48))
+
+
+def _depth_samples() -> list[bytes]:
+    distances = np.linspace(0.5, 3, 48 * 64).reshape(48, 64)
+    return [
+        struct.pack('<BBIII', 0, 0, 48, 64, 128) + (1000 * distances).astype('<u2').tobytes(),
+        struct.pack('<BBIII', 1, 1, 48, 64, 256) + distances.astype('>f4').tobytes(),
+    ]
+
+
+_CALIBRATION = struct.Struct('<2I2H4I9d12d')
+"""Size, binning, region of interest, K and P."""
+
+
+def _enter_camera_info(data: bytes) -> None:
+    height, width, x, y, left, top, roi_height, roi_width, *matrices = _CALIBRATION.unpack_from(
+        data.ljust(_CALIBRATION.size, b'\0')
+    )
+    message = CameraInfo(height=height, width=width, binning_x=x, binning_y=y)
+    message.roi = RegionOfInterest(x_offset=left, y_offset=top, height=roi_height, width=roi_width)
+    message.k, message.p = matrices[:9], matrices[9:]
+    depth = DepthPicture(np.full((48, 64), 1.5, np.float32), 1.0)
+    _require_positions(locate(_FACES, depth, intrinsics_from_message(message), 64, 48))
+
+
+def _camera_info_samples() -> list[bytes]:
+    k = (60, 0, 31.5, 0, 60, 23.5, 0, 0, 1)
+    p = (60, 0, 31.5, 0, 0, 60, 23.5, 0, 0, 0, 1, 0)
+    return [
+        _CALIBRATION.pack(48, 64, 0, 0, 0, 0, 0, 0, *k, *p),
+        _CALIBRATION.pack(96, 128, 2, 2, 0, 0, 0, 0, *k, *[0] * 12),
+        _CALIBRATION.pack(480, 640, 1, 1, 10, 20, 48, 64, *k, *p),
+    ]
+
+
+def _require_positions(faces: list[Face]) -> None:
+    assert len(faces) == len(_FACES)
+    for face in faces:
+        assert face.position is None or np.isfinite(face.position).all(), face.position
 
 
 # Files
@@ -340,6 +408,28 @@ def _boxes_samples() -> list[bytes]:
     return [json.dumps({'images': {'one.png': {'faces': faces, 'complete': False}}}).encode()]
 
 
+def _enter_expectation(data: bytes) -> None:
+    try:
+        read_expectation(_file(data, 'expectation.yaml'))
+    except ExpectationError as error:
+        # A line for each mistake.
+        first, *others = str(error).splitlines()
+        assert all(len(line) <= LONGEST_LINE for line in others), error
+        raise ValueError(first) from error
+
+
+def _expectation_samples() -> list[bytes]:
+    def told(label: str) -> AttributeResult:
+        return AttributeResult(label, 0.75, {label: 0.75}, 3)
+
+    face = FaceResult('1', Box(100, 50, 60, 80), 0.9, (), told('woman'), told('happy'), None)
+    pictures = [
+        PictureResult(number, 1000.0 + number, float(number), 640, 480, (face,), 0.02)
+        for number in range(4)
+    ]
+    return [yaml.safe_dump(propose_expectation(pictures)).encode()]
+
+
 # Recordings
 
 
@@ -383,6 +473,8 @@ def _bag_samples(storage: str) -> list[bytes]:
 DOORS = {
     'image': Door(_enter_image, _image_samples),
     'compressed_image': Door(_enter_compressed, _compressed_samples),
+    'depth': Door(_enter_depth, _depth_samples),
+    'camera_info': Door(_enter_camera_info, _camera_info_samples),
     'picture': Door(_enter_picture, _picture_samples, (UnreadableError,)),
     'video': Door(_enter_video, _video_samples, (UnreadableError,)),
     'model': Door(_enter_model, _model_samples),
@@ -391,6 +483,7 @@ DOORS = {
     'recipe': Door(_enter_recipe, _recipe_samples),
     'network': Door(_enter_network, _network_samples),
     'boxes': Door(_enter_boxes, _boxes_samples, (ValueError, FileNotFoundError)),
+    'expectation': Door(_enter_expectation, _expectation_samples),
     'mcap': Door(
         functools.partial(_enter_bag, name='bag.mcap'),
         functools.partial(_bag_samples, 'mcap'),

@@ -38,6 +38,9 @@ JITTER = 0.1
 PATIENCE = 2.0
 """Seconds without any position after which that is told: one late depth picture is no news."""
 
+FOCAL_LENGTHS = (0.01, 100.0)
+"""Of a camera that can be, in longer sides of its picture: views of 179 degrees to half a degree."""
+
 # Encoding -> how a value lies in memory, and what a value of one metre is, after REP-118.
 _ENCODINGS = {'16UC1': ('u2', 1000.0), '32FC1': ('f4', 1.0)}
 
@@ -91,7 +94,15 @@ def intrinsics_from_message(message: CameraInfo) -> Intrinsics:
         raise ValueError(refusal + 'the size of the picture is missing')
     p, k = message.p, message.k
     fx, fy, cx, cy = (p[0], p[5], p[2], p[6]) if p[0] else (k[0], k[4], k[2], k[5])
-    if not all(map(math.isfinite, (fx, fy, cx, cy))) or fx <= 0 or fy <= 0:
+    longer = max(message.width, message.height)
+    shortest, longest = (share * longer for share in FOCAL_LENGTHS)
+    # No number compares with NaN.
+    if not (
+        shortest <= fx <= longest
+        and shortest <= fy <= longest
+        and abs(cx) <= longest
+        and abs(cy) <= longest
+    ):
         raise ValueError(
             refusal + f'the camera is not calibrated, fx {fx:g}, fy {fy:g}, cx {cx:g}, cy {cy:g}'
         )
