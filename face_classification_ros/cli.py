@@ -168,9 +168,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument('--resume', action='store_true', help='go on after a stop')
     train.add_argument(
         '--start',
-        type=Path,
         metavar='RUN',
-        help='output folder of another run, whose weights this one begins with',
+        help='output folder of another run, a model file or a shipped model, whose weights this '
+        'one begins with',
     )
     train.add_argument(
         '--workers',
@@ -621,6 +621,9 @@ def _train(arguments: argparse.Namespace) -> int:
     if bool(arguments.workers) != (arguments.worker is not None):
         raise ValueError('--workers HOST:PORT ... and --worker N go together')
     recipe = read_recipe(arguments.recipe)
+    start = arguments.start
+    if start is not None:
+        start = Path(start if Path(start).is_dir() else model_path(start))
     workers = Workers(tuple(arguments.workers), arguments.worker or 0)
     with workers.joined():
         model = train(
@@ -628,7 +631,7 @@ def _train(arguments: argparse.Namespace) -> int:
             arguments.data,
             arguments.output,
             resume=arguments.resume,
-            start=arguments.start,
+            start=start,
             workers=workers,
         )
     if workers.is_first:

@@ -39,7 +39,7 @@ PATIENCE = 2.0
 """Seconds without any position after which that is told: one late depth picture is no news."""
 
 FOCAL_LENGTHS = (0.01, 100.0)
-"""Of a camera that can be, in longer sides of its picture: views of 179 degrees to half a degree."""
+"""Of a camera that can be, in longer sides of its picture: views of 179 to half a degree."""
 
 # Encoding -> how a value lies in memory, and what a value of one metre is, after REP-118.
 _ENCODINGS = {'16UC1': ('u2', 1000.0), '32FC1': ('f4', 1.0)}

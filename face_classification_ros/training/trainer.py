@@ -25,12 +25,15 @@ from face_classification_ros.training.datasets import (
 )
 from face_classification_ros.training.export import export_classifier
 from face_classification_ros.training.recipe import Recipe
+from face_classification_ros.training.starting import CHECKPOINT, take_weights
 from face_classification_ros.training.workers import Workers
 
 WARM_UP_SHARE = 0.1
 """Share of all steps in which the learning rate climbs to its peak."""
 
-CHECKPOINT = 'checkpoint.keras'
+START_FACES = 512
+"""Faces on which is measured what a model file to start from does not tell."""
+
 BEST = 'best.weights.h5'
 LOG = 'log.csv'
 RECIPE = 'recipe.json'
@@ -59,8 +62,8 @@ def train(
             with answers for each attribute.
         output: folder for the results; made where it is missing.
         resume: go on from the checkpoint in the output folder.
-        start: output folder of another run, whose weights this one begins with in all blocks that
-            both networks have, by name and shape; None begins with random ones.
+        start: output folder of another run, or a model file, whose weights this run begins with
+            in all blocks that both networks have, by name and shape; None begins with random ones.
         workers: the machines that train together, joined; see `Workers`. The first one's output
             folder counts, and only it gets the results.
 
@@ -70,8 +73,8 @@ def train(
     Raises:
         ValueError: the folder holds a run already and `resume` is not set, or a run by another
             recipe; or the data is of no known form, or of another attribute; or workers differ in
-            recipe or data; or `start` holds no run, or one of a network that has nothing in
-            common with this one.
+            recipe or data; or `start` is neither a run nor a model file, or of a network that has
+            nothing in common with this one.
     """
     workers = workers or Workers()
     checkpoint, kept_recipe = output / CHECKPOINT, output / RECIPE
@@ -95,7 +98,8 @@ def train(
     else:
         network = _new_network(recipe, len(batches))
         if start is not None:
-            _take_weights(network, start)
+            crops = training[0].crops(recipe.form)[:: 1 + len(training[0].truth) // START_FACES]
+            take_weights(network, start, scale_faces(crops))
     workers.connect(network)
     done = int(network.optimizer.iterations) // len(batches)
 
@@ -187,24 +191,6 @@ def _new_network(recipe: Recipe, steps_per_epoch: int) -> keras.Model:
         weighted_metrics={attribute: ['accuracy'] for attribute in recipe.attributes},
     )
     return network
-
-
-def _take_weights(network: keras.Model, run: Path) -> None:
-    """Set the weights of the layers that a network shares with the one of another run."""
-    if not (run / CHECKPOINT).exists():
-        raise ValueError(f'{run} holds no {CHECKPOINT} of a run to start from')
-    known = {layer.name: layer for layer in keras.models.load_model(run / CHECKPOINT).layers}
-    shared = [
-        layer
-        for layer in network.layers
-        if layer.weights
-        and layer.name in known
-        and [each.shape for each in layer.weights] == [w.shape for w in known[layer.name].weights]
-    ]
-    if not shared:
-        raise ValueError(f'the network of {run} has no layer in common with {network.name}')
-    for layer in shared:
-        layer.set_weights(known[layer.name].get_weights())
 
 
 def _loss(recipe: Recipe) -> keras.losses.Loss:

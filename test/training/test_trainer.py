@@ -150,19 +150,21 @@ def test_a_blended_network_learns_each_attribute_from_its_own_pictures(
 
 
 def test_a_run_starts_from_the_weights_of_another(tmp_path: Path, data: Path) -> None:
-    """What was learnt for 12 epochs is not forgotten in an epoch that hardly learns anything."""
+    """Those of a run or a model file are not forgotten in an epoch that hardly learns anything."""
     first = start_training(tmp_path, [data], 12)
     first.communicate()
     assert first.returncode == 0
     recipe = RECIPE.replace('learning_rate: 0.01', 'learning_rate: 0.00001')
-    (tmp_path / 'next').mkdir()
-    start = ('--start', str(tmp_path / 'run'))
-    process = start_training(tmp_path / 'next', [data], 1, *start, recipe=recipe)
-    output, errors = process.communicate()
-    assert process.returncode == 0, errors
-    classifier = Classifier(output.splitlines()[-1])
-    report = evaluate_classifier(classifier, read_dataset('gender', data, 'val'), 'val')
-    assert report['accuracy'] > 0.9
+    for start in ('run', 'run/gender_tiny.onnx'):
+        folder = tmp_path / f'from_{Path(start).suffix or start}'
+        folder.mkdir()
+        more = ('--start', str(tmp_path / start))
+        process = start_training(folder, [data], 1, *more, recipe=recipe)
+        output, errors = process.communicate()
+        assert process.returncode == 0, errors
+        classifier = Classifier(output.splitlines()[-1])
+        report = evaluate_classifier(classifier, read_dataset('gender', data, 'val'), 'val')
+        assert report['accuracy'] > 0.9
 
 
 def test_a_start_without_a_run_is_refused(tmp_path: Path, data: Path) -> None:
