@@ -50,15 +50,15 @@ def crop_faces(image: Image, boxes: Sequence[Box], form: CropForm) -> NDArray[np
     for crop, box in zip(crops, boxes, strict=True):
         square = _square_around(image, box, form.margin)
         shrinking = square.shape[0] > form.side
-        scaled = cv2.resize(
+        if form.colour == 'grey':
+            # Before it is scaled: one channel takes half the time of three.
+            square = cv2.cvtColor(square, cv2.COLOR_BGR2GRAY)
+        cv2.resize(
             square,
             (form.side, form.side),
+            dst=crop,
             interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR,
         )
-        if form.colour == 'grey':
-            cv2.cvtColor(scaled, cv2.COLOR_BGR2GRAY, dst=crop)
-        else:
-            crop[:] = scaled
     return crops
 
 
