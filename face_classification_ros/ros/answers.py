@@ -11,7 +11,6 @@ from std_msgs.msg import Header
 
 from face_classification_ros.face import Face
 from face_classification_ros.msg import FaceAttributesArray
-from face_classification_ros.ros.messages import seconds
 
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 """For time-outs: ROS's clock stands still while a recording pauses."""
@@ -27,20 +26,17 @@ class Answer:
     Attributes:
         faces: largest first.
         message: the same faces as they are published, with the picture's header.
+        stamp: time of the picture in seconds, see `PictureTime`.
     """
 
     faces: list[Face]
     message: FaceAttributesArray
+    stamp: float
 
     @property
     def header(self) -> Header:
         """The header of the picture."""
         return self.message.header
-
-    @property
-    def stamp(self) -> float:
-        """The stamp of the picture in seconds."""
-        return seconds(self.message.header.stamp)
 
 
 class Answers:

@@ -39,6 +39,7 @@ from face_classification_ros.ros.parameters import (
 from face_classification_ros.ros.picture_input import PictureInput
 from face_classification_ros.ros.pipelines import make_pipeline
 from face_classification_ros.ros.services import QuestionServices, SwitchServices
+from face_classification_ros.ros.stamps import PictureTime
 from face_classification_ros.tracking.people import PeopleCounter
 from face_classification_ros.tracking.tracker import Tracker
 
@@ -101,6 +102,7 @@ class FaceClassificationNode(Node):
             raise ValueError(complaint)
         # One for the whole run, as no id is given twice in it.
         self._tracker = Tracker(self._settings.track_timeout)
+        self._time = PictureTime()
         self._pipeline: FacePipeline | None = None
         self._candidate: FacePipeline | None = None
         self._outputs: Outputs | None = None
@@ -327,7 +329,13 @@ class FaceClassificationNode(Node):
     def _process(self, image: Image, header: Header, arrival: float) -> None:
         """Answer a picture with its faces; `arrival` is when it came, by `time.perf_counter`."""
         assert self._pipeline is not None and self._outputs is not None
-        stamp = seconds(header.stamp)
+        stamp = self._time.of(seconds(header.stamp), arrival)
+        if self._time.is_still:
+            self.get_logger().warning(
+                f'the stamps of the pictures stand still at {seconds(header.stamp):.3f} s, '
+                'so time is that of their arrival',
+                once=True,
+            )
         resets = self._tracker.resets
         faces = self._pipeline.process(image, stamp)
         if self._tracker.resets > resets:
@@ -335,9 +343,10 @@ class FaceClassificationNode(Node):
             self.get_logger().warning(reason)
             self._forget_people(reason)
         faces = self._depth.locate(faces, header, image.shape[1], image.shape[0])
-        answer = self._answer(image, faces, header, arrival)
+        answer = self._answer(image, faces, header, arrival, stamp)
         self._outputs.publish(image, answer, self._pipeline, self._settings)
-        self._counts.note_answer(len(faces), answer.message.processing_time, self._age(stamp))
+        age = self._age(seconds(header.stamp))
+        self._counts.note_answer(len(faces), answer.message.processing_time, age)
         self._people.add(faces, stamp)
         self._answers.give(answer)
         self._observe.add(answer)
@@ -345,13 +354,17 @@ class FaceClassificationNode(Node):
     def _classify_still(self, image: Image, header: Header) -> FaceAttributesArray:
         assert self._pipeline is not None
         arrival = time.perf_counter()
-        faces = self._pipeline.process_still(image, seconds(header.stamp))
-        return self._answer(image, faces, header, arrival).message
+        stamp = seconds(header.stamp)
+        faces = self._pipeline.process_still(image, stamp)
+        return self._answer(image, faces, header, arrival, stamp).message
 
-    def _answer(self, image: Image, faces: list[Face], header: Header, arrival: float) -> Answer:
+    def _answer(
+        self, image: Image, faces: list[Face], header: Header, arrival: float, stamp: float
+    ) -> Answer:
         height, width = image.shape[:2]
         duration = time.perf_counter() - arrival
-        return Answer(faces, faces_message(faces, header, width, height, duration))
+        message = faces_message(faces, header, width, height, duration)
+        return Answer(faces, message, stamp)
 
     def _enable(self, on: bool) -> str:
         """Switch the work on pictures on or off, and say what the state is then."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 import signal
+import time
 
 import cv2
 from lifecycle_msgs.msg import Transition
@@ -406,3 +407,32 @@ def test_signal_ends_a_node_that_does_nothing(
     assert peer.state() == 'unconfigured'
     assert node.stop(how) == 0
     assert 'Traceback' not in node.log
+
+
+@pytest.mark.parametrize('stamp', [0.0, 100.0])
+def test_tracks_end_also_where_stamps_stand_still(
+    start_node: StartNode, peer: Peer, stamp: float
+) -> None:
+    """A camera whose stamps are zero, or never move, has time by the arrival of its pictures."""
+    node = start_node('-p', 'track_timeout:=2.0')
+    camera = Camera(peer)
+    camera.connect()
+
+    def track_ids(image: Image) -> list[str]:
+        camera.answers.clear()
+        return [face.track_id for face in camera.ask(image_message(image), stamp=stamp).faces]
+
+    def track_ids_for(image: Image, duration: float) -> set[str]:
+        end, found = time.monotonic() + duration, set(track_ids(image))
+        while time.monotonic() < end:
+            peer.spin(0.1)
+            found |= set(track_ids(image))
+        return found
+
+    (stays,) = track_ids_for(HEAD, 2.5)
+    assert not track_ids_for(BLANK, 2.5)
+    (returns,) = track_ids(HEAD)
+    assert returns != stays
+    text = f'the stamps of the pictures stand still at {stamp:.3f} s'
+    assert node.log.count(text) == 1
+    assert 'time was set back' not in node.log.partition(text)[2]
