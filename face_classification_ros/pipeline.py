@@ -14,6 +14,7 @@ from face_classification_ros.classification.cropping import crop_faces, CropForm
 from face_classification_ros.detection import create_detector, Detector
 from face_classification_ros.detection.regions import RegionDetector
 from face_classification_ros.face import Detection, Estimate, Face, Image, largest_first
+from face_classification_ros.tracking.appearance import describe
 from face_classification_ros.tracking.quality import weigh_crops
 from face_classification_ros.tracking.tracker import Track, Tracker
 
@@ -63,7 +64,11 @@ class FacePipeline:
         detections = self.detector.detect(upright)
         tracks: list[Track | None] = [None] * len(detections)
         if self.tracker is not None:
-            tracks = list(self.tracker.update(detections, stamp))
+            looks = None
+            # Who is alone cannot be mistaken, and shall cost nothing.
+            if max(len(detections), self.tracker.known) > 1:
+                looks = describe(upright, [detection.box for detection in detections])
+            tracks = list(self.tracker.update(detections, stamp, looks))
         answers = self._classify(upright, detections)
         height, width = upright.shape[:2]
         return largest_first(

@@ -143,6 +143,32 @@ def test_answers_are_smoothed_along_a_track() -> None:
     assert second.gender.observations == 2
 
 
+@pytest.mark.parametrize('clothes, keeps', [((200, 60, 40), True), ((30, 30, 30), False)])
+def test_who_comes_out_from_behind_somebody_is_told_by_clothes(
+    clothes: tuple[int, int, int], keeps: bool
+) -> None:
+    """The same clothes are the same person, where the place alone does not tell."""
+    near, before, after = Box(300, 100, 100, 100), Box(220, 120, 60, 60), Box(210, 160, 60, 60)
+    pipeline = pipeline_of(tracker=Tracker(timeout=9))
+    detector = pipeline.detector
+    assert isinstance(detector, KnownFaces)
+    ids: list[str] = []
+    for stamp, boxes, colour in (
+        (0.0, [near, before], (200, 60, 40)),
+        (0.1, [near, before], (200, 60, 40)),
+        (0.2, [near], (200, 60, 40)),
+        (0.3, [near, after], clothes),
+    ):
+        image = np.full((480, 640, 3), 120, np.uint8)
+        for box, dress in zip(boxes[::-1], (colour, (40, 40, 200))[-len(boxes) :], strict=True):
+            x, y, side = round(box.x), round(box.y), round(box.width)
+            image[y - side // 3 :, x - side // 4 : x + 5 * side // 4] = dress
+        detector.boxes = tuple(boxes)
+        ids = [*ids[-2:], *(face.track_id for face in pipeline.process(image, stamp))]
+    known, hidden = '1', '2'
+    assert ids[-2:] == [known, hidden if keeps else '3']
+
+
 def test_pictures_that_do_not_follow_each_other_are_not_tracked() -> None:
     """Without a tracker there are no ids, and each picture stands for itself."""
     pipeline = pipeline_of(LARGE, smoothing_time=2.0, gender=BrightnessClassifier(gender=GENDERS))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_classification_ros.face import Box, Detection
+from face_classification_ros.tracking.appearance import differences, LARGEST, Looks
 from face_classification_ros.tracking.assignment import assign
 from face_classification_ros.tracking.smoothing import Belief
 
@@ -38,7 +39,19 @@ AMBIGUOUS = 0.3
 REORDERING = 0.1
 """Seconds by which a driver's stamps may go back without time having been set back."""
 
-_ALONE = LONGEST_REACH**2 + 2
+LOOKS_WEIGHT = 1.0
+"""What a difference of looks, squared, counts beside a distance in sides of the box, squared."""
+
+ALIKE = 0.2
+"""Difference of looks up to which a face that was covered may be told by them."""
+
+MARGIN = 0.1
+"""Difference of looks by which one must fit better than another for looks to say anything."""
+
+LOOKS_PICTURES = 10
+"""Pictures over which looks are averaged: enough for noise, few enough to follow the light."""
+
+_ALONE = LONGEST_REACH**2 + 2 + LOOKS_WEIGHT * LARGEST
 """Cost of a face without a track: more than any pair costs, as all are paired that can be."""
 
 
@@ -55,6 +68,8 @@ class Track:
         is_contested: whether the newest picture's face may as well be that of another track, so
             that nothing must be learnt from it.
         is_covered: whether it is not seen, and another face was where it must have been.
+        looks: the mean of how it looked, None where nothing is known of it.
+        pictures: how many of them are behind `looks`.
         beliefs: attribute -> what was seen of it so far.
     """
 
@@ -65,6 +80,8 @@ class Track:
     velocity: tuple[float, float] = (0.0, 0.0)
     is_contested: bool = False
     is_covered: bool = False
+    looks: Looks | None = None
+    pictures: int = 0
     beliefs: dict[str, Belief] = field(default_factory=dict)
 
     def learn(
@@ -116,6 +133,19 @@ class Track:
             )
         self.box, self.last_seen, self.is_covered = box, stamp, False
 
+    def see(self, looks: Looks) -> None:
+        """Take note of how it looks; what is not seen of it stays as it was."""
+        if self.is_contested:
+            return
+        if self.looks is None:
+            self.looks = looks
+        else:
+            share = np.float32(1 / min(self.pictures + 1, LOOKS_PICTURES))
+            mean = self.looks + share * (looks - self.looks)
+            mean = np.where(np.isnan(self.looks), looks, mean)
+            self.looks = np.where(np.isnan(looks), self.looks, mean)
+        self.pictures += 1
+
     def note_cover(self, boxes: Sequence[Box], stamp: float) -> None:
         """Take note that it is not among the faces of a picture, which may cover it."""
         places = (self.box.centre, self.expected(stamp))
@@ -144,7 +174,17 @@ class Tracker:
         self._newest = float('-inf')
         self._given = 0
 
-    def update(self, detections: Sequence[Detection], stamp: float) -> list[Track]:
+    @property
+    def known(self) -> int:
+        """How many people are followed, also those who are out of sight."""
+        return len(self._tracks)
+
+    def update(
+        self,
+        detections: Sequence[Detection],
+        stamp: float,
+        looks: NDArray[np.float32] | None = None,
+    ) -> list[Track]:
         """Give the track of each detection, in the same order.
 
         Faces and tracks are paired so that all together are nearest to where they are expected.
@@ -155,6 +195,7 @@ class Tracker:
         Args:
             detections: faces of one picture.
             stamp: time of the picture in seconds.
+            looks: how each of them looks, see `describe`; without, boxes alone decide.
         """
         if stamp < self._newest - REORDERING:
             self.reset()
@@ -166,12 +207,19 @@ class Tracker:
         for index, detection in enumerate(detections):
             for number, track in enumerate(tracks):
                 costs[index, number] = track.cost(detection.box, stamp)
+        unlike = _differences(costs, tracks, looks)
+        for row, differing in zip(costs, unlike, strict=True):
+            possible = np.isfinite(row)
+            # Where looks do not differ clearly, or are not known of all, noise must not decide.
+            if possible.sum() > 1 and np.ptp(differing[possible]) >= MARGIN:
+                row[possible] += LOOKS_WEIGHT * differing[possible] ** 2
         pairs = dict(assign(costs, _ALONE))
         unclear = _unclear(costs, pairs, tracks)
         unclear |= {
             index
             for index, number in pairs.items()
             if not tracks[number].is_evident(detections[index].box, stamp)
+            and not _is_recognised(unlike[index], number)
         }
         alone = [number for number in range(len(tracks)) if number not in pairs.values()]
 
@@ -187,6 +235,8 @@ class Tracker:
             else:
                 self._given += 1
                 track = Track(str(self._given), detection.box, stamp, stamp)
+            if looks is not None:
+                track.see(looks[index])
             result.append(track)
         boxes = [detection.box for detection in detections]
         for number in alone:
@@ -220,3 +270,22 @@ def _unclear(
         if was_hidden and swap < costs[one, track] + costs[other, other_track] + AMBIGUOUS:
             unclear |= {one, other}
     return unclear
+
+
+def _differences(
+    costs: NDArray[np.float64], tracks: Sequence[Track], looks: NDArray[np.float32] | None
+) -> NDArray[np.float64]:
+    """Give how different faces and tracks look, NaN where it is not known or not needed."""
+    result = np.full(costs.shape, np.nan)
+    seen = {number: t.looks for number, t in enumerate(tracks) if t.looks is not None}
+    is_needed = np.any(np.isfinite(costs).sum(1) > 1) or any(t.is_covered for t in tracks)
+    if looks is not None and len(looks) and seen and is_needed:
+        result[:, list(seen)] = differences(list(looks), list(seen.values()))
+    return result
+
+
+def _is_recognised(unlike: NDArray[np.float64], number: int) -> bool:
+    """Tell whether a face looks like its track and like nobody else that is known."""
+    others = np.delete(unlike, number)
+    is_told = len(others) > 0 and np.all(others >= unlike[number] + MARGIN)
+    return bool(unlike[number] <= ALIKE and is_told)

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 import pytest
 
 from face_classification_ros.face import Box, Detection
@@ -126,6 +127,55 @@ def test_id_of_a_covered_face_is_not_handed_on(rate: int) -> None:
     ]
     assert {names[0] for names in found} == {first[0]}
     assert {names[1] for names in found} == {found[0][1]} != {first[1]}
+
+
+def looks(*colours: float) -> NDArray[np.float32]:
+    """Give the looks of people who are red all over, each as much as said."""
+    return np.stack([np.tile(np.array([0, 0, each], np.float32), (48, 1)) for each in colours])
+
+
+@pytest.mark.parametrize(
+    'near_colour, colour, keeps',
+    [(0.0, 1.0, True), (0.0, 0.0, False), (1.0, 1.0, False), (0.0, 0.5, False)],
+    ids=['same person', 'other person', 'both look the same', 'somebody between'],
+)
+def test_covered_face_keeps_its_id_where_looks_tell(
+    near_colour: float, colour: float, keeps: bool
+) -> None:
+    """Who comes out where nobody expects it must look like before, and unlike the other one."""
+    tracker = Tracker(timeout=1)
+    near = face(300, side=100)
+    for i in range(10):
+        both = [near, face(130 + 9 * i, side=60)]
+        first = [t.id for t in tracker.update(both, i / 10, looks(near_colour, 1.0))]
+    tracker.update([near], 1.2, looks(near_colour))
+    tracker.update([], 1.3, np.empty((0, 48, 3), np.float32))
+    after = tracker.update([near, face(215, 130, side=60)], 1.4, looks(near_colour, colour))
+    assert after[0].id == first[0]
+    assert (after[1].id == first[1]) is keeps
+
+
+@pytest.mark.parametrize('colour, is_told', [(1.0, True), (0.05, False)])
+def test_people_who_come_apart_are_told_by_their_looks(colour: float, is_told: bool) -> None:
+    """Where either may be either by place, they keep their ids only if they look different."""
+    tracker = Tracker(timeout=1)
+    for i in range(3):
+        both = tracker.update([face(100), face(130)], i / 10, looks(0.0, colour))
+        first = [track.id for track in both]
+    tracker.update([face(115)], 0.3, looks(0.0))
+    apart = [face(120, 80), face(120, 120)]
+    after = [track.id for track in tracker.update(apart, 0.4, looks(colour, 0.0))]
+    assert (after == first[::-1]) is is_told
+    assert not is_told or set(after) == set(first)
+
+
+def test_looks_do_not_move_an_id_to_a_place_where_the_face_cannot_be() -> None:
+    """Who looks like somebody far away is somebody else."""
+    tracker = Tracker(timeout=9)
+    (first, other) = tracker.update([face(100), face(300)], 0, looks(0.0, 1.0))
+    (far, again) = tracker.update([face(500), face(300)], 0.1, looks(0.0, 1.0))
+    assert again.id == other.id
+    assert far.id not in (first.id, other.id)
 
 
 def test_new_face_gets_a_new_id() -> None:

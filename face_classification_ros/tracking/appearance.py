@@ -1,0 +1,116 @@
+"""How people look beside their faces: the colours of hair, skin and clothes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_classification_ros.face import Box, Image
+
+Looks = NDArray[np.float32]
+"""Logarithms of a person's colours, cells x 3 in BGR; NaN where they are not seen."""
+
+ABOVE, BESIDE, BELOW = 0.3, 0.5, 1.4
+"""How far it is looked beyond a face, in heights and widths of its box: hair, shoulders, chest."""
+
+ROWS, COLUMNS = 9, 8
+"""Cells there: small, as of a person who comes out from behind another one a strip is seen."""
+
+SAMPLES = 2
+"""Pixels of a cell that are looked at, in each direction."""
+
+HEAD, BODY = 0.85, 1.8
+"""Half the widths of a head and of the body below, in widths of its face, which hide others."""
+
+NEARER = 0.8
+"""Share of the area of a face from which another one may be in front of it."""
+
+DARK = 16.0
+"""Added to a colour of 0 to 255 before the logarithm: the dark is mostly noise."""
+
+LIGHT = 0.5
+"""What a difference of lightness counts beside one of colour, as shades change it."""
+
+LARGEST = 1.0
+"""Squared difference of a cell at most, so that a few, as of a hand, do not decide."""
+
+LEAST_CELLS = 4
+"""Cells that must be seen of both to compare two people."""
+
+# What is hair, face or chest. Walls are beside heads, and necks change as heads turn.
+_PERSON = np.zeros((ROWS, COLUMNS), bool)
+_PERSON[:4, 2:6] = _PERSON[5:] = True
+_DOWN = (np.arange(ROWS * SAMPLES) + 0.5) / (ROWS * SAMPLES)
+_ACROSS = (np.arange(COLUMNS * SAMPLES) + 0.5) / (COLUMNS * SAMPLES)
+
+
+def describe(image: Image, boxes: Sequence[Box]) -> NDArray[np.float32]:
+    """Tell how the people look whose faces are in these boxes.
+
+    Colours are relative to the mean of the picture, so that light and exposure matter less. Cells
+    are not seen beyond the picture's edge, and where a larger face, or the body below it, may be
+    in front of them.
+
+    Args:
+        image: uint8 H x W x 3 in BGR.
+        boxes: in pixels of `image`.
+
+    Returns:
+        float32 N x cells x 3, one `Looks` for each box.
+    """
+    if not boxes:
+        return np.empty((0, int(_PERSON.sum()), 3), np.float32)
+    height, width = image.shape[:2]
+    x, y, w, h = np.array([(b.x, b.y, b.width, b.height) for b in boxes]).T[..., None]
+    columns = x - BESIDE * w + (1 + 2 * BESIDE) * w * _ACROSS
+    rows = y - ABOVE * h + (1 + ABOVE + BELOW) * h * _DOWN
+    samples = image[
+        np.clip(rows, 0, height - 1).astype(int)[:, :, None],
+        np.clip(columns, 0, width - 1).astype(int)[:, None],
+    ]
+    shape = (len(boxes), ROWS, SAMPLES, COLUMNS, SAMPLES)
+    cells = samples.reshape(*shape, 3).mean((2, 4), np.float32)
+    everywhere = image[height // 48 :: height // 24 + 1, width // 64 :: width // 32 + 1]
+    looks = np.log(cells + np.float32(DARK))
+    looks -= np.log(everywhere + np.float32(DARK)).mean((0, 1))
+
+    is_outside = (rows < 0) | (rows >= height), (columns < 0) | (columns >= width)
+    is_hidden = is_outside[0][:, :, None] | is_outside[1][:, None]
+    areas = (w * h)[:, 0]
+    for number in range(len(boxes)):
+        behind = NEARER * areas < areas[number]
+        behind[number] = False
+        if not behind.any():
+            continue
+        middle, top = x[number] + w[number] / 2, y[number]
+        beside = np.abs(columns[behind] - middle)[:, None]
+        below = (rows[behind] - top)[:, :, None]
+        is_head = (below >= -ABOVE * h[number]) & (beside <= HEAD * w[number])
+        is_body = (below >= h[number]) & (beside <= BODY * w[number])
+        is_hidden[behind] |= is_head | is_body
+    looks[is_hidden.reshape(shape).any((2, 4))] = np.nan
+    return np.asarray(looks[:, _PERSON])
+
+
+def differences(some: Sequence[Looks], others: Sequence[Looks]) -> NDArray[np.float64]:
+    """Tell how different people look.
+
+    Args:
+        some: N people.
+        others: M people.
+
+    Returns:
+        N x M root mean squares of the differences of logarithms of colours, from 0 for who looks
+        the same to 1; NaN where too little is seen of both.
+    """
+    difference = np.asarray(some)[:, None] - np.asarray(others)[None]
+    is_seen = ~np.isnan(difference[..., 0])
+    difference = np.where(is_seen[..., None], difference, 0)
+    lightness = difference.mean(3)
+    tint = difference - lightness[..., None]
+    squares = np.minimum((tint**2).mean(3) + LIGHT * lightness**2, LARGEST)
+    count = is_seen.sum(2)
+    means = squares.sum(2, dtype=np.float64) / np.maximum(count, 1)
+    return np.where(count >= LEAST_CELLS, np.sqrt(means), np.nan)
