@@ -21,7 +21,7 @@ HERE = Path(__file__).resolve().parent
 NAME = 'face_classification_ros'
 
 # vision_msgs is in no wheel, so the wheel brings its own; a robot has the official package.
-CMAKE_PROJECTS = (HERE, HERE / 'wheel' / 'vision_msgs')
+CMAKE_PROJECTS = (Path(), Path('wheel', 'vision_msgs'))
 
 MODULES = f'lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages'
 
@@ -54,9 +54,13 @@ class CMakeBuild(build):
         complain_of_missing_tools()
         super().run()
         base = Path(self.build_base).resolve()
-        stage = base / 'stage'
+        source, stage = base / 'source', base / 'stage'
+        # CMake refuses a project in whose folder the environment lies that it builds with.
+        unwanted = shutil.ignore_patterns('.*', 'build', 'demo', 'install', 'log')
+        shutil.copytree(HERE, source, ignore=unwanted)
+        projects = [source / project for project in CMAKE_PROJECTS]
         with ThreadPoolExecutor() as pool:
-            for _ in pool.map(lambda project: self._install(project, base, stage), CMAKE_PROJECTS):
+            for _ in pool.map(lambda project: self._install(project, base, stage), projects):
                 pass
         self._take_modules(stage / MODULES)
         self._take_other_files(stage)
@@ -66,7 +70,7 @@ class CMakeBuild(build):
         # ament_package lies in PREFIX/lib/pythonX.Y/site-packages/ament_package.
         prefix = str(Path(ament_package.__file__).resolve().parents[4])
         environment = {**os.environ, 'AMENT_PREFIX_PATH': prefix, 'CMAKE_PREFIX_PATH': prefix}
-        binaries = str(base / project.name)
+        binaries = str(base / 'binaries' / project.name)
         configure = [
             'cmake',
             '-G',

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 import itertools
 import json
 from pathlib import Path
@@ -201,9 +202,9 @@ def compare(rate: int, kind: str) -> str:
                 for _, b in people
             ]
             detections = [Detection(box, 0.9) for box in boxes]
-            looks = {'boxes': None, 'looks': describe(image, boxes)}
+            ways_to_look = {'boxes': None, 'looks': partial(describe, image, boxes)}
             for way, tracker in trackers.items():
-                tracks = tracker.update(detections, stamp, looks[way])
+                tracks = tracker.update(detections, stamp, ways_to_look[way])
                 for (person, _), track in zip(people, tracks, strict=True):
                     ids[way].add(person, track.id)
         for way, counts in ways.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import cv2
 import numpy as np
@@ -64,11 +65,10 @@ class FacePipeline:
         detections = self.detector.detect(upright)
         tracks: list[Track | None] = [None] * len(detections)
         if self.tracker is not None:
-            looks = None
-            # Who is alone cannot be mistaken, and shall cost nothing.
-            if max(len(detections), self.tracker.known) > 1:
-                looks = describe(upright, [detection.box for detection in detections])
-            tracks = list(self.tracker.update(detections, stamp, looks))
+            boxes = [detection.box for detection in detections]
+            tracks = list(
+                self.tracker.update(detections, stamp, partial(describe, upright, boxes))
+            )
         answers = self._classify(upright, detections)
         height, width = upright.shape[:2]
         return largest_first(

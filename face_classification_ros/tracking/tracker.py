@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 import itertools
 import math
@@ -47,6 +47,9 @@ ALIKE = 0.2
 
 MARGIN = 0.1
 """Difference of looks by which one must fit better than another for looks to say anything."""
+
+LOOKS_PERIOD = 0.25
+"""Seconds after which it is looked again where nobody can be mistaken, as looking takes time."""
 
 LOOKS_PICTURES = 10
 """Pictures over which looks are averaged: enough for noise, few enough to follow the light."""
@@ -172,18 +175,14 @@ class Tracker:
         self.resets = 0
         self._tracks: list[Track] = []
         self._newest = float('-inf')
+        self._looked = float('-inf')
         self._given = 0
-
-    @property
-    def known(self) -> int:
-        """How many people are followed, also those who are out of sight."""
-        return len(self._tracks)
 
     def update(
         self,
         detections: Sequence[Detection],
         stamp: float,
-        looks: NDArray[np.float32] | None = None,
+        describe: Callable[[], NDArray[np.float32]] | None = None,
     ) -> list[Track]:
         """Give the track of each detection, in the same order.
 
@@ -195,7 +194,8 @@ class Tracker:
         Args:
             detections: faces of one picture.
             stamp: time of the picture in seconds.
-            looks: how each of them looks, see `describe`; without, boxes alone decide.
+            describe: gives how each of them looks, see `appearance.describe`; called where that
+                may be needed. Without, boxes alone decide.
         """
         if stamp < self._newest - REORDERING:
             self.reset()
@@ -207,7 +207,12 @@ class Tracker:
         for index, detection in enumerate(detections):
             for number, track in enumerate(tracks):
                 costs[index, number] = track.cost(detection.box, stamp)
-        unlike = _differences(costs, tracks, looks)
+        is_in_doubt = bool((np.isfinite(costs).sum(1) > 1).any())
+        is_in_doubt |= any(track.is_covered for track in tracks)
+        looks = self._look(describe, is_in_doubt, max(costs.shape), stamp)
+        unlike = np.full(costs.shape, np.nan)
+        if looks is not None and is_in_doubt:
+            unlike = _differences(tracks, looks)
         for row, differing in zip(costs, unlike, strict=True):
             possible = np.isfinite(row)
             # Where looks do not differ clearly, or are not known of all, noise must not decide.
@@ -247,6 +252,21 @@ class Tracker:
         self._tracks += [track for track in result if id(track) not in known]
         return result
 
+    def _look(
+        self,
+        describe: Callable[[], NDArray[np.float32]] | None,
+        is_in_doubt: bool,
+        people: int,
+        stamp: float,
+    ) -> NDArray[np.float32] | None:
+        """Give how people look, None where nobody has to know; who is alone is not mistaken."""
+        is_new = any(track.looks is None for track in self._tracks)
+        is_due = is_in_doubt or is_new or stamp - self._looked >= LOOKS_PERIOD
+        if describe is None or people < 2 or not is_due:
+            return None
+        self._looked = stamp
+        return describe()
+
     def forget_averages(self) -> None:
         """Start the averages of all faces anew, as another model's answers need; tracks go on."""
         for track in self._tracks:
@@ -256,7 +276,7 @@ class Tracker:
         """Forget all faces; ids go on."""
         self.resets += 1
         self._tracks = []
-        self._newest = float('-inf')
+        self._newest = self._looked = float('-inf')
 
 
 def _unclear(
@@ -272,14 +292,11 @@ def _unclear(
     return unclear
 
 
-def _differences(
-    costs: NDArray[np.float64], tracks: Sequence[Track], looks: NDArray[np.float32] | None
-) -> NDArray[np.float64]:
-    """Give how different faces and tracks look, NaN where it is not known or not needed."""
-    result = np.full(costs.shape, np.nan)
+def _differences(tracks: Sequence[Track], looks: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Give how different faces and tracks look, NaN where it is not known."""
+    result = np.full((len(looks), len(tracks)), np.nan)
     seen = {number: t.looks for number, t in enumerate(tracks) if t.looks is not None}
-    is_needed = np.any(np.isfinite(costs).sum(1) > 1) or any(t.is_covered for t in tracks)
-    if looks is not None and len(looks) and seen and is_needed:
+    if len(looks) and seen:
         result[:, list(seen)] = differences(list(looks), list(seen.values()))
     return result
 

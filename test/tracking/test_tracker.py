@@ -1,5 +1,6 @@
 """Faces keep their ids from picture to picture, and what is known of them is averaged."""
 
+from collections.abc import Callable
 import math
 
 import numpy as np
@@ -129,9 +130,10 @@ def test_id_of_a_covered_face_is_not_handed_on(rate: int) -> None:
     assert {names[1] for names in found} == {found[0][1]} != {first[1]}
 
 
-def looks(*colours: float) -> NDArray[np.float32]:
-    """Give the looks of people who are red all over, each as much as said."""
-    return np.stack([np.tile(np.array([0, 0, each], np.float32), (48, 1)) for each in colours])
+def looks(*colours: float) -> Callable[[], NDArray[np.float32]]:
+    """Describe people who are red all over, each as much as said."""
+    people = [np.tile(np.array([0, 0, each], np.float32), (48, 1)) for each in colours]
+    return lambda: np.array(people, np.float32).reshape(-1, 48, 3)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +151,7 @@ def test_covered_face_keeps_its_id_where_looks_tell(
         both = [near, face(130 + 9 * i, side=60)]
         first = [t.id for t in tracker.update(both, i / 10, looks(near_colour, 1.0))]
     tracker.update([near], 1.2, looks(near_colour))
-    tracker.update([], 1.3, np.empty((0, 48, 3), np.float32))
+    tracker.update([], 1.3, looks())
     after = tracker.update([near, face(215, 130, side=60)], 1.4, looks(near_colour, colour))
     assert after[0].id == first[0]
     assert (after[1].id == first[1]) is keeps
@@ -315,3 +317,27 @@ def test_box_without_area_is_no_error(side: float) -> None:
     tracker = Tracker(timeout=9)
     (other, _) = ids(tracker, 0, face(300), face(100, side=side))
     assert ids(tracker, 0.1, face(300), face(100, side=side))[0] == other
+
+
+def test_looks_are_asked_for_where_people_may_be_mistaken() -> None:
+    """Who is alone is not looked at, several now and then, those who meet in every picture."""
+    asked = []
+
+    def describe() -> NDArray[np.float32]:
+        asked.append(stamp)
+        return looks(*np.arange(len(faces), dtype=float))()
+
+    tracker = Tracker(timeout=9)
+    stamps = [number / 10 for number in range(10)]
+    for places, expected in (
+        ((100,), []),
+        ((100, 400), [2.0, 2.3, 2.6, 2.9]),
+        ((100, 130), [4.0 + each for each in stamps]),
+    ):
+        asked.clear()
+        tracker.reset()
+        for each in stamps:
+            stamp = 2 * (len(places) + (130 in places)) - 2 + each
+            faces = [face(place) for place in places]
+            tracker.update(faces, stamp, describe)
+        assert asked == pytest.approx(expected)
