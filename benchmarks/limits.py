@@ -13,15 +13,11 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 import math
-import os
 from pathlib import Path
 import statistics
 import sys
 import time
 from typing import Any
-
-# Before NumPy's library reads it.
-os.environ['OPENBLAS_NUM_THREADS'] = '1'
 
 import cv2
 import numpy as np
@@ -80,6 +76,23 @@ def multiply_adds(path: Path, picture: NDArray[Any]) -> int:
     )
 
 
+def matrix_product() -> Callable[[], object]:
+    """Give what multiplies two matrices by the library that runs the networks, on one thread."""
+    kind = onnx.TensorProto.FLOAT
+    values = {
+        each: onnx.helper.make_tensor_value_info(each, kind, [MATRIX, MATRIX]) for each in 'abc'
+    }
+    node = onnx.helper.make_node('MatMul', ['a', 'b'], ['c'])
+    graph = onnx.helper.make_graph([node], 'product', [values['a'], values['b']], [values['c']])
+    opset = onnx.helper.make_opsetid('', 13)
+    model = onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options)
+    matrix = np.ones((MATRIX, MATRIX), np.float32)
+    return lambda: session.run(['c'], {'a': matrix, 'b': matrix})
+
+
 def stages(faces: int, yunet: Path | None) -> dict[str, Stage]:
     """Give the stages for a picture, with the input that those before them give."""
     picture = crowd(faces, *SIZE)
@@ -93,7 +106,7 @@ def stages(faces: int, yunet: Path | None) -> dict[str, Stage]:
     found = FacePipeline(finder, named, None, THRESHOLDS).process(picture)
     boxes = [face.detection.box for face in found]
     crops = {each: crop_faces(picture, boxes, each.form) for each in classifiers}
-    left, right = np.ones((2, MATRIX, MATRIX), np.float32)
+    product = matrix_product()
     source, target = np.ones((2, COPY), np.uint8)
     search = picture.nbytes + 3 * math.prod(SCALED)
     detectors = {'detect, libfacedetection': Stage(lambda: finder.detect(picture))}
@@ -102,7 +115,7 @@ def stages(faces: int, yunet: Path | None) -> dict[str, Stage]:
         sums = multiply_adds(yunet, scaled)
         detectors['detect, yunet'] = Stage(lambda: other.detect(picture), sums, search)
     return {
-        PRODUCT: Stage(lambda: left @ right, MATRIX**3),
+        PRODUCT: Stage(product, MATRIX**3),
         MOVE: Stage(lambda: np.copyto(target, source), moved=2 * COPY),
         **detectors,
         'crop': Stage(

@@ -68,7 +68,7 @@ def test_results_that_find_no_room_are_a_whole_list(film: Path, tmp_path: Path) 
 
 
 def test_annotated_video_that_finds_no_room_is_told(film: Path, tmp_path: Path) -> None:
-    """OpenCV says nothing of it; the results beside it are complete."""
+    """Nothing is said of it by OpenCV; the results beside it are complete."""
     path = tmp_path / 'faces.json'
     done = run('classify', film, '--output', tmp_path / 'out', '--json', path, room=200_000)
     assert_one_line(done, tmp_path / 'out' / 'film.mp4')
