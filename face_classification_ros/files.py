@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from io import FileIO
 import json
-from os import SEEK_END
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -270,27 +269,35 @@ def record_writer(path: Path) -> Iterator[Callable[[Record], None]]:
         OSError: the file cannot be written.
     """
     with naming_file(path), path.open('wb', buffering=0) as file:
-        _write_all(file, b'[]')
-        opening, closing = b'', b']'
+        # A pipe cannot: there the list ends with the last record.
+        can_go_back = file.seekable()
+        end, opening, closing = 0, b'[', b'[]'
 
         def write(record: Record) -> None:
-            nonlocal opening, closing
+            nonlocal end, opening, closing
             # As in a list, but for its brackets.
-            content = json.dumps([record], indent=1)[1:-2].encode()
+            content = opening + json.dumps([record], indent=1)[1:-2].encode()
             with naming_file(path):
-                end = file.seek(-len(closing), SEEK_END) if file.seekable() else None
                 try:
-                    _write_all(file, opening + content + b'\n]')
+                    if can_go_back:
+                        file.seek(end)
+                    _write_all(file, content + b'\n]' if can_go_back else content)
                 except OSError:
-                    if end is not None:
+                    if can_go_back:
                         # Its place is there, as it was written before.
                         file.seek(end)
                         _write_all(file, closing)
                         file.truncate()
                     raise
-            opening, closing = b',', b'\n]'
+            end, opening, closing = end + len(content), b',', b'\n]'
 
-        yield write
+        if can_go_back:
+            _write_all(file, closing)
+        try:
+            yield write
+        finally:
+            if not can_go_back:
+                _write_all(file, closing)
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import json
+import os
 from pathlib import Path
 import resource
 import signal
@@ -116,3 +117,15 @@ def test_results_of_a_run_that_was_killed_can_be_read(film: Path, tmp_path: Path
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
     assert len(json.loads(path.read_text())) > 5
+
+
+def test_results_can_go_through_a_pipe(film: Path, tmp_path: Path) -> None:
+    """Another program may read them while they come; it gets one whole list."""
+    path = tmp_path / 'faces'
+    os.mkfifo(path)
+    with subprocess.Popen(
+        [COMMAND, 'classify', film, '--json', path], stdout=subprocess.DEVNULL
+    ) as process:
+        records = json.loads(path.read_text())
+    assert process.returncode == 0
+    assert len(records) == 6 * FPS
