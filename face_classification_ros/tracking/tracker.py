@@ -51,6 +51,9 @@ MARGIN = 0.1
 LOOKS_PERIOD = 0.25
 """Seconds after which it is looked again where nobody can be mistaken, as looking takes time."""
 
+CROWD = 30
+"""People from whom on boxes alone decide: to compare all with all takes too long."""
+
 LOOKS_PICTURES = 10
 """Pictures over which looks are averaged: enough for noise, few enough to follow the light."""
 
@@ -213,11 +216,11 @@ class Tracker:
         unlike = np.full(costs.shape, np.nan)
         if looks is not None and is_in_doubt:
             unlike = _differences(tracks, looks)
-        for row, differing in zip(costs, unlike, strict=True):
-            possible = np.isfinite(row)
-            # Where looks do not differ clearly, or are not known of all, noise must not decide.
-            if possible.sum() > 1 and np.ptp(differing[possible]) >= MARGIN:
-                row[possible] += LOOKS_WEIGHT * differing[possible] ** 2
+            for row, differing in zip(costs, unlike, strict=True):
+                possible = np.isfinite(row)
+                # Where they do not differ clearly, or are not known of all, noise would decide.
+                if possible.sum() > 1 and np.ptp(differing[possible]) >= MARGIN:
+                    row[possible] += LOOKS_WEIGHT * differing[possible] ** 2
         pairs = dict(assign(costs, _ALONE))
         unclear = _unclear(costs, pairs, tracks)
         unclear |= {
@@ -259,10 +262,10 @@ class Tracker:
         people: int,
         stamp: float,
     ) -> NDArray[np.float32] | None:
-        """Give how people look, None where nobody has to know; who is alone is not mistaken."""
+        """Give how people look, None where it is not needed, as of who is alone, or in a crowd."""
         is_new = any(track.looks is None for track in self._tracks)
         is_due = is_in_doubt or is_new or stamp - self._looked >= LOOKS_PERIOD
-        if describe is None or people < 2 or not is_due:
+        if describe is None or not 2 <= people < CROWD or not is_due:
             return None
         self._looked = stamp
         return describe()

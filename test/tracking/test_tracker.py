@@ -320,7 +320,7 @@ def test_box_without_area_is_no_error(side: float) -> None:
 
 
 def test_looks_are_asked_for_where_people_may_be_mistaken() -> None:
-    """Who is alone is not looked at, several now and then, those who meet in every picture."""
+    """Not where one is alone or in a crowd; of several now and then, of those who meet always."""
     asked = []
 
     def describe() -> NDArray[np.float32]:
@@ -333,6 +333,7 @@ def test_looks_are_asked_for_where_people_may_be_mistaken() -> None:
         ((100,), []),
         ((100, 400), [2.0, 2.3, 2.6, 2.9]),
         ((100, 130), [4.0 + each for each in stamps]),
+        (tuple(range(100, 1900, 60)), []),
     ):
         asked.clear()
         tracker.reset()
