@@ -6,12 +6,14 @@ from pathlib import Path
 import re
 from typing import Any
 
+from google.protobuf.message import DecodeError
 import keras
 import numpy as np
 from numpy.typing import NDArray
 import onnx
 from onnx import numpy_helper
 
+from face_classification_ros.inference import read_model
 from face_classification_ros.networks.blocks import FusedBatchNormalization
 
 CHECKPOINT = 'checkpoint.keras'
@@ -63,9 +65,9 @@ def _weights_of_file(path: Path) -> Weights:
     Its layers get what is left to them: a mean of 0, a variance of 1 and an offset.
     """
     try:
-        graph = onnx.load(path).graph
-    except Exception as error:  # protobuf has many kinds of them
-        raise ValueError(f'{path} is no readable model: {error}') from error
+        graph = onnx.load_model_from_string(read_model(path)).graph
+    except (ValueError, DecodeError) as error:
+        raise ValueError(f'{path} is no usable model file: {error}') from error
     constants = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
     made_by = {output: node for node in graph.node for output in node.output}
     weights: Weights = {}

@@ -31,7 +31,6 @@ from ros_peers import (
     NodeProcess,
     Peer,
     RELIABLE,
-    TIMEOUT,
 )
 from rosgraph_msgs.msg import Clock
 
@@ -229,13 +228,11 @@ def test_clock_stands_still_and_is_set_back(start_node: StartNode, peer: Peer) -
         ids.append(int(face.track_id))
         assert int(monitor.next_values()['processed']) > 0
     assert len(set(ids)) == len(ids)
-    begin = time.monotonic()
     answer = peer.call(
         GetFaces, '/face_classification/get_faces', GetFaces.Request(max_age=0.0, timeout=0.5)
     )
     assert not answer.success
     assert 'no picture came within 0.5 s' in answer.message
-    assert time.monotonic() - begin < TIMEOUT
 
 
 # Much to do

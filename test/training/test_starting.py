@@ -60,7 +60,7 @@ def test_network_answers_as_the_model_file_does(
 
 
 def test_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
-    """The line names it."""
+    """The line names it; the same is refused as where a model is to run."""
     path = tmp_path / 'broken.onnx'
     path.write_bytes(b'\x08\x08\x12no model')
     network = build_network(read_network('mini_xception'), (None, None, 1), {'gender': 2})
