@@ -38,7 +38,8 @@ def signals_as_interrupt() -> Iterator[None]:
     """Let a block of code end by KeyboardInterrupt alone where a signal ends ROS.
 
     What rclpy's calls raise then depends on the moment: in the midst of a message that is taken
-    or of a start it is a RuntimeError, which says nothing of the signal.
+    or of a start it is a RuntimeError, which says nothing of the signal, and where Python's own
+    handler interrupts a call of rclpy's C++ part, a SystemError.
 
     Raises:
         KeyboardInterrupt: a signal came.
@@ -47,7 +48,7 @@ def signals_as_interrupt() -> Iterator[None]:
         yield
     except ExternalShutdownException as error:
         raise KeyboardInterrupt from error
-    except RuntimeError as error:
+    except (RuntimeError, SystemError) as error:
         end = time.monotonic() + SHUTDOWN_DELAY
         while rclpy.ok() and time.monotonic() < end:
             time.sleep(0.01)

@@ -24,6 +24,13 @@ def test_a_call_that_a_signal_broke_off_is_an_interrupt(ros: None) -> None:
         raise RuntimeError('Unable to convert call argument')
 
 
+def test_a_call_into_rclpy_that_python_broke_off_is_an_interrupt(ros: None) -> None:
+    """A request was taken, but Python's own handler had raised KeyboardInterrupt meanwhile."""
+    with pytest.raises(KeyboardInterrupt), signals_as_interrupt():
+        rclpy.shutdown()
+        raise SystemError('returned a result with an exception set') from KeyboardInterrupt()
+
+
 def test_an_executor_that_a_signal_ended_is_an_interrupt() -> None:
     """So is what rclpy raises from spinning."""
     with pytest.raises(KeyboardInterrupt), signals_as_interrupt():
