@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 import hashlib
 import os
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 import tensorflow as tf
 
 from face_classification_ros.classification.classifier import Classifier
+from face_classification_ros.classification.cropping import CropForm
 from face_classification_ros.detection import create_detector
 from face_classification_ros.face import Box
 from face_classification_ros.networks.conversion import scale_faces
@@ -67,18 +68,21 @@ class FaceBatches:
         self._targets, self._weights = join_targets(
             datasets, recipe.attributes, recipe.balance, recipe.balance_by
         )
+        self._consistent: list[tuple[Teacher, Classifier]] = []
         for teacher in recipe.teachers:
-            for attribute, answers in teacher_answers(teacher, datasets).items():
-                if attribute in recipe.attributes:
-                    known = self._weights[attribute] > 0
-                    share = np.where(known, teacher.share, 1.0)[:, np.newaxis]
-                    targets = (1 - share) * self._targets[attribute] + share * answers
-                    self._targets[attribute] = targets.astype(np.float32)
-                    self._weights[attribute] = np.where(known, self._weights[attribute], 1.0)
-        for attribute in recipe.attributes:
-            labels = len(LABELS[attribute])
-            smooth = self._targets[attribute] * (1 - recipe.label_smoothing)
-            self._targets[attribute] = smooth + np.float32(recipe.label_smoothing / labels)
+            # One thread: it works beside TensorFlow, which takes them all.
+            classifier = Classifier(model_path(teacher.model), threads=1)
+            if teacher.consistent:
+                if classifier.form.colour != recipe.colour:
+                    raise ValueError(
+                        f'teacher {classifier.path.stem} wants {classifier.form.colour} faces, '
+                        f'the recipe has {recipe.colour} ones: it cannot be asked about every '
+                        'changed face (consistent)'
+                    )
+                self._consistent.append((teacher, classifier))
+            else:
+                answers = teacher_answers(classifier, datasets, teacher.temperature)
+                _learn(answers, teacher.share, self._targets, self._weights)
 
     def __len__(self) -> int:
         """Give the number of batches in an epoch."""
@@ -106,10 +110,19 @@ class FaceBatches:
                 for i in chosen
             ]
         )
+        targets = {attribute: rows[chosen] for attribute, rows in self._targets.items()}
+        weights = {attribute: rows[chosen] for attribute, rows in self._weights.items()}
+        for teacher, classifier in self._consistent:
+            crops = _crops_for(classifier.form, faces, recipe.margin)
+            answers = _soft_answers(classifier, crops, teacher.temperature)
+            _learn(answers, teacher.share, targets, weights)
+        for rows in targets.values():
+            rows *= 1 - recipe.label_smoothing
+            rows += recipe.label_smoothing / rows.shape[1]
         return (
             scale_faces(faces).numpy(),
-            {attribute: rows[chosen] for attribute, rows in self._targets.items()},
-            {attribute: rows[chosen] * weight for attribute, rows in self._weights.items()},
+            targets,
+            {attribute: rows * weight for attribute, rows in weights.items()},
         )
 
     def stream(self, first_epoch: int) -> tf.data.Dataset:
@@ -169,18 +182,48 @@ def join_targets(
 
 
 def teacher_answers(
-    teacher: Teacher, datasets: Sequence[FaceDataset]
-) -> Mapping[str, NDArray[np.float32]]:
-    """Ask a teacher about all faces; attribute -> softened probabilities, N x labels."""
-    classifier = Classifier(model_path(teacher.model), threads=2)
-    answers: dict[str, list[NDArray[np.float32]]] = {each: [] for each in classifier.labels}
-    for dataset in datasets:
-        crops = dataset.crops(classifier.form)
-        for batch in np.split(crops, range(256, len(crops), 256)):
-            for attribute, probabilities in classifier.classify(batch).items():
-                soft = probabilities ** (1 / teacher.temperature)
-                answers[attribute].append(soft / soft.sum(axis=1, keepdims=True))
-    return {attribute: np.concatenate(batches) for attribute, batches in answers.items()}
+    classifier: Classifier, datasets: Sequence[FaceDataset], temperature: float
+) -> Answers:
+    """Ask a teacher about all faces as they are; attribute -> softened probabilities."""
+    crops = np.concatenate([dataset.crops(classifier.form) for dataset in datasets])
+    batches = [
+        _soft_answers(classifier, batch, temperature)
+        for batch in np.split(crops, range(256, len(crops), 256))
+    ]
+    return {each: np.concatenate([batch[each] for batch in batches]) for each in batches[0]}
+
+
+def _soft_answers(classifier: Classifier, crops: NDArray[np.uint8], temperature: float) -> Answers:
+    answers = {}
+    for attribute, probabilities in classifier.classify(crops).items():
+        soft = probabilities ** (1 / temperature)
+        answers[attribute] = soft / soft.sum(axis=1, keepdims=True)
+    return answers
+
+
+def _crops_for(form: CropForm, faces: NDArray[np.uint8], margin: float) -> NDArray[np.uint8]:
+    """Make crops of another size and margin from crops, repeating the pixels at the edge."""
+    side = faces.shape[1]
+    if (side, margin) == (form.side, form.margin):
+        return faces
+    scale = form.side / side * (1 + 2 * margin) / (1 + 2 * form.margin)
+    shift = (form.side - 1) / 2 - scale * (side - 1) / 2
+    matrix = np.array([[scale, 0, shift], [0, scale, shift]])
+    crops = np.empty((len(faces), form.side, form.side, form.channels), np.uint8)
+    for crop, face in zip(crops, faces, strict=True):
+        cv2.warpAffine(
+            face, matrix, (form.side, form.side), dst=crop, borderMode=cv2.BORDER_REPLICATE
+        )
+    return crops
+
+
+def _learn(answers: Answers, share: float, targets: Answers, weights: Answers) -> None:
+    """Mix a teacher's answers into targets; where there are none, the teacher alone counts."""
+    for attribute in targets.keys() & answers.keys():
+        known = weights[attribute] > 0
+        shares = np.where(known, np.float32(share), np.float32(1))[:, np.newaxis]
+        targets[attribute] = (1 - shares) * targets[attribute] + shares * answers[attribute]
+        weights[attribute] = np.where(known, weights[attribute], np.float32(1))
 
 
 def _eyes_of(dataset: FaceDataset, scratch: Path | None) -> list[Points | None]:

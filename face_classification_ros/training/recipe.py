@@ -33,6 +33,12 @@ class Teacher(BaseModel):
         le=100,
         description='above 1 makes its answers softer before they are learned',
     )
+    consistent: bool = Field(
+        default=False,
+        description='whether it is asked about every changed face anew, as the network sees it '
+        '(Beyer et al. 2022), instead of once about the face as it is; takes its time in every '
+        'epoch',
+    )
 
 
 class Recipe(BaseModel):

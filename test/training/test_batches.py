@@ -12,6 +12,7 @@ import skimage
 
 pytest.importorskip('tensorflow', reason='needs the extra [train]')
 
+from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.training.augmentation import Augmentation
 from face_classification_ros.training.batches import FaceBatches, join_targets, teacher_answers
 from face_classification_ros.training.datasets import FaceDataset, LABELS
@@ -171,7 +172,58 @@ def test_a_warm_teacher_is_less_sure(make_model: MakeModel) -> None:
     """At temperature 2 odds of nine to one become three to one."""
     face = faces('gender', [0])
     face.images[0][:] = 230
-    teacher = Teacher(model=str(make_model({'gender': LABELS['gender']})), temperature=2)
-    np.testing.assert_allclose(
-        teacher_answers(teacher, [face])['gender'], [[0.75, 0.25]], atol=0.01
+    teacher = Classifier(make_model({'gender': LABELS['gender']}))
+    answers = teacher_answers(teacher, [face], temperature=2)['gender']
+    np.testing.assert_allclose(answers, [[0.75, 0.25]], atol=0.01)
+
+
+def test_a_consistent_teacher_answers_for_each_face_as_it_is_shown(make_model: MakeModel) -> None:
+    """A darkened face gets the answer for the darkened one, at any size in which it is shown.
+
+    The teacher takes brightness for the probability of a woman; all faces here are men's.
+    """
+    teacher = Teacher(model=str(make_model({'gender': LABELS['gender']})), share=0.5)
+    recipe = Recipe(
+        attributes=('gender',),
+        network='x',
+        side=40,
+        teachers=(teacher.model_copy(update={'consistent': True}),),
+        augmentation=Augmentation(darkness=3),
     )
+    batches = FaceBatches([faces('gender', [1] * 20)], recipe)
+    for epoch in range(2):
+        shown, targets, _ = batches.batch(epoch, 0)
+        brightness = (shown.mean(axis=(1, 2, 3)) + 1) / 2
+        assert np.ptp(brightness) > 0.2
+        np.testing.assert_allclose(targets['gender'][:, 0], brightness / 2, atol=0.01)
+
+
+@pytest.mark.parametrize(('margin', 'expected'), [(0.0, 0.34), (0.5, 0.34), (-0.25, 1.0)])
+def test_a_consistent_teacher_sees_its_own_margin(
+    make_model: MakeModel, margin: float, expected: float
+) -> None:
+    """A teacher with margin 0 gets just the face out of crops that show more around it.
+
+    Crops that show less, here the white middle alone, are continued by their edge.
+    """
+    face = faces('gender', [1])
+    face.images[0][:] = 0
+    face.images[0][10:38, 10:38] = 255
+    teacher = Teacher(
+        model=str(make_model({'gender': LABELS['gender']})), share=1, consistent=True
+    )
+    recipe = Recipe(attributes=('gender',), network='x', margin=margin, teachers=(teacher,))
+    _, targets, _ = FaceBatches([face], recipe).batch(0, 0)
+    np.testing.assert_allclose(targets['gender'][0, 0], expected, atol=0.06)
+
+
+def test_a_consistent_teacher_of_other_colours_is_refused(make_model: MakeModel) -> None:
+    """A teacher that wants grey faces cannot be asked about the coloured ones of the recipe."""
+    recipe = Recipe(
+        attributes=('gender',),
+        network='x',
+        colour='bgr',
+        teachers=(Teacher(model=str(make_model({'gender': LABELS['gender']})), consistent=True),),
+    )
+    with pytest.raises(ValueError, match='wants grey faces, the recipe has bgr ones'):
+        FaceBatches([faces('gender', [1])], recipe)
