@@ -163,7 +163,8 @@ class DepthBuffer:
         if not self._pictures:
             raise LookupError('no depth picture has come')
         stamp = seconds(header.stamp)
-        found = min(self._pictures, key=lambda each: abs(each.stamp - stamp))
+        # Of those that are equally near, as where all stamps are zero, the newest.
+        found = min(reversed(self._pictures), key=lambda each: abs(each.stamp - stamp))
         distance = abs(found.stamp - stamp)
         if distance > self.frame_time * (1 + JITTER):
             raise LookupError(

@@ -170,6 +170,15 @@ def test_nearest_stamp_is_taken(stamp: float, expected: float) -> None:
     assert found.values[0, 0] == pytest.approx(expected)
 
 
+def test_newest_is_taken_where_stamps_do_not_tell_them_apart() -> None:
+    """As those of cameras that leave them at zero."""
+    buffer = DepthBuffer()
+    for distance in (1.0, 2.0, 3.0):
+        values = np.full((1, 1), distance, np.float32)
+        buffer.add(header(0.0), depth_from_message(depth_message(values)))
+    assert buffer.nearest(header(0.0)).values[0, 0] == 3.0
+
+
 @pytest.mark.parametrize('stamp', [10.55, 10.7, 9.8])
 def test_beyond_one_frame_time_there_is_none(stamp: float) -> None:
     """A person moves on meanwhile; how far the nearest one is away is told."""
