@@ -27,11 +27,14 @@ class Answer:
         faces: largest first.
         message: the same faces as they are published, with the picture's header.
         stamp: time of the picture in seconds, see `PictureTime`.
+        taken: when that was by the node's clock, in seconds: the stamp of the picture, or its
+            arrival where stamps are zero or stand still.
     """
 
     faces: list[Face]
     message: FaceAttributesArray
     stamp: float
+    taken: float
 
     @property
     def header(self) -> Header:

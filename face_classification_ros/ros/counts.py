@@ -24,7 +24,9 @@ class PictureCounts:
         lost: pictures that DDS knows to have lost on the way to the node.
         faces: faces in the newest picture that was answered.
         processing_time: seconds from the arrival of that picture to its answer.
-        latency: seconds from the stamp of that picture to its answer, by the node's clock.
+        latency: seconds from the stamp of that picture to its answer, by the node's clock; from
+            its arrival where stamps are zero or stand still.
+        have_stamps: whether that is not so.
         last_arrival: when the last picture came, in seconds of the steady clock; when the node
             subscribed, before the first one.
     """
@@ -39,6 +41,7 @@ class PictureCounts:
     faces: int = 0
     processing_time: float = 0.0
     latency: float = 0.0
+    have_stamps: bool = True
     last_arrival: float = 0.0
 
     @property

@@ -77,7 +77,7 @@ class PictureHealth:
 
         A camera that has sent no picture yet is STALE, one that has stopped is an ERROR, as are
         pictures none of which can be read. A WARN is what can be lived with: some malformed or
-        lost pictures, results that come late or seldom.
+        lost pictures, stamps that tell no time, results that come late or seldom.
 
         Args:
             counts: up to now.
@@ -130,6 +130,9 @@ class PictureHealth:
             troubles.append((level, f'{malformed} of {received} pictures malformed'))
         if lost:
             troubles.append((Level.WARN, f'{lost} pictures lost on the way'))
+        if answered and not counts.have_stamps:
+            text = 'stamps are zero or stand still, so time is that of the arrival'
+            troubles.append((Level.WARN, text))
         if answered and abs(counts.latency) > limits.max_latency:
             troubles.append((Level.WARN, _describe_latency(counts.latency, limits.max_latency)))
         if troubles:

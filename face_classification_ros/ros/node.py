@@ -336,6 +336,7 @@ class FaceClassificationNode(Node):
                 'so time is that of their arrival',
                 once=True,
             )
+        taken = self._now() if self._time.is_by_arrival else seconds(header.stamp)
         resets = self._tracker.resets
         faces = self._pipeline.process(image, stamp)
         if self._tracker.resets > resets:
@@ -343,10 +344,11 @@ class FaceClassificationNode(Node):
             self.get_logger().warning(reason)
             self._forget_people(reason)
         faces = self._depth.locate(faces, header, image.shape[1], image.shape[0])
-        answer = self._answer(image, faces, header, arrival, stamp)
+        message = self._message(image, faces, header, arrival)
+        answer = Answer(faces, message, stamp, taken)
         self._outputs.publish(image, answer, self._pipeline, self._settings)
-        age = self._age(seconds(header.stamp))
-        self._counts.note_answer(len(faces), answer.message.processing_time, age)
+        self._counts.note_answer(len(faces), message.processing_time, self._now() - taken)
+        self._counts.have_stamps = not self._time.is_by_arrival
         self._people.add(faces, stamp)
         self._answers.give(answer)
         self._observe.add(answer)
@@ -354,17 +356,15 @@ class FaceClassificationNode(Node):
     def _classify_still(self, image: Image, header: Header) -> FaceAttributesArray:
         assert self._pipeline is not None
         arrival = time.perf_counter()
-        stamp = seconds(header.stamp)
-        faces = self._pipeline.process_still(image, stamp)
-        return self._answer(image, faces, header, arrival, stamp).message
+        faces = self._pipeline.process_still(image, seconds(header.stamp))
+        return self._message(image, faces, header, arrival)
 
-    def _answer(
-        self, image: Image, faces: list[Face], header: Header, arrival: float, stamp: float
-    ) -> Answer:
+    def _message(
+        self, image: Image, faces: list[Face], header: Header, arrival: float
+    ) -> FaceAttributesArray:
         height, width = image.shape[:2]
         duration = time.perf_counter() - arrival
-        message = faces_message(faces, header, width, height, duration)
-        return Answer(faces, message, stamp)
+        return faces_message(faces, header, width, height, duration)
 
     def _enable(self, on: bool) -> str:
         """Switch the work on pictures on or off, and say what the state is then."""
@@ -388,9 +388,8 @@ class FaceClassificationNode(Node):
         self._people.forget()
         self._observe.stop(reason)
 
-    def _age(self, stamp: float) -> float:
-        """Give the seconds that have passed since a stamp, by the node's clock."""
-        return self.get_clock().now().nanoseconds / 1e9 - stamp
+    def _now(self) -> float:
+        return self.get_clock().now().nanoseconds / 1e9
 
 
 def main(args: list[str] | None = None) -> int:

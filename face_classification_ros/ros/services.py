@@ -99,12 +99,12 @@ class QuestionServices:
         return response
 
     def _age(self, answer: Answer) -> float:
-        """Give the time between a picture's stamp and now, by the node's clock.
+        """Give the time since a picture was taken, by the node's clock.
 
         One from the future is no new one: the clock was set back, as it is when a recording
         starts again.
         """
-        return abs(self._node.get_clock().now().nanoseconds / 1e9 - answer.stamp)
+        return abs(self._node.get_clock().now().nanoseconds / 1e9 - answer.taken)
 
     def _classify_image(
         self, request: ClassifyImage.Request, response: ClassifyImage.Response

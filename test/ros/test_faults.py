@@ -212,6 +212,30 @@ def test_stamps_jump_both_ways(start_node: StartNode, peer: Peer) -> None:
         assert int(face.track_id) == before
 
 
+def test_stamps_stand_still_and_go_on(start_node: StartNode, peer: Peer) -> None:
+    """By less than they stood: time was not set back, so who is there keeps the id."""
+    node = start_node('-p', 'track_timeout:=20.0')
+    camera = Camera(peer)
+    camera.connect()
+
+    def track_id(stamp: float) -> int:
+        camera.answers.clear()
+        (face,) = camera.ask(image_message(HEAD), stamp).faces
+        return int(face.track_id)
+
+    ids = {track_id(100.0)}
+    end = time.monotonic() + 2.5
+    while time.monotonic() < end:
+        peer.spin(0.1)
+        ids.add(track_id(100.0))
+    ids |= {track_id(stamp) for stamp in (100.1, 100.2, 100.15, 100.3)}
+    assert len(ids) == 1
+    assert 'stand still at 100.000 s' in node.log
+    assert 'time was set back' not in node.log
+    assert track_id(99.0) > max(ids)
+    node.wait_for_log('time was set back to 99.000 s')
+
+
 def test_clock_stands_still_and_is_set_back(start_node: StartNode, peer: Peer) -> None:
     """With simulated time: diagnostics go on, and who waits is not left waiting."""
     start_node('-p', 'use_sim_time:=true')

@@ -84,6 +84,14 @@ def test_late_faces_are_told(latency: float, text: str) -> None:
     assert text in health.message
 
 
+def test_stamps_that_tell_no_time_are_told() -> None:
+    """Latencies are then those from the arrival, and hide that."""
+    counts = PictureCounts(latency=0.02, have_stamps=False)
+    health = judged(8, counts, received=9, processed=9)
+    assert health.level == Level.WARN
+    assert health.message == 'stamps are zero or stand still, so time is that of the arrival'
+
+
 def test_a_camera_that_stops_is_an_error_and_recovers() -> None:
     """By the age of the last picture; troubles are forgotten after the window."""
     counts, health = PictureCounts(), PictureHealth()

@@ -213,6 +213,26 @@ def test_age_is_that_of_simulated_time(start_node: StartNode, peer: Peer) -> Non
     assert answer.message == 'no picture came within 0.2 s'
 
 
+@pytest.mark.parametrize('stamp', [0.0, 100.0])
+def test_age_is_that_of_the_arrival_where_stamps_tell_no_time(
+    camera: Camera, peer: Peer, stamp: float
+) -> None:
+    """Zero is no stamp, and one that stands still for a second says nothing either."""
+    before = camera.ask(image_message(HEAD), stamp)
+    if stamp:
+        assert not get_faces(peer, max_age=1e6).success
+        peer.spin(1.0)
+        camera.answers.clear()
+        before = camera.ask(image_message(HEAD), stamp)
+    # Far more than it takes to ask, and far less than the age of such a stamp.
+    given = get_faces(peer, max_age=1000.0)
+    assert (given.success, given.faces) == (True, before)
+    peer.spin(0.3)
+    old = get_faces(peer, max_age=0.3)
+    assert not old.success
+    assert 0.3 <= float(old.message.removeprefix('the newest picture is ').split()[0]) < 1000
+
+
 # classify_image
 
 
