@@ -135,6 +135,12 @@ class NodeProcess:
         return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
     @property
+    def resident_memory(self) -> float:
+        """Megabytes of memory that the process has now."""
+        pages = int(Path(f'/proc/{self._process.pid}/statm').read_text().split()[1])
+        return pages * os.sysconf('SC_PAGE_SIZE') / 1e6
+
+    @property
     def threads(self) -> int:
         """Number of threads of the process."""
         return len(list(Path(f'/proc/{self._process.pid}/task').iterdir()))

@@ -26,6 +26,7 @@ from face_classification_ros.ros.counts import PictureCounts
 from face_classification_ros.ros.depth import DepthInput
 from face_classification_ros.ros.diagnostics import Diagnostics
 from face_classification_ros.ros.health import Health, Level, Limits, PictureHealth
+from face_classification_ros.ros.memory import give_back_memory
 from face_classification_ros.ros.messages import faces_message, seconds
 from face_classification_ros.ros.namesakes import Namesakes
 from face_classification_ros.ros.observe import ObserveServer
@@ -178,6 +179,7 @@ class FaceClassificationNode(Node):
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the memory of detector and models, and forget who was seen."""
         self._free()
+        give_back_memory()
         return TransitionCallbackReturn.SUCCESS
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:

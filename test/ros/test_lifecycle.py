@@ -7,11 +7,14 @@ import gc
 from typing import Any
 import weakref
 
+from lifecycle_msgs.msg import Transition
+import numpy as np
 import pytest
 import rclpy
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 from ros_peers import Camera, HEAD, image_message, NodeProcess, Peer
+from sensor_msgs.msg import Image as ImageMessage
 from std_srvs.srv import SetBool
 
 from face_classification_ros.classification.classifier import Classifier
@@ -21,6 +24,12 @@ from face_classification_ros.ros.node import FaceClassificationNode
 from face_classification_ros.ros.outputs import Outputs
 
 StartNode = Callable[..., NodeProcess]
+
+ROUNDS = 10
+"""Of configuring, activating, pictures, deactivating and cleaning up."""
+
+GROWTH, FREED = 8.0, 35.0
+"""Megabytes that all rounds may add, and that each must give back, see docs/reliability.md."""
 
 
 @pytest.fixture
@@ -51,6 +60,42 @@ def test_clean_up_frees_detector_and_models(node: FaceClassificationNode) -> Non
         assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
         assert node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
         assert sum(each() is not None for each in objects) == before
+
+
+def test_clean_up_gives_memory_back_to_the_system(
+    start_node: StartNode, peer: Peer, record_property: Callable[[str, object], None]
+) -> None:
+    """The resident set falls by what was loaded, and ten rounds of the life cycle add nothing."""
+    node = start_node(
+        *('-p', 'autostart:=false', '-p', 'image_reliability:=reliable'),
+        *('-p', 'gender_model:=gender_sequential_fully_cnn'),
+        *('-p', 'emotion_model:=emotion_sequential_fully_cnn'),
+        until='',
+    )
+    camera = Camera(peer)
+    message = image_message(HEAD.repeat(3, axis=0).repeat(3, axis=1))
+    explanations = peer.collect(ImageMessage, '/face_classification/explanation')
+
+    def is_explained() -> bool:
+        camera.ask(message)
+        return bool(peer.happens(lambda: explanations, 0.1))
+
+    at_work, cleaned_up = [], []
+    for _ in range(ROUNDS):
+        assert peer.change_state(Transition.TRANSITION_CONFIGURE)
+        assert peer.change_state(Transition.TRANSITION_ACTIVATE)
+        camera.connect()
+        explanations.clear()
+        peer.wait_for(is_explained, 'an explanation')
+        at_work.append(node.resident_memory)
+        assert peer.change_state(Transition.TRANSITION_DEACTIVATE)
+        assert peer.change_state(Transition.TRANSITION_CLEANUP)
+        cleaned_up.append(node.resident_memory)
+    record_property('resident memory at work', at_work)
+    record_property('resident memory cleaned up', cleaned_up)
+    # Libraries that the first round loaded stay.
+    assert max(cleaned_up) - cleaned_up[0] < GROWTH
+    assert min(np.subtract(at_work, cleaned_up)) > FREED
 
 
 def test_transition_that_fails_unexpectedly_can_be_tried_again(
