@@ -81,6 +81,11 @@ class DepthPicture:
     values: NDArray[Any]
     metre: float
 
+    @property
+    def is_blind(self) -> bool:
+        """Whether not one value is valid."""
+        return not _are_valid(self.values).any()
+
 
 def locate(
     faces: Sequence[Face],
@@ -162,10 +167,15 @@ def _distance(depth: DepthPicture, box: Box, scales: tuple[float, float]) -> flo
     left, right = math.floor(seen.x), math.ceil(seen.x + seen.width)
     top, bottom = math.floor(seen.y), math.ceil(seen.y + seen.height)
     depths = depth.values[top:bottom, left:right].astype(np.float32)
-    valid = depths[np.isfinite(depths) & (depths > 0)]
+    valid = depths[_are_valid(depths)]
     if valid.size == 0 or valid.size < MIN_VALID * depths.size:
         return None
     return float(np.median(valid)) / depth.metre
+
+
+def _are_valid(depths: NDArray[Any]) -> NDArray[np.bool_]:
+    valid: NDArray[np.bool_] = np.isfinite(depths) & (depths > 0)
+    return valid
 
 
 def _scales(

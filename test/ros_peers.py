@@ -396,13 +396,13 @@ class Monitor:
         name = f'face_classification: {part}'
         return next((s for s in self.arrays[-1].status if s.name == name), None)
 
-    def next_values(self) -> dict[str, str]:
-        """Give the figures of pictures in a message that comes from now on."""
+    def next_values(self, part: str = 'pictures') -> dict[str, str]:
+        """Give the figures of a part in a message that comes from now on."""
         self.arrays.clear()
         self._peer.wait_for(lambda: self.arrays, 'diagnostics')
-        pictures = self.status('pictures')
-        assert pictures is not None
-        return {each.key: each.value for each in pictures.values}
+        status = self.status(part)
+        assert status is not None
+        return {each.key: each.value for each in status.values}
 
     def wait_for(self, part: str, level: bytes, text: str) -> None:
         """Wait until a part has a level and says something."""

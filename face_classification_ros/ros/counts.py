@@ -75,6 +75,23 @@ class PictureCounts:
         self.latency = latency
 
 
+@dataclass
+class PositionCounts:
+    """What came for positions since the node started, and what came of it.
+
+    Attributes:
+        depths: depth pictures.
+        malformed: those of them that could not be read.
+        located: faces with a position.
+        unlocated: faces without, while positions were wanted.
+    """
+
+    depths: int = 0
+    malformed: int = 0
+    located: int = 0
+    unlocated: int = 0
+
+
 class SequenceGaps:
     """Finds pictures that were sent but not received, by the numbers their publisher gives them.
 

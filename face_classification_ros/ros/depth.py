@@ -19,6 +19,7 @@ from std_msgs.msg import Header
 
 from face_classification_ros.face import Face
 from face_classification_ros.positions import DepthPicture, Intrinsics, locate
+from face_classification_ros.ros.counts import PositionCounts
 from face_classification_ros.ros.messages import seconds
 from face_classification_ros.ros.parameters import Parameters
 from face_classification_ros.ros.watch import LOG_PERIOD
@@ -184,6 +185,9 @@ class DepthInput:
 
     Faces never wait for a depth picture: what has come by the time they are found is used, and
     that may be the one before.
+
+    Attributes:
+        counts: what came, and what came of it.
     """
 
     def __init__(self, node: Node) -> None:
@@ -195,6 +199,9 @@ class DepthInput:
         self._intrinsics: Intrinsics | None = None
         self._failing_since = math.inf
         self._reason = ''
+        # Topic -> why its newest message cannot be used.
+        self._refusals: dict[str, str] = {}
+        self.counts = PositionCounts()
 
     @property
     def subscribed(self) -> bool:
@@ -203,9 +210,9 @@ class DepthInput:
 
     @property
     def trouble(self) -> str:
-        """Why faces have had no positions for some time; "" where they have."""
+        """What came and cannot be used, or why faces have had no positions for some time, or ""."""
         waited = time.monotonic() - self._failing_since
-        return self._reason if waited >= PATIENCE else ''
+        return '; '.join(self._refusals.values()) or (self._reason if waited >= PATIENCE else '')
 
     def subscribe(self, parameters: Parameters) -> None:
         """Take depth pictures and calibration in, where the parameters want them."""
@@ -234,6 +241,7 @@ class DepthInput:
         self._buffer = DepthBuffer()
         self._intrinsics = None
         self._failing_since = math.inf
+        self._refusals = {}
 
     def apply(self, parameters: Parameters, *, wanted: bool) -> None:
         """Go on with other parameters; `wanted` says whether pictures come in at all."""
@@ -262,12 +270,19 @@ class DepthInput:
                 raise LookupError('no calibration has come')
             depth = self._buffer.nearest(header)
             rotation = self._parameters.rotation
-            located = locate(faces, depth, self._intrinsics, width, height, rotation)
+            faces = locate(faces, depth, self._intrinsics, width, height, rotation)
+            located = sum(face.position is not None for face in faces)
+            # Of a person who is too far away nothing is told, of a blind camera it is.
+            if not located and depth.is_blind:
+                raise LookupError('the depth picture has no distance above 0 anywhere')
         except (LookupError, ValueError) as error:
+            self.counts.unlocated += len(faces)
             self._note_failure(str(error))
             return faces
+        self.counts.located += located
+        self.counts.unlocated += len(faces) - located
         self._failing_since = math.inf
-        return located
+        return faces
 
     def _take_what_came(self) -> None:
         """Read the depth pictures that came while this one was worked on.
@@ -284,26 +299,36 @@ class DepthInput:
             self._note_depth(taken[0])
 
     def _note_depth(self, message: ImageMessage) -> None:
+        self.counts.depths += 1
         try:
             self._buffer.add(message.header, depth_from_message(message))
         except ValueError as error:
+            self.counts.malformed += 1
+            self._refusals['depth'] = str(error)
             self._node.get_logger().error(
-                f'no position: {error}', throttle_duration_sec=LOG_PERIOD
+                f'no position ({self.counts.malformed} malformed depth pictures so far): {error}',
+                throttle_duration_sec=LOG_PERIOD,
             )
+        else:
+            self._refusals.pop('depth', None)
 
     def _note_calibration(self, message: CameraInfo) -> None:
         try:
             self._intrinsics = intrinsics_from_message(message)
         except ValueError as error:
             self._intrinsics = None
+            self._refusals['camera_info'] = str(error)
             self._node.get_logger().error(
                 f'no position: {error}', throttle_duration_sec=LOG_PERIOD
             )
+        else:
+            self._refusals.pop('camera_info', None)
 
     def _note_failure(self, reason: str) -> None:
         self._reason = reason
         self._failing_since = min(self._failing_since, time.monotonic())
-        if self.trouble:
+        # What was refused was told as it came, and is the reason.
+        if self.trouble and not self._refusals:
             topics = ', '.join(each.topic_name for each in self._subscriptions.values())
             self._node.get_logger().warning(
                 f'faces have no positions ({topics}): {reason}',

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
-from face_classification_ros.ros.counts import PictureCounts
+from face_classification_ros.ros.counts import PictureCounts, PositionCounts
 
 WINDOW = 5
 """Reports, one a second, over which rates are taken and troubles are remembered."""
@@ -139,6 +139,23 @@ class PictureHealth:
             worst = max(level for level, _ in troubles)
             return Health(worst, '; '.join(text for _, text in troubles), values)
         return Health(Level.OK, f'{output_rate:.1f} pictures a second', values)
+
+
+def judge_positions(counts: PositionCounts, trouble: str) -> Health:
+    """Judge how faces get their positions.
+
+    Args:
+        counts: up to now.
+        trouble: why they have none at present, "" where they have.
+    """
+    values = {
+        'depth pictures': str(counts.depths),
+        'malformed': str(counts.malformed),
+        'faces with a position': str(counts.located),
+        'faces without': str(counts.unlocated),
+    }
+    level = Level.WARN if trouble else Level.OK
+    return Health(level, trouble or 'from depth pictures', values)
 
 
 def _describe_latency(latency: float, limit: float) -> str:

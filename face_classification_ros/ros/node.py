@@ -25,7 +25,13 @@ from face_classification_ros.ros.context import ros_running, signals_as_interrup
 from face_classification_ros.ros.counts import PictureCounts
 from face_classification_ros.ros.depth import DepthInput
 from face_classification_ros.ros.diagnostics import Diagnostics
-from face_classification_ros.ros.health import Health, Level, Limits, PictureHealth
+from face_classification_ros.ros.health import (
+    Health,
+    judge_positions,
+    Level,
+    Limits,
+    PictureHealth,
+)
 from face_classification_ros.ros.memory import give_back_memory
 from face_classification_ros.ros.messages import faces_message, seconds
 from face_classification_ros.ros.namesakes import Namesakes
@@ -250,9 +256,7 @@ class FaceClassificationNode(Node):
             models = Health(Level.OK, 'loaded', loaded)
         healths = {'pictures': pictures, 'models': models}
         if self._depth.subscribed:
-            trouble = self._depth.trouble
-            level = Level.WARN if trouble else Level.OK
-            healths['positions'] = Health(level, trouble or 'from depth pictures')
+            healths['positions'] = judge_positions(self._depth.counts, self._depth.trouble)
         if namesakes := self._namesakes.judge(time.monotonic()):
             healths['name'] = namesakes
         return healths

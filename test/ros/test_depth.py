@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import importlib.util
 import math
 from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 import numpy as np
 from numpy.typing import NDArray
 import pytest
 from rendered_depth import Point, render, surface_point
-from ros_peers import box_of, Camera, HEAD, image_message, NodeProcess, Peer, RELIABLE
+from ros_peers import box_of, Camera, HEAD, image_message, Monitor, NodeProcess, Peer, RELIABLE
 from sensor_msgs.msg import CameraInfo, RegionOfInterest
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
@@ -24,10 +26,13 @@ from face_classification_ros.ros.depth import (
     DepthBuffer,
     intrinsics_from_message,
     NOMINAL_FRAME_TIME,
+    PATIENCE,
 )
 from face_classification_ros.ros.messages import time_message
 
 StartNode = Callable[..., NodeProcess]
+
+HAS_HRI_MSGS = importlib.util.find_spec('hri_msgs') is not None
 
 # Eileen Collins's face is 90 pixels wide; at this focal length that are 15 cm at 1.2 m.
 CAMERA = Intrinsics(200, 200, 720.0, 720.0, 101.0, 97.0)
@@ -374,6 +379,88 @@ def test_malformed_depth_and_calibration_are_told_and_faces_go_on(
     peer.wait_for(lambda: told(reason), 'a line about the frame')
     camera.send_depth(plane(1.2), 400.1)
     assert camera.face(400.1).has_position
+
+
+UNUSABLE: list[tuple[str, Callable[[int, int], ImageMessage], str]] = [
+    ('encoding', lambda h, w: without(wall(h, w), encoding='8UC1'), 'expected 16UC1 or 32FC1'),
+    ('step', lambda h, w: without(wall(h, w), step=w), 'expected a step of at least'),
+    ('size', lambda h, w: without(wall(h, w), height=h + 1), 'expected at least'),
+    ('empty', lambda h, w: without(wall(h, w), height=0, data=[]), 'is empty'),
+    ('view', lambda h, w: wall(h, 2 * w), 'shows another view'),
+    ('turned', lambda h, w: wall(w, h), 'shows another view'),
+    ('nan', lambda h, w: wall(h, w, math.nan), 'no distance above 0 anywhere'),
+    ('inf', lambda h, w: wall(h, w, math.inf), 'no distance above 0 anywhere'),
+    ('zero', lambda h, w: depth_message(np.zeros((h, w), np.float32), '16UC1'), 'no distance'),
+    ('negative', lambda h, w: wall(h, w, -1.2), 'no distance above 0 anywhere'),
+]
+"""Name, how it is made for a picture of that height and width, and what is told of it."""
+
+REFUSED = 4
+"""So many of them are no depth pictures at all; the others show nothing of use."""
+
+
+def wall(height: int, width: int, distance: float = 1.2) -> ImageMessage:
+    """Make a depth picture of a wall."""
+    return depth_message(np.full((height, width), distance, np.float32))
+
+
+@pytest.mark.parametrize('rotation', [0, 90, 180, 270])
+def test_depth_that_cannot_be_used_costs_the_positions_alone(
+    start_node: StartNode, peer: Peer, rotation: int
+) -> None:
+    """However the camera is mounted, with faces for ROS4HRI as well: told, counted, and mended."""
+    node = start_node(
+        *('-p', 'use_depth:=true', '-p', 'image_reliability:=reliable'),
+        *('-p', 'publish_hri:=true', '-p', f'rotation:={rotation}'),
+    )
+    camera, monitor = DepthCamera(peer), Monitor(peer)
+    camera.connect()
+    tracked: list[Any] = []
+    if HAS_HRI_MSGS:
+        from hri_msgs.msg import IdsList
+
+        tracked = peer.collect(IdsList, '/humans/faces/tracked')
+    # Not square, so that sides cannot be mixed up unnoticed.
+    scene = np.pad(HEAD, ((0, 0), (0, 60), (0, 0)), 'edge')
+    picture = np.ascontiguousarray(np.rot90(scene, rotation // 90))
+    height, width = picture.shape[:2]
+    camera.calibrate(calibration(Intrinsics(width, height, 720.0, 720.0, 100.0, 100.0)))
+    stamp, track_ids = 700.0, []
+    for number, (name, make, reason) in enumerate(UNUSABLE):
+        stamp += 0.1
+        camera.send_depth(make(height, width), stamp)
+        face = camera.face(stamp, picture)
+        assert not face.has_position, name
+        assert point_of(face) == (0, 0, 0), name
+        track_ids.append(face.track_id)
+        monitor.wait_for('positions', DiagnosticStatus.WARN, reason)
+        if number == 0:
+            line = node.wait_for_log('no position (1 malformed depth pictures so far)')
+            assert 'ERROR' in line and reason in line
+            peer.spin(PATIENCE)
+            camera.face(stamp + 0.01, picture)
+            # There is one line for one trouble.
+            assert node.log.count('position') == 1 + node.log.count('positions by')
+        elif number == REFUSED:
+            # What could be read mends what could not, and has lines of its own.
+            peer.spin(PATIENCE)
+            camera.face(stamp + 0.01, picture)
+            assert reason in node.wait_for_log('faces have no positions (/depth, /camera_info)')
+    values = monitor.next_values('positions')
+    assert values['malformed'] == str(REFUSED)
+    assert values['depth pictures'] == str(len(UNUSABLE))
+    assert (values['faces with a position'], values['faces without']) == ('0', '12')
+    stamp += 0.1
+    camera.send_depth(wall(height, width), stamp)
+    face = camera.face(stamp, picture)
+    assert face.position.z == pytest.approx(1.2)
+    assert set(track_ids) == {face.track_id}
+    monitor.wait_for('positions', DiagnosticStatus.OK, 'from depth pictures')
+    assert monitor.next_values('positions')['faces with a position'] == '1'
+    if HAS_HRI_MSGS:
+        peer.wait_for(lambda: tracked[-1].ids == [f'f{face.track_id}'], 'the list of faces')
+    else:
+        assert node.log.count('publish_hri: hri_msgs is not installed') == 1
 
 
 def test_depth_is_subscribed_to_only_while_wanted(start_node: StartNode, peer: Peer) -> None:
