@@ -210,7 +210,7 @@ class DepthInput:
 
     @property
     def trouble(self) -> str:
-        """What came and cannot be used, or why faces have had no positions for some time, or ""."""
+        """Why what came cannot be used, or faces have had no positions for some time; or ""."""
         waited = time.monotonic() - self._failing_since
         return '; '.join(self._refusals.values()) or (self._reason if waited >= PATIENCE else '')
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from face_classification_ros.ros.stamps import PictureTime
@@ -31,7 +33,7 @@ def test_time_goes_on_smoothly_where_stamps_begin_to_stand_still() -> None:
     """Not by a leap, which would end all tracks; the first second may be a repeated picture."""
     found = times(*[100.0] * 31)
     assert found[:11] == pytest.approx([100.0] * 11)
-    assert max(after - before for before, after in zip(found, found[1:], strict=False)) < 0.11
+    assert max(after - before for before, after in pairwise(found)) < 0.11
     assert found[-1] == pytest.approx(102.0)
 
 
@@ -47,7 +49,7 @@ def test_time_never_goes_back_where_stamps_stood_still_and_go_on(step: float) ->
 
 
 def test_stamps_that_make_up_for_a_standstill_are_the_time_again() -> None:
-    """As those of a camera that was frozen and is by its clock again, all at once or bit by bit."""
+    """As of a camera that was frozen and is by its clock again, at once or bit by bit."""
     assert times(*[100.0] * 31, 103.1, 103.2)[-2:] == pytest.approx([103.1, 103.2])
     faster = [100.0 + number * 2 * FRAME for number in range(1, 40)]
     assert times(*[100.0] * 31, *faster)[-1] == pytest.approx(faster[-1])
@@ -60,7 +62,7 @@ def test_stamps_that_go_back_set_time_back() -> None:
 
 
 def test_it_is_told_whether_stamps_tell_the_time() -> None:
-    """Zero at once, others once they have stood still for a second; not any more when they move."""
+    """Zero at once, others once they have stood still for a second, until they move."""
     time = PictureTime()
     found = []
     for stamp, arrival in ((0.0, 10.0), (0.0, 11.5), (7.0, 12.0), (7.0, 13.5), (7.1, 14.0)):
