@@ -55,8 +55,9 @@ class CMakeBuild(build):
         super().run()
         base = Path(self.build_base).resolve()
         source, stage = base / 'source', base / 'stage'
-        # CMake refuses a project in whose folder the environment lies that it builds with.
-        unwanted = shutil.ignore_patterns('.*', 'build', 'demo', 'install', 'log')
+        # CMake refuses a project in whose folder the environment lies that it builds with. Byte
+        # code may come and go meanwhile, where the tree is in use.
+        unwanted = shutil.ignore_patterns('.*', '__pycache__', 'build', 'demo', 'install', 'log')
         shutil.copytree(HERE, source, ignore=unwanted)
         projects = [source / project for project in CMAKE_PROJECTS]
         with ThreadPoolExecutor() as pool:
