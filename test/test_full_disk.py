@@ -103,7 +103,7 @@ def test_report_that_finds_no_room_is_told(tmp_path: Path) -> None:
     """So is that of any other command."""
     pytest.importorskip('tensorflow')
     path = tmp_path / 'networks.json'
-    assert_one_line(run('networks', '--json', path, room=100), path)
+    assert_one_line(run('networks', 'mini_xception', '--json', path, room=100), path)
 
 
 def test_results_of_a_run_that_was_killed_can_be_read(film: Path, tmp_path: Path) -> None:
