@@ -2,7 +2,8 @@
 #
 #   make demo    see it work; VIDEO=file, CAMERA=0 or TOPIC=/name for your own pictures;
 #                LOCKED=1 in a fresh clone installs the versions of requirements-demo.lock
-#   make test    linters, unit tests, tests of real processes, then both ways of installing
+#   make test    linters, unit tests, tests of real processes, then both ways of installing;
+#                JOBS=1 one test after the other
 #   make lint    the linters alone
 #   make venv    the environment .venv that the others use
 #   make peers   measure our pipeline beside others; YUNET=file for one more detector
@@ -29,9 +30,14 @@ demo: $(VENV)/demo
 	$(VENV)/bin/face_classification demo --output demo $(if $(VIDEO),--video '$(VIDEO)') \
 	  $(if $(CAMERA),--camera '$(CAMERA)') $(if $(TOPIC),--topic '$(TOPIC)')
 
+# Most tests wait for processes and for DDS to bring them together, so three go side by side even
+# on two cores. Those of a file stay together: some share what takes long to make. Compilers do not
+# wait, so what builds comes last.
+JOBS ?= 3
+
 test: $(VENV)/test
-	$(VENV)/bin/pytest -m 'not install'
-	$(VENV)/bin/pytest -m install
+	$(VENV)/bin/pytest -m 'not install' --numprocesses $(JOBS) --dist loadfile
+	$(VENV)/bin/pytest -m install --numprocesses $(JOBS) --dist loadgroup
 
 lint: $(VENV)/test
 	$(VENV)/bin/pytest test/test_linters.py
