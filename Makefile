@@ -37,7 +37,7 @@ JOBS ?= 3
 
 test: $(VENV)/test
 	$(VENV)/bin/pytest -m 'not install' --numprocesses $(JOBS) --dist loadfile
-	$(VENV)/bin/pytest -m install --numprocesses $(JOBS) --dist loadgroup
+	$(VENV)/bin/pytest -m install --numprocesses $(JOBS) --dist loadfile
 
 lint: $(VENV)/test
 	$(VENV)/bin/pytest test/test_linters.py

@@ -1,0 +1,110 @@
+"""What the tests of both ways of installing need: a clean shell, an environment, a first use."""
+
+from importlib.metadata import distribution, PackageNotFoundError
+import os
+from pathlib import Path
+import shutil
+import subprocess
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+NAME = 'face_classification_ros'
+COMMANDS = ['face_classification', 'face_classification_camera', 'face_classification_node']
+
+# Left behind by the environment that runs the tests, they would lead into it.
+LEAKING = [
+    '_ROS_WHEELS_BOOTSTRAP_COMPLETE',
+    'AMENT_PREFIX_PATH',
+    'CMAKE_PREFIX_PATH',
+    'LD_LIBRARY_PATH',
+    'PYTHONPATH',
+    'VIRTUAL_ENV',
+]
+
+# Sends itself a message through real DDS in a second process, and looks at the share folder.
+USE = """
+import subprocess
+import sys
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from face_classification_ros.msg import FaceAttributes, FaceAttributesArray
+import rclpy
+
+share = Path(get_package_share_directory('face_classification_ros'))
+assert share.is_relative_to(sys.argv[1]), share
+assert all((share / name).is_dir() for name in ('config', 'launch', 'resource')), share
+
+rclpy.init()
+node = rclpy.create_node('installed')
+if len(sys.argv) == 2:
+    received = []
+    node.create_subscription(FaceAttributesArray, 'faces', received.append, 1)
+    with subprocess.Popen([sys.executable, __file__, sys.argv[1], 'publish']) as publisher:
+        while not received and publisher.poll() is None:
+            rclpy.spin_once(node, timeout_sec=0.1)
+        publisher.kill()
+    assert received[0].faces[0].track_id == '7', received
+else:
+    publisher = node.create_publisher(FaceAttributesArray, 'faces', 1)
+    node.create_timer(
+        0.1, lambda: publisher.publish(FaceAttributesArray(faces=[FaceAttributes(track_id='7')]))
+    )
+    node.create_timer(20.0, sys.exit)
+    rclpy.spin(node)
+"""
+
+
+def has_ros_wheels() -> bool:
+    """Tell whether ROS came from pip here."""
+    try:
+        distribution('ros-rclpy')
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+MARKS = [
+    pytest.mark.install,
+    pytest.mark.skipif(
+        not has_ros_wheels(), reason='ROS did not come from pip here, so there is no pip route'
+    ),
+    pytest.mark.skipif(shutil.which('c++') is None, reason='there is no C++ compiler'),
+]
+"""Of every test that installs."""
+
+
+def clean_environment(**extra: str) -> dict[str, str]:
+    """Give the environment of a fresh shell, with all of ROS kept on this machine."""
+    kept = {name: value for name, value in os.environ.items() if name not in LEAKING}
+    return {**kept, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', **extra}
+
+
+def run(
+    *command: str | os.PathLike[str],
+    cwd: Path,
+    env: dict[str, str] | None = None,
+    limit: int = 600,
+) -> str:
+    """Run a command and return what it prints, or fail with it."""
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env=env or clean_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=limit,
+    )
+    assert done.returncode == 0, f'{command}: exit code {done.returncode}\n{done.stdout[-5000:]}'
+    return done.stdout
+
+
+def make_venv(python: str, folder: Path, *requirements: str) -> Path:
+    """Make an environment with these requirements and return its folder of programs."""
+    run(python, '-m', 'venv', folder, cwd=folder.parent)
+    programs = folder / 'bin'
+    run(programs / 'python', '-m', 'pip', 'install', '--quiet', *requirements, cwd=folder.parent)
+    return programs

@@ -1,0 +1,53 @@
+"""pip installs a package that works, without ROS on the machine."""
+
+import os
+from pathlib import Path
+import shutil
+import subprocess
+import sys
+
+from installing import clean_environment, COMMANDS, make_venv, MARKS, NAME, ROOT, run, USE
+import pytest
+import skimage
+
+ASTRONAUT = Path(skimage.__file__).parent / 'data' / 'astronaut.png'
+VERSIONS = ['3.10', '3.11', '3.12', '3.13']
+
+pytestmark = MARKS
+
+
+def python_of(version: str) -> str:
+    """Find the Python of a version, or skip."""
+    if version == '.'.join(map(str, sys.version_info[:2])):
+        return sys.executable
+    if os.environ.get('FULL_MATRIX') != '1':
+        pytest.skip('FULL_MATRIX=1 tries the other versions of Python too')
+    python = shutil.which(f'python{version}')
+    # A version manager may lay a program on the path that only says what is missing.
+    if python is None or subprocess.run([python, '-c', ''], capture_output=True).returncode != 0:
+        pytest.skip(f'there is no python{version} that runs')
+    return python
+
+
+@pytest.mark.parametrize('version', VERSIONS)
+def test_pip_installs_all_into_a_fresh_environment(
+    version: str, tmp_path: Path, domain: int
+) -> None:
+    """Messages, commands and share folder work, with nothing sourced."""
+    names_before = sorted(os.listdir(ROOT))
+    venv = tmp_path / 'venv'
+    programs = make_venv(python_of(version), venv, str(ROOT))
+    assert sorted(os.listdir(ROOT)) == names_before, 'the build left something in the tree'
+
+    run(programs / 'python', '-m', 'pip', 'check', cwd=tmp_path)
+    use = tmp_path / 'use.py'
+    use.write_text(USE)
+    environment = clean_environment(ROS_DOMAIN_ID=str(domain))
+    run(programs / 'python', use, venv, cwd=tmp_path, env=environment, limit=60)
+    hello = 'from vision_msgs.msg import Detection2DArray, LabelInfo'
+    run(programs / 'python', '-c', hello, cwd=tmp_path)
+    for folder in (programs, venv / 'lib' / NAME):
+        assert 'usage' in run(folder / 'face_classification', '--help', cwd=tmp_path).lower()
+        assert all(os.access(folder / name, os.X_OK) for name in COMMANDS)
+    told = run(programs / 'face_classification', 'classify', ASTRONAUT, cwd=tmp_path)
+    assert 'woman' in told and 'happy' in told
