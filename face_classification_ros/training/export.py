@@ -80,7 +80,7 @@ def export_classifier(
             'calibration': json.dumps({k: asdict(v) for k, v in calibrations.items()}),
             'parameters': str(network.count_params()),
             'network': network.name,
-            'recipe': recipe.model_dump_json(),
+            'recipe': recipe.without_folders().model_dump_json(),
             'figures': json.dumps(figures),
             'licence': LICENCE,
         },

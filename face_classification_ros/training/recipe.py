@@ -128,6 +128,22 @@ class Recipe(BaseModel):
         """What crops the network is shown."""
         return CropForm(self.side, self.margin, self.colour)
 
+    def without_folders(self) -> Self:
+        """Give the recipe with the bare names of the files that it names.
+
+        For a model file, which goes to others: where they lay on this machine is not theirs to
+        know.
+        """
+        return self.model_copy(
+            update={
+                'network': Path(self.network).name,
+                'teachers': tuple(
+                    teacher.model_copy(update={'model': Path(teacher.model).name})
+                    for teacher in self.teachers
+                ),
+            }
+        )
+
     def side_in(self, epoch: int) -> int:
         """Give the side of the faces in an epoch, the first one being 0."""
         if self.first_side is None:

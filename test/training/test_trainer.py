@@ -118,7 +118,7 @@ learning_rate: 0.01
 average: 0.9
 balance: 0.5
 mirror_average: true
-teachers: [{{model: gender_mini_xception, share: 0.1}}]
+teachers: [{{model: gender_mini_xception, share: 0.1, consistent: true}}]
 """
 
 
@@ -128,7 +128,7 @@ def test_a_blended_network_learns_each_attribute_from_its_own_pictures(
     """Half of the pictures have a gender, half an emotion; one network tells both afterwards.
 
     Progressive resizing, averaged weights, balance, a teacher and averaging with the mirror image
-    are all on.
+    are all on. The model file names the files of its recipe, but not where they lie.
     """
     moods, random = tmp_path / 'moods', np.random.default_rng(1)
     for split, count in (('train', 96), ('val', 32)):
@@ -144,6 +144,8 @@ def test_a_blended_network_learns_each_attribute_from_its_own_pictures(
     classifier = Classifier(output.splitlines()[-1])
     assert classifier.path.name == 'blended_tiny.onnx'
     assert classifier.form.side == 40
+    assert str(tmp_path) not in str(classifier.properties)
+    assert '"network":"tiny.yaml"' in classifier.properties['recipe']
     for attribute, folder in (('gender', data), ('emotion', moods)):
         report = evaluate_classifier(classifier, read_dataset(attribute, folder, 'val'), 'val')
         assert report['accuracy'] > 0.9, attribute
