@@ -36,9 +36,13 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(*arguments: object, room: int = ROOM) -> subprocess.CompletedProcess[str]:
-    """Run `face_classification` where no file can grow beyond `room` bytes."""
+    """Run `face_classification` where no file can grow beyond `room` bytes.
+
+    Python would cut its byte code off there, too, and other processes would read that.
+    """
     return subprocess.run(
         [COMMAND, *map(str, arguments)],
+        env={**os.environ, 'PYTHONDONTWRITEBYTECODE': '1'},
         capture_output=True,
         text=True,
         timeout=TIMEOUT,

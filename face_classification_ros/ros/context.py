@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 import time
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
+from rclpy.signals import uninstall_signal_handlers
 
 SHUTDOWN_DELAY = 0.5
 """Seconds that the thread which ends ROS at a signal may need for it."""
@@ -27,10 +28,10 @@ def ros_running(args: list[str] | None = None) -> Iterator[None]:
     try:
         yield
     finally:
-        # rclpy's signal handler stops ROS, too, in a thread of its own: it may do so between
-        # this call's look and its deed.
-        with suppress(RuntimeError):
-            rclpy.try_shutdown()
+        # At a signal a thread of rclpy's wakes executors and stops ROS, while Python's handler
+        # interrupts this one: it has to end before executors do, or it reaches for what is gone.
+        uninstall_signal_handlers()
+        rclpy.try_shutdown()
 
 
 @contextmanager
