@@ -28,7 +28,7 @@ StartNode = Callable[..., NodeProcess]
 ROUNDS = 10
 """Of configuring, activating, pictures, deactivating and cleaning up."""
 
-GROWTH, FREED = 8.0, 35.0
+GROWTH, FREED = 8.0, 28.0
 """Megabytes that all rounds may add, and that each must give back, see docs/reliability.md."""
 
 
