@@ -28,7 +28,7 @@ StartNode = Callable[..., NodeProcess]
 ROUNDS = 10
 """Of configuring, activating, pictures, deactivating and cleaning up."""
 
-GROWTH, FREED = 8.0, 28.0
+GROWTH, FREED = 8.0, 35.0
 """Megabytes that all rounds may add, and that each must give back, see docs/reliability.md."""
 
 
@@ -78,7 +78,8 @@ def test_clean_up_gives_memory_back_to_the_system(
 
     def is_explained() -> bool:
         camera.ask(message)
-        return bool(peer.happens(lambda: explanations, 0.1))
+        # Not the first one alone: it may be there before all that the work takes is.
+        return peer.happens(lambda: len(explanations) >= 3, 0.1)
 
     at_work, cleaned_up = [], []
     for _ in range(ROUNDS):
