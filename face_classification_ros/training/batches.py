@@ -119,8 +119,12 @@ class FaceBatches:
         for rows in targets.values():
             rows *= 1 - recipe.label_smoothing
             rows += recipe.label_smoothing / rows.shape[1]
+        scaled = scale_faces(faces).numpy()
+        if recipe.mixup:
+            share = random.beta(recipe.mixup, recipe.mixup, len(faces)).astype(np.float32)
+            scaled = _mix(scaled, targets, weights, share)
         return (
-            scale_faces(faces).numpy(),
+            scaled,
             targets,
             {attribute: rows * weight for attribute, rows in weights.items()},
         )
@@ -199,6 +203,26 @@ def _soft_answers(classifier: Classifier, crops: NDArray[np.uint8], temperature:
         soft = probabilities ** (1 / temperature)
         answers[attribute] = soft / soft.sum(axis=1, keepdims=True)
     return answers
+
+
+def _mix(
+    faces: NDArray[np.float32], targets: Answers, weights: Answers, share: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Mix each face, and what is known of it, with the next one's, which takes what is left.
+
+    The loss is that of both faces by their shares: where the next one has no answer for an
+    attribute, only this one's is learned, with less weight.
+    """
+    share = np.maximum(share, 1 - share)
+    for attribute, own in weights.items():
+        first, second = share * own, (1 - share) * np.roll(own, 1)
+        both = first + second
+        part = np.divide(first, both, out=np.ones_like(both), where=both > 0)[:, np.newaxis]
+        rows = targets[attribute]
+        targets[attribute] = part * rows + (1 - part) * np.roll(rows, 1, axis=0)
+        weights[attribute] = both
+    share = share[:, np.newaxis, np.newaxis, np.newaxis]
+    return share * faces + (1 - share) * np.roll(faces, 1, axis=0)
 
 
 def _crops_for(form: CropForm, faces: NDArray[np.uint8], margin: float) -> NDArray[np.uint8]:

@@ -100,6 +100,13 @@ class Recipe(BaseModel):
     label_smoothing: float = Field(
         default=0.0, ge=0, lt=1, description='share spread over all labels'
     )
+    mixup: float = Field(
+        default=0.0,
+        ge=0,
+        le=10,
+        description='how strongly every face is mixed with another one, and so are the answers: '
+        'both parameters of the beta distribution of its share (Zhang et al. 2018); 0 for none',
+    )
     vote_share: float = Field(default=0.0, ge=0, le=1, description='weight of the FER+ votes')
     min_age: int = Field(
         default=13, ge=0, description='UTKFace faces of younger people are left out'

@@ -227,3 +227,33 @@ def test_a_consistent_teacher_of_other_colours_is_refused(make_model: MakeModel)
     )
     with pytest.raises(ValueError, match='wants grey faces, the recipe has bgr ones'):
         FaceBatches([faces('gender', [1])], recipe)
+
+
+def test_mixup_mixes_faces_and_answers_by_the_same_share() -> None:
+    """Men's pictures are white here, women's black: grey of a third says a man by a third."""
+    dataset = faces('gender', [0, 1] * 20)
+    for image, label in zip(dataset.images, dataset.truth, strict=True):
+        image[:] = 255 * label
+    recipe = Recipe(attributes=('gender',), network='x', mixup=1.0)
+    shown, targets, weights = FaceBatches([dataset], recipe).batch(0, 0)
+    white = (shown.mean(axis=(1, 2, 3)) + 1) / 2
+    assert np.any((white > 0.1) & (white < 0.9))
+    np.testing.assert_allclose(targets['gender'][:, 1], white, atol=1e-3)
+    np.testing.assert_allclose(weights['gender'], 1, rtol=1e-6)
+
+
+def test_a_mixed_face_counts_for_what_is_known_of_its_parts() -> None:
+    """White faces tell gender, black ones emotion: each attribute weighs as much as is shown."""
+    men, happy = faces('gender', [1] * 20), faces('emotion', [3] * 20)
+    for image in men.images:
+        image[:] = 255
+    for image in happy.images:
+        image[:] = 0
+    recipe = Recipe(attributes=('gender', 'emotion'), network='x', mixup=1.0)
+    shown, targets, weights = FaceBatches([men, happy], recipe).batch(0, 0)
+    white = (shown.mean(axis=(1, 2, 3)) + 1) / 2
+    assert np.any((white > 0.1) & (white < 0.9))
+    np.testing.assert_allclose(weights['gender'], white, atol=1e-3)
+    np.testing.assert_allclose(weights['emotion'], 1 - white, atol=1e-3)
+    np.testing.assert_allclose(targets['gender'][white > 0.01, 1], 1, rtol=1e-5)
+    np.testing.assert_allclose(targets['emotion'][white < 0.99, 3], 1, rtol=1e-5)
