@@ -60,13 +60,18 @@ class Camera(Node):
                 )
             time.sleep(0.02)
         sent = 0
-        start = time.monotonic()
+        start = 0.0
         for frame in frames:
+            message = image_to_message(frame, Header(frame_id=FRAME_ID))
+            if not sent:
+                # Opening a source and loading what makes messages takes a third of a second, after
+                # which the next pictures would come all at once.
+                start = time.monotonic()
             time.sleep(max(0.0, start + sent / rate - time.monotonic()))
             if not rclpy.ok():
                 break
-            header = Header(stamp=self.get_clock().now().to_msg(), frame_id=FRAME_ID)
-            self._publisher.publish(image_to_message(frame, header))
+            message.header.stamp = self.get_clock().now().to_msg()
+            self._publisher.publish(message)
             sent += 1
         return sent
 
