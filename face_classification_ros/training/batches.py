@@ -112,6 +112,10 @@ class FaceBatches:
         )
         targets = {attribute: rows[chosen] for attribute, rows in self._targets.items()}
         weights = {attribute: rows[chosen] for attribute, rows in self._weights.items()}
+        if recipe.mixup:
+            # Before the teachers, who then say what the mixed face looks like to them.
+            share = random.beta(recipe.mixup, recipe.mixup, len(faces)).astype(np.float32)
+            faces = _mix(faces, targets, weights, share)
         for teacher, classifier in self._consistent:
             crops = _crops_for(classifier.form, faces, recipe.margin)
             answers = _soft_answers(classifier, crops, teacher.temperature)
@@ -119,12 +123,8 @@ class FaceBatches:
         for rows in targets.values():
             rows *= 1 - recipe.label_smoothing
             rows += recipe.label_smoothing / rows.shape[1]
-        scaled = scale_faces(faces).numpy()
-        if recipe.mixup:
-            share = random.beta(recipe.mixup, recipe.mixup, len(faces)).astype(np.float32)
-            scaled = _mix(scaled, targets, weights, share)
         return (
-            scaled,
+            scale_faces(faces).numpy(),
             targets,
             {attribute: rows * weight for attribute, rows in weights.items()},
         )
@@ -206,8 +206,8 @@ def _soft_answers(classifier: Classifier, crops: NDArray[np.uint8], temperature:
 
 
 def _mix(
-    faces: NDArray[np.float32], targets: Answers, weights: Answers, share: NDArray[np.float32]
-) -> NDArray[np.float32]:
+    faces: NDArray[np.uint8], targets: Answers, weights: Answers, share: NDArray[np.float32]
+) -> NDArray[np.uint8]:
     """Mix each face, and what is known of it, with the next one's, which takes what is left.
 
     The loss is that of both faces by their shares: where the next one has no answer for an
@@ -222,7 +222,8 @@ def _mix(
         targets[attribute] = part * rows + (1 - part) * np.roll(rows, 1, axis=0)
         weights[attribute] = both
     share = share[:, np.newaxis, np.newaxis, np.newaxis]
-    return share * faces + (1 - share) * np.roll(faces, 1, axis=0)
+    mixed = share * faces + (1 - share) * np.roll(faces, 1, axis=0)
+    return np.rint(mixed).astype(np.uint8)
 
 
 def _crops_for(form: CropForm, faces: NDArray[np.uint8], margin: float) -> NDArray[np.uint8]:
