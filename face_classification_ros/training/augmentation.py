@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from face_classification_ros.face import Box
 from face_classification_ros.training.glasses import draw_glasses, Points, random_glasses
 
+LARGEST_BLUR = 0.04
+"""Standard deviation of the strongest blur, as a share of the side."""
+
 
 class Augmentation(BaseModel):
     """How far a face may be changed; all zero leaves it alone."""
@@ -48,6 +51,13 @@ class Augmentation(BaseModel):
     )
     cover: float = Field(
         default=0.0, ge=0, le=1, description='share of the faces of which up to half is covered'
+    )
+    blur: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description='share of the faces that are blurred by up to 4 % of their side; a consistent '
+        'teacher sees them sharp',
     )
 
     def apply(
@@ -98,6 +108,20 @@ class Augmentation(BaseModel):
         levels += random.uniform(-self.brightness, self.brightness)
         levels *= 2 ** -random.uniform(0, self.darkness)
         return np.rint(255 * np.clip(levels, 0, 1)).astype(np.uint8)[face]
+
+    def blur_some(self, faces: NDArray[np.uint8], random: np.random.Generator) -> None:
+        """Blur the share `blur` of faces, N x side x side x C, in place.
+
+        Apart from `apply`, so that a teacher can be asked about the sharp face in between: one
+        that is misled by blur would teach just that.
+        """
+        for face in faces:
+            if random.random() < self.blur:
+                deviation = LARGEST_BLUR * len(face) * random.uniform(0.25, 1)
+                blurred = cv2.GaussianBlur(
+                    face, (0, 0), deviation, borderType=cv2.BORDER_REPLICATE
+                )
+                face[:] = blurred.reshape(face.shape)
 
 
 def _cover(face: NDArray[np.uint8], random: np.random.Generator) -> None:

@@ -120,6 +120,8 @@ class FaceBatches:
             crops = _crops_for(classifier.form, faces, recipe.margin)
             answers = _soft_answers(classifier, crops, teacher.temperature)
             _learn(answers, teacher.share, targets, weights)
+        if recipe.augmentation.blur:
+            recipe.augmentation.blur_some(faces, random)
         for rows in targets.values():
             rows *= 1 - recipe.label_smoothing
             rows += recipe.label_smoothing / rows.shape[1]

@@ -112,3 +112,15 @@ def test_gamma_bends_the_greys_and_keeps_black_and_white() -> None:
     assert {int(face.max()) for face in faces} == {255}
     middle = [int(face[0, 24, 0]) for face in faces]
     assert 63 <= min(middle) < 75 and 170 < max(middle) <= 185
+
+
+def test_some_faces_are_blurred() -> None:
+    """A quarter of them lose contrast between neighbours, the others stay as they are."""
+    noise = np.random.default_rng(0).integers(0, 256, (48, 48, 1)).astype(np.uint8)
+    faces = np.stack([noise] * 200)
+    Augmentation(blur=0.25).blur_some(faces, np.random.default_rng(1))
+    blurred = [face for face in faces if not np.array_equal(face, noise)]
+    assert 30 < len(blurred) < 70
+    assert all(face.std() < 0.8 * noise.std() for face in blurred)
+    # By no more than 4 % of the side, about which a face can still be told.
+    assert min(face.std() for face in blurred) > 0.05 * noise.std()

@@ -275,3 +275,24 @@ def test_a_consistent_teacher_answers_for_mixed_faces(make_model: MakeModel) -> 
     white = (shown.mean(axis=(1, 2, 3)) + 1) / 2
     assert np.any((white > 0.1) & (white < 0.9))
     np.testing.assert_allclose(targets['gender'][:, 0], white, atol=0.01)
+
+
+def test_a_consistent_teacher_sees_sharp_what_the_network_sees_blurred(
+    make_model: MakeModel,
+) -> None:
+    """It takes brightness for an answer; here blur changes that of pictures, not its answers."""
+    teacher = Teacher(
+        model=str(make_model({'gender': LABELS['gender']})), share=1, consistent=True
+    )
+    sharp = Recipe(attributes=('gender',), network='x', teachers=(teacher,))
+    blurred = sharp.model_copy(update={'augmentation': Augmentation(blur=1)})
+    dataset = faces('gender', [0, 1] * 5)
+    for image in dataset.images:
+        image[:] = 0
+        # The edge repeats beyond the picture.
+        image[:, :1] = 255
+    shown, answers, _ = FaceBatches([dataset], blurred).batch(0, 0)
+    clear, expected, _ = FaceBatches([dataset], sharp).batch(0, 0)
+    assert (shown != clear).any(axis=(1, 2, 3)).all()
+    assert np.ptp(shown.mean(axis=(1, 2, 3))) > 0.005
+    np.testing.assert_array_equal(answers['gender'], expected['gender'])
