@@ -196,7 +196,7 @@ def test_late_subscriber_gets_the_labels(start_node: StartNode, peer: Peer) -> N
 
 def test_annotated_picture_comes_once_somebody_subscribes(camera: Camera, peer: Peer) -> None:
     """It has the header and size of a picture that was sent after the subscription."""
-    camera.ask(image_message(HEAD))
+    before = camera.ask(image_message(HEAD)).header.stamp
     annotated = peer.collect(ImageMessage, '/face_classification/image_annotated')
     sent: list[ImageMessage] = []
     of_sent: list[ImageMessage] = []
@@ -211,7 +211,9 @@ def test_annotated_picture_comes_once_somebody_subscribes(camera: Camera, peer: 
         return bool(of_sent)
 
     peer.wait_for(arrived, 'an annotated picture')
+    assert all(each.header.stamp == before for each in annotated if each not in of_sent)
     message = of_sent[0]
+    assert message.header.stamp != before
     assert message.header.frame_id == 'head_camera'
     assert (message.width, message.height, message.step) == (200, 200, 600)
     drawn = pixels_of(message)
