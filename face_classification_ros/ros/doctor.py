@@ -66,7 +66,7 @@ class CameraTopic:
 def examine_ros() -> Iterator[Finding]:
     """Look at everything that needs ROS; a few seconds long."""
     yield look('ROS', check_ros)
-    with ros_running([]):
+    with ros_running([], ends_at_signal=False):
         node = Node('face_classification_doctor', start_parameter_services=False)
         yield from judge_topics(find_topics(node))
         yield look('throughput', lambda: judge_throughput(*measure_throughput(node)))
@@ -210,7 +210,7 @@ def send_pictures(topic: str) -> None:
     Raises:
         TimeoutError: nobody does.
     """
-    with ros_running([]):
+    with ros_running([], ends_at_signal=False):
         node = Node('face_classification_doctor_camera', start_parameter_services=False)
         qos = QoSProfile(
             history=HistoryPolicy.KEEP_LAST, depth=2, reliability=ReliabilityPolicy.RELIABLE
