@@ -69,6 +69,7 @@ class FaceBatches:
             datasets, recipe.attributes, recipe.balance, recipe.balance_by
         )
         self._consistent: list[tuple[Teacher, Classifier]] = []
+        self._said: dict[tuple[int, int, int], list[Answers]] = {}
         for teacher in recipe.teachers:
             # One thread: it works beside TensorFlow, which takes them all.
             classifier = Classifier(model_path(teacher.model), threads=1)
@@ -96,11 +97,12 @@ class FaceBatches:
             attribute -> weights, N.
         """
         recipe = self._recipe
-        order = np.random.default_rng((recipe.seed, epoch)).permutation(len(self._images))
+        view = epoch % recipe.views if recipe.views else epoch
+        order = np.random.default_rng((recipe.seed, view)).permutation(len(self._images))
         batch = order[index * recipe.batch_size : (index + 1) * recipe.batch_size]
         chosen, weight = self._workers.share(batch)
         part = index * self._workers.count + self._workers.index
-        random = np.random.default_rng((recipe.seed, epoch, part))
+        random = np.random.default_rng((recipe.seed, view, part))
         side = recipe.side_in(epoch)
         faces = np.stack(
             [
@@ -116,9 +118,10 @@ class FaceBatches:
             # Before the teachers, who then say what the mixed face looks like to them.
             share = random.beta(recipe.mixup, recipe.mixup, len(faces)).astype(np.float32)
             faces = _mix(faces, targets, weights, share)
-        for teacher, classifier in self._consistent:
-            crops = _crops_for(classifier.form, faces, recipe.margin)
-            answers = _soft_answers(classifier, crops, teacher.temperature)
+        said = self._said.get((view, side, index)) or self._ask_consistent(faces)
+        if recipe.views:
+            self._said[view, side, index] = said
+        for (teacher, _), answers in zip(self._consistent, said, strict=True):
             _learn(answers, teacher.share, targets, weights)
         if recipe.augmentation.blur:
             recipe.augmentation.blur_some(faces, random)
@@ -130,6 +133,17 @@ class FaceBatches:
             targets,
             {attribute: rows * weight for attribute, rows in weights.items()},
         )
+
+    def _ask_consistent(self, faces: NDArray[np.uint8]) -> list[Answers]:
+        """Ask the consistent teachers about changed faces."""
+        return [
+            _soft_answers(
+                classifier,
+                _crops_for(classifier.form, faces, self._recipe.margin),
+                teacher.temperature,
+            )
+            for teacher, classifier in self._consistent
+        ]
 
     def stream(self, first_epoch: int) -> tf.data.Dataset:
         """Give all batches from an epoch on, made while the network learns from those before."""

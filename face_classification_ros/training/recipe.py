@@ -37,7 +37,7 @@ class Teacher(BaseModel):
         default=False,
         description='whether it is asked about every changed face anew, as the network sees it '
         '(Beyer et al. 2022), instead of once about the face as it is; takes its time in every '
-        'epoch',
+        'epoch, or in the first ones, see `views`',
     )
 
 
@@ -68,6 +68,13 @@ class Recipe(BaseModel):
         'before the last third (progressive resizing, Tan and Le 2021); saves a third of the time',
     )
     epochs: int = Field(default=30, ge=1, le=100_000, description='how often each face is shown')
+    views: int | None = Field(
+        default=None,
+        ge=1,
+        description='how many times each face is changed anew; after so many epochs the same '
+        'changed faces come again, and what consistent teachers said of them is known; None '
+        'changes it in every epoch',
+    )
     batch_size: int = Field(default=64, ge=1, le=65_536)
     learning_rate: float = Field(
         default=0.002, gt=0, le=1, description='the peak, reached by warm-up and left by a cosine'
