@@ -6,6 +6,7 @@ import pytest
 
 pytest.importorskip('pydantic', reason='needs the extra [train]')
 
+from face_classification_ros.networks.description import read_network
 from face_classification_ros.training.recipe import read_recipe, Recipe
 
 RECIPES = Path(__file__).resolve().parents[2] / 'config' / 'training'
@@ -13,8 +14,8 @@ RECIPES = Path(__file__).resolve().parents[2] / 'config' / 'training'
 
 @pytest.mark.parametrize('path', sorted(RECIPES.glob('*.yaml')), ids=lambda path: path.stem)
 def test_shipped_recipes_are_valid(path: Path) -> None:
-    """Each recipe in config/training can be read."""
-    assert read_recipe(path).network
+    """Each recipe in config/training can be read, and so can the network that it names."""
+    assert read_network(read_recipe(path).network).blocks
 
 
 @pytest.mark.parametrize(
