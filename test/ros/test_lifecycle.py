@@ -8,7 +8,6 @@ from typing import Any
 import weakref
 
 from lifecycle_msgs.msg import Transition
-import numpy as np
 import pytest
 import rclpy
 from rclpy.lifecycle import TransitionCallbackReturn
@@ -28,8 +27,8 @@ StartNode = Callable[..., NodeProcess]
 ROUNDS = 10
 """Of configuring, activating, pictures, deactivating and cleaning up."""
 
-GROWTH, FREED = 8.0, 35.0
-"""Megabytes that all rounds may add, and that each must give back, see docs/reliability.md."""
+GROWTH, LIBRARIES = 8.0, 52.0
+"""Megabytes that all rounds may add, and that may stay of the first, see docs/reliability.md."""
 
 
 @pytest.fixture
@@ -65,7 +64,7 @@ def test_clean_up_frees_detector_and_models(node: FaceClassificationNode) -> Non
 def test_clean_up_gives_memory_back_to_the_system(
     start_node: StartNode, peer: Peer, record_property: Callable[[str, object], None]
 ) -> None:
-    """The resident set falls by what was loaded, and ten rounds of the life cycle add nothing."""
+    """The resident set falls to that at the start and libraries; ten rounds add nothing."""
     node = start_node(
         *('-p', 'autostart:=false', '-p', 'image_reliability:=reliable'),
         *('-p', 'gender_model:=gender_sequential_fully_cnn'),
@@ -81,6 +80,8 @@ def test_clean_up_gives_memory_back_to_the_system(
         # Not the first one alone: it may be there before all that the work takes is.
         return peer.happens(lambda: len(explanations) >= 3, 0.1)
 
+    assert peer.state() == 'unconfigured'
+    at_start = node.resident_memory
     at_work, cleaned_up = [], []
     for _ in range(ROUNDS):
         assert peer.change_state(Transition.TRANSITION_CONFIGURE)
@@ -92,11 +93,14 @@ def test_clean_up_gives_memory_back_to_the_system(
         assert peer.change_state(Transition.TRANSITION_DEACTIVATE)
         assert peer.change_state(Transition.TRANSITION_CLEANUP)
         cleaned_up.append(node.resident_memory)
+    record_property('resident memory at start', at_start)
     record_property('resident memory at work', at_work)
     record_property('resident memory cleaned up', cleaned_up)
-    # Libraries that the first round loaded stay.
     assert max(cleaned_up) - cleaned_up[0] < GROWTH
-    assert min(np.subtract(at_work, cleaned_up)) > FREED
+    # Not by how much it fell: how much more than its objects take a node at work holds is up to
+    # glibc, and differs from process to process.
+    assert cleaned_up[0] - at_start < LIBRARIES
+    assert min(at_work) > max(cleaned_up)
 
 
 def test_transition_that_fails_unexpectedly_can_be_tried_again(
