@@ -99,8 +99,9 @@ class Recorder(Node):
         return time.monotonic() - self.last_arrival > QUIET
 
     def close(self) -> None:
-        """Finish the video."""
+        """Finish the video, and leave ROS in this order, not in that of Python's own end."""
         self._video.close()
+        self.destroy_node()
 
     def _take_labels(self, _: LabelInfo) -> None:
         self.is_node_ready = True

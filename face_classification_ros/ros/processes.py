@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 
 from face_classification_ros.share import dds_profile, executable
 
@@ -13,6 +14,9 @@ START_LIMIT = 30.0
 
 STOP_LIMIT = 10.0
 """Seconds that a process may take to end."""
+
+LOCK_LIMIT = 3.0
+"""Seconds after which Fast DDS has given up a lock in shared memory that a killed process held."""
 
 
 def ros_environment(domain: str) -> dict[str, str]:
@@ -40,7 +44,11 @@ def start(name: str, *arguments: str) -> subprocess.Popen[str]:
 
 
 def stop(process: subprocess.Popen[str] | None, name: str) -> str:
-    """End a process that may have ended already, and give what it printed."""
+    """End a process that may have ended already, and give what it printed.
+
+    After one that was killed it waits until this process may leave ROS: Fast DDS crashes where it
+    is closed while it gives up a lock that the other one held.
+    """
     if process is None:
         return ''
     process.terminate()
@@ -51,4 +59,6 @@ def stop(process: subprocess.Popen[str] | None, name: str) -> str:
         print(f'the {name} did not end within {STOP_LIMIT:.0f} s', file=sys.stderr)
         process.kill()
         printed, _ = process.communicate()
+    if process.returncode < 0:
+        time.sleep(LOCK_LIMIT)
     return printed.strip()

@@ -36,6 +36,7 @@ from rosgraph_msgs.msg import Clock
 
 from face_classification_ros.face import Box
 from face_classification_ros.msg import FaceAttributesArray
+from face_classification_ros.ros.processes import LOCK_LIMIT
 from face_classification_ros.sample import crowd
 from face_classification_ros.srv import GetFaces
 
@@ -49,7 +50,7 @@ OTHERS = 4
 
 @contextmanager
 def peer_process(domain: int, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Run peer_process.py; it is killed in the end."""
+    """Run peer_process.py; it is killed in the end, and what it may have locked is given up."""
     with subprocess.Popen(
         [sys.executable, str(PEER_PROCESS), str(domain), *arguments],
         stdout=subprocess.PIPE,
@@ -60,6 +61,7 @@ def peer_process(domain: int, *arguments: str) -> Iterator[subprocess.Popen[str]
         finally:
             # A stopped one, too.
             process.kill()
+            time.sleep(LOCK_LIMIT)
 
 
 def first_time(process: subprocess.Popen[str]) -> float:
