@@ -24,6 +24,14 @@ def test_the_networks_of_the_paper_have_its_parameters(
     assert build_network(read_network(network), (64, 64, 1), heads).count_params() == parameters
 
 
+def test_the_network_of_the_blended_model_has_less_than_70_000_parameters() -> None:
+    """Its last module is wider, as two attributes are told from it."""
+    network = build_network(
+        read_network('mini_xception_wide'), (48, 48, 1), {'gender': 2, 'emotion': 7}
+    )
+    assert network.count_params() == 68_761
+
+
 def test_the_network_that_the_paper_compares_with_is_nearly_all_fully_connected() -> None:
     """Tang's has about 5 million parameters for faces of 48x48, 98 % of them at its end."""
     network = build_network(read_network('tang2013'), (48, 48, 1), {'emotion': 7})

@@ -24,7 +24,7 @@ LABELS = {'gender': 2, 'emotion': 7}
     [
         ('emotion_mini_xception', False, 1e-3),
         ('emotion_mini_xception', True, 0.05),
-        ('blended_mini_xception', True, 0.05),
+        ('blended_mini_xception_wide', True, 0.05),
         # With dropout its answers in training are left to chance.
         ('gender_sequential_fully_cnn', False, 1e-3),
     ],
