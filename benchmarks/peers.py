@@ -46,7 +46,7 @@ INTERVAL = 3
 """The node's default `detection_interval`."""
 
 MODELS = {name: f'{name}_mini_xception' for name in ('gender', 'emotion')}
-BLENDED = 'blended_mini_xception_wide'
+BLENDED = 'blended_mini_xception'
 
 SWAY = 5
 """How far the camera moves either way, in pixels."""

@@ -24,7 +24,7 @@ LABELS = {'gender': 2, 'emotion': 7}
     [
         ('emotion_mini_xception', False, 1e-3),
         ('emotion_mini_xception', True, 0.05),
-        ('blended_mini_xception_wide', True, 0.05),
+        ('blended_mini_xception', True, 0.05),
         # With dropout its answers in training are left to chance.
         ('gender_sequential_fully_cnn', False, 1e-3),
     ],
@@ -41,15 +41,13 @@ def test_network_answers_as_the_model_file_does(
     # Smooth, as faces are.
     coarse = random.integers(0, 256, (64, 8, 8, form.channels)).repeat(8, 1).repeat(8, 2)
     crops = np.ascontiguousarray(coarse[:, : form.side, : form.side]).astype(np.uint8)
+    metadata = onnxruntime.InferenceSession(path).get_modelmeta().custom_metadata_map
     network = build_network(
-        read_network(name.split('_', 1)[1].replace('blended_', '')),
-        (None, None, form.channels),
-        attributes,
+        read_network(metadata['network']), (None, None, form.channels), attributes
     )
     faces = scale_faces(crops)
     take_weights(network, path, faces)
     told = classifier.classify(crops)
-    metadata = onnxruntime.InferenceSession(path).get_modelmeta().custom_metadata_map
     for attribute, calibration in json.loads(metadata['calibration']).items():
         both = (faces, faces[:, :, ::-1])
         pair = [network(each, training=training)[attribute] for each in both]
