@@ -31,7 +31,7 @@ from sensor_msgs.msg import Image as ImageMessage
 import skimage.data
 from std_msgs.msg import Header
 
-from face_classification_ros.face import Box, Image
+from face_classification_ros.types import Box, Image
 from face_classification_ros.msg import FaceAttributes, FaceAttributesArray
 
 TIMEOUT = 60.0

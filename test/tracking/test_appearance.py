@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from face_classification_ros.face import Box, Image
+from face_classification_ros.types import Box, Image
 from face_classification_ros.tracking.appearance import describe, differences
 from face_classification_ros.tracking.tracker import ALIKE, MARGIN
 

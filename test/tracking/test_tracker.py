@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 import pytest
 
-from face_classification_ros.face import Box, Detection
+from face_classification_ros.types import Box, Detection
 from face_classification_ros.tracking.tracker import Tracker
 
 WOMAN = np.array([0.9, 0.1], np.float32)

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip('pydantic', reason='needs the extra [train]')
 
-from face_classification_ros.face import Box
+from face_classification_ros.types import Box
 from face_classification_ros.training.augmentation import Augmentation
 
 WHOLE = Box(0, 0, 48, 48)
