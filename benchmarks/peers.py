@@ -80,8 +80,8 @@ def ours(
 ) -> Answer:
     """Find, follow and classify faces as the node does."""
     from face_classification_ros.detection import create_detector
-    from face_classification_ros.pipeline import FacePipeline, load_classifiers, THRESHOLDS
     from face_classification_ros.inference.model_zoo import model_path
+    from face_classification_ros.pipeline import FacePipeline, load_classifiers, THRESHOLDS
     from face_classification_ros.tracking.tracker import Tracker
 
     # One for each number of faces, as one for each camera.

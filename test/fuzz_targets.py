@@ -40,7 +40,7 @@ from face_classification_ros.evaluation.results import (
     PictureResult,
 )
 from face_classification_ros.explanation.explainer import Explainer
-from face_classification_ros.types import Box, Detection, Face, Image
+from face_classification_ros.geometry.positions import DepthPicture, Intrinsics, locate
 from face_classification_ros.io.files import (
     PICTURES,
     read_picture,
@@ -48,14 +48,17 @@ from face_classification_ros.io.files import (
     UnreadableError,
     write_picture,
 )
-from face_classification_ros.geometry.positions import DepthPicture, Intrinsics, locate
-from face_classification_ros.ros.node.depth_input import depth_from_message, intrinsics_from_message
 from face_classification_ros.ros.conversions.images import (
     ENCODINGS,
     image_from_compressed,
     image_from_message,
     OWN,
 )
+from face_classification_ros.ros.node.depth_input import (
+    depth_from_message,
+    intrinsics_from_message,
+)
+from face_classification_ros.types import Box, Detection, Face, Image
 
 LONGEST_LINE = 1000
 """Characters of the longest refusal: one line that a person reads."""

@@ -25,7 +25,11 @@ def run_doctor(
     """Run the command as a user does, with further variables."""
     program = [str(Path(sys.executable).parent / command)]
     if not Path(program[0]).exists():
-        program = [sys.executable, '-c', 'from face_classification_ros.commands.main import main; main()']
+        program = [
+            sys.executable,
+            '-c',
+            'from face_classification_ros.commands.main import main; main()',
+        ]
     return subprocess.run(
         [*program, 'doctor', *arguments],
         capture_output=True,

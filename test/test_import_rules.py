@@ -109,7 +109,9 @@ def test_archive_needs_neither_ros_nor_tensorflow() -> None:
 
 def test_the_plugin_for_tests_costs_nothing_until_it_is_used() -> None:
     """It is loaded with every pytest where the package is installed."""
-    assert not packages(imports_of('ros.replay.pytest_plugin')) & (ROS | TENSORFLOW | {'cv2', 'numpy'})
+    assert not packages(imports_of('ros.replay.pytest_plugin')) & (
+        ROS | TENSORFLOW | {'cv2', 'numpy'}
+    )
 
 
 def test_node_needs_no_tensorflow() -> None:

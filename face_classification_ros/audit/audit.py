@@ -8,9 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from face_classification_ros.classification.classifier import Classifier
-from face_classification_ros.evaluation.classification import classify_dataset
+from face_classification_ros.audit.perturbations import measure_perturbations
+from face_classification_ros.audit.significance import (
+    compare_with_others,
+    correct_p_values,
+    difference_interval,
+    LEVEL,
+)
 from face_classification_ros.audit.subgroups import MIN_FACES
+from face_classification_ros.classification.classifier import Classifier
+from face_classification_ros.datasets.face_dataset import group_names
+from face_classification_ros.datasets.registry import FaceDataset
+from face_classification_ros.evaluation.classification import classify_dataset
 from face_classification_ros.evaluation.metrics import (
     calibration_error,
     confusion_matrix,
@@ -19,16 +28,7 @@ from face_classification_ros.evaluation.metrics import (
     row_shares,
     wilson_interval,
 )
-from face_classification_ros.audit.perturbations import measure_perturbations
-from face_classification_ros.audit.significance import (
-    compare_with_others,
-    correct_p_values,
-    difference_interval,
-    LEVEL,
-)
 from face_classification_ros.types import Detection
-from face_classification_ros.datasets.registry import FaceDataset
-from face_classification_ros.datasets.face_dataset import group_names
 
 MISTAKES = 12
 """So many of the most confident wrong answers are told."""

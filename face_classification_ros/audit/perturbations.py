@@ -11,18 +11,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from face_classification_ros.audit.significance import compare_paired, correct_p_values
 from face_classification_ros.classification.classifier import Classifier
+from face_classification_ros.datasets.registry import FaceDataset
 from face_classification_ros.evaluation.classification import classify_dataset
 from face_classification_ros.evaluation.metrics import wilson_interval
-from face_classification_ros.audit.significance import compare_paired, correct_p_values
-from face_classification_ros.types import Box, Detection
-from face_classification_ros.datasets.registry import FaceDataset
 from face_classification_ros.training.glasses import (
     draw_glasses,
     Glasses,
     READING_GLASSES,
     SUNGLASSES,
 )
+from face_classification_ros.types import Box, Detection
 
 Perturbation = Callable[[NDArray[np.uint8], Detection], NDArray[np.uint8]]
 """Picture (uint8 H x W x C) and the face in it -> a changed copy of the picture."""

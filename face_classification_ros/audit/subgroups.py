@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from face_classification_ros.evaluation.metrics import wilson_interval
 from face_classification_ros.datasets.face_dataset import group_names
+from face_classification_ros.evaluation.metrics import wilson_interval
 
 MIN_FACES = 50
 """A group of fewer faces has too wide an interval to be compared with another."""

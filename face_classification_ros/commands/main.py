@@ -16,8 +16,8 @@ import yaml
 
 from face_classification_ros.detection import create_detector, DETECTORS
 from face_classification_ros.doctor import Finding
-from face_classification_ros.types import Face, Image, ROTATIONS
 from face_classification_ros.inference.model_zoo import model_path, share_folder
+from face_classification_ros.types import Face, Image, ROTATIONS
 
 DONE, NO, WRONG_USE = 0, 1, 2
 """Exit codes: done; it ran and the answer is no; wrong use or unreadable input."""
@@ -341,8 +341,8 @@ def _detector(arguments: argparse.Namespace) -> Any:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    from face_classification_ros.ros.demo.sample_camera import SAMPLE
     from face_classification_ros.ros.demo.demo import DemoOptions, run_demo
+    from face_classification_ros.ros.demo.sample_camera import SAMPLE
 
     return run_demo(
         DemoOptions(
@@ -529,13 +529,13 @@ def _networks(arguments: argparse.Namespace) -> int:
 
         # Before TensorFlow is loaded, so that a wrong name is told at once.
         descriptions = [read_network(name) for name in arguments.names or network_names()]
+        from face_classification_ros.datasets.registry import LABELS
         from face_classification_ros.networks.comparison import (
             compare_networks,
             plot_accuracy,
             read_models,
         )
         from face_classification_ros.networks.cost import check_limits, measure_cost
-        from face_classification_ros.datasets.registry import LABELS
 
     shape = (arguments.side, arguments.side, 1 if arguments.colour == 'grey' else 3)
     heads = {
@@ -614,9 +614,9 @@ def _cost_columns(record: dict[str, Any]) -> str:
 
 def _train(arguments: argparse.Namespace) -> int:
     with _train_extra('training'):
+        from face_classification_ros.training.distributed import Workers
         from face_classification_ros.training.recipe import read_recipe
         from face_classification_ros.training.trainer import train
-        from face_classification_ros.training.distributed import Workers
 
     if bool(arguments.workers) != (arguments.worker is not None):
         raise ValueError('--workers HOST:PORT ... and --worker N go together')
@@ -673,10 +673,10 @@ def _evaluate_detector(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _evaluate_classifier(arguments: argparse.Namespace) -> dict[str, Any]:
     from face_classification_ros.classification.classifier import Classifier
+    from face_classification_ros.datasets.registry import NoFacesError, read_dataset
     from face_classification_ros.evaluation.box_robustness import measure_box_error
     from face_classification_ros.evaluation.classification import evaluate_classifier
     from face_classification_ros.pipeline import THRESHOLDS
-    from face_classification_ros.datasets.registry import NoFacesError, read_dataset
 
     if arguments.report:
         # Before the work, not after it.
@@ -831,14 +831,14 @@ def _explain(arguments: argparse.Namespace) -> int:
 
 def _margins(arguments: argparse.Namespace) -> int:
     from face_classification_ros.classification.classifier import Classifier
+    from face_classification_ros.datasets.face_localization import find_faces
+    from face_classification_ros.datasets.registry import attributes_in, FaceDataset, read_dataset
     from face_classification_ros.evaluation.crop_margins import (
         describe_boxes,
         measure_margins,
         sample_faces,
     )
     from face_classification_ros.types import Box
-    from face_classification_ros.datasets.registry import attributes_in, FaceDataset, read_dataset
-    from face_classification_ros.datasets.face_localization import find_faces
 
     detector = _detector(arguments)
     wanted = attributes_in(arguments.data)
@@ -897,10 +897,10 @@ def _print_margins(fit: dict[str, Any]) -> None:
 
 def _audit(arguments: argparse.Namespace) -> int:
     from face_classification_ros.classification.classifier import Classifier
+    from face_classification_ros.datasets.face_localization import find_faces
+    from face_classification_ros.datasets.registry import read_dataset
     from face_classification_ros.evaluation.crop_margins import sample_faces
     from face_classification_ros.pipeline import THRESHOLDS
-    from face_classification_ros.datasets.registry import read_dataset
-    from face_classification_ros.datasets.face_localization import find_faces
 
     with _train_extra('audit'):
         from face_classification_ros.audit.audit import audit_classifier, audit_columns

@@ -12,14 +12,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from face_classification_ros.types import Box
-from face_classification_ros.io.files import read_picture
 from face_classification_ros.datasets.face_dataset import (
     FaceDataset,
     GENDERS,
     one_hot,
     part_of,
 )
+from face_classification_ros.io.files import read_picture
+from face_classification_ros.types import Box
 
 TABLES = ('imdb', 'wiki')
 """Names of the .mat files, and of the struct inside."""

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from face_classification_ros.io.files import read_picture
 from face_classification_ros.datasets.face_dataset import (
     FaceDataset,
     LABELS,
@@ -18,6 +17,7 @@ from face_classification_ros.datasets.face_dataset import (
     read_table,
     SPLITS,
 )
+from face_classification_ros.io.files import read_picture
 
 GROUPS = 'groups.csv'
 IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff'}

@@ -7,8 +7,6 @@ import re
 
 import numpy as np
 
-from face_classification_ros.types import Box
-from face_classification_ros.io.files import read_picture
 from face_classification_ros.datasets.face_dataset import (
     FaceDataset,
     GENDERS,
@@ -16,6 +14,8 @@ from face_classification_ros.datasets.face_dataset import (
     part_of,
     read_table,
 )
+from face_classification_ros.io.files import read_picture
+from face_classification_ros.types import Box
 
 # Measured by landmarks: libfacedetection's boxes in pictures that show more than the face, carried
 # over to the eyes and mouths of every tenth face of the training split.

@@ -18,11 +18,11 @@ import cv2
 import numpy as np
 
 from face_classification_ros.classification.crops import crop_faces
-from face_classification_ros.visualization.annotation import draw_faces
-from face_classification_ros.types import Face, Image
-from face_classification_ros.pipeline import FacePipeline, Settings, THRESHOLDS
 from face_classification_ros.io.sample import crowd
+from face_classification_ros.pipeline import FacePipeline, Settings, THRESHOLDS
 from face_classification_ros.tracking.tracker import Tracker
+from face_classification_ros.types import Face, Image
+from face_classification_ros.visualization.annotation import draw_faces
 
 STAGES = ('detect', 'crop', 'classify', 'track', 'draw', 'message')
 """What is measured apart, in the order in which a picture goes through it."""

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from face_classification_ros.classification.classifier import Classifier
+from face_classification_ros.datasets.registry import FaceDataset
 from face_classification_ros.evaluation.classification import classify_dataset
 from face_classification_ros.types import Box
-from face_classification_ros.datasets.registry import FaceDataset
 
 SHIFTS = (0.1, 0.2)
 SCALES = (0.8, 0.9, 1.1, 1.2)

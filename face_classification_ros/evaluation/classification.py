@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from face_classification_ros.audit.subgroups import accuracy_by_group
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.classification.crops import CropForm
-from face_classification_ros.audit.subgroups import accuracy_by_group
+from face_classification_ros.datasets.registry import FaceDataset
 from face_classification_ros.evaluation.metrics import (
     accuracy_interval,
     balanced_accuracy,
@@ -24,7 +25,6 @@ from face_classification_ros.evaluation.metrics import (
     row_shares,
 )
 from face_classification_ros.types import Box
-from face_classification_ros.datasets.registry import FaceDataset
 
 BATCH = 256
 

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_classification_ros.classification.classifier import Classifier
+from face_classification_ros.datasets.registry import FaceDataset
 from face_classification_ros.evaluation.classification import classify_dataset
 from face_classification_ros.evaluation.metrics import negative_log_likelihood
 from face_classification_ros.types import Box
-from face_classification_ros.datasets.registry import FaceDataset
 
 MARGINS = tuple(round(-0.2 + 0.05 * step, 2) for step in range(11))
 

@@ -8,8 +8,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from face_classification_ros.visualization.annotation import EMOTION_COLOURS, GENDER_COLOURS, NEUTRAL_COLOUR
 from face_classification_ros.types import Image
+from face_classification_ros.visualization.annotation import (
+    EMOTION_COLOURS,
+    GENDER_COLOURS,
+    NEUTRAL_COLOUR,
+)
 
 PANEL_SIDE = 240
 """Height of a panel in pixels, and width of each of its first two parts."""

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_classification_ros.classification.classifier import Classifier
-from face_classification_ros.explanation.explainer import Explainer
 from face_classification_ros.explanation.drawing import (
     draw_crop,
     draw_figure,
@@ -16,6 +15,7 @@ from face_classification_ros.explanation.drawing import (
     draw_relevance,
     PANEL_SIDE,
 )
+from face_classification_ros.explanation.explainer import Explainer
 from face_classification_ros.types import Image
 
 FIGURE_SIDE = 72

@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 
 from face_classification_ros import MAX_PIXELS
-from face_classification_ros.visualization.annotation import draw_faces
-from face_classification_ros.types import Estimate, Face, Image
 from face_classification_ros.pipeline import FacePipeline, Settings, THRESHOLDS
 from face_classification_ros.tracking.tracker import Tracker
+from face_classification_ros.types import Estimate, Face, Image
+from face_classification_ros.visualization.annotation import draw_faces
 
 PICTURES = {'.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp'}
 VIDEOS = {'.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm'}

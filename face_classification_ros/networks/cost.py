@@ -21,8 +21,8 @@ from face_classification_ros.networks.builder import (
     keep_limit,
     layers_of_blocks,
 )
-from face_classification_ros.networks.onnx_export import convert_to_onnx
 from face_classification_ros.networks.description import NetworkDescription
+from face_classification_ros.networks.onnx_export import convert_to_onnx
 
 WARM_UP = 2
 ROUNDS, RUNS = 10, 10

@@ -15,15 +15,15 @@ import tensorflow as tf
 
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.classification.crops import CropForm
-from face_classification_ros.detection import create_detector
-from face_classification_ros.types import Box
-from face_classification_ros.networks.onnx_export import scale_faces
-from face_classification_ros.inference.model_zoo import model_path
-from face_classification_ros.datasets.registry import FaceDataset, LABELS
 from face_classification_ros.datasets.face_localization import find_faces
+from face_classification_ros.datasets.registry import FaceDataset, LABELS
+from face_classification_ros.detection import create_detector
+from face_classification_ros.inference.model_zoo import model_path
+from face_classification_ros.networks.onnx_export import scale_faces
+from face_classification_ros.training.distributed import Workers
 from face_classification_ros.training.glasses import Points
 from face_classification_ros.training.recipe import Recipe, Teacher
-from face_classification_ros.training.distributed import Workers
+from face_classification_ros.types import Box
 
 Answers = dict[str, NDArray[np.float32]]
 """Attribute -> float32, one row per face."""

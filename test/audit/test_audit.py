@@ -12,11 +12,11 @@ import skimage
 
 pytest.importorskip('scipy', reason='needs the extra [train]')
 
+from face_classification_ros.audit.audit import audit_classifier, audit_columns
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.commands.main import main
-from face_classification_ros.audit.audit import audit_classifier, audit_columns
-from face_classification_ros.evaluation.metrics import wilson_interval
 from face_classification_ros.datasets.registry import FaceDataset
+from face_classification_ros.evaluation.metrics import wilson_interval
 
 MakeModel = Callable[..., Path]
 

@@ -9,14 +9,14 @@ import pytest
 
 pytest.importorskip('scipy', reason='needs the extra [train]')
 
-from face_classification_ros.classification.classifier import Classifier
-from face_classification_ros.evaluation.metrics import wilson_interval
 from face_classification_ros.audit.perturbations import (
     measure_perturbations,
     PERTURBATIONS,
 )
-from face_classification_ros.types import Box, Detection
+from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.datasets.registry import FaceDataset
+from face_classification_ros.evaluation.metrics import wilson_interval
+from face_classification_ros.types import Box, Detection
 
 MakeModel = Callable[..., Path]
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from ros_peers import FACE, HEAD
 
-from face_classification_ros.classification.crops import crop_faces, CropForm, cut_sides
 from face_classification_ros.classification.crop_quality import LEAST, weigh_crops
+from face_classification_ros.classification.crops import crop_faces, CropForm, cut_sides
 
 FORMS = [CropForm(48, 0.0, 'grey'), CropForm(64, 0.1, 'bgr')]
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from face_classification_ros.types import Box, Detection, Image
 from face_classification_ros.datasets.face_localization import find_faces
+from face_classification_ros.types import Box, Detection, Image
 
 
 class Known:

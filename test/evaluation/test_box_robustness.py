@@ -11,8 +11,8 @@ import pytest
 
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.commands.main import main
-from face_classification_ros.evaluation.box_robustness import measure_box_error
 from face_classification_ros.datasets.registry import FaceDataset, read_dataset
+from face_classification_ros.evaluation.box_robustness import measure_box_error
 
 MakeModel = Callable[..., Path]
 

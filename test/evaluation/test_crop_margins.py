@@ -14,6 +14,8 @@ import skimage
 
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.commands.main import main
+from face_classification_ros.datasets.face_localization import find_faces
+from face_classification_ros.datasets.registry import FaceDataset
 from face_classification_ros.detection import create_detector
 from face_classification_ros.evaluation.crop_margins import (
     describe_boxes,
@@ -21,8 +23,6 @@ from face_classification_ros.evaluation.crop_margins import (
     sample_faces,
 )
 from face_classification_ros.types import Box
-from face_classification_ros.datasets.registry import FaceDataset
-from face_classification_ros.datasets.face_localization import find_faces
 
 MakeModel = Callable[..., Path]
 

@@ -17,8 +17,8 @@ import tensorflow as tf
 
 from face_classification_ros.explanation.onnx_gradients import BackwardGraph, LABEL
 from face_classification_ros.networks.builder import build_network
-from face_classification_ros.networks.onnx_export import convert_to_onnx, scale_faces
 from face_classification_ros.networks.description import NetworkDescription, read_network
+from face_classification_ros.networks.onnx_export import convert_to_onnx, scale_faces
 
 SIDE = 48
 FACES = np.random.default_rng(0).integers(0, 256, (3, SIDE, SIDE, 1)).astype(np.uint8)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from rendered_depth import camera, head_in_view, Point, render, surface_point
 
-from face_classification_ros.types import Box, Detection, Face
 from face_classification_ros.geometry.positions import DepthPicture, Intrinsics, locate
+from face_classification_ros.types import Box, Detection, Face
 
 VGA = camera(640, 480)
 

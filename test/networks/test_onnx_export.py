@@ -9,8 +9,8 @@ pytest.importorskip('tensorflow', reason='needs the extra [train]')
 import tensorflow as tf
 
 from face_classification_ros.networks.builder import build_network
-from face_classification_ros.networks.onnx_export import convert_to_onnx, scale_faces
 from face_classification_ros.networks.description import read_network
+from face_classification_ros.networks.onnx_export import convert_to_onnx, scale_faces
 
 
 def test_pixels_are_scaled_to_the_range_of_the_networks() -> None:

@@ -18,11 +18,11 @@ pytest.importorskip('tensorflow', reason='needs the extra [train]')
 
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.commands.main import main
+from face_classification_ros.datasets.registry import FaceDataset, read_dataset
 from face_classification_ros.evaluation.classification import evaluate_classifier
 from face_classification_ros.training.batches import FaceBatches
-from face_classification_ros.datasets.registry import FaceDataset, read_dataset
-from face_classification_ros.training.recipe import Recipe
 from face_classification_ros.training.distributed import Workers
+from face_classification_ros.training.recipe import Recipe
 
 PATIENCE = 600.0
 """Seconds after which a worker that has not ended counts as hanging."""

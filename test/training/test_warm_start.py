@@ -10,10 +10,10 @@ import pytest
 pytest.importorskip('tensorflow', reason='needs the extra [train]')
 
 from face_classification_ros.classification.classifier import Classifier
-from face_classification_ros.networks.builder import build_network
-from face_classification_ros.networks.onnx_export import scale_faces
-from face_classification_ros.networks.description import read_network
 from face_classification_ros.inference.model_zoo import model_path
+from face_classification_ros.networks.builder import build_network
+from face_classification_ros.networks.description import read_network
+from face_classification_ros.networks.onnx_export import scale_faces
 from face_classification_ros.training.warm_start import take_weights
 
 LABELS = {'gender': 2, 'emotion': 7}

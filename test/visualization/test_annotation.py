@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from face_classification_ros.visualization import annotation as drawing
 from face_classification_ros.types import Box, Detection, Estimate, Face, Image
+from face_classification_ros.visualization import annotation as drawing
 
 GENDERS = ('woman', 'man')
 EMOTIONS = ('angry', 'disgust', 'fear', 'happy', 'sad', 'surprise', 'neutral')

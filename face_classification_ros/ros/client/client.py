@@ -19,7 +19,6 @@ from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
 from face_classification_ros.action import Observe
-from face_classification_ros.types import Estimate, Face, Image, UNKNOWN
 from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.ros.client.service_client import (
     Asker,
@@ -34,6 +33,7 @@ from face_classification_ros.ros.conversions.messages import face_from_message, 
 from face_classification_ros.srv import ClassifyImage, CountPeople, GetFaces
 from face_classification_ros.tracking.observation import Outcome
 from face_classification_ros.tracking.people import PeopleCount
+from face_classification_ros.types import Estimate, Face, Image, UNKNOWN
 
 __all__ = [
     'FaceClient',

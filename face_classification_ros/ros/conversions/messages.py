@@ -19,8 +19,8 @@ from vision_msgs.msg import (
 )
 
 from face_classification_ros.evaluation.results import AttributeResult, FaceResult
-from face_classification_ros.types import Box, Detection, Estimate, Face
 from face_classification_ros.msg import AttributeEstimate, FaceAttributes, FaceAttributesArray
+from face_classification_ros.types import Box, Detection, Estimate, Face
 
 FACE_CLASS = 'face'
 NANOSECONDS = 1_000_000_000

@@ -15,10 +15,10 @@ from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
-from face_classification_ros.types import Image
-from face_classification_ros.ros.runtime import ros_running, signals_as_interrupt
-from face_classification_ros.ros.conversions.images import image_to_message
 from face_classification_ros.io.sample import FPS, sample_frames
+from face_classification_ros.ros.conversions.images import image_to_message
+from face_classification_ros.ros.runtime import ros_running, signals_as_interrupt
+from face_classification_ros.types import Image
 
 SAMPLE = 'sample'
 FRAME_ID = 'camera_optical_frame'

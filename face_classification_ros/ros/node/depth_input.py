@@ -17,12 +17,12 @@ from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
-from face_classification_ros.types import Face
 from face_classification_ros.geometry.positions import DepthPicture, Intrinsics, locate
-from face_classification_ros.ros.node.statistics import PositionCounts
 from face_classification_ros.ros.conversions.messages import seconds
-from face_classification_ros.ros.node.parameters import Parameters
 from face_classification_ros.ros.node.input_monitor import LOG_PERIOD
+from face_classification_ros.ros.node.parameters import Parameters
+from face_classification_ros.ros.node.statistics import PositionCounts
+from face_classification_ros.types import Face
 
 BUFFERED = 5
 """Depth pictures that are kept, so that a picture that took long finds its own."""

@@ -13,17 +13,17 @@ from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
-from face_classification_ros.types import Image
-from face_classification_ros.ros.node.statistics import PictureCounts, SequenceGaps
 from face_classification_ros.ros.conversions.images import (
     converter,
     image_from_compressed,
     image_from_message,
 )
 from face_classification_ros.ros.conversions.messages import NANOSECONDS, seconds
+from face_classification_ros.ros.node.input_monitor import CameraWatch, describe, LOG_PERIOD
 from face_classification_ros.ros.node.parameters import Parameters
 from face_classification_ros.ros.node.rate_limit import RateLimit
-from face_classification_ros.ros.node.input_monitor import CameraWatch, describe, LOG_PERIOD
+from face_classification_ros.ros.node.statistics import PictureCounts, SequenceGaps
+from face_classification_ros.types import Image
 
 Process = Callable[[Image, Header, float], None]
 """Takes a picture in BGR, its header, and when it came, as `time.perf_counter` gives it."""

@@ -13,10 +13,10 @@ from rclpy.node import Node
 from rclpy.subscription import Subscription
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
+from face_classification_ros.inference.model_zoo import dds_profile
+from face_classification_ros.ros.node.parameters import Parameters
 from face_classification_ros.ros.node.result_cache import STEADY
 from face_classification_ros.ros.node.statistics import PictureCounts
-from face_classification_ros.ros.node.parameters import Parameters
-from face_classification_ros.inference.model_zoo import dds_profile
 
 SILENCE = 5.0
 """Seconds without a picture after which the node says what it waits for."""

@@ -17,12 +17,10 @@ from rclpy.lifecycle import LifecycleState, Node, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from std_msgs.msg import Header
 
-from face_classification_ros.types import Face, Image
 from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.pipeline import FacePipeline
-from face_classification_ros.ros.node.result_cache import Answer, Answers
-from face_classification_ros.ros.runtime import ros_running, signals_as_interrupt
-from face_classification_ros.ros.node.statistics import PictureCounts
+from face_classification_ros.ros.conversions.messages import faces_message, seconds
+from face_classification_ros.ros.memory import give_back_memory
 from face_classification_ros.ros.node.depth_input import DepthInput
 from face_classification_ros.ros.node.diagnostics.publisher import Diagnostics
 from face_classification_ros.ros.node.diagnostics.status import (
@@ -32,8 +30,8 @@ from face_classification_ros.ros.node.diagnostics.status import (
     Limits,
     PictureHealth,
 )
-from face_classification_ros.ros.memory import give_back_memory
-from face_classification_ros.ros.conversions.messages import faces_message, seconds
+from face_classification_ros.ros.node.frame_clock import PictureTime
+from face_classification_ros.ros.node.image_input import PictureInput
 from face_classification_ros.ros.node.name_conflicts import Namesakes
 from face_classification_ros.ros.node.observe import ObserveServer
 from face_classification_ros.ros.node.outputs.publishers import Outputs
@@ -43,12 +41,14 @@ from face_classification_ros.ros.node.parameters import (
     PARAMETER_NAMES,
     Parameters,
 )
-from face_classification_ros.ros.node.image_input import PictureInput
 from face_classification_ros.ros.node.pipelines import make_pipeline
+from face_classification_ros.ros.node.result_cache import Answer, Answers
 from face_classification_ros.ros.node.services import QuestionServices, SwitchServices
-from face_classification_ros.ros.node.frame_clock import PictureTime
+from face_classification_ros.ros.node.statistics import PictureCounts
+from face_classification_ros.ros.runtime import ros_running, signals_as_interrupt
 from face_classification_ros.tracking.people import PeopleCounter
 from face_classification_ros.tracking.tracker import Tracker
+from face_classification_ros.types import Face, Image
 
 NODE_NAME = 'face_classification'
 

@@ -12,9 +12,9 @@ from rclpy.task import Future
 from rclpy.timer import Timer
 
 from face_classification_ros.action import Observe
-from face_classification_ros.ros.node.result_cache import Answer, LONGEST, STEADY
 from face_classification_ros.ros.conversions.messages import faces_message
 from face_classification_ros.ros.node.parameters import Parameters
+from face_classification_ros.ros.node.result_cache import Answer, LONGEST, STEADY
 from face_classification_ros.tracking.observation import Ending, Observation, Outcome
 
 GRACE = 2.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 
 from face_classification_ros.detection import create_detector
+from face_classification_ros.inference.model_zoo import model_path
 from face_classification_ros.pipeline import FacePipeline, load_classifiers
 from face_classification_ros.ros.node.parameters import Parameters
-from face_classification_ros.inference.model_zoo import model_path
 from face_classification_ros.tracking.tracker import Tracker
 
 

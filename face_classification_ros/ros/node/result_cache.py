@@ -9,8 +9,8 @@ from rclpy.node import Node
 from rclpy.task import Future
 from std_msgs.msg import Header
 
-from face_classification_ros.types import Face
 from face_classification_ros.msg import FaceAttributesArray
+from face_classification_ros.types import Face
 
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 """For time-outs: ROS's clock stands still while a recording pauses."""

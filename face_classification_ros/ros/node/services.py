@@ -13,12 +13,12 @@ from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
-from face_classification_ros.types import Image
 from face_classification_ros.msg import FaceAttributesArray
-from face_classification_ros.ros.node.result_cache import Answer, Answers
 from face_classification_ros.ros.node.image_input import image_of
+from face_classification_ros.ros.node.result_cache import Answer, Answers
 from face_classification_ros.srv import ClassifyImage, CountPeople, GetFaces
 from face_classification_ros.tracking.people import PeopleCounter
+from face_classification_ros.types import Image
 
 REQUESTS = QoSProfile(depth=100)
 """How many questions may come while a picture is worked on; DDS drops older ones in silence."""

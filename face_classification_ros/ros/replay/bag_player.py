@@ -33,9 +33,9 @@ from face_classification_ros.ros.bags import (
     RecordedPicture,
     Recording,
 )
-from face_classification_ros.ros.replay.result import LEFT_OUT, Outcome
-from face_classification_ros.ros.processes import START_LIMIT
 from face_classification_ros.ros.node.rate_limit import RateLimit
+from face_classification_ros.ros.processes import START_LIMIT
+from face_classification_ros.ros.replay.result import LEFT_OUT, Outcome
 
 ANSWER_LIMIT = 30.0
 """Seconds after which a node that has not answered a picture will not."""

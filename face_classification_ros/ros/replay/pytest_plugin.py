@@ -1,8 +1,8 @@
 """A pytest plugin for the tests of others: recordings are replayed by the fixture `replay`.
 
 pip makes it known to pytest; elsewhere a conftest.py says
-`pytest_plugins = ['face_classification_ros.ros.replay.pytest_plugin']`. Nothing of ROS is imported before a
-test uses it.
+`pytest_plugins = ['face_classification_ros.ros.replay.pytest_plugin']`. Nothing of ROS is imported
+before a test uses it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Replay(Protocol):
             the pictures with their faces, as plain objects.
 
         Raises:
-            ValueError, OSError, ImportError: see `face_classification_ros.ros.replay.replay.replay`;
+            ValueError, OSError, ImportError: see `ros.replay.replay.replay`;
                 `ExpectationError` where `expect` cannot be understood.
         """
         ...

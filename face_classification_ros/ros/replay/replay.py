@@ -26,7 +26,6 @@ from face_classification_ros.ros.bags import (
     Recording,
 )
 from face_classification_ros.ros.conversions.messages import faces_message
-from face_classification_ros.ros.replay.result import Outcome, recorder, ReplayResult
 from face_classification_ros.ros.node.parameters import (
     make_parameters,
     Parameters,
@@ -34,14 +33,15 @@ from face_classification_ros.ros.node.parameters import (
     read_parameter_file,
 )
 from face_classification_ros.ros.node.pipelines import make_pipeline
+from face_classification_ros.ros.node.rate_limit import RateLimit
+from face_classification_ros.ros.processes import ros_environment, start, stop
 from face_classification_ros.ros.replay.bag_player import (
     complaint_about_picture,
     joined,
     Player,
     time_of,
 )
-from face_classification_ros.ros.processes import ros_environment, start, stop
-from face_classification_ros.ros.node.rate_limit import RateLimit
+from face_classification_ros.ros.replay.result import Outcome, recorder, ReplayResult
 from face_classification_ros.tracking.tracker import Tracker
 
 NODE = '/face_classification'

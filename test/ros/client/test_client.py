@@ -30,7 +30,6 @@ from ros_peers import (
     TIMEOUT,
 )
 
-from face_classification_ros.types import Face
 from face_classification_ros.ros.client.client import (
     certain_label,
     FaceClient,
@@ -44,6 +43,7 @@ from face_classification_ros.ros.client.client import (
     View,
 )
 from face_classification_ros.ros.processes import LOCK_LIMIT
+from face_classification_ros.types import Face
 
 NODE = '/face_classification'
 

@@ -16,7 +16,7 @@ import pytest
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from face_classification_ros.ros import images
+from face_classification_ros.ros.conversions import images
 
 HEIGHT, WIDTH = 6, 8
 BGR = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from std_msgs.msg import Header
 
-from face_classification_ros.types import Box, Detection, Estimate, Face
 from face_classification_ros.ros.conversions.messages import (
     detections_message,
     face_from_message,
@@ -16,6 +15,7 @@ from face_classification_ros.ros.conversions.messages import (
     seconds,
     time_message,
 )
+from face_classification_ros.types import Box, Detection, Estimate, Face
 
 HEADER = Header(stamp=Time(sec=1_700_000_000, nanosec=123_456_789), frame_id='head_camera')
 WOMAN = Estimate(

@@ -18,9 +18,9 @@ from sensor_msgs.msg import CameraInfo, RegionOfInterest
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
-from face_classification_ros.types import Image
-from face_classification_ros.msg import FaceAttributes
 from face_classification_ros.geometry.positions import Intrinsics
+from face_classification_ros.msg import FaceAttributes
+from face_classification_ros.ros.conversions.messages import time_message
 from face_classification_ros.ros.node.depth_input import (
     depth_from_message,
     DepthBuffer,
@@ -28,7 +28,7 @@ from face_classification_ros.ros.node.depth_input import (
     NOMINAL_FRAME_TIME,
     PATIENCE,
 )
-from face_classification_ros.ros.conversions.messages import time_message
+from face_classification_ros.types import Image
 
 StartNode = Callable[..., NodeProcess]
 

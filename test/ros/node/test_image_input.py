@@ -4,11 +4,11 @@ from ros_peers import BLANK, image_message, Peer, RELIABLE
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
-from face_classification_ros.types import Image
-from face_classification_ros.ros.node.statistics import PictureCounts
 from face_classification_ros.ros.conversions.messages import seconds, time_message
-from face_classification_ros.ros.node.parameters import Parameters
 from face_classification_ros.ros.node.image_input import PictureInput
+from face_classification_ros.ros.node.parameters import Parameters
+from face_classification_ros.ros.node.statistics import PictureCounts
+from face_classification_ros.types import Image
 
 
 def test_pictures_are_processed_skipped_or_malformed(peer: Peer) -> None:

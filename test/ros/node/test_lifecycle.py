@@ -18,7 +18,7 @@ from std_srvs.srv import SetBool
 
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.detection.scaling import ScalingDetector
-from face_classification_ros.ros import node as node_module
+from face_classification_ros.ros.node import node as node_module
 from face_classification_ros.ros.node.node import FaceClassificationNode
 from face_classification_ros.ros.node.outputs.publishers import Outputs
 

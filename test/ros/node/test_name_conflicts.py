@@ -11,11 +11,11 @@ from rclpy.context import Context
 from rclpy.node import Node
 from ros_peers import Monitor, Peer
 
-from face_classification_ros.ros import namesakes
-from face_classification_ros.ros.runtime import ros_running
+from face_classification_ros.ros.node import name_conflicts
 from face_classification_ros.ros.node.diagnostics.status import Health, Level
 from face_classification_ros.ros.node.name_conflicts import LEASE, Namesakes
 from face_classification_ros.ros.node.node import FaceClassificationNode
+from face_classification_ros.ros.runtime import ros_running
 
 NAME = 'face_classification'
 
@@ -66,7 +66,7 @@ def test_node_of_the_name_elsewhere_is_no_namesake(node: Node, domain: int) -> N
 def test_node_says_so_in_diagnostics(domain: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where an operator sees it."""
     monkeypatch.setenv('ROS_DOMAIN_ID', str(domain))
-    monkeypatch.setattr(namesakes, 'LEASE', 0.0)
+    monkeypatch.setattr(name_conflicts, 'LEASE', 0.0)
     with ros_running([]):
         node = FaceClassificationNode()
         peer = Peer(domain, NAME)

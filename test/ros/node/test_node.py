@@ -26,8 +26,8 @@ from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMessage
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
-from face_classification_ros.types import Box, Image
 from face_classification_ros.ros.conversions.messages import seconds
+from face_classification_ros.types import Box, Image
 
 GENDERS = ['woman', 'man']
 EMOTIONS = ['angry', 'disgust', 'fear', 'happy', 'sad', 'surprise', 'neutral']

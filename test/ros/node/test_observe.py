@@ -21,9 +21,9 @@ from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
 from face_classification_ros.action import Observe
-from face_classification_ros.types import Image
 from face_classification_ros.ros.conversions.messages import time_message
 from face_classification_ros.srv import GetFaces
+from face_classification_ros.types import Image
 
 NODE = '/face_classification'
 GENDERS = ['woman', 'man']

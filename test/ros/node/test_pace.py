@@ -10,8 +10,8 @@ from typing import Any
 import cv2
 from ros_peers import BLANK, Camera, image_message, NodeProcess, Peer
 
-from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.io.sample import FPS, sample_frames
+from face_classification_ros.msg import FaceAttributesArray
 
 StartNode = Callable[..., NodeProcess]
 

@@ -25,14 +25,14 @@ from sensor_msgs.msg import Image as ImageMessage
 import yaml
 
 from face_classification_ros.commands.main import main
-from face_classification_ros.types import Image
-from face_classification_ros.io.files import UnreadableError, VideoFile
-from face_classification_ros.ros import player
-from face_classification_ros.ros.bags import write_sample
-from face_classification_ros.ros.replay.result import ReplayResult
-from face_classification_ros.ros.replay.replay import collect, ReplayOptions
-from face_classification_ros.ros.replay.pytest_plugin import Replay
 from face_classification_ros.inference.model_zoo import executable, share_folder
+from face_classification_ros.io.files import UnreadableError, VideoFile
+from face_classification_ros.ros.bags import write_sample
+from face_classification_ros.ros.replay import bag_player
+from face_classification_ros.ros.replay.pytest_plugin import Replay
+from face_classification_ros.ros.replay.replay import collect, ReplayOptions
+from face_classification_ros.ros.replay.result import ReplayResult
+from face_classification_ros.types import Image
 
 TYPES = get_typestore(Stores.ROS2_JAZZY)
 FPS = 10.0
@@ -300,7 +300,7 @@ def test_a_node_that_is_not_there_is_not_waited_for_in_vain(
     make_bag: MakeBag, online: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The name tells what was waited for."""
-    monkeypatch.setattr(player, 'START_LIMIT', 0.3)
+    monkeypatch.setattr(bag_player, 'START_LIMIT', 0.3)
     with pytest.raises(TimeoutError, match=r'/nobody does not start within'):
         collect(ReplayOptions(make_bag(), node='/nobody'))
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
-from face_classification_ros.types import Face, Image
 from face_classification_ros.pipeline import FacePipeline
 from face_classification_ros.ros.node.parameters import Parameters
+from face_classification_ros.types import Face, Image
 
 if TYPE_CHECKING:
     from face_classification_ros.explanation.explainer import Explainer

@@ -16,10 +16,10 @@ from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
-from face_classification_ros.types import Box, Face, Image
-from face_classification_ros.ros.node.result_cache import Answer
 from face_classification_ros.ros.conversions.images import image_to_message
 from face_classification_ros.ros.node.parameters import Parameters
+from face_classification_ros.ros.node.result_cache import Answer
+from face_classification_ros.types import Box, Face, Image
 
 NAMESPACE = '/humans/faces'
 """Absolute, as the standard has it: whoever listens looks there and nowhere else."""

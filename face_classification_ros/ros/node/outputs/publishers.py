@@ -9,16 +9,16 @@ from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
-from face_classification_ros.visualization.annotation import draw_faces
-from face_classification_ros.types import Image
 from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.pipeline import FacePipeline
-from face_classification_ros.ros.node.result_cache import Answer
-from face_classification_ros.ros.node.outputs.explanation import Explanations
-from face_classification_ros.ros.node.outputs.hri import HumanFaces
 from face_classification_ros.ros.conversions.images import image_to_compressed, image_to_message
 from face_classification_ros.ros.conversions.messages import detections_message, label_info_message
+from face_classification_ros.ros.node.outputs.explanation import Explanations
+from face_classification_ros.ros.node.outputs.hri import HumanFaces
 from face_classification_ros.ros.node.parameters import Parameters
+from face_classification_ros.ros.node.result_cache import Answer
+from face_classification_ros.types import Image
+from face_classification_ros.visualization.annotation import draw_faces
 
 LATCHED = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,

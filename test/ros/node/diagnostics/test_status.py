@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from face_classification_ros.ros.node.diagnostics.status import (
+    Health,
+    Level,
+    Limits,
+    PictureHealth,
+)
 from face_classification_ros.ros.node.statistics import PictureCounts
-from face_classification_ros.ros.node.diagnostics.status import Health, Level, Limits, PictureHealth
 
 LIMITS = Limits(max_picture_age=2.0, max_latency=0.5, min_rate=5.0)
 

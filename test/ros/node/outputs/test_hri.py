@@ -11,8 +11,8 @@ import pytest
 from ros_peers import BLANK, box_of, Camera, HEAD, image_message, NodeProcess, Peer
 from sensor_msgs.msg import Image as ImageMessage
 
-from face_classification_ros.types import Box
 from face_classification_ros.ros.node.outputs.hri import cropped_face, EXPRESSIONS, GENDERS
+from face_classification_ros.types import Box
 
 StartNode = Callable[..., NodeProcess]
 
