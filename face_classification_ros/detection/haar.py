@@ -29,7 +29,7 @@ class Haar:
     "Real-time Convolutional Neural Networks for Emotion and Gender Classification", 2017.
     """
 
-    longest_side = 4096
+    max_size = 4096
 
     def __init__(self, model: str, num_threads: int) -> None:
         """Load a cascade.
@@ -60,13 +60,13 @@ class Haar:
             raise ValueError(f'detector model {path}: expected an OpenCV cascade (XML)')
         cv2.setNumThreads(num_threads)
 
-    def find(self, picture: Image, threshold: float, min_size: float) -> list[Detection]:
-        """See `Finder.find`; boxes are squares, and there are no landmarks."""
+    def find(self, image: Image, threshold: float, min_size: float) -> list[Detection]:
+        """See `DetectorBackend.find`; boxes are squares, and there are no landmarks."""
         # OpenCV demands more than `minNeighbors`, and with 0 it would not group at all.
         wanted = next((n for n in range(2, 1000) if _confidence(n) >= threshold), 1000)
         side = int(min_size)
         boxes, counts = self._cascade.detectMultiScale2(
-            cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY),
+            cv2.cvtColor(image, cv2.COLOR_BGR2GRAY),
             scaleFactor=_SCALE_FACTOR,
             minNeighbors=wanted - 1,
             minSize=(side, side),
@@ -77,7 +77,7 @@ class Haar:
         ]
 
     def cost(self, width: float, height: float) -> float:
-        """See `Finder.cost`."""
+        """See `DetectorBackend.cost`."""
         return width * height + _CALL_COST
 
 

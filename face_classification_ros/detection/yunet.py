@@ -34,7 +34,7 @@ class YuNet:
     Research 2023; decoding as in OpenCV's `FaceDetectorYN`.
 
     Attributes:
-        longest_side: what fits into the model's input, in pixels, where that has a fixed size.
+        max_size: what fits into the model's input, in pixels, where that has a fixed size.
     """
 
     def __init__(self, model: str, num_threads: int) -> None:
@@ -42,7 +42,7 @@ class YuNet:
 
         Args:
             model: path of the ONNX file, with an input of fixed or of free size.
-            num_threads: how many threads a picture is worked on with.
+            num_threads: number of threads.
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -77,36 +77,36 @@ class YuNet:
         self._input_name = inputs[0].name
         height, width = inputs[0].shape[2:]
         if inputs[0].type != 'tensor(float)':
-            raise ValueError(f'detector model {model}: its input is no float32 picture')
+            raise ValueError(f'detector model {model}: its input is no float32 image')
         # ONNX Runtime gives a side of free size by its name.
         is_fixed = isinstance(height, int) and isinstance(width, int)
         if is_fixed and not 32 <= min(height, width) <= max(height, width) <= _MAX_SIDE:
             raise ValueError(
-                f'detector model {model}: its pictures of {width} x {height} are not of 32 to '
+                f'detector model {model}: its images of {width} x {height} are not of 32 to '
                 f'{_MAX_SIDE} pixels'
             )
         self._fixed_size = (height, width) if is_fixed else None
-        self.longest_side = min(height, width) if is_fixed else _MAX_SIDE
-        self._picture_size = (0, 0)
+        self.max_size = min(height, width) if is_fixed else _MAX_SIDE
+        self._image_size = (0, 0)
         self._input = np.zeros((1, 3, 0, 0), np.float32)
         try:
             self._try_out()
         except ValueError as error:
             raise ValueError(f'detector model {model}: expected a YuNet, but {error}') from error
 
-    def find(self, picture: Image, threshold: float, min_size: float) -> list[Detection]:
-        """See `Finder.find`."""
-        height, width = picture.shape[:2]
-        if (height, width) != self._picture_size:
-            self._picture_size = height, width
+    def find(self, image: Image, threshold: float, min_size: float) -> list[Detection]:
+        """See `DetectorBackend.find`."""
+        height, width = image.shape[:2]
+        if (height, width) != self._image_size:
+            self._image_size = height, width
             self._input = np.zeros((1, 3, *self._input_size(width, height)), np.float32)
-        # The margin at the right and at the bottom stays black from one picture to the next.
-        self._input[0, :, :height, :width] = picture.transpose(2, 0, 1)
+        # The margin at the right and at the bottom stays black from one image to the next.
+        self._input[0, :, :height, :width] = image.transpose(2, 0, 1)
         outputs = self._session.run(_OUTPUTS, {self._input_name: self._input})
         return decode(dict(zip(_OUTPUTS, outputs, strict=True)), self._input.shape[3], threshold)
 
     def cost(self, width: float, height: float) -> float:
-        """See `Finder.cost`."""
+        """See `DetectorBackend.cost`."""
         return math.prod(self._input_size(width, height)) + _CALL_COST
 
     def _try_out(self) -> None:
@@ -132,8 +132,8 @@ def decode(
 ) -> list[Detection]:
     """Turn what the network says of each cell into faces.
 
-    The network divides the picture into cells of 8, 16 and 32 pixels, and says for each, row by
-    row: whether a face is centerd in it (`cls` and `obj`, the score is the root of their
+    The network divides the image into cells of 8, 16 and 32 pixels, and says for each, row by
+    row: whether a face is centered in it (`cls` and `obj`, the score is the root of their
     product), its box (`bbox`: the center from the cell's corner, in cells, and the logarithm of
     width and height, in cells), and its landmarks (`kps`, from the cell's corner, in cells).
 

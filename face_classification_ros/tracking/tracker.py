@@ -163,20 +163,31 @@ class Track:
         )
 
 
-class Tracker:
-    """Gives each face the id that it had in the pictures before.
-
-    Where it cannot be told who is who, a face gets a new id rather than somebody else's.
+@dataclass(frozen=True, slots=True)
+class TrackingUpdate:
+    """The result for one image.
 
     Attributes:
-        timeout: seconds after which a face that was not seen again is forgotten.
-        resets: how often all tracks started anew, by a call or because time was set back.
+        tracks: track of each detection, in the same order; None for still images.
+        was_reset: whether all tracks started again because time jumped back.
+    """
+
+    tracks: list[Track | None]
+    was_reset: bool
+
+
+class Tracker:
+    """Assigns to each face the id that it had in the images before.
+
+    If it is ambiguous who is who, a face gets a new id rather than that of somebody else.
+
+    Attributes:
+        timeout: seconds after which a face that is not seen any more is dropped.
     """
 
     def __init__(self, timeout: float) -> None:
         """Make a tracker that forgets a face not seen for `timeout` seconds."""
         self.timeout = timeout
-        self.resets = 0
         self._tracks: list[Track] = []
         self._newest = float('-inf')
         self._described_at = float('-inf')
@@ -187,7 +198,7 @@ class Tracker:
         detections: Sequence[Detection],
         stamp: float,
         compute_appearance: Callable[[], NDArray[np.float32]] | None = None,
-    ) -> list[Track]:
+    ) -> TrackingUpdate:
         """Give the track of each detection, in the same order.
 
         Faces and tracks are paired so that all together are nearest to where they are expected.
@@ -201,7 +212,8 @@ class Tracker:
             compute_appearance: see `appearance.compute_appearance`; called where that
                 may be needed. Without, boxes alone decide.
         """
-        if stamp < self._newest - REORDERING:
+        was_reset = stamp < self._newest - REORDERING
+        if was_reset:
             self.reset()
         self._newest = stamp = max(stamp, self._newest)
         self._tracks = [t for t in self._tracks if stamp - t.last_seen <= self.timeout]
@@ -234,7 +246,7 @@ class Tracker:
         }
         unmatched = [number for number in range(len(tracks)) if number not in pairs.values()]
 
-        result = []
+        result: list[Track] = []
         for index, detection in enumerate(detections):
             if index in pairs and index not in ambiguous:
                 number = pairs[index]
@@ -256,7 +268,7 @@ class Tracker:
         known = {id(track) for track in tracks}
         self._tracks = [track for track in tracks if id(track) not in ended]
         self._tracks += [track for track in result if id(track) not in known]
-        return result
+        return TrackingUpdate([*result], was_reset)
 
     def _compute_appearance(
         self,
@@ -280,7 +292,6 @@ class Tracker:
 
     def reset(self) -> None:
         """Forget all faces; ids go on."""
-        self.resets += 1
         self._tracks = []
         self._newest = self._described_at = float('-inf')
 

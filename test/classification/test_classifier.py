@@ -25,7 +25,7 @@ MakeModel = Callable[..., Path]
 def crops_for(classifier: Classifier, count: int) -> NDArray[np.uint8]:
     """Make crops of noise."""
     input_spec = classifier.input_spec
-    shape = (count, input_spec.side, input_spec.side, input_spec.channels)
+    shape = (count, input_spec.size, input_spec.size, input_spec.channels)
     return np.random.default_rng(3).integers(0, 256, shape, np.uint8)
 
 
@@ -75,7 +75,7 @@ def test_metadata_says_what_the_network_wants_to_see(make_model: MakeModel) -> N
         {'gender': GENDERS}, shape=('n', 24, 24, 3), metadata={**metadata, 'license': 'BSD'}
     )
     classifier = Classifier(path)
-    assert (classifier.input_spec.side, classifier.input_spec.margin) == (24, 0.25)
+    assert (classifier.input_spec.size, classifier.input_spec.margin) == (24, 0.25)
     assert (classifier.input_spec.color, classifier.input_spec.channels) == ('bgr', 3)
     assert classifier.properties['license'] == 'BSD'
 
