@@ -6,7 +6,7 @@ import pytest
 from ros_peers import FACE, HEAD
 
 from face_classification_ros.classification.crop_quality import crop_weights, MIN_WEIGHT
-from face_classification_ros.classification.crops import crop_faces, source_sizes, InputSpec
+from face_classification_ros.classification.crops import crop_faces, InputSpec, source_sizes
 
 FORMS = [InputSpec(48, 0.0, 'gray'), InputSpec(64, 0.1, 'bgr')]
 
