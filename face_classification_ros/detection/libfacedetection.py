@@ -52,7 +52,7 @@ class LibFaceDetection:
         self.find(np.zeros((1, 1, 3), np.uint8), 1.0, 0.0)
 
     def find(self, image: Image, threshold: float, min_size: float) -> list[Detection]:
-        """See `DetectorBackend.find`; the resolution is 0.01 in confidence and 1 pixel in place."""
+        """See `DetectorBackend.find`; steps of 0.01 in confidence, 1 pixel in place."""
         height, width = image.shape[:2]
         result = np.zeros(_RESULT_BYTES, np.uint8)
         # OpenMP keeps this number per calling thread.
