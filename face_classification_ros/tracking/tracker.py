@@ -168,11 +168,11 @@ class TrackingUpdate:
     """The result for one image.
 
     Attributes:
-        tracks: track of each detection, in the same order; None for still images.
+        tracks: track of each detection, in the same order.
         was_reset: whether all tracks started again because time jumped back.
     """
 
-    tracks: list[Track | None]
+    tracks: list[Track]
     was_reset: bool
 
 
@@ -268,7 +268,7 @@ class Tracker:
         known = {id(track) for track in tracks}
         self._tracks = [track for track in tracks if id(track) not in ended]
         self._tracks += [track for track in result if id(track) not in known]
-        return TrackingUpdate([*result], was_reset)
+        return TrackingUpdate(result, was_reset)
 
     def _compute_appearance(
         self,
