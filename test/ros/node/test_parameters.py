@@ -25,12 +25,11 @@ from sensor_msgs.msg import CompressedImage
 
 from face_classification_ros.config import SettingError
 from face_classification_ros.ros.conversions.messages import seconds
+from face_classification_ros.ros.node.parameter_docs import parameter_file, parameter_table
 from face_classification_ros.ros.node.parameters import (
     default_value,
     descriptor_of,
     NodeConfig,
-    parameter_file,
-    parameter_table,
     PARAMETERS,
     parse_assignments,
     read_parameter_file,
@@ -155,7 +154,7 @@ REJECTED: list[tuple[str, Any, str]] = [
     ('min_face_size', -1, 'Min: 0'),
     ('rotation', 45, 'rotation'),
     ('unknown_threshold.gender', 2.0, 'Max: 1.0'),
-    ('unknown_threshold.age', 0.5, 'unknown_threshold.age'),
+    ('unknown_threshold.age', 0.5, 'undeclared'),
     ('smoothing_time', -1.0, 'Min: 0.0'),
     ('track_timeout', 61.0, 'Max: 60.0'),
     ('max_processing_rate', float('inf'), 'Max: 1000.0'),
