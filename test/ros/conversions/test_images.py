@@ -314,7 +314,7 @@ def with_size(data: bytes, width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize('kind', ['jpeg', 'png'])
 @pytest.mark.parametrize(('width', 'height'), [(65_000, 65_000), (64_001, 1_000), (0, 48)])
-def test_absurd_size_in_a_compressed_header_is_rejected(kind: str, width: int, height: int) -> None:
+def test_absurd_size_in_a_header_is_rejected(kind: str, width: int, height: int) -> None:
     """A few bytes that declare gigabytes are rejected before memory is allocated."""
     message = compressed(smooth(), kind)
     message.data = with_size(bytes(message.data), width, height)
