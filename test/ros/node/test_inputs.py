@@ -241,7 +241,7 @@ def test_images_lost_in_transport_are_logged(start_node: StartNode, peer: Peer) 
 
 
 def test_newest_image_is_processed(start_node: StartNode, peer: Peer) -> None:
-    """Of images that arrived while the node was busy only the last ones are processed, in order."""
+    """Of images that arrived while the node was busy only the last are processed, in order."""
     node = start_node('-p', 'image_reliability:=reliable')
     camera = Camera(peer)
     camera.connect()

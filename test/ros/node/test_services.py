@@ -82,7 +82,7 @@ def test_newest_faces_are_returned_up_to_their_age(camera: Camera, peer: Peer) -
     """The age is that of the stamp."""
     response = camera.result_of(image_message(HEAD), stamp=time.time() - 100)
     given = get_faces(peer, max_age=1000.0)
-    assert (given.success, given.message, given.faces) == (True, '', answer)
+    assert (given.success, given.message, given.faces) == (True, '', response)
     old = get_faces(peer, max_age=50.0)
     assert not old.success
     assert age_in(old) >= 100
@@ -435,7 +435,7 @@ def test_tracks_are_reset_on_request_and_when_time_jumps_back(
     assert count(peer, 600.0).total == 1
 
 
-def test_client_that_disappears_has_no_effect_on_others(
+def test_client_that_disappears_does_not_affect_others(
     camera: Camera, peer: Peer, domain: int
 ) -> None:
     """Its response is dropped; images and other clients are served."""
