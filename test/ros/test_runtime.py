@@ -21,7 +21,7 @@ def ros(domain: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_interrupted_call_is_a_keyboard_interrupt(ros: None) -> None:
-    """rclpy raises a RuntimeError if ROS ends while it takes a message."""
+    """A RuntimeError is raised if ROS ends while a message is taken."""
     with pytest.raises(KeyboardInterrupt), signals_as_interrupt():
         rclpy.shutdown()
         raise RuntimeError('Unable to convert call argument')
@@ -55,7 +55,7 @@ def test_signal_handlers_can_be_kept(domain: int, monkeypatch: pytest.MonkeyPatc
 
 
 def test_end_of_an_executor_is_a_keyboard_interrupt() -> None:
-    """rclpy raises ExternalShutdownException from spinning."""
+    """An executor raises ExternalShutdownException."""
     with pytest.raises(KeyboardInterrupt), signals_as_interrupt():
         raise ExternalShutdownException
 
