@@ -136,15 +136,15 @@ def check_cv_bridge() -> Finding:
     """Tell how pictures are converted, and whether cv_bridge and numpy go together."""
     from face_classification_ros.ros.conversions.images import converter
 
-    name = converter().name
-    if 'does not work' in name:
+    chosen = converter()
+    if chosen.cv_bridge_error:
         return Finding(
             'cv_bridge',
             HINT,
-            f'{name}; pictures are converted without it',
+            f'{chosen.cv_bridge_error}; images are converted by {chosen.name}',
             'other nodes need it: pip install "numpy<2" where they run',
         )
-    return Finding('cv_bridge', OK, f'pictures are converted by {name}')
+    return Finding('cv_bridge', OK, f'images are converted by {chosen.name}')
 
 
 def check_share() -> Finding:

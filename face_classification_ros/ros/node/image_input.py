@@ -15,7 +15,6 @@ from std_msgs.msg import Header
 
 from face_classification_ros.ros.conversions.images import (
     converter,
-    image_from_compressed,
     image_from_message,
 )
 from face_classification_ros.ros.conversions.messages import NANOSECONDS, seconds
@@ -41,8 +40,6 @@ def image_of(message: ImageMessage | CompressedImage) -> Image:
         raise ValueError(
             f'stamp of {stamp.sec} s and {stamp.nanosec} ns: expected fewer than {NANOSECONDS} ns'
         )
-    if isinstance(message, CompressedImage):
-        return image_from_compressed(message)
     return image_from_message(message)
 
 
