@@ -28,7 +28,7 @@ import skimage
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.detection import create_detector
 from face_classification_ros.inference.model_zoo import model_path
-from face_classification_ros.io.files import read_video
+from face_classification_ros.io.videos import read_video
 from face_classification_ros.pipeline import FacePipeline, load_classifiers, THRESHOLDS
 from face_classification_ros.tracking.appearance import compute_appearance
 from face_classification_ros.tracking.tracker import Tracker

@@ -41,13 +41,10 @@ from face_classification_ros.evaluation.results import (
 )
 from face_classification_ros.explanation.explainer import Explainer
 from face_classification_ros.geometry.positions import DepthImage, Intrinsics, locate
-from face_classification_ros.io.files import (
-    PICTURES,
-    read_image,
-    read_video,
-    UnreadableError,
-    write_image,
-)
+from face_classification_ros.io.errors import UnreadableError
+from face_classification_ros.io.images import read_image, write_image
+from face_classification_ros.io.sources import IMAGE_SUFFIXES
+from face_classification_ros.io.videos import read_video
 from face_classification_ros.ros.conversions.images import (
     ENCODINGS,
     image_from_compressed,
@@ -221,7 +218,7 @@ def _enter_picture(data: bytes) -> None:
 
 
 def _picture_samples() -> list[bytes]:
-    return [_encode(suffix) for suffix in sorted(PICTURES - {'.jpeg', '.tif'})]
+    return [_encode(suffix) for suffix in sorted(IMAGE_SUFFIXES - {'.jpeg', '.tif'})]
 
 
 def _enter_video(data: bytes) -> None:

@@ -14,7 +14,7 @@ from face_classification_ros.datasets.face_dataset import (
     part_of,
     read_table,
 )
-from face_classification_ros.io.files import read_image
+from face_classification_ros.io.images import read_image
 from face_classification_ros.types import BoundingBox
 
 # Measured by landmarks: libfacedetection's boxes in pictures that show more than the face, carried

@@ -16,15 +16,8 @@ from rosbags.rosbag2.errors import WriterError
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 
 from face_classification_ros.inference.model_zoo import PACKAGE, share_folder
-from face_classification_ros.io.files import (
-    DEFAULT_FPS,
-    Frame,
-    Frames,
-    MAX_FPS,
-    naming_file,
-    read_video,
-    UnreadableError,
-)
+from face_classification_ros.io.errors import naming_file, UnreadableError
+from face_classification_ros.io.videos import DEFAULT_FPS, Frame, Frames, MAX_FPS, read_video
 from face_classification_ros.ros.conversions.images import (
     image_from_compressed,
     image_from_message,

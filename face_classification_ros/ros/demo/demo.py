@@ -20,8 +20,10 @@ from sensor_msgs.msg import Image as ImageMessage
 from vision_msgs.msg import LabelInfo
 
 from face_classification_ros.evaluation.results import face_record
-from face_classification_ros.io.files import VideoFile, write_image, write_json
+from face_classification_ros.io.images import write_image
+from face_classification_ros.io.records import write_json
 from face_classification_ros.io.sample import FPS
+from face_classification_ros.io.videos import VideoFile
 from face_classification_ros.msg import FaceAttributes, FaceAttributesArray
 from face_classification_ros.ros.conversions.images import image_from_message
 from face_classification_ros.ros.conversions.messages import face_result_from_message, seconds

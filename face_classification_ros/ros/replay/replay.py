@@ -13,7 +13,7 @@ from typing import Any
 from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Header
 
-from face_classification_ros.io.files import VIDEOS
+from face_classification_ros.io.sources import VIDEO_SUFFIXES
 from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.ros.bags import (
     CAMERA_INFO,
@@ -109,7 +109,7 @@ def replay(options: ReplayOptions) -> Generator[Outcome, None, None]:
 
 
 def _open(options: ReplayOptions) -> AbstractContextManager[Recording]:
-    if options.source.suffix.lower() in VIDEOS:
+    if options.source.suffix.lower() in VIDEO_SUFFIXES:
         if options.depth or options.camera_info:
             raise ValueError(f'{options.source} is a video, it has no other topics')
         return open_video_recording(options.source, options.topic or CAMERA_TOPIC)

@@ -11,7 +11,7 @@ import numpy as np
 from rclpy.serialization import serialize_message
 
 from face_classification_ros.evaluation.results import FrameResultRecord, record_of
-from face_classification_ros.io.files import record_writer
+from face_classification_ros.io.records import record_writer
 from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.ros.bags import FACES, STORAGES, write_bag
 from face_classification_ros.ros.conversions.messages import face_result_from_message, seconds

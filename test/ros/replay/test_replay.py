@@ -26,7 +26,8 @@ import yaml
 
 from face_classification_ros.commands.main import main
 from face_classification_ros.inference.model_zoo import executable, share_folder
-from face_classification_ros.io.files import UnreadableError, VideoFile
+from face_classification_ros.io.errors import UnreadableError
+from face_classification_ros.io.videos import VideoFile
 from face_classification_ros.ros.bags import write_sample
 from face_classification_ros.ros.replay import bag_player
 from face_classification_ros.ros.replay.pytest_plugin import Replay
