@@ -120,7 +120,7 @@ def test_messages_are_made_of_the_annotated_picture_and_its_faces(
     ('case', 'problem'),
     [
         (replace(CASE, faces=-1), 'crowd of -1 faces: expected 0 to 100'),
-        (replace(CASE, width=10), 'picture of 10x480: expected sides of 64 to 8192 pixels'),
+        (replace(CASE, width=10), 'image of 10 x 480: expected sides of 64 to 8192 pixels'),
         (replace(CASE, num_threads=0), 'threads 0: expected 1 or more'),
         (replace(CASE, detection_interval=0), 'interval 0'),
     ],
