@@ -91,6 +91,11 @@ def read_image_message(message: RecordedMessage) -> RecordedImage:
         MessageError: not even its header can be read.
     """
     content = message.decode()
+    stamp = content.header.stamp
+    if stamp.nanosec >= NANOSECONDS:
+        text = f'stamp of {stamp.sec} s and {stamp.nanosec} ns'
+        problem = f'expected fewer than {NANOSECONDS} ns'
+        return RecordedImage(content.header, None, ImageError(text, 'invalid_stamp', problem))
     try:
         return RecordedImage(content.header, _DECODERS[message.msgtype](content), None)
     except ImageError as error:

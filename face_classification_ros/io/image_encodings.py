@@ -26,6 +26,7 @@ ImageErrorCode = Literal[
     'not_jpeg_or_png',
     'invalid_size',
     'corrupt',
+    'invalid_stamp',
 ]
 IMAGE_ERROR_CODES: tuple[str, ...] = get_args(ImageErrorCode)
 
