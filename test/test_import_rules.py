@@ -130,6 +130,12 @@ def test_networks_know_neither_data_nor_robots() -> None:
     assert not packages(names) & ROS
 
 
+def test_expectation_needs_neither_ros_nor_tensorflow() -> None:
+    """An expectation is read and checked on any machine."""
+    pytest.importorskip('pydantic', reason='needs the extra [replay]')
+    assert not packages(imports_of('ros.replay.expectation')) & (ROS | TENSORFLOW)
+
+
 def test_evaluation_needs_no_tensorflow() -> None:
     """What a model file is worth can be measured where it runs."""
     names = imports_of(
@@ -137,7 +143,6 @@ def test_evaluation_needs_no_tensorflow() -> None:
         'evaluation.benchmark',
         'evaluation.classification',
         'evaluation.detection',
-        'evaluation.expectation',
         'evaluation.crop_margins',
     )
     assert not packages(names) & (ROS | TENSORFLOW)

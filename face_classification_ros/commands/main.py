@@ -428,14 +428,13 @@ def _classify(arguments: argparse.Namespace) -> int:
 
 
 def _replay(arguments: argparse.Namespace) -> int:
-    from face_classification_ros.evaluation.expectation import (
-        propose_expectation,
-        read_expectation,
-    )
-
-    expectation = read_expectation(arguments.expect) if arguments.expect else None
-    with _extra('archive', 'a bag'):
+    with _extra('replay', 'replay'):
+        from face_classification_ros.ros.replay.expectation import (
+            propose_expectation,
+            read_expectation,
+        )
         from face_classification_ros.ros.replay.replay import collect, ReplayOptions
+    expectation = read_expectation(arguments.expect) if arguments.expect else None
     options = ReplayOptions(
         source=arguments.source,
         topic=arguments.topic,
@@ -459,13 +458,13 @@ def _replay(arguments: argparse.Namespace) -> int:
     differences = expectation.differences(result.pictures)
     for difference in differences:
         print(difference)
-    met = len(expectation.entries) - len({each.where for each in differences})
+    met = len(expectation.entries) - len({each.place for each in differences})
     print(f'{arguments.expect}: {met} of {len(expectation.entries)} expectations met')
     return NO if differences else DONE
 
 
 def _sample_bag(arguments: argparse.Namespace) -> int:
-    with _extra('archive', 'a bag'):
+    with _extra('replay', 'a bag'):
         from face_classification_ros.ros.bags import write_sample
     from face_classification_ros.io.sample import FPS, sample_frames
 
