@@ -16,7 +16,6 @@ import json
 import os
 from pathlib import Path
 import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -316,84 +315,6 @@ def lines_of(finding: Finding) -> str:
     """Give a finding as it is printed."""
     line = f'{finding.verdict:5} {finding.subject}: {finding.text}'
     return f'{line}\n      -> {finding.remedy}' if finding.remedy else line
-
-
-# Licences
-
-_COPYLEFT = re.compile(r'\b(A?GPL|LGPL|MPL|EPL|EUPL|CDDL|GNU|Mozilla|Eclipse|Affero)', re.I)
-_REQUIREMENT = re.compile(r'^[A-Za-z0-9._-]+')
-
-
-@dataclass(frozen=True)
-class Licence:
-    """Under which licence a package that this one needs may be used.
-
-    Attributes:
-        name: of the package.
-        version: the one that is installed.
-        licence: as the package tells it; "not told" where it does not.
-        is_copyleft: whether one of those that ask for the source of changes is among it.
-    """
-
-    name: str
-    version: str
-    licence: str
-    is_copyleft: bool
-
-
-def licences() -> list[Licence]:
-    """Give the licences of all installed packages that this one needs, by name.
-
-    Those of extras that are not installed are left out.
-
-    Raises:
-        ImportError: the package was not installed by pip.
-    """
-    found: dict[str, Licence] = {}
-    waiting = [DISTRIBUTION]
-    while waiting:
-        name = re.sub('[-_.]+', '-', waiting.pop()).lower()
-        if name in found:
-            continue
-        try:
-            distribution = importlib.metadata.distribution(name)
-        except importlib.metadata.PackageNotFoundError:
-            if name == DISTRIBUTION.replace('_', '-'):
-                raise
-            continue
-        licence = _licence_of(distribution)
-        found[name] = Licence(name, distribution.version, licence, bool(_COPYLEFT.search(licence)))
-        # Of the needs of others' extras nothing is asked for.
-        waiting += [
-            match[0]
-            for need in distribution.requires or ()
-            if ('extra ==' not in need or len(found) == 1) and (match := _REQUIREMENT.match(need))
-        ]
-    del found[DISTRIBUTION.replace('_', '-')]
-    return sorted(found.values(), key=lambda each: each.name)
-
-
-def _licence_of(distribution: importlib.metadata.Distribution) -> str:
-    metadata = distribution.metadata
-    if expression := metadata.get_all('License-Expression'):
-        return str(expression[0])
-    told = [
-        each.rpartition(' :: ')[2]
-        for each in metadata.get_all('Classifier') or ()
-        if each.startswith('License :: ') and each != 'License :: OSI Approved'
-    ]
-    # Some put the whole text there.
-    field = (''.join(metadata.get_all('License') or ()).strip().splitlines() or [''])[0]
-    return ', '.join(told) or field[:60] or _ros_licence(distribution.name) or 'not told'
-
-
-def _ros_licence(name: str) -> str:
-    """Give the licence in a ROS package's own metadata; its wheel has none."""
-    package = re.sub('^ros-(jazzy-|kilted-)?', '', name.lower()).replace('-', '_')
-    path = Path(sys.prefix, 'share', package, 'package.xml')
-    if not path.is_file():
-        return ''
-    return ', '.join(each.text or '' for each in ElementTree.parse(path).iter('license'))
 
 
 # What is read from the machine

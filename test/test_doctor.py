@@ -198,12 +198,3 @@ def test_exit_code_is_of_what_is_wrong() -> None:
     well, hint, wrong = (Finding('x', verdict, 'y') for verdict in (OK, HINT, WRONG))
     assert doctor.exit_code([well, hint]) == 0
     assert doctor.exit_code([well, wrong, hint]) == 1
-
-
-def test_licences_of_all_dependencies_are_told() -> None:
-    """None of those that the package itself needs is copyleft."""
-    licences = {each.name: each for each in doctor.licences()}
-    assert {'numpy', 'onnxruntime', 'opencv-python-headless', 'ros-jazzy-rclpy'} <= set(licences)
-    assert 'face-classification-ros' not in licences
-    assert 'Apache' in licences['ros-rclpy'].licence
-    assert not licences['numpy'].is_copyleft

@@ -299,9 +299,6 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     doctor = command('doctor', _doctor, 'say what is installed, what is missing and what to do')
-    doctor.add_argument(
-        '--licences', action='store_true', help='instead: list the licences of all dependencies'
-    )
     doctor.add_argument('--json', type=Path, metavar='FILE', help='write the same there')
     return parser
 
@@ -1082,14 +1079,6 @@ def _print_benchmark(records: list[dict[str, Any]]) -> None:
 def _doctor(arguments: argparse.Namespace) -> int:
     from face_classification_ros import doctor
 
-    if arguments.licences:
-        licences = doctor.licences()
-        for each in licences:
-            mark = ' (copyleft)' if each.is_copyleft else ''
-            print(f'{each.name} {each.version}: {each.licence}{mark}')
-        if arguments.json:
-            _write_json(arguments.json, [asdict(each) for each in licences])
-        return DONE
     findings = []
     for finding in itertools.chain(doctor.examine(), _examine_ros()):
         print(doctor.lines_of(finding), flush=True)
