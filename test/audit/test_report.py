@@ -17,16 +17,16 @@ pytest.importorskip('matplotlib', reason='needs the extra [train]')
 pytest.importorskip('scipy', reason='needs the extra [train]')
 
 from face_classification_ros.audit.audit import audit_classifier
-from face_classification_ros.audit.perturbations import PERTURBATIONS
-from face_classification_ros.classification.classifier import Classifier
-from face_classification_ros.commands.main import main
-from face_classification_ros.datasets.registry import FaceDataset
-from face_classification_ros.evaluation.audit_report import (
+from face_classification_ros.audit.figures import (
     draw_group_confusions,
     draw_group_reliability,
     draw_perturbations,
-    write_audit_report,
 )
+from face_classification_ros.audit.perturbations import PERTURBATIONS
+from face_classification_ros.audit.report import write_audit_report
+from face_classification_ros.classification.classifier import Classifier
+from face_classification_ros.commands.main import main
+from face_classification_ros.datasets.registry import FaceDataset
 from face_classification_ros.types import Box, Detection
 
 MakeModel = Callable[..., Path]
