@@ -99,7 +99,7 @@ def audit_classifier(
         than two have so many.
 
         `perturbations`: see `measure_perturbations`, or None. `mistakes`: the most confident
-        wrong answers, `face` (number in the data set), `true`, `told`, `probabilities` (label ->
+        wrong answers, `face` (number in the data set), `true`, `predicted`, `probabilities` (label ->
         share) and `groups` (column -> name). `summary`: the main figures in sentences.
 
     Raises:
@@ -137,7 +137,7 @@ def audit_classifier(
         {
             'face': int(face),
             'true': dataset.labels[dataset.truth[face]],
-            'told': dataset.labels[probabilities[face].argmax()],
+            'predicted': dataset.labels[probabilities[face].argmax()],
             'probabilities': dict(zip(dataset.labels, probabilities[face].tolist(), strict=True)),
             'groups': {column: str(names[face]) for column, names in columns.items()},
         }

@@ -24,30 +24,30 @@ from face_classification_ros.evaluation.report import (
 Audit = Mapping[str, Any]
 
 WIDTH = 11.0
-"""Of the widest diagrams, in inches."""
+"""Width of the widest diagrams in inches."""
 
 
 def draw_group_confusions(audit: Audit, column: str) -> Figure:
-    """Draw the confusion matrix of all faces and of each group of a column, rows of 100 %.
+    """Draw the confusion matrices of all faces and of each group of a column, in % of the rows.
 
-    Where the groups are the attribute's own true labels, crossed or not, only that of all faces:
-    theirs would have one row each.
+    If the column contains the true labels of the attribute, draw only that of all faces: those of
+    the groups would have one row each.
     """
     labels = audit['labels']
     panels: dict[str, Any] = {f'all ({audit["faces"]})': audit}
     if audit['attribute'] not in column.split('*'):
         panels |= _panels(audit, column)
-    side = 0.5 * len(labels)
-    figure, axes = _grid(len(panels), side + 1.4, side + 1.4)
+    size = 0.5 * len(labels) + 1.4
+    figure, axes = _grid(len(panels), size, size)
     for each, (name, group) in zip(axes, panels.items(), strict=True):
         confusion = np.array(group['confusion'])
         draw_matrix(each, labels, row_shares(confusion), confusion.sum(axis=1))
-        each.set_title(f'{name}\n{group["accuracy"]:.1%} right', fontsize='medium')
+        each.set_title(f'{name}\naccuracy {group["accuracy"]:.1%}', fontsize='medium')
     return figure
 
 
 def draw_group_reliability(audit: Audit, column: str) -> Figure:
-    """Draw accuracy over confidence for each group of a column, pale with fewer than 50 faces."""
+    """Draw accuracy over confidence for each group of a column; pale for few faces."""
     panels = _panels(audit, column)
     figure, axes = _grid(len(panels), 2.7, 2.7)
     for each, (name, group) in zip(axes, panels.items(), strict=True):
@@ -57,27 +57,27 @@ def draw_group_reliability(audit: Audit, column: str) -> Figure:
                 drawn.set_alpha(0.4)
         each.set_title(f'{name}\nerror {group["calibration_error"]:.3f}', fontsize='medium')
         each.set_xlim(0, 1)
-        each.xaxis.set_major_formatter(lambda share, _: f'{100 * share:g}%')
+        each.xaxis.set_major_formatter(lambda fraction, _: f'{100 * fraction:g}%')
         each.set_xlabel('confidence')
         each.spines[['top', 'right']].set_visible(False)
     return figure
 
 
 def draw_perturbations(audit: Audit) -> Figure:
-    """Draw for each perturbation how many answers change, and the accuracy that is left."""
+    """Draw the fraction of changed predictions and the accuracy under each perturbation."""
     measured = audit['perturbations']
     rows = measured['perturbations']
     figure = _new_figure(WIDTH, 1.2 + 0.34 * len(rows))
     left, right = figure.subplots(1, 2, sharey=True)
-    for axes, name, colour, text in (
-        (left, 'changed', ORANGE, 'answers that change'),
-        (right, 'accuracy', BLUE, 'accuracy; dashed: of the unchanged faces'),
+    for axes, name, color, label in (
+        (left, 'changed', ORANGE, 'changed predictions'),
+        (right, 'accuracy', BLUE, 'accuracy; dashed: without changes'),
     ):
         for number, row in enumerate(rows.values()):
-            axes.plot(row[f'{name}_interval'], (number, number), color=colour, linewidth=2)
-            axes.plot(row[name], number, 'o', color=colour, markersize=7)
-        axes.set_xlabel(f'{text}, 95 % intervals')
-        axes.xaxis.set_major_formatter(lambda share, _: f'{100 * share:g}%')
+            axes.plot(row[f'{name}_interval'], (number, number), color=color, linewidth=2)
+            axes.plot(row[name], number, 'o', color=color, markersize=7)
+        axes.set_xlabel(f'{label}, 95% intervals')
+        axes.xaxis.set_major_formatter(lambda fraction, _: f'{100 * fraction:g}%')
         axes.grid(axis='x', color='#e4e6ea')
         axes.set_axisbelow(True)
         axes.tick_params(axis='y', length=0)
@@ -95,7 +95,7 @@ def _panels(audit: Audit, column: str) -> dict[str, Any]:
 
 
 def _grid(panels: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
-    """Give a figure of so many panels with a size in inches, as many side by side as fit."""
+    """Return a figure and its panels of a size in inches, as many next to each other as fit."""
     across = min(panels, int(WIDTH // width))
     down = math.ceil(panels / across)
     figure = _new_figure(across * width, down * height)

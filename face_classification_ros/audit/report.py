@@ -1,4 +1,4 @@
-"""Write an audit as one HTML file that needs nothing else: words, tables, diagrams, faces."""
+"""Write an audit as one self-contained HTML file: text, tables, diagrams, faces."""
 
 from __future__ import annotations
 
@@ -31,8 +31,7 @@ from face_classification_ros.evaluation.report import DPI, draw_groups
 from face_classification_ros.types import Detection
 
 Explain = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
-"""Crop (uint8 H x W x C as the network takes it) -> picture of what its answer rests on (uint8
-H x W x 3 in BGR)."""
+"""Crop (uint8 H x W x C, the input of the network) -> explanation (uint8 H x W x 3 in BGR)."""
 
 FACE_SIZE = 96
 """Height and width of a shown face in pixels."""
@@ -49,15 +48,15 @@ def write_audit_report(
     *,
     explain: Explain | None = None,
 ) -> None:
-    """Write what `audit_classifier` gives as one HTML file, with pictures of some of the faces.
+    """Write the result of `audit_classifier` as one HTML file, with images of some of the faces.
 
     Args:
-        audit: the figures.
-        path: of the file; its folder is made where it is missing.
-        classifier: the one that was audited.
-        dataset: the one that it was audited on.
-        detections: those that the audit was given.
-        explain: makes the pictures of what wrong answers rest on; None for none.
+        audit: the result.
+        path: of the file; a missing folder is created.
+        classifier: the audited classifier.
+        dataset: the faces that it was audited on.
+        detections: those that were passed to `audit_classifier`.
+        explain: draws explanations of errors; None draws none.
     """
     diagrams = {
         name: {
@@ -71,7 +70,7 @@ def write_audit_report(
     if audit['perturbations'] is not None and detections is not None:
         perturbed = {
             'diagram': _inline(draw_perturbations(audit)),
-            'example': _show_example(audit, classifier, dataset, detections),
+            'example': _example(audit, classifier, dataset, detections),
         }
     environment = jinja2.Environment(
         autoescape=True,
@@ -86,7 +85,7 @@ def write_audit_report(
         audit=audit,
         diagrams=diagrams,
         perturbed=perturbed,
-        mistakes=_show_mistakes(audit, classifier, dataset, explain),
+        mistakes=_mistakes(audit, classifier, dataset, explain),
         level=LEVEL,
         min_faces=MIN_FACES,
     )
@@ -94,36 +93,38 @@ def write_audit_report(
     path.write_text(page, encoding='utf-8')
 
 
-def _show_example(
+def _example(
     audit: Audit,
     classifier: Classifier,
     dataset: FaceDataset,
     detections: Sequence[Detection | None],
 ) -> list[dict[str, Any]]:
-    """Give one face as it is and under each perturbation, with what is told."""
+    """Return one face without changes and under each perturbation, with its predictions."""
     number = audit['perturbations']['example']
-    image, face = dataset.images[number], detections[number]
-    assert face is not None, 'the audit was given other detections'
-    images = [image, *(change(image, face) for change in PERTURBATIONS.values())]
-    shown = _show_faces(dataset, images, classifier)
+    image, detection = dataset.images[number], detections[number]
+    assert detection is not None, 'the audit had other detections'
+    images = [image, *(change(image, detection) for change in PERTURBATIONS.values())]
+    faces = _inline_faces(dataset, images, classifier)
     crops = replace(dataset, images=images).crops(classifier.form)
-    answers = classifier.classify(crops)[dataset.attribute]
+    predictions = classifier.classify(crops)[dataset.attribute]
     return [
         {
             'name': name,
-            'face': picture,
-            'told': dataset.labels[answer.argmax()],
-            'confidence': float(answer.max()),
-            'changed': answer.argmax() != answers[0].argmax(),
+            'face': face,
+            'label': dataset.labels[prediction.argmax()],
+            'confidence': float(prediction.max()),
+            'changed': prediction.argmax() != predictions[0].argmax(),
         }
-        for name, picture, answer in zip(('as it is', *PERTURBATIONS), shown, answers, strict=True)
+        for name, face, prediction in zip(
+            ('no change', *PERTURBATIONS), faces, predictions, strict=True
+        )
     ]
 
 
-def _show_mistakes(
+def _mistakes(
     audit: Audit, classifier: Classifier, dataset: FaceDataset, explain: Explain | None
 ) -> list[dict[str, Any]]:
-    """Give the most confident wrong answers with their faces and what they rest on."""
+    """Return the most confident errors with their faces and explanations."""
     mistakes = audit['mistakes']
     if not mistakes:
         return []
@@ -132,19 +133,19 @@ def _show_mistakes(
     return [
         {
             **mistake,
-            'picture': picture,
+            'image': image,
             'explanation': _inline_image(explain(crop)) if explain else None,
         }
-        for mistake, picture, crop in zip(
-            mistakes, _show_faces(dataset, images, classifier), crops, strict=True
+        for mistake, image, crop in zip(
+            mistakes, _inline_faces(dataset, images, classifier), crops, strict=True
         )
     ]
 
 
-def _show_faces(
+def _inline_faces(
     dataset: FaceDataset, images: list[NDArray[np.uint8]], classifier: Classifier
 ) -> list[str]:
-    """Give what the network sees of faces, but in colour and not as small."""
+    """Return the crops of faces that the network gets, but in color and larger."""
     form = CropForm(FACE_SIZE, classifier.form.margin, 'bgr')
     return [_inline_image(crop) for crop in replace(dataset, images=images).crops(form)]
 
@@ -152,19 +153,19 @@ def _show_faces(
 def _inline(figure: Figure) -> str:
     file = io.BytesIO()
     figure.savefig(file, format='png', dpi=DPI)
-    return _address(file.getvalue())
+    return _data_url(file.getvalue())
 
 
 def _inline_image(image: NDArray[np.uint8]) -> str:
-    return _address(cv2.imencode('.png', image)[1].tobytes())
+    return _data_url(cv2.imencode('.png', image)[1].tobytes())
 
 
-def _address(png: bytes) -> str:
+def _data_url(png: bytes) -> str:
     return f'data:image/png;base64,{base64.b64encode(png).decode()}'
 
 
-def _percent(share: float | None) -> str:
-    return '–' if share is None else f'{share:.1%}'
+def _percent(fraction: float | None) -> str:
+    return '–' if fraction is None else f'{fraction:.1%}'
 
 
 def _points(difference: float | None) -> str:
