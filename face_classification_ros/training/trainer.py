@@ -221,7 +221,11 @@ def _one_cycle(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.schedul
 
 
 class _Checkpoint(keras.callbacks.Callback):
-    """Keep network and optimizer after every epoch, whole at any moment."""
+    """Save network and optimizer after every epoch, so that a killed run can resume.
+
+    Keras' BackupAndRestore and ModelCheckpoint write in place, so a kill while they write leaves
+    a broken file; and `--init-from` reads whole networks, which BackupAndRestore does not save.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -234,7 +238,11 @@ class _Checkpoint(keras.callbacks.Callback):
 
 
 class _KeepBest(keras.callbacks.Callback):
-    """Keep the weights of the lowest validation loss, and stop when it no longer falls."""
+    """Save the weights with the lowest validation loss, and stop when it no longer falls.
+
+    Keras' EarlyStopping counts from zero after a resume, and acts at the end of an epoch, when
+    SwapEMAWeights has replaced the averaged weights already; ModelCheckpoint likewise.
+    """
 
     def __init__(self, output: Path, patience: int) -> None:
         super().__init__()
