@@ -278,13 +278,13 @@ def answer_drawn_face(path: Path) -> dict[str, list[float]]:
     from face_classification_ros.classification.classifier import Classifier
 
     classifier = Classifier(path)
-    form = classifier.form
-    y, x = np.mgrid[0 : form.side, 0 : form.side] / form.side - 0.5
+    input_spec = classifier.input_spec
+    y, x = np.mgrid[0 : input_spec.side, 0 : input_spec.side] / input_spec.side - 0.5
     face = 90.0 + 90 * (x**2 / 0.14 + y**2 / 0.2 < 1)
     for eye in (-0.17, 0.17):
         face[(x - eye) ** 2 + (y + 0.12) ** 2 < 0.004] = 20
     face[(abs(y - 0.22 + 0.6 * x**2) < 0.03) & (abs(x) < 0.2)] = 50
-    crop = np.repeat(face[..., np.newaxis], form.channels, axis=2).astype(np.uint8)
+    crop = np.repeat(face[..., np.newaxis], input_spec.channels, axis=2).astype(np.uint8)
     answers = classifier.classify(crop[np.newaxis])
     return {name: [round(float(each), 4) for each in row[0]] for name, row in answers.items()}
 

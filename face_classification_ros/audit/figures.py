@@ -17,7 +17,7 @@ from face_classification_ros.evaluation.report import (
     BLUE,
     draw_bins,
     draw_matrix,
-    GREY,
+    GRAY,
     ORANGE,
 )
 
@@ -85,7 +85,7 @@ def draw_perturbations(audit: Audit) -> Figure:
     left.set_xlim(left=0)
     left.set_yticks(range(len(rows)), list(rows))
     left.invert_yaxis()
-    right.axvline(measured['accuracy'], color=GREY, linestyle='--', linewidth=1)
+    right.axvline(measured['accuracy'], color=GRAY, linestyle='--', linewidth=1)
     return figure
 
 

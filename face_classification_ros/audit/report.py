@@ -25,7 +25,7 @@ from face_classification_ros.audit.perturbations import PERTURBATIONS
 from face_classification_ros.audit.significance import LEVEL
 from face_classification_ros.audit.subgroups import MIN_FACES
 from face_classification_ros.classification.classifier import Classifier
-from face_classification_ros.classification.crops import CropForm
+from face_classification_ros.classification.crops import InputSpec
 from face_classification_ros.datasets.registry import FaceDataset
 from face_classification_ros.evaluation.report import DPI, draw_groups
 from face_classification_ros.types import Detection
@@ -105,7 +105,7 @@ def _example(
     assert detection is not None, 'the audit had other detections'
     images = [image, *(change(image, detection) for change in PERTURBATIONS.values())]
     faces = _inline_faces(dataset, images, classifier)
-    crops = replace(dataset, images=images).crops(classifier.form)
+    crops = replace(dataset, images=images).crops(classifier.input_spec)
     predictions = classifier.classify(crops)[dataset.attribute]
     return [
         {
@@ -129,7 +129,7 @@ def _mistakes(
     if not mistakes:
         return []
     images = [dataset.images[each['face']] for each in mistakes]
-    crops = replace(dataset, images=images).crops(classifier.form)
+    crops = replace(dataset, images=images).crops(classifier.input_spec)
     return [
         {
             **mistake,
@@ -146,7 +146,7 @@ def _inline_faces(
     dataset: FaceDataset, images: list[NDArray[np.uint8]], classifier: Classifier
 ) -> list[str]:
     """Return the crops of faces that the network gets, but in color and larger."""
-    form = CropForm(FACE_SIZE, classifier.form.margin, 'bgr')
+    form = InputSpec(FACE_SIZE, classifier.input_spec.margin, 'bgr')
     return [_inline_image(crop) for crop in replace(dataset, images=images).crops(form)]
 
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from face_classification_ros.types import Image
 from face_classification_ros.visualization.annotation import (
-    EMOTION_COLOURS,
-    GENDER_COLOURS,
-    NEUTRAL_COLOUR,
+    EMOTION_COLORS,
+    GENDER_COLORS,
+    NEUTRAL_COLOR,
 )
 
 PANEL_SIDE = 240
@@ -20,13 +20,13 @@ PANEL_SIDE = 240
 
 BARS_WIDTH = 320
 
-COLOURS = GENDER_COLOURS | EMOTION_COLOURS
+COLORS = GENDER_COLORS | EMOTION_COLORS
 
 _BACKGROUND = 32
 _TEXT = (225, 225, 225)
 _FONT = cv2.FONT_HERSHEY_DUPLEX
 _CONTRAST = 45.0
-"""Grey levels for one standard deviation of a gradient."""
+"""Gray levels for one standard deviation of a gradient."""
 
 
 def draw_crop(crop: NDArray[np.uint8], side: int) -> Image:
@@ -37,14 +37,14 @@ def draw_crop(crop: NDArray[np.uint8], side: int) -> Image:
 
 
 def draw_gradient(gradient: NDArray[np.float32], side: int) -> Image:
-    """Draw a gradient by a face as the paper does: grey is nothing, bright more, dark less.
+    """Draw a gradient by a face as the paper does: gray is nothing, bright more, dark less.
 
     Args:
         gradient: float32 H x W x C, as `Explainer` gives it.
         side: height and width of the picture in pixels.
 
     Returns:
-        uint8 `side` x `side` x 3; grey for one channel.
+        uint8 `side` x `side` x 3; gray for one channel.
     """
     deviation = float(gradient.std())
     levels = 127.5 + _CONTRAST / (deviation or 1.0) * gradient
@@ -89,10 +89,10 @@ def draw_bars(labels: Sequence[str], probabilities: NDArray[np.float32]) -> Imag
         middle = round(row * (number + 1))
         half = round(min(row * 0.3, 14))
         end = left + round((right - left) * float(probability))
-        colour = COLOURS.get(label, NEUTRAL_COLOUR)
+        color = COLORS.get(label, NEUTRAL_COLOR)
         _write(canvas, label, (10, middle + 5))
         cv2.rectangle(
-            canvas, (left, middle - half), (max(end, left + 1), middle + half), colour, -1
+            canvas, (left, middle - half), (max(end, left + 1), middle + half), color, -1
         )
         _write(canvas, f'{100 * probability:.0f} %', (right + 10, middle + 5))
     return canvas

@@ -34,7 +34,7 @@ class Explainer:
         *,
         method: str = 'guided',
         layer: str = '',
-        threads: int = 1,
+        num_threads: int = 1,
     ) -> None:
         """Add the way back to the graph of a model file.
 
@@ -44,7 +44,7 @@ class Explainer:
             method: one of `METHODS`.
             layer: one of `layers`; "" is the last one, and with Grad-CAM the one before, as the
                 last one's maps are the labels themselves.
-            threads: processor threads for one call.
+            num_threads: processor threads for one call.
 
         Raises:
             ValueError: attribute, method or layer have no such name, or the model file holds an
@@ -64,11 +64,13 @@ class Explainer:
             is_cam = method == 'grad_cam'
             self.layer = layer or graph.layers[-2:][0 if is_cam else -1]
             from_label = graph.grad_cam(self.layer) if is_cam else graph.from_label()
-            self._from_label = load_network(from_label.SerializeToString(), threads=threads)
+            self._from_label = load_network(
+                from_label.SerializeToString(), num_threads=num_threads
+            )
             self._from_unit = None
             if not is_cam:
                 from_unit = graph.from_unit(self.layer).SerializeToString()
-                self._from_unit = load_network(from_unit, threads=threads)
+                self._from_unit = load_network(from_unit, num_threads=num_threads)
         except ValueError as error:
             raise ValueError(f'{classifier.path} cannot be explained: {error}') from error
         except (LookupError, TypeError, onnx.shape_inference.InferenceError) as error:
@@ -86,7 +88,7 @@ class Explainer:
             crops: uint8 N x H x W x C, as the model file wants them.
 
         Returns:
-            The gradient by the standardised face, float32 N x H x W x C.
+            The gradient by the standardized face, float32 N x H x W x C.
 
         Raises:
             ValueError: the method is Grad-CAM, which explains labels only.
@@ -106,7 +108,7 @@ class Explainer:
             labels: N, indices in the order of the model file.
 
         Returns:
-            The gradient by the standardised face, float32 N x H x W x C; with Grad-CAM its map,
+            The gradient by the standardized face, float32 N x H x W x C; with Grad-CAM its map,
             float32 N x H x W x 1, 0 and above.
         """
         inputs = {'faces': crops, LABEL: np.asarray(labels, np.int64)}

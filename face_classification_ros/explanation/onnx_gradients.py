@@ -79,7 +79,7 @@ class BackwardGraph:
         """Give the gradient of the most active unit of a convolution, one of `layers`.
 
         Returns:
-            Faces, uint8 N x H x W x C -> `gradient`, float32 N x C x H x W, by the (standardised)
+            Faces, uint8 N x H x W x C -> `gradient`, float32 N x C x H x W, by the (standardized)
             face that enters the first convolution.
 
         Raises:
@@ -213,12 +213,12 @@ class BackwardGraph:
         # many times as fast in ONNX Runtime as its transposed convolution.
         outputs, inputs, *kernel = weights.shape
         parts = weights.reshape(group, outputs // group, inputs, *kernel)[..., ::-1, ::-1]
-        turned = parts.swapaxes(1, 2).reshape(group * inputs, outputs // group, *kernel)
+        rotated = parts.swapaxes(1, 2).reshape(group * inputs, outputs // group, *kernel)
         pads = attributes.get('pads', [0, 0, 0, 0])
         return self._add(
             'Conv',
             gradient,
-            self._constant(np.ascontiguousarray(turned)),
+            self._constant(np.ascontiguousarray(rotated)),
             pads=[kernel[i % 2] - 1 - pad for i, pad in enumerate(pads)],
             group=group,
         )

@@ -63,7 +63,7 @@ def explain_faces(
 
 def explain_labels(
     crops: Sequence[NDArray[np.uint8]],
-    truth: NDArray[np.int64],
+    y_true: NDArray[np.int64],
     classifiers: Sequence[Classifier],
     explainers: Sequence[Explainer],
     faces: int,
@@ -74,7 +74,7 @@ def explain_labels(
 
     Args:
         crops: for each classifier the same N faces as it wants them, uint8 N x H x W x C.
-        truth: N, indices of the true labels.
+        y_true: N, indices of the true labels.
         classifiers: with the same labels.
         explainers: one for each classifier.
         faces: how many of each label; drawn by chance among those that all classifiers get right.
@@ -91,17 +91,17 @@ def explain_labels(
         each.classify(own)[attribute].argmax(axis=1)
         for each, own in zip(classifiers, crops, strict=True)
     ]
-    right = np.all([each == truth for each in answers], axis=0)
+    right = np.all([each == y_true for each in answers], axis=0)
     order = np.random.default_rng(seed).permutation(np.flatnonzero(right))
     rows = []
     for index, label in enumerate(classifiers[0].labels[attribute]):
-        chosen = order[truth[order] == index][:faces]
+        chosen = order[y_true[order] == index][:faces]
         if not len(chosen):
             continue
         shown = [[draw_crop(each, FIGURE_SIDE) for each in crops[0][chosen]]]
         for explainer, own in zip(explainers, crops, strict=True):
             relevance = (
-                explainer.explain_label(own[chosen], truth[chosen].tolist())
+                explainer.explain_label(own[chosen], y_true[chosen].tolist())
                 if explainer.method == 'grad_cam'
                 else explainer.explain_unit(own[chosen])
             )

@@ -158,12 +158,12 @@ def _limit_memory() -> None:
     )
 
 
-def load_network(model: Path | bytes, *, threads: int = 1) -> onnxruntime.InferenceSession:
+def load_network(model: Path | bytes, *, num_threads: int = 1) -> onnxruntime.InferenceSession:
     """Load a network, to be run on the processor.
 
     Args:
         model: path of an ONNX file, or its content.
-        threads: processor threads for one call.
+        num_threads: processor threads for one call.
 
     Raises:
         OSError: the file cannot be read.
@@ -176,7 +176,7 @@ def load_network(model: Path | bytes, *, threads: int = 1) -> onnxruntime.Infere
         model = read_model(model)
     _limit_memory()
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = num_threads
     options.inter_op_num_threads = 1
     # Threads that wait for the next call would keep whole cores busy: with two threads the
     # processor time of a face triples.
@@ -184,7 +184,7 @@ def load_network(model: Path | bytes, *, threads: int = 1) -> onnxruntime.Infere
     options.add_session_config_entry('session.use_env_allocators', '1')
     # ONNX Runtime's other format was not looked at.
     options.add_session_config_entry('session.load_model_format', 'ONNX')
-    # Errors are raised; what is merely logged (unused initialisers and the like) says nothing to
+    # Errors are raised; what is merely logged (unused initializers and the like) says nothing to
     # a user of the robot.
     options.log_severity_level = 4
     try:

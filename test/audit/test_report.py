@@ -27,12 +27,14 @@ from face_classification_ros.audit.report import write_audit_report
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.commands.main import main
 from face_classification_ros.datasets.registry import FaceDataset
-from face_classification_ros.types import Box, Detection
+from face_classification_ros.types import BoundingBox, Detection
 
 MakeModel = Callable[..., Path]
 
 FACE = Detection(
-    Box(4, 4, 40, 40), 0.9, ((16.0, 20.0), (32.0, 20.0), (24.0, 28.0), (18.0, 36.0), (30.0, 36.0))
+    BoundingBox(4, 4, 40, 40),
+    0.9,
+    ((16.0, 20.0), (32.0, 20.0), (24.0, 28.0), (18.0, 36.0), (30.0, 36.0)),
 )
 ALONE = {'meta', 'br', 'img', 'link'}
 
@@ -83,13 +85,13 @@ def classifier(make_model: MakeModel) -> Classifier:
 def dataset() -> FaceDataset:
     """Return 60 women, 10 of them dark, and 20 men; one group has a name like a tag."""
     brightness = [200] * 50 + [20] * 10 + [60] * 20
-    truth = np.array([0] * 60 + [1] * 20)
+    y_true = np.array([0] * 60 + [1] * 20)
     return FaceDataset(
         'gender',
         'brightness',
         [np.full((48, 48, 1), value, np.uint8) for value in brightness],
-        truth,
-        np.eye(2, dtype=np.float32)[truth],
+        y_true,
+        np.eye(2, dtype=np.float32)[y_true],
         groups={'race': np.array(['asian'] * 59 + ['<script>'] + ['black'] * 20)},
     )
 

@@ -3,18 +3,18 @@
 from face_classification_ros.evaluation.results import (
     AttributeResult,
     FaceResult,
-    PictureResult,
+    FrameResultRecord,
     record_of,
 )
-from face_classification_ros.types import Box
+from face_classification_ros.types import BoundingBox
 
 
 def test_record_contains_the_whole_result() -> None:
     """In the form of the other JSON files of the package."""
     woman = AttributeResult('woman', 0.75, {'woman': 0.75}, 3)
     happy = AttributeResult('happy', 0.75, {'happy': 0.75}, 3)
-    face = FaceResult('1', Box(100, 50, 60, 80), 0.9, (), woman, happy, None)
-    frame = PictureResult(3, 1000.3, 0.3, 640, 480, (face,), 0.0123456)
+    face = FaceResult('1', BoundingBox(100, 50, 60, 80), 0.9, (), woman, happy, None)
+    frame = FrameResultRecord(3, 1000.3, 0.3, 640, 480, (face,), 0.0123456)
     assert record_of(frame) == {
         'frame': 3,
         'stamp': 1000.3,
@@ -33,13 +33,13 @@ def test_record_contains_the_whole_result() -> None:
                     'label': 'woman',
                     'confidence': 0.75,
                     'probabilities': {'woman': 0.75},
-                    'observations': 3,
+                    'frame_count': 3,
                 },
                 'emotion': {
                     'label': 'happy',
                     'confidence': 0.75,
                     'probabilities': {'happy': 0.75},
-                    'observations': 3,
+                    'frame_count': 3,
                 },
             }
         ],

@@ -10,7 +10,7 @@ pytest.importorskip('pydantic', reason='needs the extra [replay]')
 from face_classification_ros.evaluation.results import (
     AttributeResult,
     FaceResult,
-    PictureResult,
+    FrameResultRecord,
 )
 from face_classification_ros.ros.replay.expectation import (
     Difference,
@@ -19,10 +19,10 @@ from face_classification_ros.ros.replay.expectation import (
     propose_expectation,
     read_expectation,
 )
-from face_classification_ros.types import Box
+from face_classification_ros.types import BoundingBox
 
-BOX = Box(100, 50, 60, 80)
-FAR_BOX = Box(400, 50, 60, 80)
+BOX = BoundingBox(100, 50, 60, 80)
+FAR_BOX = BoundingBox(400, 50, 60, 80)
 
 
 def estimate(label: str) -> AttributeResult:
@@ -30,18 +30,20 @@ def estimate(label: str) -> AttributeResult:
     return AttributeResult(label, 0.75, {label: 0.75}, 3)
 
 
-def face(track: str, box: Box = BOX, gender: str = 'woman', emotion: str = 'happy') -> FaceResult:
+def face(
+    track: str, box: BoundingBox = BOX, gender: str = 'woman', emotion: str = 'happy'
+) -> FaceResult:
     """Return a face of a frame."""
     return FaceResult(track, box, 0.9, (), estimate(gender), estimate(emotion), None)
 
 
-def frame(number: int, *faces: FaceResult, latency: float | None = None) -> PictureResult:
+def frame(number: int, *faces: FaceResult, latency: float | None = None) -> FrameResultRecord:
     """Return one of ten frames per second."""
     time = number / 10
-    return PictureResult(number, 1000 + time, time, 640, 480, faces, latency)
+    return FrameResultRecord(number, 1000 + time, time, 640, 480, faces, latency)
 
 
-def differences(content: object, frames: list[PictureResult]) -> list[Difference]:
+def differences(content: object, frames: list[FrameResultRecord]) -> list[Difference]:
     """Compare frames with an expectation."""
     return parse_expectation(content).differences(frames)
 

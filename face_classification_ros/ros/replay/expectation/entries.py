@@ -14,7 +14,7 @@ from typing_extensions import Self
 from face_classification_ros.evaluation.results import (
     AttributeResult,
     FaceResult,
-    PictureResult,
+    FrameResultRecord,
 )
 from face_classification_ros.ros.replay.expectation.values import (
     BoxValue,
@@ -26,7 +26,7 @@ from face_classification_ros.ros.replay.expectation.values import (
     TimeSpan,
     Track,
 )
-from face_classification_ros.types import Box
+from face_classification_ros.types import BoundingBox
 
 MAX_TIME_DIFFERENCE = 0.5
 """Seconds that the frame of a box may be away from the time that `boxes` names."""
@@ -61,8 +61,8 @@ def attributes_of(face: FaceResult) -> Mapping[str, AttributeResult]:
 
 
 def frames_between(
-    frames: Sequence[PictureResult], start: float, end: float
-) -> list[PictureResult]:
+    frames: Sequence[FrameResultRecord], start: float, end: float
+) -> list[FrameResultRecord]:
     """Return the frames at `start` <= time < `end`, in seconds."""
     return [frame for frame in frames if start <= frame.time < end]
 
@@ -71,7 +71,7 @@ class Entry(Model, ABC):
     """One expectation."""
 
     @abstractmethod
-    def differences(self, place: str, frames: Sequence[PictureResult]) -> list[Difference]:
+    def differences(self, place: str, frames: Sequence[FrameResultRecord]) -> list[Difference]:
         """Return how the results of a recording differ from this entry.
 
         Args:
@@ -85,7 +85,7 @@ class FaceCount(Entry, TimeSpan, Limits):
 
     min_fraction: Fraction = 1.0
 
-    def differences(self, place: str, frames: Sequence[PictureResult]) -> list[Difference]:
+    def differences(self, place: str, frames: Sequence[FrameResultRecord]) -> list[Difference]:
         """See `Entry.differences`."""
         return _compare_frames(
             place,
@@ -100,7 +100,7 @@ class FaceCount(Entry, TimeSpan, Limits):
 class FaceRate(Entry, TimeSpan, Limits):
     """The number of faces in each whole second, summed over its frames."""
 
-    def differences(self, place: str, frames: Sequence[PictureResult]) -> list[Difference]:
+    def differences(self, place: str, frames: Sequence[FrameResultRecord]) -> list[Difference]:
         """See `Entry.differences`."""
         expected = f'{self.limits_text} faces in every second {self.span_text}'
         # The last frame lasts as long as the others do on average.
@@ -127,7 +127,7 @@ class FaceRate(Entry, TimeSpan, Limits):
 class TrackCount(Entry, TimeSpan, Limits):
     """The number of different track ids."""
 
-    def differences(self, place: str, frames: Sequence[PictureResult]) -> list[Difference]:
+    def differences(self, place: str, frames: Sequence[FrameResultRecord]) -> list[Difference]:
         """See `Entry.differences`."""
         first_seen: dict[str, float] = {}
         for frame in frames_between(frames, self.start, self.end):
@@ -158,7 +158,7 @@ class FaceLabels(Entry, TimeSpan):
             raise PydanticCustomError('ambiguous_face', 'has box and track, expected one of them')
         return self
 
-    def differences(self, place: str, frames: Sequence[PictureResult]) -> list[Difference]:
+    def differences(self, place: str, frames: Sequence[FrameResultRecord]) -> list[Difference]:
         """See `Entry.differences`."""
         span = frames_between(frames, self.start, self.end)
         return [
@@ -168,7 +168,7 @@ class FaceLabels(Entry, TimeSpan):
         ]
 
     def _compare_attribute(
-        self, place: str, frames: Sequence[PictureResult], attribute: str, labels: list[str]
+        self, place: str, frames: Sequence[FrameResultRecord], attribute: str, labels: list[str]
     ) -> list[Difference]:
         return _compare_frames(
             place,
@@ -179,15 +179,15 @@ class FaceLabels(Entry, TimeSpan):
             lambda frame: self._label(frame, attribute) or self._why_no_label(frame, attribute),
         )
 
-    def _label(self, frame: PictureResult, attribute: str) -> str | None:
+    def _label(self, frame: FrameResultRecord, attribute: str) -> str | None:
         face = self._find_face(frame)
         estimate = attributes_of(face).get(attribute) if face else None
         return estimate.label if estimate else None
 
-    def _why_no_label(self, frame: PictureResult, attribute: str) -> str:
+    def _why_no_label(self, frame: FrameResultRecord, attribute: str) -> str:
         return f'no {attribute}' if self._find_face(frame) else 'no such face'
 
-    def _find_face(self, frame: PictureResult) -> FaceResult | None:
+    def _find_face(self, frame: FrameResultRecord) -> FaceResult | None:
         if self.track is not None:
             return next((face for face in frame.faces if face.track_id == self.track), None)
         if self.box is None:
@@ -208,7 +208,7 @@ class FaceBox(Entry):
     box: BoxValue
     min_iou: Fraction = 0.5
 
-    def differences(self, place: str, frames: Sequence[PictureResult]) -> list[Difference]:
+    def differences(self, place: str, frames: Sequence[FrameResultRecord]) -> list[Difference]:
         """See `Entry.differences`."""
         box, min_iou = _box_text(self.box), f'{self.min_iou:g}'
         expected = f'a face at {box} at {self.at:g} s with an IoU of at least {min_iou}'
@@ -244,7 +244,7 @@ class Latency(Entry):
             )
         return self
 
-    def differences(self, place: str, frames: Sequence[PictureResult]) -> list[Difference]:
+    def differences(self, place: str, frames: Sequence[FrameResultRecord]) -> list[Difference]:
         """See `Entry.differences`; nothing differs where no latency was measured."""
         latencies = [frame.latency for frame in frames if frame.latency is not None]
         if not latencies:
@@ -269,10 +269,10 @@ class Latency(Entry):
 def _compare_frames(
     place: str,
     expected: str,
-    frames: Sequence[PictureResult],
+    frames: Sequence[FrameResultRecord],
     min_fraction: float,
-    complies: Callable[[PictureResult], bool],
-    describe: Callable[[PictureResult], str],
+    complies: Callable[[FrameResultRecord], bool],
+    describe: Callable[[FrameResultRecord], str],
 ) -> list[Difference]:
     """Compare the fraction of frames that comply with its minimum, and describe the others."""
     if min_fraction < 1:
@@ -293,11 +293,11 @@ def _compare_frames(
     return [Difference(place, expected, actual)]
 
 
-def _best_match(faces: Sequence[FaceResult], box: Box) -> FaceResult | None:
+def _best_match(faces: Sequence[FaceResult], box: BoundingBox) -> FaceResult | None:
     return max(faces, key=lambda face: face.box.iou(box), default=None)
 
 
-def _box_text(box: Box) -> str:
+def _box_text(box: BoundingBox) -> str:
     return f'[{box.x:g}, {box.y:g}, {box.width:g}, {box.height:g}]'
 
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import math
 from typing import Any
 
-from face_classification_ros.evaluation.results import FaceResult, PictureResult
+from face_classification_ros.evaluation.results import FaceResult, FrameResultRecord
 from face_classification_ros.ros.replay.expectation.entries import attributes_of, frames_between
 
 
-def propose_expectation(frames: Sequence[PictureResult]) -> dict[str, Any]:
+def propose_expectation(frames: Sequence[FrameResultRecord]) -> dict[str, Any]:
     """Return an expectation that these results meet, as YAML has it, to start from.
 
     It contains the number of faces for each run of seconds with the same number, the number of
@@ -52,7 +52,7 @@ def _common_labels(faces: Sequence[FaceResult]) -> dict[str, list[str]]:
     }
 
 
-def _runs(frames: Sequence[PictureResult]) -> list[tuple[int, int, int, int]]:
+def _runs(frames: Sequence[FrameResultRecord]) -> list[tuple[int, int, int, int]]:
     """Return start, end, fewest and most faces of runs of seconds with equal numbers."""
     runs: list[tuple[int, int, int, int]] = []
     for second in range(math.floor(frames[-1].time) + 1 if frames else 0):

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 from typing_extensions import Self
 
-from face_classification_ros.evaluation.results import PictureResult
+from face_classification_ros.evaluation.results import FrameResultRecord
 from face_classification_ros.networks.settings import read_yaml
 from face_classification_ros.ros.replay.expectation.entries import (
     Difference,
@@ -94,7 +94,7 @@ class Expectation(Model):
         }
         return entries if self.latency is None else {**entries, 'latency': self.latency}
 
-    def differences(self, frames: Sequence[PictureResult]) -> list[Difference]:
+    def differences(self, frames: Sequence[FrameResultRecord]) -> list[Difference]:
         """Return how the results of a recording, in its order, differ from what is expected."""
         return [
             difference

@@ -21,16 +21,16 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from typing_extensions import Self
 
-from face_classification_ros.types import Box
+from face_classification_ros.types import BoundingBox
 
 _BOX = TypeAdapter(
     tuple[float, float, PositiveFloat, PositiveFloat], config=ConfigDict(allow_inf_nan=False)
 )
 
 
-def _parse_box(value: object) -> Box:
+def _parse_box(value: object) -> BoundingBox:
     try:
-        return Box(*_BOX.validate_python(value))
+        return BoundingBox(*_BOX.validate_python(value))
     except ValidationError as error:
         raise PydanticCustomError(
             'invalid_box', 'should be [x, y, width, height] in pixels, with a size above 0'
@@ -50,7 +50,7 @@ def _parse_track(value: object) -> object:
     return str(value) if type(value) is int else value
 
 
-BoxValue = Annotated[Box, BeforeValidator(_parse_box)]
+BoxValue = Annotated[BoundingBox, BeforeValidator(_parse_box)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, MinLen(1)]
 Labels = Annotated[list[Name], BeforeValidator(_parse_labels), MinLen(1)]
