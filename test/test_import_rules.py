@@ -130,6 +130,14 @@ def test_networks_know_neither_data_nor_robots() -> None:
     assert not packages(names) & ROS
 
 
+def test_doctor_imports_nothing_before_it_checks() -> None:
+    """It runs where everything else is broken, and never imports what needs ROS."""
+    names = imports_of('doctor.registry')
+    ours = {name.split('.')[1] for name in names if name.startswith(f'{PACKAGE}.')}
+    assert ours == {'doctor'}
+    assert packages(names) - {PACKAGE} <= set(sys.stdlib_module_names)
+
+
 def test_expectation_needs_neither_ros_nor_tensorflow() -> None:
     """An expectation is read and checked on any machine."""
     pytest.importorskip('pydantic', reason='needs the extra [replay]')

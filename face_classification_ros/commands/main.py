@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 import yaml
 
 from face_classification_ros.detection import create_detector, DETECTORS
-from face_classification_ros.doctor import Finding
 from face_classification_ros.inference.model_zoo import model_path, share_folder
 from face_classification_ros.types import Face, Image, ROTATIONS
 
@@ -298,8 +297,8 @@ def _parser() -> argparse.ArgumentParser:
         '--plot', type=Path, metavar='FILE', help='draw the stages of each case there (PNG)'
     )
 
-    doctor = command('doctor', _doctor, 'say what is installed, what is missing and what to do')
-    doctor.add_argument('--json', type=Path, metavar='FILE', help='write the same there')
+    doctor = command('doctor', _doctor, 'check the installation, and print what to fix')
+    doctor.add_argument('--json', type=Path, metavar='FILE', help='also write the findings')
     return parser
 
 
@@ -1079,31 +1078,22 @@ def _print_benchmark(records: list[dict[str, Any]]) -> None:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    from face_classification_ros import doctor
+    from face_classification_ros.doctor.findings import exit_code, run_checks
+    from face_classification_ros.doctor.registry import CHECKS
 
     findings = []
-    for finding in itertools.chain(doctor.examine(), _examine_ros()):
-        print(doctor.lines_of(finding), flush=True)
+    for finding in run_checks(CHECKS):
+        print(finding, flush=True)
         findings.append(finding)
+    if any(finding.code == 'rclpy-ok' for finding in findings):
+        from face_classification_ros.ros.doctor.registry import CHECKS as ROS_CHECKS
+
+        for finding in run_checks(ROS_CHECKS):
+            print(finding, flush=True)
+            findings.append(finding)
     if arguments.json:
-        _write_json(arguments.json, [asdict(each) for each in findings])
-    return doctor.exit_code(findings)
-
-
-def _examine_ros() -> Iterator[Finding]:
-    from face_classification_ros.doctor import check_module, OK
-
-    rclpy = check_module(
-        'rclpy',
-        'source the set-up files of ROS and of the workspace, or pip install this package; '
-        'unset RMW_IMPLEMENTATION',
-        'get_rmw_implementation_identifier()',
-    )
-    yield rclpy
-    if rclpy.verdict == OK:
-        from face_classification_ros.ros.doctor import examine_ros
-
-        yield from examine_ros()
+        _write_json(arguments.json, [asdict(finding) for finding in findings])
+    return exit_code(findings)
 
 
 def _write_json(path: Path, content: Any) -> None:
