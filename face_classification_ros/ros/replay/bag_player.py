@@ -221,8 +221,8 @@ class BagPlayer:
         self._images.publish(message.data)
         status = expected_status(image, self._limit, self._max_rate)
         if status is not FrameStatus.PROCESSED:
-            error = '' if image.error is None else str(image.error)
-            return FrameOutcome(number, message.time, status, error=error)
+            problem = '' if image.error is None else str(image.error)
+            return FrameOutcome(number, message.time, status, error=problem)
         stamp = Time(sec=image.header.stamp.sec, nanosec=image.header.stamp.nanosec)
         result, received = self._wait(
             lambda: self._result_of(stamp),

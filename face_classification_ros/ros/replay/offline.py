@@ -61,8 +61,8 @@ class OfflineReplay:
             return FrameOutcome(number, message.time, FrameStatus.INVALID, error=str(error))
         status = expected_status(image, self._limit, self._config.max_processing_rate)
         if status is not FrameStatus.PROCESSED or image.image is None:
-            error = '' if image.error is None else str(image.error)
-            return FrameOutcome(number, message.time, status, error=error)
+            problem = '' if image.error is None else str(image.error)
+            return FrameOutcome(number, message.time, status, error=problem)
         view = self._depth.view(image.header) if self._config.use_depth else None
         faces = self._pipeline.process_frame(image.image, image.stamp, view).faces
         height, width = image.image.shape[:2]

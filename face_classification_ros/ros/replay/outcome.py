@@ -48,6 +48,9 @@ def expected_status(image: RecordedImage, limit: RateLimit, rate: float) -> Fram
         limit: the rate limit of the node, which is updated.
         rate: value of `max_processing_rate`.
     """
-    if not limit.admit(image.stamp, rate):
+    if limit.leaves_out(image.stamp, rate):
         return FrameStatus.RATE_LIMITED
-    return FrameStatus.PROCESSED if image.error is None else FrameStatus.INVALID
+    if image.error is not None:
+        return FrameStatus.INVALID
+    limit.note(image.stamp)
+    return FrameStatus.PROCESSED
