@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -157,8 +158,9 @@ def test_offline_replay_uses_no_node(make_bag: MakeBag) -> None:
 @pytest.mark.parametrize('option', ['depth', 'camera_info'])
 def test_video_has_no_other_topics(option: str) -> None:
     """Only a bag has depth images."""
+    topics: dict[str, Any] = {option: '/depth'}
     with pytest.raises(ReplayOptionError) as caught:
-        replay(ReplayOptions(Path('video.mp4'), offline=True, **{option: '/depth'}))
+        replay(ReplayOptions(Path('video.mp4'), offline=True, **topics))
     assert caught.value.option == option
 
 
@@ -167,7 +169,7 @@ def test_video_has_no_other_topics(option: str) -> None:
     [({'topic': '/other'}, ('/camera/image_raw/compressed',)), ({'depth': '/depth'}, ())],
 )
 def test_missing_topic_is_rejected(
-    options: dict[str, str], available: tuple[str, ...], make_bag: MakeBag
+    options: dict[str, Any], available: tuple[str, ...], make_bag: MakeBag
 ) -> None:
     """The error has the available topics of the right type."""
     with pytest.raises(TopicError) as caught:
