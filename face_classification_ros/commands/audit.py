@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--by',
         default='',
         metavar='COLUMN[,COLUMN]',
-        help='compare groups by these columns of the data set; "race*gender" crosses two '
+        help='compare groups by these columns of the data set; "race*age" crosses two '
         '(default: all columns)',
     )
     parser.add_argument(
