@@ -13,18 +13,20 @@ from face_classification_ros.geometry.positions import DepthView, Intrinsics
 from face_classification_ros.io.bag_messages import (
     CAMERA_INFO,
     MessageError,
+    NANOSECONDS,
     read_image_message,
     RecordedMessage,
 )
 from face_classification_ros.io.bags import Recording
 from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.pipeline import create_pipeline, FacePipeline
-from face_classification_ros.ros.conversions.messages import faces_message
-from face_classification_ros.ros.node.depth_input import (
+from face_classification_ros.ros.conversions.depth import (
     depth_from_message,
-    DepthBuffer,
     intrinsics_from_message,
 )
+from face_classification_ros.ros.conversions.messages import faces_message
+from face_classification_ros.ros.node.depth_input import DepthBuffer
+from face_classification_ros.ros.node.frame_clock import FrameClock
 from face_classification_ros.ros.node.parameters import NodeConfig
 from face_classification_ros.ros.node.rate_limit import RateLimit
 from face_classification_ros.ros.replay.outcome import expected_status, FrameOutcome, FrameStatus
@@ -42,6 +44,7 @@ class OfflineReplay:
         self._config = config
         self._pipeline: FacePipeline = create_pipeline(config)
         self._limit = RateLimit()
+        self._clock = FrameClock()
         self._depth = RecordedDepth()
 
     def play(self, recording: Recording) -> Iterator[FrameOutcome]:
@@ -64,7 +67,8 @@ class OfflineReplay:
             problem = '' if image.error is None else str(image.error)
             return FrameOutcome(number, message.time, status, error=problem)
         view = self._depth.view(image.header) if self._config.use_depth else None
-        faces = self._pipeline.process_frame(image.image, image.stamp, view).faces
+        frame_time = self._clock.time_of(image.stamp, message.time / NANOSECONDS)
+        faces = self._pipeline.process_frame(image.image, frame_time.seconds, view).faces
         height, width = image.image.shape[:2]
         # The processing time, which differs from run to run, stays 0.
         result = faces_message(faces, _ros_header(image.header), width, height, 0.0)

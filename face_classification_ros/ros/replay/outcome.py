@@ -48,9 +48,6 @@ def expected_status(image: RecordedImage, limit: RateLimit, rate: float) -> Fram
         limit: the rate limit of the node, which is updated.
         rate: value of `max_processing_rate`.
     """
-    if limit.leaves_out(image.stamp, rate):
+    if not limit.admit(image.stamp, rate):
         return FrameStatus.RATE_LIMITED
-    if image.error is not None:
-        return FrameStatus.INVALID
-    limit.note(image.stamp)
-    return FrameStatus.PROCESSED
+    return FrameStatus.PROCESSED if image.error is None else FrameStatus.INVALID
