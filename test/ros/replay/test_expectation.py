@@ -85,7 +85,7 @@ def test_wrong_number_of_faces_is_reported_with_times() -> None:
     (difference,) = differences({'faces': [{'min': 1, 'max': 1}]}, frames)
     assert difference == (
         'faces[0]',
-        '1 faces per frame at all times',
+        '1 face per frame at all times',
         '2 of 20 frames differ: 0 in 1 (at 1.80 s), 2 in 1 (at 1.90 s)',
     )
     assert str(difference) == (
@@ -117,7 +117,7 @@ def test_too_many_tracks_are_reported_with_their_start() -> None:
     """A person whose track id changes counts twice."""
     frames = [*TWO_SECONDS[:12], *(frame(number, face('2')) for number in range(12, 20))]
     assert differences({'tracks': [{'max': 1}]}, frames) == [
-        ('tracks[0]', 'at most 1 tracks at all times', '2: 1 from 0.00 s on, 2 from 1.20 s on')
+        ('tracks[0]', 'at most 1 track at all times', '2: 1 from 0.00 s on, 2 from 1.20 s on')
     ]
     assert differences({'tracks': [{'to': 1.2, 'max': 1}]}, frames) == []
 

@@ -28,7 +28,9 @@ def test_images_are_counted_by_status() -> None:
     result.add(FrameOutcome(0, 0, FrameStatus.RATE_LIMITED))
     result.add(FrameOutcome(1, 0, FrameStatus.INVALID, error='too short'))
     assert (result.frames, result.rate_limited, result.invalid) == ([], 1, {1: 'too short'})
-    assert result.summary() == '0 images processed, 1 rate limited, 1 invalid; 0 faces, 0 tracks'
+    assert result.summary() == (
+        'images: 0 processed, 1 rate limited, 1 invalid; faces: 0; tracks: 0'
+    )
 
 
 @pytest.mark.parametrize('suffix', ['.json', '.jsonl'])
