@@ -127,7 +127,7 @@ def _openers(sources: list[Source], topic: str) -> dict[str, Opener]:
     openers: dict[str, Opener] = {VIDEO: read_video}
     if any(source.kind == BAG for source in sources):
         with needs_extra('archive', 'a recording'):
-            from face_classification_ros.ros.bags import open_bag
+            from face_classification_ros.io.bags import open_bag
         openers[BAG] = partial(open_bag, topic=topic)
     return openers
 

@@ -83,13 +83,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Replay a recording; returns 1 if an expectation is not met."""
-    from face_classification_ros.evaluation.expectation import (
-        propose_expectation,
-        read_expectation,
-    )
-
-    with needs_extra('archive', 'replay'):
-        from face_classification_ros.ros.replay.replay import collect, ReplayOptions
+    with needs_extra('replay', 'replay'):
+        from face_classification_ros.ros.replay.expectation import (
+            propose_expectation,
+            read_expectation,
+        )
+        from face_classification_ros.ros.replay.replay import replay, ReplayOptions
     expectation = read_expectation(arguments.expect) if arguments.expect else None
     options = ReplayOptions(
         source=arguments.source,
@@ -102,18 +101,18 @@ def run(arguments: argparse.Namespace) -> int:
         node=arguments.node,
         offline=arguments.offline,
     )
-    result = collect(options, *arguments.record)
+    result = replay(options, *arguments.record)
     print(result.summary())
-    for line in result.unreadable:
-        print(f'unreadable {line}', file=sys.stderr)
+    for number, error in result.invalid.items():
+        print(f'invalid image {number}: {error}', file=sys.stderr)
     if arguments.write_expectation:
-        proposal = propose_expectation(result.pictures)
+        proposal = propose_expectation(result.frames)
         arguments.write_expectation.write_text(yaml.safe_dump(proposal, sort_keys=False))
     if expectation is None:
         return DONE
-    differences = expectation.differences(result.pictures)
+    differences = expectation.differences(result.frames)
     for difference in differences:
         print(difference)
-    met = len(expectation.entries) - len({each.where for each in differences})
+    met = len(expectation.entries) - len({each.place for each in differences})
     print(f'{arguments.expect}: {met} of {len(expectation.entries)} expectations met')
     return NO if differences else DONE

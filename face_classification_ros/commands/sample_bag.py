@@ -36,8 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Record the sample."""
-    with needs_extra('archive', 'a recording'):
-        from face_classification_ros.ros.bags import write_sample
+    with needs_extra('replay', 'a recording'):
+        from face_classification_ros.io.bag_writer import write_sample
     from face_classification_ros.io.sample import FPS, sample_frames
 
     if not arguments.seconds > 0:
