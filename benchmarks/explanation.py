@@ -23,12 +23,12 @@ import onnx
 import tensorflow as tf
 
 from face_classification_ros.classification.classifier import Classifier
+from face_classification_ros.datasets.registry import LABELS
 from face_classification_ros.explanation.explainer import Explainer
 from face_classification_ros.explanation.panels import explain_faces
-from face_classification_ros.networks.building import build_network
-from face_classification_ros.networks.conversion import convert_to_onnx, scale_faces
+from face_classification_ros.networks.builder import build_network
 from face_classification_ros.networks.description import read_network
-from face_classification_ros.training.datasets import LABELS
+from face_classification_ros.networks.onnx_export import convert_to_onnx, scale_faces
 
 SIDE = 48
 WARM_UP = 5

@@ -27,13 +27,13 @@ from typing import NoReturn
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'test'))
 
 if importlib.util.find_spec('atheris') is None:
-    from doors import DOORS
+    from fuzz_targets import DOORS
 else:
     import atheris
 
     # Ours and the readers in Python that it uses; all there is would take minutes.
     with atheris.instrument_imports(include=['face_classification_ros', 'yaml', 'rosbags']):
-        from doors import DOORS
+        from fuzz_targets import DOORS
 
 NUMBERS = (b'\xff' * 4, bytes(4), b'\x7f\xff\xff\xff', b'\x00\x01\x86\xa0', b'\xa0\x86\x01\x00')
 

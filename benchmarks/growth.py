@@ -38,10 +38,10 @@ from transport import (
     wait_for,
 )
 
+from face_classification_ros.io.sample import crowd
 from face_classification_ros.msg import FaceAttributesArray
-from face_classification_ros.ros.images import image_to_message
-from face_classification_ros.ros.node import FaceClassificationNode, NODE_NAME
-from face_classification_ros.sample import crowd
+from face_classification_ros.ros.conversions.images import image_to_message
+from face_classification_ros.ros.node.node import FaceClassificationNode, NODE_NAME
 
 ARRANGEMENTS = ('processes', 'one process')
 WIDTH, HEIGHT = 640, 480

@@ -30,8 +30,8 @@ from onnxruntime.quantization import (
 )
 
 from face_classification_ros.classification.classifier import Classifier, INPUT
-from face_classification_ros.share import model_path
-from face_classification_ros.training.datasets import read_dataset
+from face_classification_ros.datasets.registry import read_dataset
+from face_classification_ros.inference.model_zoo import model_path
 
 FACES = (1, 5)
 BATCH = 64

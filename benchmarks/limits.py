@@ -27,13 +27,13 @@ import onnxruntime
 from std_msgs.msg import Header
 
 from face_classification_ros.classification.classifier import Classifier
-from face_classification_ros.classification.cropping import crop_faces
+from face_classification_ros.classification.crops import crop_faces
 from face_classification_ros.detection import create_detector
-from face_classification_ros.drawing import draw_faces
+from face_classification_ros.inference.model_zoo import model_path
+from face_classification_ros.io.sample import crowd
 from face_classification_ros.pipeline import FacePipeline, THRESHOLDS
-from face_classification_ros.ros.images import image_to_message
-from face_classification_ros.sample import crowd
-from face_classification_ros.share import model_path
+from face_classification_ros.ros.conversions.images import image_to_message
+from face_classification_ros.visualization.annotation import draw_faces
 
 SIZE = (640, 480)
 SCALED = (320, 240)

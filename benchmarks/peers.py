@@ -80,8 +80,8 @@ def ours(
 ) -> Answer:
     """Find, follow and classify faces as the node does."""
     from face_classification_ros.detection import create_detector
+    from face_classification_ros.inference.model_zoo import model_path
     from face_classification_ros.pipeline import FacePipeline, load_classifiers, THRESHOLDS
-    from face_classification_ros.share import model_path
     from face_classification_ros.tracking.tracker import Tracker
 
     # One for each number of faces, as one for each camera.
@@ -125,7 +125,7 @@ def public_code(options: argparse.Namespace, pictures: Pictures) -> Answer:
     `predict`. Untrained networks cost as much as trained ones.
     """
     _limit_tensorflow(options.threads)
-    from face_classification_ros.networks.building import build_network
+    from face_classification_ros.networks.builder import build_network
     from face_classification_ros.networks.description import read_network
 
     description = read_network('mini_xception')
@@ -197,7 +197,7 @@ WAYS: dict[str, Callable[[argparse.Namespace, Pictures], Answer]] = {
 def _run_networks(models: Sequence[str], threads: int) -> Answer:
     import onnxruntime
 
-    from face_classification_ros.share import model_path
+    from face_classification_ros.inference.model_zoo import model_path
 
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads
@@ -358,7 +358,7 @@ def interpreters(options: argparse.Namespace) -> dict[str, Path]:
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Let all ways take turns, and put their medians together."""
     from face_classification_ros.evaluation.benchmark import processor_name
-    from face_classification_ros.sample import crowd
+    from face_classification_ros.io.sample import crowd
 
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)

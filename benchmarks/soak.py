@@ -38,12 +38,12 @@ from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 from tqdm import tqdm
 
+from face_classification_ros.io.sample import crowd, sample_frames
 from face_classification_ros.msg import FaceAttributesArray
-from face_classification_ros.ros.context import ros_running
-from face_classification_ros.ros.images import image_to_message
-from face_classification_ros.ros.messages import seconds, time_message
+from face_classification_ros.ros.conversions.images import image_to_message
+from face_classification_ros.ros.conversions.messages import seconds, time_message
 from face_classification_ros.ros.processes import ros_environment, start, stop
-from face_classification_ros.sample import crowd, sample_frames
+from face_classification_ros.ros.runtime import ros_running
 
 RATE = 30.0
 """Pictures per second, by their stamps."""

@@ -27,12 +27,12 @@ import skimage
 
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.detection import create_detector
-from face_classification_ros.face import Box, Detection, Face, Image
-from face_classification_ros.files import read_video
+from face_classification_ros.inference.model_zoo import model_path
+from face_classification_ros.io.files import read_video
 from face_classification_ros.pipeline import FacePipeline, load_classifiers, THRESHOLDS
-from face_classification_ros.share import model_path
 from face_classification_ros.tracking.appearance import describe
 from face_classification_ros.tracking.tracker import Tracker
+from face_classification_ros.types import Box, Detection, Face, Image
 
 VOTES = 10
 """Labels in the vote of the paper's demo, shared by all faces in view."""

@@ -38,9 +38,9 @@ import skimage.data
 from std_msgs.msg import Header
 
 from face_classification_ros.evaluation.benchmark import processor_name
+from face_classification_ros.inference.model_zoo import share_folder
 from face_classification_ros.msg import FaceAttributesArray
-from face_classification_ros.ros.images import image_to_compressed, image_to_message
-from face_classification_ros.share import share_folder
+from face_classification_ros.ros.conversions.images import image_to_compressed, image_to_message
 
 PROFILE = 'config/fastdds_large_pictures.xml'
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')

@@ -4,7 +4,7 @@
 import argparse
 import sys
 
-from face_classification_ros.ros.client import FaceClient, FaceClientError
+from face_classification_ros.ros.client.client import FaceClient, FaceClientError
 
 
 def main() -> int:

@@ -6,7 +6,12 @@ import math
 import sys
 import time
 
-from face_classification_ros.ros.client import certain_label, FaceClient, FaceClientError, View
+from face_classification_ros.ros.client.client import (
+    certain_label,
+    FaceClient,
+    FaceClientError,
+    View,
+)
 
 
 def where_to_turn(view: View) -> str:

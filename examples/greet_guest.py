@@ -4,7 +4,7 @@
 import argparse
 import sys
 
-from face_classification_ros.ros.client import certain_label, FaceClient, FaceClientError
+from face_classification_ros.ros.client.client import certain_label, FaceClient, FaceClientError
 
 GENDERS = {'woman': 'a woman', 'man': 'a man'}
 EMOTIONS = {

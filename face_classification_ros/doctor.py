@@ -134,7 +134,7 @@ def check_module(name: str, cure: str, version: str = '__version__') -> Finding:
 
 def check_cv_bridge() -> Finding:
     """Tell how pictures are converted, and whether cv_bridge and numpy go together."""
-    from face_classification_ros.ros.images import converter
+    from face_classification_ros.ros.conversions.images import converter
 
     name = converter().name
     if 'does not work' in name:
@@ -149,7 +149,7 @@ def check_cv_bridge() -> Finding:
 
 def check_share() -> Finding:
     """Find the package's own files."""
-    from face_classification_ros.share import share_folder
+    from face_classification_ros.inference.model_zoo import share_folder
 
     return Finding('package', OK, f'{_version()} in {share_folder()}')
 
@@ -233,7 +233,7 @@ def check_detector() -> Finding:
         return Finding('detector', WRONG, f'{DETECTORS[0]} finds a face in a blank picture')
     if not is_there('skimage'):
         return Finding('detector', OK, f'{DETECTORS[0]} runs; no sample to try it on')
-    from face_classification_ros.sample import crowd
+    from face_classification_ros.io.sample import crowd
 
     found = len(detector.detect(crowd(1, 640, 480)))
     verdict = OK if found == 1 else WRONG
@@ -243,7 +243,7 @@ def check_detector() -> Finding:
 def check_models() -> Iterator[Finding]:
     """Let every shipped model classify a drawn face, and compare with its known answer."""
     try:
-        from face_classification_ros.share import share_folder
+        from face_classification_ros.inference.model_zoo import share_folder
 
         folder = share_folder() / 'resource' / 'models'
         known = json.loads((folder / 'known_answers.json').read_text())
@@ -409,7 +409,7 @@ def _core_setting(name: str) -> int:
 
 
 def _own_profile() -> Path:
-    from face_classification_ros.share import dds_profile
+    from face_classification_ros.inference.model_zoo import dds_profile
 
     return dds_profile()
 

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_classification_ros.classification.classifier import Classifier
-from face_classification_ros.classification.cropping import crop_faces, CropForm, cut_sides
+from face_classification_ros.classification.crop_quality import weigh_crops
+from face_classification_ros.classification.crops import crop_faces, CropForm, cut_sides
 from face_classification_ros.detection import create_detector, Detector
-from face_classification_ros.detection.regions import RegionDetector
-from face_classification_ros.face import Detection, Estimate, Face, Image, largest_first
+from face_classification_ros.detection.region_of_interest import RegionDetector
 from face_classification_ros.tracking.appearance import describe
-from face_classification_ros.tracking.quality import weigh_crops
 from face_classification_ros.tracking.tracker import Track, Tracker
+from face_classification_ros.types import Detection, Estimate, Face, Image, largest_first
 
 THRESHOLDS = {'gender': 0.7, 'emotion': 0.5}
 """Attribute -> probability below which a label is "unknown", unless the user says otherwise."""

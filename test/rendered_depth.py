@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from face_classification_ros.face import Box
-from face_classification_ros.positions import Intrinsics
+from face_classification_ros.geometry.positions import Intrinsics
+from face_classification_ros.types import Box
 
 HEAD_AXES = (0.075, 0.11, 0.09)
 """Half the width, height and depth of a head in metres, taken as an ellipsoid."""

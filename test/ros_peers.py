@@ -31,8 +31,8 @@ from sensor_msgs.msg import Image as ImageMessage
 import skimage.data
 from std_msgs.msg import Header
 
-from face_classification_ros.face import Box, Image
 from face_classification_ros.msg import FaceAttributes, FaceAttributesArray
+from face_classification_ros.types import Box, Image
 
 TIMEOUT = 60.0
 """Seconds after which a test gives up: far more than anything takes on a busy machine."""

@@ -10,7 +10,7 @@ import struct
 import zlib
 
 import cv2
-from doors import brightness_model, DOORS
+from fuzz_targets import brightness_model, DOORS
 from hypothesis import given, HealthCheck, settings, strategies
 import numpy as np
 import onnx
@@ -20,11 +20,16 @@ from sensor_msgs.msg import Image as ImageMessage
 
 from face_classification_ros import inference, MAX_PIXELS
 from face_classification_ros.classification.classifier import Classifier
-from face_classification_ros.files import find_sources, read_picture, read_video, UnreadableError
+from face_classification_ros.inference.model_zoo import model_path
+from face_classification_ros.io.files import (
+    find_sources,
+    read_picture,
+    read_video,
+    UnreadableError,
+)
 from face_classification_ros.pipeline import FacePipeline, Settings
-from face_classification_ros.ros import images
-from face_classification_ros.ros.parameters import complaint_about, Parameters
-from face_classification_ros.share import model_path
+from face_classification_ros.ros.conversions import images
+from face_classification_ros.ros.node.parameters import complaint_about, Parameters
 
 settings.register_profile(
     'bounded',

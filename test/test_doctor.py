@@ -14,7 +14,7 @@ from ros_peers import TIMEOUT
 
 from face_classification_ros import doctor
 from face_classification_ros.doctor import Finding, HINT, OK, WRONG
-from face_classification_ros.share import dds_profile, model_path
+from face_classification_ros.inference.model_zoo import dds_profile, model_path
 
 RTPS, DDS = doctor.PROFILE_VARIABLES
 
@@ -25,7 +25,11 @@ def run_doctor(
     """Run the command as a user does, with further variables."""
     program = [str(Path(sys.executable).parent / command)]
     if not Path(program[0]).exists():
-        program = [sys.executable, '-c', 'from face_classification_ros.cli import main; main()']
+        program = [
+            sys.executable,
+            '-c',
+            'from face_classification_ros.commands.main import main; main()',
+        ]
     return subprocess.run(
         [*program, 'doctor', *arguments],
         capture_output=True,

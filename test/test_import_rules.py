@@ -27,24 +27,24 @@ print(json.dumps(sorted(set(sys.modules) - before | set(Watcher.names))))
 """
 
 CORE = [
-    'face',
+    'types',
     'detection',
     'detection.haar',
     'detection.libfacedetection',
     'detection.yunet',
     'classification.classifier',
-    'classification.cropping',
+    'classification.crops',
     'tracking.appearance',
     'tracking.observation',
     'tracking.people',
     'tracking.tracker',
-    'drawing',
+    'visualization.annotation',
     'explanation.explainer',
     'explanation.panels',
     'pipeline',
-    'positions',
-    'files',
-    'cli',
+    'geometry.positions',
+    'io.files',
+    'commands.main',
 ]
 ROS = {'rclpy', 'sensor_msgs', 'std_msgs'}
 TENSORFLOW = {'tensorflow', 'keras', 'tf_keras'}
@@ -77,21 +77,21 @@ def test_core_needs_neither_ros_nor_tensorflow(name: str) -> None:
 @pytest.mark.parametrize(
     'name, allowed',
     [
-        ('face', ()),
-        ('detection', ('face', 'detection')),
-        ('detection.haar', ('face', 'detection')),
-        ('detection.libfacedetection', ('face', 'detection')),
-        ('detection.regions', ('face', 'detection')),
-        ('detection.yunet', ('face', 'detection', 'inference')),
-        ('inference', ()),
-        ('classification.classifier', ('face', 'classification', 'inference')),
-        ('classification.cropping', ('face', 'classification')),
-        ('tracking.appearance', ('face', 'tracking')),
-        ('tracking.observation', ('face', 'tracking')),
-        ('tracking.people', ('face', 'tracking')),
-        ('tracking.tracker', ('face', 'tracking')),
-        ('drawing', ('face',)),
-        ('positions', ('face',)),
+        ('types', ()),
+        ('detection', ('types', 'detection')),
+        ('detection.haar', ('types', 'detection')),
+        ('detection.libfacedetection', ('types', 'detection')),
+        ('detection.region_of_interest', ('types', 'detection')),
+        ('detection.yunet', ('types', 'detection', 'inference')),
+        ('inference.session', ()),
+        ('classification.classifier', ('types', 'classification', 'inference')),
+        ('classification.crops', ('types', 'classification')),
+        ('tracking.appearance', ('types', 'tracking')),
+        ('tracking.observation', ('types', 'tracking')),
+        ('tracking.people', ('types', 'tracking')),
+        ('tracking.tracker', ('types', 'tracking')),
+        ('visualization.annotation', ('types',)),
+        ('geometry.positions', ('types',)),
     ],
 )
 def test_part_knows_of_ours_only_what_a_face_is(name: str, allowed: tuple[str, ...]) -> None:
@@ -104,17 +104,19 @@ def test_part_knows_of_ours_only_what_a_face_is(name: str, allowed: tuple[str, .
 def test_archive_needs_neither_ros_nor_tensorflow() -> None:
     """Workers of a cluster have pictures and no robot."""
     pytest.importorskip('distributed', reason='needs the extra [archive]')
-    assert not packages(imports_of('archive')) & (ROS | TENSORFLOW)
+    assert not packages(imports_of('io.parallel')) & (ROS | TENSORFLOW)
 
 
 def test_the_plugin_for_tests_costs_nothing_until_it_is_used() -> None:
     """It is loaded with every pytest where the package is installed."""
-    assert not packages(imports_of('ros.testing')) & (ROS | TENSORFLOW | {'cv2', 'numpy'})
+    assert not packages(imports_of('ros.replay.pytest_plugin')) & (
+        ROS | TENSORFLOW | {'cv2', 'numpy'}
+    )
 
 
 def test_node_needs_no_tensorflow() -> None:
     """A robot runs model files with ONNX Runtime alone."""
-    names = packages(imports_of('ros.node'))
+    names = packages(imports_of('ros.node.node'))
     assert 'rclpy' in names
     assert not names & TENSORFLOW
 
@@ -122,26 +124,26 @@ def test_node_needs_no_tensorflow() -> None:
 def test_networks_know_neither_data_nor_robots() -> None:
     """A network is designed and its cost measured before there is anything to train it on."""
     pytest.importorskip('tensorflow', reason='needs the extra [train]')
-    names = imports_of('networks.building', 'networks.cost')
+    names = imports_of('networks.builder', 'networks.cost')
     ours = {name.split('.')[1] for name in names if name.startswith(f'{PACKAGE}.')}
-    assert ours <= {'inference', 'networks', 'share'}
+    assert ours <= {'inference', 'networks'}
     assert not packages(names) & ROS
 
 
 def test_evaluation_needs_no_tensorflow() -> None:
     """What a model file is worth can be measured where it runs."""
     names = imports_of(
-        'evaluation.audit',
+        'audit.audit',
         'evaluation.benchmark',
         'evaluation.classification',
         'evaluation.detection',
         'evaluation.expectation',
-        'evaluation.margins',
+        'evaluation.crop_margins',
     )
     assert not packages(names) & (ROS | TENSORFLOW)
 
 
-@pytest.mark.parametrize('name', ['training.datasets', 'training.recipe'])
+@pytest.mark.parametrize('name', ['datasets.registry', 'training.recipe'])
 def test_training_needs_no_ros(name: str) -> None:
     """Whoever trains has no robot; data and recipes are read without TensorFlow, too."""
     if name == 'training.recipe':

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 import pytest
 
-from face_classification_ros.classification.cropping import CropForm
-from face_classification_ros.face import Box, Detection, Image, ROTATIONS
+from face_classification_ros.classification.crops import CropForm
 from face_classification_ros.pipeline import FacePipeline, load_classifiers
 from face_classification_ros.tracking.tracker import Tracker
+from face_classification_ros.types import Box, Detection, Image, ROTATIONS
 
 GENDERS = ('woman', 'man')
 EMOTIONS = ('sad', 'happy')

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from face_classification_ros.classification.cropping import CropForm
-from face_classification_ros.inference import load_network, try_out
+from face_classification_ros.classification.crops import CropForm
+from face_classification_ros.inference.session import load_network, try_out
 
 INPUT = 'faces'
 ATTRIBUTES = ('gender', 'emotion')

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import cv2
 
-from face_classification_ros.face import Box, Detection, Image
+from face_classification_ros.types import Box, Detection, Image
 
 _CASCADE = 'haarcascade_frontalface_default.xml'
 _SYSTEM_FOLDERS = ('/usr/share/opencv4/haarcascades', '/usr/share/opencv/haarcascades')

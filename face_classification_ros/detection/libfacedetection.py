@@ -10,7 +10,7 @@ import platform
 import cv2
 import numpy as np
 
-from face_classification_ros.face import Box, Detection, Image
+from face_classification_ros.types import Box, Detection, Image
 
 _RESULT_BYTES = 0x9000
 _SHORTS_PER_FACE = 16

@@ -7,7 +7,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from face_classification_ros.face import Detection, Image
+from face_classification_ros.types import Detection, Image
 
 
 class Finder(Protocol):

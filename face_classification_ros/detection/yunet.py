@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 import onnxruntime
 
-from face_classification_ros.face import Box, Detection, Image
-from face_classification_ros.inference import load_network, try_out
+from face_classification_ros.inference.session import load_network, try_out
+from face_classification_ros.types import Box, Detection, Image
 
 _STRIDES = (8, 16, 32)
 _VALUES = {'cls': 1, 'obj': 1, 'bbox': 4, 'kps': 10}

@@ -18,11 +18,13 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 import numpy as np
 from numpy.typing import NDArray
 
+from face_classification_ros.audit.perturbations import PERTURBATIONS
+from face_classification_ros.audit.significance import LEVEL
+from face_classification_ros.audit.subgroups import MIN_FACES
 from face_classification_ros.classification.classifier import Classifier
-from face_classification_ros.classification.cropping import CropForm
-from face_classification_ros.evaluation.groups import MIN_FACES
+from face_classification_ros.classification.crops import CropForm
+from face_classification_ros.datasets.registry import FaceDataset
 from face_classification_ros.evaluation.metrics import row_shares
-from face_classification_ros.evaluation.perturbations import PERTURBATIONS
 from face_classification_ros.evaluation.report import (
     BLUE,
     DPI,
@@ -32,9 +34,7 @@ from face_classification_ros.evaluation.report import (
     GREY,
     ORANGE,
 )
-from face_classification_ros.evaluation.significance import LEVEL
-from face_classification_ros.face import Detection
-from face_classification_ros.training.datasets import FaceDataset
+from face_classification_ros.types import Detection
 
 Explain = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 """Crop (uint8 H x W x C as the network takes it) -> picture of what its answer rests on (uint8

@@ -17,12 +17,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from face_classification_ros.classification.cropping import crop_faces
-from face_classification_ros.drawing import draw_faces
-from face_classification_ros.face import Face, Image
+from face_classification_ros.classification.crops import crop_faces
+from face_classification_ros.io.sample import crowd
 from face_classification_ros.pipeline import FacePipeline, Settings, THRESHOLDS
-from face_classification_ros.sample import crowd
 from face_classification_ros.tracking.tracker import Tracker
+from face_classification_ros.types import Face, Image
+from face_classification_ros.visualization.annotation import draw_faces
 
 STAGES = ('detect', 'crop', 'classify', 'track', 'draw', 'message')
 """What is measured apart, in the order in which a picture goes through it."""

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from face_classification_ros.audit.subgroups import accuracy_by_group
 from face_classification_ros.classification.classifier import Classifier
-from face_classification_ros.classification.cropping import CropForm
-from face_classification_ros.evaluation.groups import accuracy_by_group
+from face_classification_ros.classification.crops import CropForm
+from face_classification_ros.datasets.registry import FaceDataset
 from face_classification_ros.evaluation.metrics import (
     accuracy_interval,
     balanced_accuracy,
@@ -23,8 +24,7 @@ from face_classification_ros.evaluation.metrics import (
     reliability,
     row_shares,
 )
-from face_classification_ros.face import Box
-from face_classification_ros.training.datasets import FaceDataset
+from face_classification_ros.types import Box
 
 BATCH = 256
 

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from face_classification_ros.detection import Detector
-from face_classification_ros.face import Box, Detection, Image
-from face_classification_ros.files import read_picture, read_video
+from face_classification_ros.io.files import read_picture, read_video
+from face_classification_ros.types import Box, Detection, Image
 
 MIN_OVERLAP = 0.4
 """From this intersection over union on, a detection is of the labelled face."""

@@ -12,7 +12,7 @@ import numpy as np
 import yaml
 
 from face_classification_ros.evaluation.results import FaceResult, PictureResult
-from face_classification_ros.face import Box
+from face_classification_ros.types import Box
 
 ATTRIBUTES = ('gender', 'emotion')
 

@@ -15,7 +15,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 import numpy as np
 from numpy.typing import NDArray
 
-from face_classification_ros.evaluation.groups import MIN_FACES
+from face_classification_ros.audit.subgroups import MIN_FACES
 
 DPI = 120
 TITLE_WIDTH = 44

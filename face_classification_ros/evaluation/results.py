@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from face_classification_ros.face import Box
+from face_classification_ros.types import Box
 
 
 @dataclass(frozen=True, slots=True)

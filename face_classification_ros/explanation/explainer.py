@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.explanation import METHODS
-from face_classification_ros.explanation.backward import GradientGraph, LABEL
-from face_classification_ros.inference import load_network, read_model
+from face_classification_ros.explanation.onnx_gradients import GradientGraph, LABEL
+from face_classification_ros.inference.session import load_network, read_model
 
 
 class Explainer:

@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_classification_ros.classification.classifier import Classifier
-from face_classification_ros.explanation.explainer import Explainer
-from face_classification_ros.explanation.pictures import (
+from face_classification_ros.explanation.drawing import (
     draw_crop,
     draw_figure,
     draw_panel,
     draw_relevance,
     PANEL_SIDE,
 )
-from face_classification_ros.face import Image
+from face_classification_ros.explanation.explainer import Explainer
+from face_classification_ros.types import Image
 
 FIGURE_SIDE = 72
 """Height and width in pixels of each picture in a figure."""

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 import onnx
 
-from face_classification_ros.networks.building import build_network
+from face_classification_ros.networks.builder import build_network
 from face_classification_ros.networks.cost import NetworkCost
 from face_classification_ros.networks.description import read_network
 

@@ -15,14 +15,14 @@ import numpy as np
 import onnx
 import tensorflow as tf
 
-from face_classification_ros.inference import load_network
-from face_classification_ros.networks.building import (
+from face_classification_ros.inference.session import load_network
+from face_classification_ros.networks.builder import (
     build_network,
     keep_limit,
     layers_of_blocks,
 )
-from face_classification_ros.networks.conversion import convert_to_onnx
 from face_classification_ros.networks.description import NetworkDescription
+from face_classification_ros.networks.onnx_export import convert_to_onnx
 
 WARM_UP = 2
 ROUNDS, RUNS = 10, 10

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
+from face_classification_ros.inference.model_zoo import share_folder
 from face_classification_ros.networks.settings import read_settings
-from face_classification_ros.share import share_folder
 
 MAX_FILTERS = 4096
 """Of one block."""

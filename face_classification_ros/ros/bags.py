@@ -15,8 +15,8 @@ from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from rosbags.rosbag2.errors import WriterError
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 
-from face_classification_ros.face import Image
-from face_classification_ros.files import (
+from face_classification_ros.inference.model_zoo import PACKAGE, share_folder
+from face_classification_ros.io.files import (
     DEFAULT_FPS,
     Frame,
     Frames,
@@ -25,8 +25,11 @@ from face_classification_ros.files import (
     read_video,
     UnreadableError,
 )
-from face_classification_ros.ros.images import image_from_compressed, image_from_message
-from face_classification_ros.share import PACKAGE, share_folder
+from face_classification_ros.ros.conversions.images import (
+    image_from_compressed,
+    image_from_message,
+)
+from face_classification_ros.types import Image
 
 RAW, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 """The types of messages that have a picture."""

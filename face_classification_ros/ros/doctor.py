@@ -26,9 +26,9 @@ from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
 from face_classification_ros.doctor import Finding, HINT, look, OK, PROFILE_VARIABLES, WRONG
-from face_classification_ros.ros.context import ros_running
-from face_classification_ros.ros.images import image_to_message
-from face_classification_ros.share import dds_profile
+from face_classification_ros.inference.model_zoo import dds_profile
+from face_classification_ros.ros.conversions.images import image_to_message
+from face_classification_ros.ros.runtime import ros_running
 
 DISCOVERY = 3.0
 """Seconds that are given to others to be found."""

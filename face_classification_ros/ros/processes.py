@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from face_classification_ros.share import dds_profile, executable
+from face_classification_ros.inference.model_zoo import dds_profile, executable
 
 START_LIMIT = 30.0
 """Seconds that the node may take to start on a busy machine."""

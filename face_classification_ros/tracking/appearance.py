@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from face_classification_ros.face import Box, Image
+from face_classification_ros.types import Box, Image
 
 Looks = NDArray[np.float32]
 """Logarithms of a person's colours, cells x 3 in BGR; NaN where they are not seen."""

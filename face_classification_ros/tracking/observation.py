@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 import math
 
-from face_classification_ros.face import Face, largest_first
-from face_classification_ros.tracking.aggregate import Aggregate
+from face_classification_ros.tracking.attribute_mean import Aggregate
+from face_classification_ros.types import Face, largest_first
 
 LARGEST, NEAREST, ALL = '', 'nearest', 'all'
 """Whom to watch, unless it is a track id."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from face_classification_ros.face import Face, UNKNOWN
+from face_classification_ros.types import Face, UNKNOWN
 
 KEPT_SECONDS = 600.0
 """How far back people are remembered."""

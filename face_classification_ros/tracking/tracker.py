@@ -10,10 +10,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from face_classification_ros.face import Box, Detection
 from face_classification_ros.tracking.appearance import differences, LARGEST, Looks
 from face_classification_ros.tracking.assignment import assign
-from face_classification_ros.tracking.smoothing import Belief
+from face_classification_ros.tracking.temporal_filter import Belief
+from face_classification_ros.types import Box, Detection
 
 REACH, REACH_PER_SECOND, LONGEST_REACH = 0.7, 3.0, 1.5
 """How far from where it is expected a face may be, in sides of its box; neighbours are farther."""

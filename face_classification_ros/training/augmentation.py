@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from face_classification_ros.face import Box
 from face_classification_ros.training.glasses import draw_glasses, Points, random_glasses
+from face_classification_ros.types import Box
 
 LARGEST_BLUR = 0.04
 """Standard deviation of the strongest blur, as a share of the side."""

@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 import tensorflow as tf
 
 from face_classification_ros.classification.classifier import Classifier
-from face_classification_ros.classification.cropping import CropForm
+from face_classification_ros.classification.crops import CropForm
+from face_classification_ros.datasets.face_localization import find_faces
+from face_classification_ros.datasets.registry import FaceDataset, LABELS
 from face_classification_ros.detection import create_detector
-from face_classification_ros.face import Box
-from face_classification_ros.networks.conversion import scale_faces
-from face_classification_ros.share import model_path
-from face_classification_ros.training.datasets import FaceDataset, LABELS
-from face_classification_ros.training.face_finding import find_faces
+from face_classification_ros.inference.model_zoo import model_path
+from face_classification_ros.networks.onnx_export import scale_faces
+from face_classification_ros.training.distributed import Workers
 from face_classification_ros.training.glasses import Points
 from face_classification_ros.training.recipe import Recipe, Teacher
-from face_classification_ros.training.workers import Workers
+from face_classification_ros.types import Box
 
 Answers = dict[str, NDArray[np.float32]]
 """Attribute -> float32, one row per face."""

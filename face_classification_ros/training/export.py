@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 import onnx
 import tensorflow as tf
 
-from face_classification_ros.inference import load_network
-from face_classification_ros.networks.conversion import convert_to_onnx, scale_faces
+from face_classification_ros.datasets.registry import FaceDataset, LABELS
+from face_classification_ros.inference.session import load_network
+from face_classification_ros.networks.onnx_export import convert_to_onnx, scale_faces
 from face_classification_ros.training.calibration import fit_calibration
-from face_classification_ros.training.datasets import FaceDataset, LABELS
 from face_classification_ros.training.recipe import Recipe
 
 BATCH = 256

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
-from face_classification_ros.classification.cropping import CropForm
+from face_classification_ros.classification.crops import CropForm
 from face_classification_ros.networks.settings import read_settings
 from face_classification_ros.training.augmentation import Augmentation
 

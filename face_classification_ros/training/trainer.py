@@ -12,21 +12,21 @@ import zlib
 import keras
 import numpy as np
 
-from face_classification_ros.networks.building import build_network
-from face_classification_ros.networks.conversion import scale_faces
-from face_classification_ros.networks.cost import check_latency
-from face_classification_ros.networks.description import DenseHead, read_network
-from face_classification_ros.training.batches import FaceBatches, join_targets
-from face_classification_ros.training.datasets import (
+from face_classification_ros.datasets.registry import (
     attributes_in,
     FaceDataset,
     LABELS,
     read_dataset,
 )
+from face_classification_ros.networks.builder import build_network
+from face_classification_ros.networks.cost import check_latency
+from face_classification_ros.networks.description import DenseHead, read_network
+from face_classification_ros.networks.onnx_export import scale_faces
+from face_classification_ros.training.batches import FaceBatches, join_targets
+from face_classification_ros.training.distributed import Workers
 from face_classification_ros.training.export import export_classifier
 from face_classification_ros.training.recipe import Recipe
-from face_classification_ros.training.starting import CHECKPOINT, take_weights
-from face_classification_ros.training.workers import Workers
+from face_classification_ros.training.warm_start import CHECKPOINT, take_weights
 
 WARM_UP_SHARE = 0.1
 """Share of all steps in which the learning rate climbs to its peak."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 import pytest
 
 from face_classification_ros.classification.classifier import Classifier
-from face_classification_ros.share import model_path
+from face_classification_ros.inference.model_zoo import model_path
 
 GENDERS = ('woman', 'man')
 EMOTIONS = ('angry', 'disgust', 'fear', 'happy', 'sad', 'surprise', 'neutral')

@@ -8,7 +8,7 @@ import pytest
 import skimage.data
 
 from face_classification_ros.detection import create_detector, haar
-from face_classification_ros.face import Image
+from face_classification_ros.types import Image
 
 ASTRONAUT = np.ascontiguousarray(skimage.data.astronaut()[:, :, ::-1])
 

@@ -12,7 +12,7 @@ import skimage.data
 
 from face_classification_ros.detection import create_detector
 from face_classification_ros.detection.yunet import decode
-from face_classification_ros.face import Box
+from face_classification_ros.types import Box
 
 ASTRONAUT = np.ascontiguousarray(skimage.data.astronaut()[:, :, ::-1])
 PARTS = {'cls': 1, 'obj': 1, 'bbox': 4, 'kps': 10}

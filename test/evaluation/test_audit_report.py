@@ -16,18 +16,18 @@ pytest.importorskip('jinja2', reason='needs the extra [train]')
 pytest.importorskip('matplotlib', reason='needs the extra [train]')
 pytest.importorskip('scipy', reason='needs the extra [train]')
 
+from face_classification_ros.audit.audit import audit_classifier
+from face_classification_ros.audit.perturbations import PERTURBATIONS
 from face_classification_ros.classification.classifier import Classifier
-from face_classification_ros.cli import main
-from face_classification_ros.evaluation.audit import audit_classifier
+from face_classification_ros.commands.main import main
+from face_classification_ros.datasets.registry import FaceDataset
 from face_classification_ros.evaluation.audit_report import (
     draw_group_confusions,
     draw_group_reliability,
     draw_perturbations,
     write_audit_report,
 )
-from face_classification_ros.evaluation.perturbations import PERTURBATIONS
-from face_classification_ros.face import Box, Detection
-from face_classification_ros.training.datasets import FaceDataset
+from face_classification_ros.types import Box, Detection
 
 MakeModel = Callable[..., Path]
 

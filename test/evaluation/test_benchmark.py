@@ -9,12 +9,12 @@ from typing import Any
 import cv2
 import pytest
 
-from face_classification_ros.cli import main
+from face_classification_ros.commands.main import main
 from face_classification_ros.detection import create_detector
 from face_classification_ros.evaluation.benchmark import Case, measure_cases, STAGES
-from face_classification_ros.face import Face, Image
-from face_classification_ros.sample import crowd
-from face_classification_ros.share import model_path
+from face_classification_ros.inference.model_zoo import model_path
+from face_classification_ros.io.sample import crowd
+from face_classification_ros.types import Face, Image
 
 CASE = Case(
     faces=5,

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from face_classification_ros.classification.classifier import Classifier
-from face_classification_ros.cli import main
+from face_classification_ros.commands.main import main
+from face_classification_ros.datasets.registry import EMOTIONS, FaceDataset, read_dataset
 from face_classification_ros.evaluation.classification import evaluate_classifier
-from face_classification_ros.training.datasets import EMOTIONS, FaceDataset, read_dataset
 
 MakeModel = Callable[..., Path]
 

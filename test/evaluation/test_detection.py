@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from face_classification_ros.evaluation.detection import evaluate_detector, Label, match
-from face_classification_ros.face import Box, Detection, Image
+from face_classification_ros.types import Box, Detection, Image
 
 
 class Fake:

@@ -17,7 +17,7 @@ from face_classification_ros.evaluation.results import (
     PictureResult,
     record_of,
 )
-from face_classification_ros.face import Box
+from face_classification_ros.types import Box
 
 BOX = Box(100, 50, 60, 80)
 FAR_BOX = Box(400, 50, 60, 80)

@@ -12,7 +12,8 @@ import pytest
 pytest.importorskip('matplotlib', reason='needs the extra [train]')
 
 from face_classification_ros.classification.classifier import Classifier
-from face_classification_ros.cli import main
+from face_classification_ros.commands.main import main
+from face_classification_ros.datasets.registry import FaceDataset
 from face_classification_ros.evaluation.classification import evaluate_classifier
 from face_classification_ros.evaluation.report import (
     draw_confusion,
@@ -20,7 +21,6 @@ from face_classification_ros.evaluation.report import (
     draw_reliability,
     write_report,
 )
-from face_classification_ros.training.datasets import FaceDataset
 
 MakeModel = Callable[..., Path]
 

@@ -7,13 +7,13 @@ import pytest
 import skimage
 
 from face_classification_ros.classification.classifier import Classifier
-from face_classification_ros.classification.cropping import crop_faces
+from face_classification_ros.classification.crops import crop_faces
 from face_classification_ros.detection import create_detector
 from face_classification_ros.explanation import METHODS
 from face_classification_ros.explanation.explainer import Explainer
-from face_classification_ros.face import Box
-from face_classification_ros.files import read_picture
-from face_classification_ros.share import model_path, share_folder
+from face_classification_ros.inference.model_zoo import model_path, share_folder
+from face_classification_ros.io.files import read_picture
+from face_classification_ros.types import Box
 
 ASTRONAUT = read_picture(Path(skimage.__file__).parent / 'data' / 'astronaut.png')
 FACE = Box(178, 63, 90, 113)

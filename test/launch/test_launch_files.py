@@ -22,8 +22,8 @@ from rcl_interfaces.srv import GetParameters
 from ros_peers import HEAD, Peer, TIMEOUT
 import yaml
 
-from face_classification_ros.ros.parameters import complaint_about, Parameters
-from face_classification_ros.share import share_folder
+from face_classification_ros.inference.model_zoo import share_folder
+from face_classification_ros.ros.node.parameters import complaint_about, Parameters
 
 ROOT = Path(__file__).resolve().parents[2]
 NODE = '/**/face_classification'

@@ -10,7 +10,7 @@ pytest.importorskip('tensorflow', reason='needs the extra [train]')
 import tensorflow as tf
 
 from face_classification_ros.networks.blocks import FaceStandardization, FusedBatchNormalization
-from face_classification_ros.networks.building import build_network
+from face_classification_ros.networks.builder import build_network
 from face_classification_ros.networks.description import read_network
 
 MAPS = np.random.default_rng(0).normal(3, 2, (4, 5, 6, 7)).astype(np.float32)

@@ -9,8 +9,7 @@ pytest.importorskip('tensorflow', reason='needs the extra [train]')
 
 import tensorflow as tf
 
-from face_classification_ros.networks.building import build_network
-from face_classification_ros.networks.conversion import convert_to_onnx
+from face_classification_ros.networks.builder import build_network
 from face_classification_ros.networks.cost import (
     check_latency,
     check_limits,
@@ -18,6 +17,7 @@ from face_classification_ros.networks.cost import (
     NetworkCost,
 )
 from face_classification_ros.networks.description import NetworkDescription, read_network
+from face_classification_ros.networks.onnx_export import convert_to_onnx
 
 BLOCKS = [
     {'block': 'convolution', 'filters': 4, 'padding': 'valid'},

@@ -11,7 +11,7 @@ pytest.importorskip('rosbags', reason='needs the extra [archive]')
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_typestore, Stores
 
-from face_classification_ros.files import Frame, UnreadableError
+from face_classification_ros.io.files import Frame, UnreadableError
 from face_classification_ros.ros.bags import open_bag
 
 TYPES = get_typestore(Stores.ROS2_HUMBLE)

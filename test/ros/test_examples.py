@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 from ros_peers import BLANK, HEAD, LiveCamera, NodeProcess, Peer, TIMEOUT
 
-from face_classification_ros.face import Box, Detection, Estimate, Face, Image
-from face_classification_ros.ros.client import FaceClient, View
-from face_classification_ros.share import share_folder
+from face_classification_ros.inference.model_zoo import share_folder
+from face_classification_ros.ros.client.client import FaceClient, View
+from face_classification_ros.types import Box, Detection, Estimate, Face, Image
 
 StartNode = Callable[..., NodeProcess]
 RunExample = Callable[..., str]

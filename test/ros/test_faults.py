@@ -34,11 +34,11 @@ from ros_peers import (
 )
 from rosgraph_msgs.msg import Clock
 
-from face_classification_ros.face import Box
+from face_classification_ros.io.sample import crowd
 from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.ros.processes import LOCK_LIMIT
-from face_classification_ros.sample import crowd
 from face_classification_ros.srv import GetFaces
+from face_classification_ros.types import Box
 
 StartNode = Callable[..., NodeProcess]
 Record = Callable[[str, object], None]

@@ -13,7 +13,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 from ros_peers import Camera, HEAD, image_message, NodeProcess, Peer
 
-from face_classification_ros.share import share_folder
+from face_classification_ros.inference.model_zoo import share_folder
 
 StartNode = Callable[..., NodeProcess]
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from face_classification_ros.face import Box, Detection, Estimate, Face
+from face_classification_ros.types import Box, Detection, Estimate, Face
 
 GENDERS = ('woman', 'man')
 

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from face_classification_ros.face import Box, Image
 from face_classification_ros.tracking.appearance import describe, differences
 from face_classification_ros.tracking.tracker import ALIKE, MARGIN
+from face_classification_ros.types import Box, Image
 
 RED, BLUE, BLACK = (40, 40, 200), (200, 60, 40), (25, 25, 25)
 

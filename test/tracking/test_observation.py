@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from tracking.people_seen import face, gender
 
-from face_classification_ros.face import Estimate
-from face_classification_ros.tracking.aggregate import Aggregate
+from face_classification_ros.tracking.attribute_mean import Aggregate
 from face_classification_ros.tracking.observation import Ending, Observation, Outcome
+from face_classification_ros.types import Estimate
 
 THRESHOLDS = {'gender': 0.7, 'emotion': 0.5}
 

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 import pytest
 
-from face_classification_ros.face import Box, Detection
 from face_classification_ros.tracking.tracker import Tracker
+from face_classification_ros.types import Box, Detection
 
 WOMAN = np.array([0.9, 0.1], np.float32)
 MAN = np.array([0.2, 0.8], np.float32)

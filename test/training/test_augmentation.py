@@ -5,8 +5,8 @@ import pytest
 
 pytest.importorskip('pydantic', reason='needs the extra [train]')
 
-from face_classification_ros.face import Box
 from face_classification_ros.training.augmentation import Augmentation
+from face_classification_ros.types import Box
 
 WHOLE = Box(0, 0, 48, 48)
 

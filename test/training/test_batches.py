@@ -14,9 +14,9 @@ import skimage
 pytest.importorskip('tensorflow', reason='needs the extra [train]')
 
 from face_classification_ros.classification.classifier import Classifier
+from face_classification_ros.datasets.registry import FaceDataset, LABELS
 from face_classification_ros.training.augmentation import Augmentation
 from face_classification_ros.training.batches import FaceBatches, join_targets, teacher_answers
-from face_classification_ros.training.datasets import FaceDataset, LABELS
 from face_classification_ros.training.recipe import Recipe, Teacher
 
 MakeModel = Callable[..., Path]

@@ -14,8 +14,8 @@ import pytest
 pytest.importorskip('tensorflow', reason='needs the extra [train]')
 
 from face_classification_ros.classification.classifier import Classifier
+from face_classification_ros.datasets.registry import read_dataset
 from face_classification_ros.evaluation.classification import evaluate_classifier
-from face_classification_ros.training.datasets import read_dataset
 
 RECIPE = """
 attributes: [gender]

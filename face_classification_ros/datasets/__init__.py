@@ -1,0 +1,1 @@
+"""Read face data sets in the layouts in which they are published."""

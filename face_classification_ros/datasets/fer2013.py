@@ -1,0 +1,111 @@
+"""Reader for FER-2013 and the votes of FER+."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_classification_ros.datasets.face_dataset import (
+    EMOTIONS,
+    FaceDataset,
+    one_hot,
+    read_table,
+)
+
+TABLE = 'fer2013.csv'
+VOTES = 'fer2013new.csv'
+USAGE = {'train': 'Training', 'val': 'PublicTest', 'test': 'PrivateTest'}
+VOTE_COLUMNS = {
+    'angry': 'anger',
+    'disgust': 'disgust',
+    'fear': 'fear',
+    'happy': 'happiness',
+    'sad': 'sadness',
+    'surprise': 'surprise',
+    'neutral': 'neutral',
+}
+SIDE = 48
+
+
+def is_fer2013(folder: Path) -> bool:
+    """Tell whether a folder holds FER-2013 as one table."""
+    return (folder / TABLE).is_file()
+
+
+def read_fer2013(folder: Path, split: str, vote_share: float) -> FaceDataset:
+    """Read FER-2013 (Goodfellow et al. 2013) and, for `vote_share`, FER+ (Barsoum et al. 2016).
+
+    Blank pictures and those that most voters called no face are left out of training; what is
+    measured on stays whole.
+
+    Raises:
+        ValueError: the votes are missing or belong to another table, or a row cannot be read; the
+            line names the file and the row's line in it.
+    """
+    table, votes_table = folder / TABLE, folder / VOTES
+    if vote_share and not votes_table.is_file():
+        raise ValueError(f'{votes_table} with the FER+ votes is missing; set vote_share to 0')
+    rows = read_table(table, ('emotion', 'pixels', 'Usage'))
+    votes_rows: list[dict[str, str]] = []
+    if vote_share:
+        votes_rows = read_table(votes_table, (*VOTE_COLUMNS.values(), 'NF'))
+        if len(votes_rows) != len(rows):
+            raise ValueError(
+                f'{votes_table} has {len(votes_rows)} rows, {TABLE} {len(rows)}: they differ'
+            )
+
+    images, truth, targets = [], [], []
+    for number, row in enumerate(rows):
+        if row['Usage'] != USAGE[split]:
+            continue
+        # The first line holds the names of the columns.
+        where = f'{table}, line {number + 2}'
+        image, label = _pixels(row['pixels'], where), _label(row['emotion'], where)
+        target = one_hot(np.array(label), len(EMOTIONS))
+        if votes_rows:
+            counts, no_face = _votes(votes_rows[number], f'{votes_table}, line {number + 2}')
+            if counts.sum():
+                target = (1 - vote_share) * target + vote_share * counts / counts.sum()
+            if split == 'train' and no_face > counts.sum():
+                continue
+        if split == 'train' and image.min() == image.max():
+            continue
+        images.append(image)
+        truth.append(label)
+        targets.append(target)
+    return FaceDataset(
+        'emotion',
+        f'FER-2013 {USAGE[split]}',
+        images,
+        np.array(truth, np.int64),
+        np.array(targets, np.float32).reshape(-1, len(EMOTIONS)),
+    )
+
+
+def _pixels(text: str, where: str) -> NDArray[np.uint8]:
+    values = (text or '').split()
+    if len(values) != SIDE * SIDE:
+        raise ValueError(f'{where}: {len(values)} pixels, expected {SIDE} x {SIDE} = {SIDE**2}')
+    try:
+        return np.array(values, np.uint8).reshape(SIDE, SIDE, 1)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f'{where}: a pixel is no whole number from 0 to 255') from error
+
+
+def _label(text: str, where: str) -> int:
+    if text not in map(str, range(len(EMOTIONS))):
+        known = ', '.join(f'{index} {label}' for index, label in enumerate(EMOTIONS))
+        raise ValueError(f'{where}: unknown emotion {text!r}; there are: {known}')
+    return int(text)
+
+
+def _votes(row: Mapping[str, str], where: str) -> tuple[NDArray[np.float32], int]:
+    """Give the votes for each emotion, and those for there being no face."""
+    try:
+        counts = [int(row[VOTE_COLUMNS[emotion]]) for emotion in EMOTIONS]
+        return np.array(counts, np.float32), int(row['NF'])
+    except (TypeError, ValueError) as error:
+        raise ValueError(f'{where}: a number of votes is no whole number') from error

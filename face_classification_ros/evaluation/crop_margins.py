@@ -1,0 +1,123 @@
+"""Measure where a detector's box lies in a data set's pictures, and which crop margin fits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face_classification_ros.classification.classifier import Classifier
+from face_classification_ros.datasets.registry import FaceDataset
+from face_classification_ros.evaluation.classification import classify_dataset
+from face_classification_ros.evaluation.metrics import negative_log_likelihood
+from face_classification_ros.types import Box
+
+MARGINS = tuple(round(-0.2 + 0.05 * step, 2) for step in range(11))
+
+QUARTILES = (25, 50, 75)
+
+
+def sample_faces(dataset: FaceDataset, faces: int, *, seed: int = 0) -> FaceDataset:
+    """Draw faces by chance, all of them where there are fewer.
+
+    Raises:
+        ValueError: `faces` is below 1.
+    """
+    if faces < 1:
+        raise ValueError(f'{faces} faces to measure on: expected 1 or more')
+    drawn = np.random.default_rng(seed).permutation(len(dataset)) < faces
+    return dataset.select(drawn)
+
+
+def describe_boxes(
+    images: Sequence[NDArray[np.uint8]], boxes: Sequence[Box | None]
+) -> dict[str, Any]:
+    """Tell where boxes lie in their pictures, as the squares that crops are cut by.
+
+    Args:
+        images: uint8, each H x W x channels.
+        boxes: one for each in pixels, or None where no face was found.
+
+    Returns:
+        `faces`, `detection_rate`; `centre_x`, `centre_y`, `width`, `height`: quartiles [25 %,
+        median, 75 %] of the square on each box's longer side, as shares of the picture's width
+        and height; `box`: x, y, width, height of the median square, likewise, for a data set's
+        `FaceDataset.box`; `largest_margin`: up to this margin the crop around the median square
+        lies inside the picture.
+
+    Raises:
+        ValueError: not one face was found.
+    """
+    rows = []
+    for image, box in zip(images, boxes, strict=True):
+        if box is not None:
+            height, width = image.shape[:2]
+            side = max(box.width, box.height)
+            x, y = box.centre
+            rows.append((x / width, y / height, side / width, side / height))
+    if not rows:
+        raise ValueError(f'no face was found in any of {len(images)} pictures')
+    quartiles = np.percentile(rows, QUARTILES, axis=0).T
+    x, y, width, height = (float(middle) for middle in quartiles[:, 1])
+    room = min(min(x, 1 - x) / width, min(y, 1 - y) / height)
+    return {
+        'faces': len(images),
+        'detection_rate': len(rows) / len(images),
+        **dict(zip(('centre_x', 'centre_y', 'width', 'height'), quartiles.tolist(), strict=True)),
+        'box': [x - width / 2, y - height / 2, width, height],
+        # A crop has (1 + 2 margin) times the square's side.
+        'largest_margin': room - 0.5,
+    }
+
+
+def measure_margins(
+    classifier: Classifier, dataset: FaceDataset, boxes: Sequence[Box | None]
+) -> dict[str, Any]:
+    """Give a classifier's accuracy on crops around detected boxes, as the node cuts them.
+
+    What a crop takes in beyond a picture repeats its edge pixels, see `measure_box_error`.
+
+    Args:
+        classifier: what is measured; its own margin is only used for `own_crops`.
+        dataset: faces that it has not learnt from.
+        boxes: one for each in pixels, or None for a face that is left out.
+
+    Returns:
+        `model`, `data`, `faces` (with a box); `own_margin` (in the model file); `own_crops`: what
+        the data set's own box and the own margin give; `margins`: for each from -0.2 to 0.3 what
+        the detected boxes give. Each has `margin`, `accuracy` and `negative_log_likelihood`.
+        `best_margin` is that of the lowest negative log-likelihood: with a few hundred faces the
+        highest accuracy is a matter of chance among neighbours.
+
+    Raises:
+        ValueError: the classifier does not tell the data set's attribute, or not with its labels;
+            or no face has a box.
+    """
+    found = [box for box in boxes if box is not None]
+    if not found:
+        raise ValueError(f'no face was found in any of {len(boxes)} pictures')
+    faces = dataset.select(np.array([box is not None for box in boxes]))
+
+    def figures(margin: float, boxes: Sequence[Box] | None) -> dict[str, float]:
+        form = replace(classifier.form, margin=margin)
+        probabilities = classify_dataset(classifier, faces, boxes, form)
+        return {
+            'margin': margin,
+            'accuracy': float((probabilities.argmax(axis=1) == faces.truth).mean()),
+            'negative_log_likelihood': negative_log_likelihood(probabilities, faces.truth),
+        }
+
+    margins = [figures(margin, found) for margin in MARGINS]
+    best = min(margins, key=lambda row: row['negative_log_likelihood'])
+    return {
+        'model': classifier.path.name,
+        'data': dataset.name,
+        'faces': len(faces),
+        'own_margin': classifier.form.margin,
+        'own_crops': figures(classifier.form.margin, None),
+        'margins': margins,
+        'best_margin': best['margin'],
+    }

@@ -1,0 +1,1 @@
+"""Compute where faces are in space."""

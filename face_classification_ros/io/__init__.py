@@ -1,0 +1,1 @@
+"""Read images, videos and bags, and write result records."""

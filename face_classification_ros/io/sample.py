@@ -1,0 +1,167 @@
+"""Samples for trying things out, made from pictures that scikit-image ships: a video, crowds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import math
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from face_classification_ros.types import Image
+
+SIZE = (640, 480)
+FPS = 15
+
+# Where face and shoulders, and the head alone, are in scikit-image's `astronaut`, 512 x 512: x, y,
+# width, height.
+PORTRAIT = (120, 0, 220, 260)
+HEAD = (160, 30, 130, 170)
+
+MAX_CROWD = 100
+"""Faces of the largest crowd."""
+
+LARGEST_HEAD = 1 / 3
+"""Of the height of the picture: as that of somebody at about one metre."""
+
+
+def sample_frames() -> Iterator[Image]:
+    """Give the frames of a video of 20 seconds at 15 Hz, 640x480.
+
+    One face that comes closer and moves; three that move at different distances and in different
+    light; some seconds without a face; one that walks out of the picture and back.
+
+    Raises:
+        ImportError: scikit-image is not installed.
+    """
+    portrait = _picture('astronaut')
+    yield from _camera_motion(portrait, 6 * FPS)
+    yield from _three_people(portrait, _picture('coffee'), 6 * FPS)
+    yield from _camera_motion(_picture('rocket'), 3 * FPS)
+    yield from _walk_out_and_back(portrait, _picture('coffee'), 5 * FPS)
+
+
+def crowd(faces: int, width: int, height: int) -> Image:
+    """Give a picture with the same face so many times, in a grid on a blurred background.
+
+    The faces are as large as the grid allows, up to a third of the picture's height, so that a
+    detector need not look for smaller ones than there must be.
+
+    Args:
+        faces: 0 to `MAX_CROWD`.
+        width: of the picture, 64 to 8192 pixels.
+        height: of the picture, 64 to 8192 pixels.
+
+    Returns:
+        uint8, `height` x `width` x 3, in BGR.
+
+    Raises:
+        ImportError: scikit-image is not installed.
+        ValueError: an argument is out of range.
+    """
+    if not 0 <= faces <= MAX_CROWD:
+        raise ValueError(f'crowd of {faces} faces: expected 0 to {MAX_CROWD}')
+    if not (64 <= width <= 8192 and 64 <= height <= 8192):
+        raise ValueError(f'picture of {width}x{height}: expected sides of 64 to 8192 pixels')
+    frame = _blurred(_picture('coffee'), (width, height))
+    if not faces:
+        return frame
+    left, top, head_width, head_height = HEAD
+
+    def scale(columns: int) -> float:
+        rows = math.ceil(faces / columns)
+        grid = min(width / columns / head_width, height / rows / head_height)
+        return min(grid, LARGEST_HEAD * height / head_height)
+
+    columns = max(range(1, faces + 1), key=scale)
+    rows = math.ceil(faces / columns)
+    size = int(head_width * scale(columns)), int(head_height * scale(columns))
+    head = _picture('astronaut')[top : top + head_height, left : left + head_width]
+    interpolation = cv2.INTER_AREA if scale(columns) < 1 else cv2.INTER_LINEAR
+    head = np.asarray(cv2.resize(head, size, interpolation=interpolation), np.uint8)
+    for number in range(faces):
+        row, column = divmod(number, columns)
+        x = int((column + 0.5) * width / columns - size[0] / 2)
+        y = int((row + 0.5) * height / rows - size[1] / 2)
+        frame[y : y + size[1], x : x + size[0]] = head
+    return frame
+
+
+def _picture(name: str) -> Image:
+    try:
+        import skimage
+    except ImportError as error:
+        raise ImportError(
+            "the sample needs scikit-image: pip install 'face_classification_ros[demo]'"
+        ) from error
+    # Read by path: skimage.data would look for a newer copy in the network.
+    folder = Path(skimage.__file__).parent / 'data'
+    path = next(folder.glob(f'{name}.*'))
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError(f'{path} is not a readable picture')
+    return image.astype(np.uint8, copy=False)
+
+
+def _camera_motion(image: Image, frames: int) -> Iterator[Image]:
+    """Pan and zoom over a picture."""
+    height, width = image.shape[:2]
+    for number in range(frames):
+        phase = number / frames
+        zoom = SIZE[1] / height * (1.1 + 0.5 * math.sin(math.pi * phase))
+        centre = (
+            width * (0.47 + 0.05 * math.sin(2 * math.pi * phase)),
+            height * (0.36 + 0.06 * math.cos(2 * math.pi * phase)),
+        )
+        matrix = np.array(
+            [[zoom, 0, SIZE[0] / 2 - zoom * centre[0]], [0, zoom, SIZE[1] / 2 - zoom * centre[1]]]
+        )
+        yield _warp(image, matrix)
+
+
+def _three_people(portrait: Image, room: Image, frames: int) -> Iterator[Image]:
+    """Let three copies of a face move, one mirrored, one far away, one in little light."""
+    x, y, width, height = PORTRAIT
+    near = portrait[y : y + height, x : x + width]
+    mirrored = cv2.resize(cv2.flip(near, 1), None, fx=0.85, fy=0.85)
+    dark = cv2.convertScaleAbs(cv2.resize(near, None, fx=0.65, fy=0.65), alpha=0.55)
+    background = _blurred(room)
+    for number in range(frames):
+        phase = 2 * math.pi * number / frames
+        frame = background.copy()
+        _paste(frame, dark, 460 + 20 * math.sin(phase), 40)
+        _paste(frame, mirrored, 230 + 25 * math.sin(phase + 2), 120 + 10 * math.cos(phase))
+        _paste(frame, near, 10 + 15 * math.cos(phase), 170 + 15 * math.sin(2 * phase))
+        yield frame
+
+
+def _walk_out_and_back(portrait: Image, room: Image, frames: int) -> Iterator[Image]:
+    """Let a face leave the picture at the right and come back."""
+    x, y, width, height = PORTRAIT
+    person = cv2.resize(portrait[y : y + height, x : x + width], None, fx=1.3, fy=1.3)
+    background = _blurred(room)
+    for number in range(frames):
+        away = math.sin(math.pi * number / frames)
+        frame = background.copy()
+        _paste(frame, person, 200 + 480 * away, 120)
+        yield frame
+
+
+def _blurred(room: Image, size: tuple[int, int] = SIZE) -> Image:
+    return np.asarray(cv2.GaussianBlur(cv2.resize(room, size), (0, 0), 6), np.uint8)
+
+
+def _paste(frame: Image, person: Image, x: float, y: float) -> None:
+    """Lay a picture over a frame at a place between pixels, cut at the edge."""
+    mask = np.full(person.shape[:2], 255, np.uint8)
+    matrix = np.array([[1, 0, x], [0, 1, y]], np.float64)
+    layer = cv2.warpAffine(person, matrix, SIZE)
+    covered = cv2.warpAffine(mask, matrix, SIZE) == 255
+    frame[covered] = layer[covered]
+
+
+def _warp(image: Image, matrix: np.ndarray) -> Image:
+    return np.asarray(
+        cv2.warpAffine(image, matrix, SIZE, borderMode=cv2.BORDER_REFLECT_101), np.uint8
+    )

@@ -1,0 +1,1 @@
+"""Convert between ROS messages and the types of the core."""

@@ -1,0 +1,1 @@
+"""The node: images in, faces out."""

@@ -1,0 +1,434 @@
+"""The node: camera pictures in, faces with gender and emotion out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import fields, replace
+from functools import wraps
+import sys
+import time
+
+from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.msg import SetParametersResult
+import rclpy
+from rclpy.exceptions import ParameterException
+from rclpy.lifecycle import LifecycleState, Node, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from std_msgs.msg import Header
+
+from face_classification_ros.msg import FaceAttributesArray
+from face_classification_ros.pipeline import FacePipeline
+from face_classification_ros.ros.conversions.messages import faces_message, seconds
+from face_classification_ros.ros.memory import give_back_memory
+from face_classification_ros.ros.node.depth_input import DepthInput
+from face_classification_ros.ros.node.diagnostics.publisher import Diagnostics
+from face_classification_ros.ros.node.diagnostics.status import (
+    Health,
+    judge_positions,
+    Level,
+    Limits,
+    PictureHealth,
+)
+from face_classification_ros.ros.node.frame_clock import PictureTime
+from face_classification_ros.ros.node.image_input import PictureInput
+from face_classification_ros.ros.node.name_conflicts import Namesakes
+from face_classification_ros.ros.node.observe import ObserveServer
+from face_classification_ros.ros.node.outputs.publishers import Outputs
+from face_classification_ros.ros.node.parameters import (
+    complaint_about,
+    descriptor_of,
+    PARAMETER_NAMES,
+    Parameters,
+)
+from face_classification_ros.ros.node.pipelines import make_pipeline
+from face_classification_ros.ros.node.result_cache import Answer, Answers
+from face_classification_ros.ros.node.services import QuestionServices, SwitchServices
+from face_classification_ros.ros.node.statistics import PictureCounts
+from face_classification_ros.ros.runtime import ros_running, signals_as_interrupt
+from face_classification_ros.tracking.people import PeopleCounter
+from face_classification_ros.tracking.tracker import Tracker
+from face_classification_ros.types import Face, Image
+
+NODE_NAME = 'face_classification'
+
+LOADED_BY = {
+    'detector',
+    'detector_model',
+    'detection_threshold',
+    'detection_width',
+    'detection_interval',
+    'min_face_size',
+    'gender_model',
+    'emotion_model',
+    'threads',
+}
+"""Parameters whose change loads detector and models anew."""
+
+
+Transition = Callable[['FaceClassificationNode', LifecycleState], TransitionCallbackReturn]
+
+
+def _telling(transition: Transition) -> Transition:
+    """Log the error in which a transition ends: rclpy handles it and says nothing."""
+
+    @wraps(transition)
+    def tell(node: FaceClassificationNode, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return transition(node, state)
+        except Exception as error:
+            name = transition.__name__
+            node.get_logger().fatal(f'{name} failed: {type(error).__name__}: {error}')
+            raise
+
+    return tell
+
+
+class FaceClassificationNode(Node):
+    """Finds and classifies the faces of a camera's pictures.
+
+    A managed node: configuring loads detector and models, activating subscribes.
+    """
+
+    def __init__(self, namespace: str = '') -> None:
+        """Declare the parameters, offer services and action, and begin to tell diagnostics.
+
+        No model is loaded, and no picture comes in, yet.
+
+        Args:
+            namespace: of the node; several in one process need one each.
+
+        Raises:
+            ValueError: a parameter has a value that cannot be.
+        """
+        super().__init__(NODE_NAME, namespace=namespace)
+        for each in fields(Parameters):
+            self.declare_parameter(each.name, each.default, descriptor_of(each.name))
+        self._settings = self._read_parameters()
+        if complaint := complaint_about(self._settings.__dict__):
+            raise ValueError(complaint)
+        # One for the whole run, as no id is given twice in it.
+        self._tracker = Tracker(self._settings.track_timeout)
+        self._time = PictureTime()
+        self._pipeline: FacePipeline | None = None
+        self._candidate: FacePipeline | None = None
+        self._outputs: Outputs | None = None
+        self._state = 'unconfigured'
+        self._is_enabled = True
+        self._counts = PictureCounts()
+        self._input = PictureInput(self, self._counts, self._process)
+        self._depth = DepthInput(self)
+        self._picture_health = PictureHealth()
+        self._load_error = ''
+        self._namesakes = Namesakes(self)
+        self._diagnostics = Diagnostics(self, self._judge)
+        self._people = PeopleCounter()
+        self._answers = Answers(self)
+        self._observe = ObserveServer(
+            self,
+            why_not_looking=self._why_not_looking,
+            parameters=lambda: self._settings,
+        )
+        QuestionServices(
+            self,
+            self._answers,
+            self._people,
+            classify=self._classify_still,
+            why_not_looking=self._why_not_looking,
+            why_not_loaded=self._why_not_loaded,
+        )
+        SwitchServices(self, enable=self._enable, reset=self._reset_tracks)
+        self._refuse_impossible_transitions()
+        self.add_on_set_parameters_callback(self._check_parameters)
+        self.add_post_set_parameters_callback(self._apply_parameters)
+
+    # Life cycle
+
+    @_telling
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load detector and models, and offer the topics."""
+        self._settings = self._read_parameters()
+        self._tracker.timeout = self._settings.track_timeout
+        try:
+            self._pipeline = make_pipeline(self._settings, self._tracker)
+        except (FileNotFoundError, ImportError, ValueError) as error:
+            self._load_error = str(error)
+            self.get_logger().error(f'cannot start: {error}')
+            return TransitionCallbackReturn.FAILURE
+        self._load_error = ''
+        self._outputs = Outputs(self)
+        self._state = 'inactive'
+        return TransitionCallbackReturn.SUCCESS
+
+    @_telling
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Subscribe to the camera, unless the work on pictures is switched off."""
+        result = super().on_activate(state)
+        assert self._pipeline is not None and self._outputs is not None
+        self._state = 'active'
+        if self._is_enabled:
+            self._look()
+        else:
+            self.get_logger().warning(self._why_not_looking())
+        self._outputs.publish_labels(self._pipeline, self._settings)
+        self._outputs.log_topics()
+        return result
+
+    @_telling
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Leave the camera and the processor to others."""
+        self._state = 'inactive'
+        self._stop_looking()
+        return super().on_deactivate(state)
+
+    @_telling
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the memory of detector and models, and forget who was seen."""
+        self._free()
+        give_back_memory()
+        return TransitionCallbackReturn.SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Let a transition that failed in its midst be tried again from the start."""
+        self._free()
+        return TransitionCallbackReturn.SUCCESS
+
+    def _free(self) -> None:
+        self._state = 'unconfigured'
+        self._stop_looking()
+        if self._outputs is not None:
+            self._outputs.destroy()
+        self._outputs = self._pipeline = self._candidate = None
+        self._is_enabled = True
+        self._reset_tracks()
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop working; what is left goes with the process."""
+        self._state = 'finalized'
+        self._stop_looking()
+        return TransitionCallbackReturn.SUCCESS
+
+    def _why_not_loaded(self) -> str:
+        return '' if self._state in ('inactive', 'active') else f'the node is {self._state}'
+
+    def _why_not_looking(self) -> str:
+        if self._state != 'active':
+            return f'the node is {self._state}'
+        service = f'{self.get_fully_qualified_name()}/enable'
+        return '' if self._is_enabled else f'the node is disabled; {service} switches it on'
+
+    def _look(self) -> None:
+        """Take pictures, and what tells where their faces are."""
+        self._input.subscribe(self._settings)
+        self._depth.subscribe(self._settings)
+        self._picture_health.start(self._counts, time.monotonic())
+
+    def _stop_looking(self) -> None:
+        """Take no more pictures, and tell who waits for one."""
+        self._input.unsubscribe()
+        self._depth.unsubscribe()
+        if self._outputs is not None:
+            self._outputs.withdraw_hri()
+        self._answers.refuse(self._why_not_looking())
+        self._observe.stop(self._why_not_looking())
+
+    def _judge(self) -> dict[str, Health]:
+        """Say how well pictures, models and positions do, for diagnostics."""
+        parameters = self._settings
+        if idle := self._why_not_looking():
+            # That is what somebody asked for, so it is no trouble.
+            pictures = Health(Level.OK, idle)
+        else:
+            limits = Limits(
+                parameters.max_picture_age, parameters.max_latency, parameters.min_rate
+            )
+            pictures = self._picture_health.judge(self._counts, time.monotonic(), limits)
+        loaded = {
+            'detector': parameters.detector,
+            'gender_model': parameters.gender_model,
+            'emotion_model': parameters.emotion_model,
+        }
+        if self._load_error:
+            models = Health(Level.ERROR, self._load_error, loaded)
+        elif self._pipeline is None:
+            models = Health(Level.OK, 'not loaded')
+        else:
+            models = Health(Level.OK, 'loaded', loaded)
+        healths = {'pictures': pictures, 'models': models}
+        if self._depth.subscribed:
+            healths['positions'] = judge_positions(self._depth.counts, self._depth.trouble)
+        if namesakes := self._namesakes.judge(time.monotonic()):
+            healths['name'] = namesakes
+        return healths
+
+    def _refuse_impossible_transitions(self) -> None:
+        """Answer who asks for a transition that the present state does not have.
+
+        Jazzy's rclpy raises an error instead, which ends the node (ros2/rclpy issue 1209).
+        """
+        (service,) = (each for each in self.services if each.srv_type is ChangeState)
+        change_state = service.callback
+
+        def change_state_if_possible(
+            request: ChangeState.Request, response: ChangeState.Response
+        ) -> ChangeState.Response:
+            try:
+                return change_state(request, response)
+            except RuntimeError as error:
+                self.get_logger().error(f'no transition: {error}')
+                response.success = False
+                return response
+
+        service.callback = change_state_if_possible
+
+    # Parameters
+
+    def _read_parameters(self) -> Parameters:
+        return Parameters(
+            **{each.name: self.get_parameter(each.name).value for each in fields(Parameters)}
+        )
+
+    def _check_parameters(self, changes: list[Parameter]) -> SetParametersResult:
+        """Refuse what cannot work; detector and models are loaded here, so that all of it can."""
+        # The node has others, too, such as use_sim_time.
+        values = {each.name: each.value for each in changes if each.name in PARAMETER_NAMES}
+        if complaint := complaint_about(values):
+            return SetParametersResult(successful=False, reason=complaint)
+        self._candidate = None
+        if self._pipeline is not None and LOADED_BY & values.keys():
+            try:
+                self._candidate = make_pipeline(replace(self._settings, **values), self._tracker)
+            except (FileNotFoundError, ImportError, ValueError) as error:
+                return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def _apply_parameters(self, changes: list[Parameter]) -> None:
+        before, self._settings = self._settings, self._read_parameters()
+        if self._pipeline is None:
+            return
+        assert self._outputs is not None
+        if self._candidate is not None:
+            # Tracks go on: who is in view does not change with the detector. Averages do not:
+            # another model may have other labels.
+            self._tracker.forget_averages()
+            self._pipeline, self._candidate = self._candidate, None
+            self._outputs.forget_explainer()
+        elif (before.explanation_attribute, before.explanation_method) != (
+            self._settings.explanation_attribute,
+            self._settings.explanation_method,
+        ):
+            self._outputs.forget_explainer()
+        self._pipeline.thresholds = self._settings.thresholds
+        self._pipeline.smoothing_time = self._settings.smoothing_time
+        if before.rotation != self._settings.rotation:
+            self._pipeline.rotation = self._settings.rotation
+            self._tracker.reset()
+            self._forget_people('the rotation was changed, so nobody is where they were')
+        self._tracker.timeout = self._settings.track_timeout
+        self._input.apply(self._settings)
+        self._depth.apply(self._settings, wanted=self._input.subscribed)
+        if self._state == 'active':
+            self._outputs.publish_labels(self._pipeline, self._settings)
+
+    # The way of a picture
+
+    def _process(self, image: Image, header: Header, arrival: float) -> None:
+        """Answer a picture with its faces; `arrival` is when it came, by `time.perf_counter`."""
+        assert self._pipeline is not None and self._outputs is not None
+        stamp = self._time.of(seconds(header.stamp), arrival)
+        if self._time.is_still:
+            self.get_logger().warning(
+                f'the stamps of the pictures stand still at {seconds(header.stamp):.3f} s, '
+                'so time is that of their arrival',
+                once=True,
+            )
+        taken = self._now() if self._time.is_by_arrival else seconds(header.stamp)
+        resets = self._tracker.resets
+        faces = self._pipeline.process(image, stamp)
+        if self._tracker.resets > resets:
+            reason = f'time was set back to {stamp:.3f} s, so tracks start anew'
+            self.get_logger().warning(reason)
+            self._forget_people(reason)
+        faces = self._depth.locate(faces, header, image.shape[1], image.shape[0])
+        message = self._message(image, faces, header, arrival)
+        answer = Answer(faces, message, stamp, taken)
+        self._outputs.publish(image, answer, self._pipeline, self._settings)
+        self._counts.note_answer(len(faces), message.processing_time, self._now() - taken)
+        self._counts.have_stamps = not self._time.is_by_arrival
+        self._people.add(faces, stamp)
+        self._answers.give(answer)
+        self._observe.add(answer)
+
+    def _classify_still(self, image: Image, header: Header) -> FaceAttributesArray:
+        assert self._pipeline is not None
+        arrival = time.perf_counter()
+        faces = self._pipeline.process_still(image, seconds(header.stamp))
+        return self._message(image, faces, header, arrival)
+
+    def _message(
+        self, image: Image, faces: list[Face], header: Header, arrival: float
+    ) -> FaceAttributesArray:
+        height, width = image.shape[:2]
+        duration = time.perf_counter() - arrival
+        return faces_message(faces, header, width, height, duration)
+
+    def _enable(self, on: bool) -> str:
+        """Switch the work on pictures on or off, and say what the state is then."""
+        if on != self._is_enabled:
+            self._is_enabled = on
+            if self._state == 'active' and on:
+                self._look()
+            elif self._state == 'active':
+                self._stop_looking()
+                self.get_logger().info(self._why_not_looking())
+        state = 'enabled' if on else 'disabled'
+        return state if self._state == 'active' else f'{state}, but the node is {self._state}'
+
+    def _reset_tracks(self) -> str:
+        """Follow everybody as if never seen before, and say so."""
+        self._tracker.reset()
+        self._forget_people('tracks were reset')
+        return 'tracks start anew; no id is given twice'
+
+    def _forget_people(self, reason: str) -> None:
+        self._people.forget()
+        self._observe.stop(reason)
+
+    def _now(self) -> float:
+        return self.get_clock().now().nanoseconds / 1e9
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node until it is told to stop; the exit code is 2 where it cannot start."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(ros_running(args))
+        except RuntimeError as error:
+            print(f'{NODE_NAME}: {error}', file=sys.stderr)
+            return 2
+        return _run()
+
+
+def _run() -> int:
+    try:
+        with signals_as_interrupt():
+            try:
+                node = FaceClassificationNode()
+            except (ValueError, ParameterException) as error:
+                print(f'{NODE_NAME}: {error}', file=sys.stderr)
+                return 2
+            except RuntimeError as error:
+                # DDS lets no node in, as where SROS2 is enforced without keys, or a signal came.
+                if not rclpy.ok():
+                    return 0
+                print(f'{NODE_NAME}: {" ".join(str(error).split())}', file=sys.stderr)
+                return 2
+            if node.get_parameter('autostart').value:
+                if node.trigger_configure() != TransitionCallbackReturn.SUCCESS:
+                    # Its reason is in the log, or a signal came meanwhile.
+                    return 2 if rclpy.ok() else 0
+                node.trigger_activate()
+            rclpy.spin(node)
+    except KeyboardInterrupt:
+        pass
+    return 0

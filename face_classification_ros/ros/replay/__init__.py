@@ -1,0 +1,1 @@
+"""Play recordings through the node and compare the results with expectations."""

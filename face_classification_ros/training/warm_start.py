@@ -1,0 +1,115 @@
+"""Begin a training with what another network has learnt: of another run, or of a model file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import re
+from typing import Any
+
+from google.protobuf.message import DecodeError
+import keras
+import numpy as np
+from numpy.typing import NDArray
+import onnx
+from onnx import numpy_helper
+
+from face_classification_ros.inference.session import read_model
+from face_classification_ros.networks.blocks import FusedBatchNormalization
+
+CHECKPOINT = 'checkpoint.keras'
+
+Weights = dict[str, list[NDArray[Any]]]
+"""Name of a layer -> its weights, as Keras orders them."""
+
+
+def take_weights(network: keras.Model, start: Path, faces: NDArray[np.float32]) -> None:
+    """Set the weights of all layers that a network has in common with another, by name and shape.
+
+    Args:
+        network: gets them.
+        start: output folder of a run, or a model file.
+        faces: some that will be trained on, in [-1, 1], N x H x W x C; what a model file does not
+            tell of batch normalisation is measured on them.
+
+    Raises:
+        ValueError: the folder holds no run, the file is no model, or they have nothing in common.
+    """
+    from_file = not start.is_dir()
+    known = _weights_of_file(start) if from_file else _weights_of_run(start)
+    shared = [
+        layer
+        for layer in network.layers
+        if layer.weights
+        and [each.shape for each in layer.weights]
+        == [each.shape for each in known.get(layer.name, [])]
+    ]
+    if not shared:
+        raise ValueError(f'the network of {start} has no layer in common with {network.name}')
+    for layer in shared:
+        layer.set_weights(known[layer.name])
+    if from_file:
+        norms = [layer for layer in shared if isinstance(layer, FusedBatchNormalization)]
+        _measure_norms(network, norms, faces)
+
+
+def _weights_of_run(run: Path) -> Weights:
+    if not (run / CHECKPOINT).exists():
+        raise ValueError(f'{run} holds no {CHECKPOINT} of a run to start from')
+    layers = keras.models.load_model(run / CHECKPOINT).layers
+    return {layer.name: layer.get_weights() for layer in layers}
+
+
+def _weights_of_file(path: Path) -> Weights:
+    """Give the weights in a model file, where batch normalisation is part of the convolutions.
+
+    Its layers get what is left to them: a mean of 0, a variance of 1 and an offset.
+    """
+    try:
+        graph = onnx.load_model_from_string(read_model(path)).graph
+    except (ValueError, DecodeError) as error:
+        raise ValueError(f'{path} is no usable model file: {error}') from error
+    constants = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
+    made_by = {output: node for node in graph.node for output in node.output}
+    weights: Weights = {}
+    for node in graph.node:
+        if node.op_type != 'Conv' or len(node.input) < 3:
+            continue
+        kernel, offset = (constants.get(name) for name in node.input[1:3])
+        if kernel is None or offset is None:
+            continue
+        # From filters first, as ONNX has it, to filters last.
+        parts = [kernel.transpose(2, 3, 1, 0)]
+        depthwise = made_by.get(node.input[0])
+        layer, owner = (_layer(name) for name in node.input[1:3])
+        if layer.endswith('.separable') and depthwise is not None:
+            parts.insert(0, constants[depthwise.input[1]].transpose(2, 3, 0, 1))
+        if owner == layer:
+            weights[layer] = [*parts, offset]
+        else:
+            weights[layer] = parts
+            one, zero = np.ones_like(offset), np.zeros_like(offset)
+            weights[owner] = [one, offset, zero, one]
+    return weights
+
+
+def _layer(name: str) -> str:
+    """Give the layer of a constant: 'tiny_1/convolution1.maps_1/...' is of convolution1.maps."""
+    return re.sub(r'_\d+$', '', name.split('/')[1]) if name.count('/') > 1 else name
+
+
+def _measure_norms(
+    network: keras.Model, norms: list[FusedBatchNormalization], faces: NDArray[np.float32]
+) -> None:
+    """Give layers of batch normalisation the mean and variance of what comes to them.
+
+    Scale and offset are set so that the network's answers stay: in training, the statistics of a
+    batch take the place of the measured ones.
+    """
+    for norm in norms:
+        gamma, beta, mean, variance = norm.get_weights()
+        norm.set_weights([gamma, beta, mean, variance - norm.epsilon])
+    inputs = keras.Model(network.inputs, [norm.input for norm in norms])
+    for norm, values in zip(norms, inputs.predict(faces, verbose=0), strict=True):
+        mean, variance = values.mean(axis=(0, 1, 2)), values.var(axis=(0, 1, 2))
+        beta = norm.get_weights()[1]
+        norm.set_weights([np.sqrt(variance + norm.epsilon), beta + mean, mean, variance])

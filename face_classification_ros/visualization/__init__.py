@@ -1,0 +1,1 @@
+"""Draw faces on images: boxes, labels, contact sheets."""

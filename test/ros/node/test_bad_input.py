@@ -1,0 +1,126 @@
+"""The live node under a stream of broken messages: it lives, says so, and goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+import random
+
+from builtin_interfaces.msg import Time
+import numpy as np
+import pytest
+from rclpy.serialization import serialize_message
+from ros_peers import BLANK, Camera, compressed_message, HEAD, image_message, NodeProcess, Peer
+from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import Image as ImageMessage
+from std_msgs.msg import Header
+
+from face_classification_ros.ros.conversions.images import ENCODINGS
+
+StartNode = Callable[..., NodeProcess]
+
+MESSAGES = 300
+GROWTH = 40_000_000
+"""Bytes by which the node may grow, as allocators keep some of what they had."""
+
+LIMITS = (0, 1, 2, 3, 7, 100_000, 2**31 - 1, 2**31, 2**32 - 1)
+
+
+def memory_of(node: NodeProcess) -> int:
+    """Give the bytes that a node has in memory."""
+    return int(Path(f'/proc/{node.pid}/statm').read_text().split()[1]) * 4096
+
+
+def broken_messages(chance: random.Random) -> Iterator[ImageMessage]:
+    """Give pictures whose encoding, size, step, byte order, bytes or stamp cannot be."""
+    small = np.ascontiguousarray(HEAD[::4, ::4])
+    while True:
+        message = image_message(small)
+        for _ in range(chance.randint(1, 3)):
+            field = chance.choice(['encoding', 'height', 'width', 'step', 'endian', 'data'])
+            if field == 'encoding':
+                message.encoding = chance.choice([*ENCODINGS, '', '16UC1', 'x' * 5000, 'ÿ\n'])
+            elif field == 'endian':
+                message.is_bigendian = chance.randrange(256)
+            elif field == 'data':
+                message.data = bytes(message.data)[: chance.randrange(len(message.data) + 1)]
+            else:
+                setattr(message, field, chance.choice(LIMITS))
+        yield message
+
+
+def stamp_messages() -> Iterator[ImageMessage]:
+    """Give good pictures with stamps at and beyond the edges of time."""
+    for sec in (-(2**31), -1, 0, 2**31 - 1):
+        for nanosec in (0, 999_999_999, 1_000_000_000, 2**32 - 1):
+            message = image_message(HEAD)
+            message.header = Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id='ÿ' * 100)
+            yield message
+
+
+def test_node_lives_through_broken_pictures(start_node: StartNode, peer: Peer) -> None:
+    """After hundreds of them a good picture is answered, and the memory is as it was."""
+    node = start_node()
+    camera = Camera(peer)
+    camera.connect()
+    camera.ask(image_message(HEAD))
+    before = memory_of(node)
+    broken = broken_messages(random.Random(7))
+    for _ in range(MESSAGES):
+        camera.publish(next(broken))
+        peer.spin(0.005)
+    for message in stamp_messages():
+        camera.send(message)
+        peer.spin(0.02)
+    assert len(camera.ask(image_message(HEAD)).faces) == 1
+    assert memory_of(node) < before + GROWTH
+    assert 'skipped a malformed picture' in node.log
+
+
+def test_node_lives_through_broken_compressed_pictures(start_node: StartNode, peer: Peer) -> None:
+    """Bytes changed, cut and put in, and headers that claim gigabytes."""
+    node = start_node('-p', 'image_transport:=compressed')
+    camera = Camera(peer, '/image/compressed', kind=CompressedImage)
+    camera.connect(compressed_message(BLANK, 'jpeg'))
+    camera.ask(compressed_message(HEAD, 'png'))
+    before = memory_of(node)
+    chance = random.Random(8)
+    good = [compressed_message(HEAD, suffix) for suffix in ('jpeg', 'png')]
+    for _ in range(MESSAGES):
+        message = chance.choice(good)
+        data = bytearray(message.data)
+        for _ in range(chance.randint(1, 5)):
+            # Mostly in the header, where it matters.
+            at = chance.randrange(chance.choice([30, 700, len(data)]))
+            data[at : at + chance.randint(0, 4)] = chance.randbytes(chance.randint(0, 4))
+        broken = CompressedImage(format=message.format)
+        broken.data.frombytes(bytes(data))
+        camera.publish(broken)
+        peer.spin(0.005)
+    assert len(camera.ask(compressed_message(HEAD, 'jpeg')).faces) == 1
+    assert memory_of(node) < before + GROWTH
+
+
+@pytest.mark.parametrize('seed', [1, 2])
+def test_node_lives_through_bytes_that_are_no_message(
+    start_node: StartNode, peer: Peer, seed: int
+) -> None:
+    """What comes over the wire may not even be a picture of wrong fields."""
+    node = start_node()
+    camera = Camera(peer)
+    camera.connect()
+    before = memory_of(node)
+    chance = random.Random(seed)
+    good = serialize_message(image_message(np.ascontiguousarray(HEAD[::8, ::8])))
+    for _ in range(MESSAGES // 2):
+        data = bytearray(good)
+        for _ in range(chance.randint(1, 4)):
+            at = chance.randrange(4, 60)
+            data[at : at + 4] = chance.choice(
+                [b'\xff' * 4, b'\xff\xff\xff\x7f', chance.randbytes(4)]
+            )
+        del data[chance.choice([8, 40, len(data), len(data)]) :]
+        camera.send(bytes(data))
+        peer.spin(0.005)
+    assert len(camera.ask(image_message(HEAD)).faces) == 1
+    assert memory_of(node) < before + GROWTH

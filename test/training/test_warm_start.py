@@ -1,0 +1,66 @@
+"""A model file gives back the network that it was made from."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+pytest.importorskip('tensorflow', reason='needs the extra [train]')
+
+from face_classification_ros.classification.classifier import Classifier
+from face_classification_ros.inference.model_zoo import model_path
+from face_classification_ros.networks.builder import build_network
+from face_classification_ros.networks.description import read_network
+from face_classification_ros.networks.onnx_export import scale_faces
+from face_classification_ros.training.warm_start import take_weights
+
+LABELS = {'gender': 2, 'emotion': 7}
+
+
+@pytest.mark.parametrize(
+    'name, training, tolerance',
+    [
+        ('emotion_mini_xception', False, 1e-3),
+        ('emotion_mini_xception', True, 0.05),
+        ('blended_mini_xception', True, 0.05),
+        # With dropout its answers in training are left to chance.
+        ('gender_sequential_fully_cnn', False, 1e-3),
+    ],
+)
+def test_network_answers_as_the_model_file_does(
+    name: str, training: bool, tolerance: float
+) -> None:
+    """Also in training, where each batch is normalised by its own mean and variance."""
+    path = Path(model_path(name))
+    classifier = Classifier(path)
+    form = classifier.form
+    attributes = {each: LABELS[each] for each in classifier.labels}
+    random = np.random.default_rng(0)
+    # Smooth, as faces are.
+    coarse = random.integers(0, 256, (64, 8, 8, form.channels)).repeat(8, 1).repeat(8, 2)
+    crops = np.ascontiguousarray(coarse[:, : form.side, : form.side]).astype(np.uint8)
+    metadata = onnxruntime.InferenceSession(path).get_modelmeta().custom_metadata_map
+    network = build_network(
+        read_network(metadata['network']), (None, None, form.channels), attributes
+    )
+    faces = scale_faces(crops)
+    take_weights(network, path, faces)
+    told = classifier.classify(crops)
+    for attribute, calibration in json.loads(metadata['calibration']).items():
+        both = (faces, faces[:, :, ::-1])
+        pair = [network(each, training=training)[attribute] for each in both]
+        logits = (np.mean(pair, axis=0) + calibration['offsets']) / calibration['temperature']
+        powers = np.exp(logits)
+        answers = powers / powers.sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(answers, told[attribute], atol=tolerance)
+
+
+def test_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    """The line names it; the same is refused as where a model is to run."""
+    path = tmp_path / 'broken.onnx'
+    path.write_bytes(b'\x08\x08\x12no model')
+    network = build_network(read_network('mini_xception'), (None, None, 1), {'gender': 2})
+    with pytest.raises(ValueError, match=r'broken\.onnx'):
+        take_weights(network, path, np.zeros((1, 48, 48, 1), np.float32))
