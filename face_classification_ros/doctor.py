@@ -43,7 +43,7 @@ EXTRAS = {
     'demo': ('the sample of demo and benchmark', ('skimage',)),
     'train': (
         'training, audits and plots',
-        ('tensorflow', 'tf2onnx', 'pydantic', 'matplotlib', 'scipy', 'jinja2'),
+        ('tensorflow', 'onnx', 'tf2onnx', 'pydantic', 'matplotlib', 'scipy', 'jinja2'),
     ),
 }
 """Extra -> what it is for, and the modules that it brings."""
@@ -76,7 +76,6 @@ def examine() -> Iterator[Finding]:
         ('numpy', 'pip install numpy'),
         ('cv2', 'pip install "opencv-python-headless<5"'),
         ('onnxruntime', 'pip install onnxruntime'),
-        ('onnx', 'pip install onnx'),
         ('yaml', 'pip install PyYAML'),
     ):
         yield look(name, partial(check_module, name, cure))

@@ -227,7 +227,7 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument('--method', default='guided', help='guided, gradient or grad_cam')
     explain.add_argument('--layer', default='', metavar='NAME', help='its most active unit')
     explain.add_argument(
-        '--label', default='', help='explain the score of this label, or of the one that is "told"'
+        '--label', default='', help='explain the score of this label, or of the "predicted" one'
     )
     _add_detector_arguments(explain, width=640)
 
