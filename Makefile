@@ -8,7 +8,7 @@
 #   make venv    the environment .venv that the others use
 #   make peers   measure our pipeline beside others; YUNET=file for one more detector
 #   make lock    choose the versions of requirements-demo.lock anew; needs uv
-#   make licences  those of all that is installed
+#   make licenses  those of all that is installed
 #   make clean   remove what these made
 
 PYTHON ?= python3
@@ -24,7 +24,7 @@ BUILD_INPUTS := setup.py pyproject.toml package.xml CMakeLists.txt \
 INSTALLED_FOLDERS := $(PACKAGE) config examples launch resource
 INSTALLED_FILES := $(shell find $(INSTALLED_FOLDERS) -type f -not -path '*/__pycache__/*')
 
-.PHONY: demo test lint venv peers lock licences clean
+.PHONY: demo test lint venv peers lock licenses clean
 
 demo: $(VENV)/demo
 	$(VENV)/bin/face_classification demo --output demo $(if $(VIDEO),--video '$(VIDEO)') \
@@ -47,8 +47,8 @@ venv: $(VENV)/test
 peers: $(VENV)/test $(VENV)-peers/ready
 	$(VENV)/bin/python benchmarks/peers.py $(if $(YUNET),--yunet '$(YUNET)')
 
-licences: $(VENV)/test
-	$(VENV)/bin/face_classification doctor --licences
+licenses: $(VENV)/test
+	$(VENV)/bin/face_classification doctor --licenses
 
 # Also what builds the package, which pip would otherwise choose by itself. Universal: one file for
 # every Python that the package runs on.

@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument('--intervals', nargs='+', type=int, default=[2, 3, 5, 10])
     parser.add_argument('--detector', choices=DETECTORS, default=DETECTORS[0])
     parser.add_argument('--detector-model', default='', metavar='FILE')
-    parser.add_argument('--detection-width', type=int, default=320, metavar='PIXELS')
+    parser.add_argument('--detection-size', type=int, default=320, metavar='PIXELS')
     parser.add_argument('--json', type=Path, metavar='FILE')
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
@@ -56,7 +56,7 @@ def measure(video: Path, arguments: argparse.Namespace) -> list[dict[str, Any]]:
         create_detector(
             arguments.detector,
             model=arguments.detector_model,
-            width=arguments.detection_width,
+            width=arguments.detection_size,
             interval=interval,
         )
         for interval in intervals

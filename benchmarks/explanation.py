@@ -93,7 +93,7 @@ def write_model(network: keras.Model, path: Path) -> Path:
     )
     onnx.helper.set_model_props(
         model,
-        {'labels': json.dumps({'emotion': LABELS['emotion']}), 'colour': 'grey', 'margin': '0'},
+        {'labels': json.dumps({'emotion': LABELS['emotion']}), 'color': 'gray', 'margin': '0'},
     )
     onnx.save(model, path)
     return path

@@ -3,7 +3,7 @@
     python benchmarks/int8.py emotion --data fer2013
     python benchmarks/int8.py gender --data utkface --model gender_mini_xception
 
-The convolutions of a model file are quantised by ONNX Runtime, their ranges calibrated on faces of
+The convolutions of a model file are quantized by ONNX Runtime, their ranges calibrated on faces of
 the training split. Both files then answer for the validation split, and take turns in answering
 for one face and for five, on one thread. Needs `pip install '.[train]'`; nothing else should run
 meanwhile.
@@ -55,7 +55,7 @@ class CalibrationFaces(CalibrationDataReader):
         return None if batch is None else {INPUT: batch}
 
 
-def quantised(model: Path, crops: NDArray[np.uint8], folder: Path) -> Path:
+def quantized(model: Path, crops: NDArray[np.uint8], folder: Path) -> Path:
     """Write a model file whose convolutions compute with 8-bit integers."""
     prepared, path = folder / 'prepared.onnx', folder / model.name
     quant_pre_process(model, prepared, skip_symbolic_shape=True)
@@ -97,10 +97,10 @@ def main() -> None:
     )
     plain = Classifier(model)
     with tempfile.TemporaryDirectory() as name:
-        path = quantised(model, training.crops(plain.form), Path(name))
+        path = quantized(model, training.crops(plain.input_spec), Path(name))
         sizes = [each.stat().st_size for each in (model, path)]
         classifiers = {'float32': plain, 'int8': Classifier(path)}
-    shown = validation.crops(plain.form)
+    shown = validation.crops(plain.input_spec)
     times: dict[tuple[str, int], list[float]] = {}
     for number in range(options.rounds + WARM_UP):
         for kind, classifier in classifiers.items():
@@ -113,7 +113,7 @@ def main() -> None:
             classifier.classify(batch)[attribute].argmax(axis=1)
             for batch in np.split(shown, range(256, len(shown), 256))
         ]
-        accuracy = np.mean(np.concatenate(answers) == validation.truth)
+        accuracy = np.mean(np.concatenate(answers) == validation.y_true)
         medians = ', '.join(
             f'{statistics.median(times[kind, faces]):.3f} ms for {faces}' for faces in FACES
         )

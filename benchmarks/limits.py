@@ -53,12 +53,12 @@ class Stage:
     Attributes:
         call: runs it once.
         multiply_adds: of it.
-        moved: bytes that it reads and writes.
+        translated: bytes that it reads and writes.
     """
 
     call: Callable[[], object]
     multiply_adds: int = 0
-    moved: float = 0
+    translated: float = 0
 
 
 def multiply_adds(path: Path, picture: NDArray[Any]) -> int:
@@ -105,7 +105,7 @@ def stages(faces: int, yunet: Path | None) -> dict[str, Stage]:
     named = {attribute: each for each in classifiers for attribute in each.labels}
     found = FacePipeline(finder, named, None, THRESHOLDS).process(picture)
     boxes = [face.detection.box for face in found]
-    crops = {each: crop_faces(picture, boxes, each.form) for each in classifiers}
+    crops = {each: crop_faces(picture, boxes, each.input_spec) for each in classifiers}
     product = matrix_product()
     source, target = np.ones((2, COPY), np.uint8)
     search = picture.nbytes + 3 * math.prod(SCALED)
@@ -116,20 +116,20 @@ def stages(faces: int, yunet: Path | None) -> dict[str, Stage]:
         detectors['detect, yunet'] = Stage(lambda: other.detect(picture), sums, search)
     return {
         PRODUCT: Stage(product, MATRIX**3),
-        MOVE: Stage(lambda: np.copyto(target, source), moved=2 * COPY),
+        MOVE: Stage(lambda: np.copyto(target, source), translated=2 * COPY),
         **detectors,
         'crop': Stage(
-            lambda: [crop_faces(picture, boxes, each.form) for each in classifiers],
-            moved=sum(3 * box.area for box in boxes) * len(classifiers)
+            lambda: [crop_faces(picture, boxes, each.input_spec) for each in classifiers],
+            translated=sum(3 * box.area for box in boxes) * len(classifiers)
             + sum(each.nbytes for each in crops.values()),
         ),
         'classify': Stage(
             lambda: [each.classify(crop) for each, crop in crops.items()],
             sum(multiply_adds(each.path, crop) for each, crop in crops.items()),
         ),
-        'draw': Stage(lambda: draw_faces(picture, found), moved=2 * picture.nbytes),
+        'draw': Stage(lambda: draw_faces(picture, found), translated=2 * picture.nbytes),
         'picture to message': Stage(
-            lambda: image_to_message(picture, Header()), moved=2 * picture.nbytes
+            lambda: image_to_message(picture, Header()), translated=2 * picture.nbytes
         ),
     }
 
@@ -152,11 +152,11 @@ def main() -> int:
                 times[name].append(1000 * (time.perf_counter() - begin))
         medians = {name: statistics.median(each) for name, each in times.items()}
         multiply_add = medians[PRODUCT] / contestants[PRODUCT].multiply_adds
-        byte = medians[MOVE] / contestants[MOVE].moved
+        byte = medians[MOVE] / contestants[MOVE].translated
         for name, stage in contestants.items():
             if name in (PRODUCT, MOVE):
                 continue
-            limit = stage.multiply_adds * multiply_add + stage.moved * byte
+            limit = stage.multiply_adds * multiply_add + stage.translated * byte
             told = f'{limit:.2f} | {medians[name] / limit:.1f}' if limit else 'not known | '
             print(f'| {faces} | {name} | {medians[name]:.2f} | {told} |')
         rates = f'{1e-6 / multiply_add:.1f} billion multiply-adds, {1e-6 / byte:.1f} GB a second'

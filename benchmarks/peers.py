@@ -46,7 +46,7 @@ INTERVAL = 3
 """The node's default `detection_interval`."""
 
 MODELS = {name: f'{name}_mini_xception' for name in ('gender', 'emotion')}
-BLENDED = 'blended_mini_xception'
+BLENDED = 'multitask_mini_xception'
 
 SWAY = 5
 """How far the camera moves either way, in pixels."""
@@ -63,7 +63,7 @@ finds the processor's caches filled by others."""
 Pictures = Mapping[int, Sequence[NDArray[np.uint8]]]
 """Number of faces -> BGR pictures that follow each other."""
 
-Answer = Callable[[int, int], int]
+FrameResult = Callable[[int, int], int]
 """Number of faces in the picture, its number -> how many of them were answered."""
 
 
@@ -77,7 +77,7 @@ def ours(
     detector: str = 'libfacedetection',
     interval: int = INTERVAL,
     models: Mapping[str, str] = MODELS,
-) -> Answer:
+) -> FrameResult:
     """Find, follow and classify faces as the node does."""
     from face_classification_ros.detection import create_detector
     from face_classification_ros.inference.model_zoo import model_path
@@ -91,12 +91,12 @@ def ours(
                 detector,
                 model=str(options.yunet) if detector == 'yunet' else '',
                 width=DETECTION_WIDTH,
-                threads=options.threads,
+                num_threads=options.num_threads,
                 interval=interval,
             ),
             load_classifiers(
                 {name: model_path(model) for name, model in models.items()},
-                threads=options.threads,
+                num_threads=options.num_threads,
             ),
             Tracker(1.0),
             THRESHOLDS,
@@ -109,22 +109,22 @@ def ours(
     )
 
 
-def fer(options: argparse.Namespace, pictures: Pictures) -> Answer:
+def fer(options: argparse.Namespace, pictures: Pictures) -> FrameResult:
     """Call the package `fer` as its manual does."""
-    _limit_tensorflow(options.threads)
+    _limit_tensorflow(options.num_threads)
     from fer.fer import FER
 
     detector = FER()
     return lambda faces, number: len(detector.detect_emotions(pictures[faces][number % STEPS]))
 
 
-def public_code(options: argparse.Namespace, pictures: Pictures) -> Answer:
+def public_code(options: argparse.Namespace, pictures: Pictures) -> FrameResult:
     """Do what the demos of the paper's public code do.
 
-    The whole grey picture is searched; each face goes through each network alone, by Keras'
+    The whole gray picture is searched; each face goes through each network alone, by Keras'
     `predict`. Untrained networks cost as much as trained ones.
     """
-    _limit_tensorflow(options.threads)
+    _limit_tensorflow(options.num_threads)
     from face_classification_ros.networks.builder import build_network
     from face_classification_ros.networks.description import read_network
 
@@ -137,11 +137,11 @@ def public_code(options: argparse.Namespace, pictures: Pictures) -> Answer:
     )
 
     def answer(faces: int, number: int) -> int:
-        grey = cv2.cvtColor(pictures[faces][number % STEPS], cv2.COLOR_BGR2GRAY)
-        boxes = cascade.detectMultiScale(grey, 1.3, 5)
+        gray = cv2.cvtColor(pictures[faces][number % STEPS], cv2.COLOR_BGR2GRAY)
+        boxes = cascade.detectMultiScale(gray, 1.3, 5)
         for x, y, width, height in boxes:
             for network in networks:
-                face = cv2.resize(grey[y : y + height, x : x + width], (64, 64))
+                face = cv2.resize(gray[y : y + height, x : x + width], (64, 64))
                 scaled = (face.astype(np.float32) / 255 - 0.5) * 2
                 network.predict(scaled[np.newaxis, :, :, np.newaxis], verbose=0)
         return len(boxes)
@@ -149,11 +149,11 @@ def public_code(options: argparse.Namespace, pictures: Pictures) -> Answer:
     return answer
 
 
-def bare_detector(options: argparse.Namespace, pictures: Pictures) -> Answer:
+def bare_detector(options: argparse.Namespace, pictures: Pictures) -> FrameResult:
     """Search pictures that are scaled already with the library behind our default detector."""
     from face_classification_ros.detection.libfacedetection import LibFaceDetection
 
-    library = LibFaceDetection(options.threads)
+    library = LibFaceDetection(options.num_threads)
     size = DETECTION_WIDTH, DETECTION_WIDTH * HEIGHT // WIDTH
     scaled = {
         faces: [np.asarray(cv2.resize(each, size), np.uint8) for each in several]
@@ -164,22 +164,22 @@ def bare_detector(options: argparse.Namespace, pictures: Pictures) -> Answer:
     )
 
 
-def bare_networks(options: argparse.Namespace, pictures: Pictures) -> Answer:
+def bare_networks(options: argparse.Namespace, pictures: Pictures) -> FrameResult:
     """Run both shipped networks in ONNX Runtime on faces that are cut out already."""
-    return _run_networks(tuple(MODELS.values()), options.threads)
+    return _run_networks(tuple(MODELS.values()), options.num_threads)
 
 
-def bare_network(options: argparse.Namespace, pictures: Pictures) -> Answer:
+def bare_network(options: argparse.Namespace, pictures: Pictures) -> FrameResult:
     """Run one of them alone."""
-    return _run_networks((MODELS['emotion'],), options.threads)
+    return _run_networks((MODELS['emotion'],), options.num_threads)
 
 
-def blended_network(options: argparse.Namespace, pictures: Pictures) -> Answer:
+def blended_network(options: argparse.Namespace, pictures: Pictures) -> FrameResult:
     """Run the network that tells both attributes in one pass."""
-    return _run_networks((BLENDED,), options.threads)
+    return _run_networks((BLENDED,), options.num_threads)
 
 
-WAYS: dict[str, Callable[[argparse.Namespace, Pictures], Answer]] = {
+WAYS: dict[str, Callable[[argparse.Namespace, Pictures], FrameResult]] = {
     'ours': ours,
     'ours, each whole': partial(ours, interval=1),
     'ours, yunet': partial(ours, detector='yunet'),
@@ -194,13 +194,13 @@ WAYS: dict[str, Callable[[argparse.Namespace, Pictures], Answer]] = {
 }
 
 
-def _run_networks(models: Sequence[str], threads: int) -> Answer:
+def _run_networks(models: Sequence[str], num_threads: int) -> FrameResult:
     import onnxruntime
 
     from face_classification_ros.inference.model_zoo import model_path
 
     settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = threads
+    settings.intra_op_num_threads = num_threads
     noise = np.random.default_rng(0)
     sessions = [
         onnxruntime.InferenceSession(
@@ -222,11 +222,11 @@ def _run_networks(models: Sequence[str], threads: int) -> Answer:
     return answer
 
 
-def _limit_tensorflow(threads: int) -> None:
+def _limit_tensorflow(num_threads: int) -> None:
     import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    tf.config.threading.set_intra_op_parallelism_threads(num_threads)
+    tf.config.threading.set_inter_op_parallelism_threads(num_threads)
 
 
 # The processes
@@ -243,7 +243,7 @@ def serve(options: argparse.Namespace) -> None:
     }
     answer = WAYS[options.way](options, pictures)
     # After the libraries are loaded, which may set it themselves.
-    cv2.setNumThreads(options.threads)
+    cv2.setNumThreads(options.num_threads)
     numbers = {faces: itertools.count() for faces in FACES}
     for _, faces in itertools.product(range(WARM_UP), FACES):
         answer(faces, next(numbers[faces]))
@@ -314,7 +314,7 @@ def running(
     # Without the mark of the ROS wheels each environment sets itself up as in a fresh shell.
     variables = {k: v for k, v in os.environ.items() if k != '_ROS_WHEELS_BOOTSTRAP_COMPLETE'}
     command = [str(python), __file__, '--way', way, '--pictures', str(folder)]
-    command += ['--threads', str(options.threads)]
+    command += ['--num-threads', str(options.num_threads)]
     command += ['--yunet', str(options.yunet)] if options.yunet else []
     log = folder / f'{way}.log'
     with (
@@ -378,7 +378,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     ways = {each.way: _figures(each) for each in contestants}
     return {
         'machine': f'{processor_name()}, {os.cpu_count()} processors',
-        'threads': options.threads,
+        'num_threads': options.num_threads,
         'width': WIDTH,
         'height': HEIGHT,
         'rounds': options.rounds,
@@ -424,7 +424,7 @@ def _ratios(ways: Mapping[str, Mapping[int, Mapping[str, float]]]) -> dict[str, 
 def table(report: Mapping[str, Any]) -> str:
     """Write the figures for people."""
     rows = [
-        f'{report["machine"]}, {report["threads"]} thread(s), {WIDTH}x{HEIGHT}, '
+        f'{report["machine"]}, {report["num_threads"]} thread(s), {WIDTH}x{HEIGHT}, '
         f'{report["rounds"]} rounds',
         f'{"":>52} ' + ' '.join(f'{f"{faces} face(s)":>12}   p95 answered' for faces in FACES),
     ]
@@ -449,7 +449,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('--rounds', type=int, default=100, help='turns of each way (100)')
-    parser.add_argument('--threads', type=int, default=1, help='of each way (1)')
+    parser.add_argument('--num-threads', type=int, default=1, help='of each way (1)')
     parser.add_argument('--yunet', type=Path, metavar='FILE', help='YuNet ONNX file')
     parser.add_argument(
         '--fer',

@@ -6,7 +6,7 @@ compared. In each, some pictures come at once, so that all but the newest are dr
 malformed.
 
     python benchmarks/soak.py --json soak.json
-    python benchmarks/soak.py --rounds 40 --warm-up 10 --parameter detection_width:=320
+    python benchmarks/soak.py --rounds 40 --warm-up 10 --parameter detection_size:=320
 
 The exit code is 1 where memory grows, work becomes slower, or a picture is not accounted for.
 """
@@ -71,7 +71,7 @@ FATES = {
     'received': 'received',
     'processed': 'processed',
     'malformed': 'malformed',
-    'skipped': 'left out by max_rate',
+    'skipped': 'left out by max_processing_rate',
     'replaced': 'replaced by newer ones',
     'lost': 'lost on the way',
 }
@@ -289,10 +289,10 @@ def soak(options: argparse.Namespace) -> dict[str, Any]:
             'warm_up_rounds': options.warm_up,
         }
     hours = camera.sent / RATE / 3600 * options.rounds / (options.warm_up + options.rounds)
-    return record | judge(rounds, hours, is_complete, options)
+    return record | evaluate(rounds, hours, is_complete, options)
 
 
-def judge(
+def evaluate(
     rounds: list[Round], hours: float, is_complete: bool, options: argparse.Namespace
 ) -> dict[str, Any]:
     """Say whether memory and work stay what they are."""

@@ -30,9 +30,9 @@ from face_classification_ros.detection import create_detector
 from face_classification_ros.inference.model_zoo import model_path
 from face_classification_ros.io.files import read_video
 from face_classification_ros.pipeline import FacePipeline, load_classifiers, THRESHOLDS
-from face_classification_ros.tracking.appearance import describe
+from face_classification_ros.tracking.appearance import compute_appearance
 from face_classification_ros.tracking.tracker import Tracker
-from face_classification_ros.types import Box, Detection, Face, Image
+from face_classification_ros.types import BoundingBox, Detection, Face, Image
 
 VOTES = 10
 """Labels in the vote of the paper's demo, shared by all faces in view."""
@@ -41,7 +41,7 @@ RATES = 30, 10, 5
 SAME = 0.3
 """Intersection over union from which two boxes are of one person."""
 
-People = Sequence[tuple[str, Box]]
+People = Sequence[tuple[str, BoundingBox]]
 """Who is where in a frame."""
 
 Frame = tuple[float, Image, People | None]
@@ -61,7 +61,7 @@ CLOTHES = (
 """Order of the channels, gain and saturation of clothes: orange, blue, dark, white, ..."""
 
 ASTRONAUT = cv2.imread(str(Path(skimage.__file__).parent / 'data' / 'astronaut.png'))
-FACE = Box(180, 63, 89, 111)
+FACE = BoundingBox(180, 63, 89, 111)
 """Where her face is."""
 
 
@@ -71,7 +71,7 @@ class Figure:
 
     image: Image
     mask: Image
-    face: Box
+    face: BoundingBox
 
 
 def figure(look: tuple[float, ...], scale: float) -> Figure:
@@ -92,13 +92,15 @@ def figure(look: tuple[float, ...], scale: float) -> Figure:
     order, gain, saturation = CLOTHES[int(clothes)]
     image = ASTRONAUT.astype(np.float32)
     dressed = image[180:][..., list(order)]
-    grey = dressed.mean(2, keepdims=True)
-    image[180:] = gain * (grey + saturation * (dressed - grey))
+    gray = dressed.mean(2, keepdims=True)
+    image[180:] = gain * (gray + saturation * (dressed - gray))
     image[:180] *= np.where(skin[:180, :, None] > 0, skin_gain, hair_gain)
     picture, face = np.clip(image, 0, 255).astype(np.uint8), FACE
     if is_flipped:
         picture, mask = cv2.flip(picture, 1), cv2.flip(mask, 1)
-        face = Box(ASTRONAUT.shape[1] - FACE.x - FACE.width, FACE.y, FACE.width, FACE.height)
+        face = BoundingBox(
+            ASTRONAUT.shape[1] - FACE.x - FACE.width, FACE.y, FACE.width, FACE.height
+        )
     size = {'fx': scale, 'fy': scale, 'interpolation': cv2.INTER_AREA}
     return Figure(
         cv2.resize(picture, None, **size), cv2.resize(mask, None, **size), face.scaled(scale)
@@ -107,16 +109,18 @@ def figure(look: tuple[float, ...], scale: float) -> Figure:
 
 def cast(rng: np.random.Generator, kind: str) -> list[tuple[float, ...]]:
     """Give the looks of three people: all 'different', two in a 'pair', or all 'alike'."""
-    looks = [
+    appearance = [
         (float(clothes), *rng.uniform((0.3, 0.6), (1.3, 1.1)), float(rng.integers(2)))
         for clothes in rng.permutation(len(CLOTHES))[:3]
     ]
-    return {'different': looks, 'pair': [looks[0], looks[0], looks[2]], 'alike': looks[:1] * 3}[
-        kind
-    ]
+    return {
+        'different': appearance,
+        'pair': [appearance[0], appearance[0], appearance[2]],
+        'alike': appearance[:1] * 3,
+    }[kind]
 
 
-def hiding(seed: int, rate: int, kind: str, *, is_grey: bool) -> Iterator[Frame]:
+def hiding(seed: int, rate: int, kind: str, *, is_gray: bool) -> Iterator[Frame]:
     """Let three people swing through the picture for 12 seconds; the light changes, too.
 
     A face is not found while a nearer one covers 40 % of it, and in 3 % of the other cases.
@@ -126,8 +130,8 @@ def hiding(seed: int, rate: int, kind: str, *, is_grey: bool) -> Iterator[Frame]
     heights = rng.uniform(180, 230, 3)
     phases, periods = rng.uniform(0, 2 * np.pi, 3), rng.uniform(4, 8, 3)
     reaches = rng.uniform(120, 230, 3)
-    looks = cast(np.random.default_rng(seed), kind)
-    figures = [figure(look, side / 100) for look, side in zip(looks, sides, strict=True)]
+    appearance = cast(np.random.default_rng(seed), kind)
+    figures = [figure(look, side / 100) for look, side in zip(appearance, sides, strict=True)]
     wall = rng.integers(20, 235, (8, 10, 3)).astype(np.uint8)
     wall = cv2.resize(wall, (640, 480), interpolation=cv2.INTER_CUBIC)
     grain = rng.integers(0, 25, (4, 120, 160, 3)).astype(np.uint8)
@@ -135,18 +139,18 @@ def hiding(seed: int, rate: int, kind: str, *, is_grey: bool) -> Iterator[Frame]
         stamp = number / rate
         places = 320 + reaches * np.sin(2 * np.pi * stamp / periods + phases)
         frame = wall.copy()
-        seen: list[tuple[str, Box]] = []
+        seen: list[tuple[str, BoundingBox]] = []
         for name, (person, x, y) in enumerate(zip(figures, places, heights, strict=True)):
-            left = round(x - person.face.centre[0])
-            top = round(y - person.face.centre[1])
+            left = round(x - person.face.center[0])
+            top = round(y - person.face.center[1])
             _paste(frame, person, left, top)
-            box = person.face.moved(left, top)
+            box = person.face.translated(left, top)
             seen = [(who, other) for who, other in seen if _covered(other, box) <= 0.4]
             seen.append((str(name), box))
         light = 0.9 * (1 + 0.15 * np.sin(2 * np.pi * stamp / 5 + phases[0]))
         noise = cv2.resize(grain[number % 4], (640, 480), interpolation=cv2.INTER_NEAREST)
         frame = cv2.add(cv2.convertScaleAbs(frame, alpha=light), noise)
-        if is_grey:
+        if is_gray:
             frame = cv2.cvtColor(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
         yield stamp, frame, [each for each in seen if rng.random() >= 0.03]
 
@@ -159,7 +163,7 @@ def _paste(frame: Image, person: Figure, left: int, top: int) -> None:
     cv2.copyTo(person.image[part], person.mask[part], frame[y:bottom, x:right])
 
 
-def _covered(box: Box, other: Box) -> float:
+def _covered(box: BoundingBox, other: BoundingBox) -> float:
     """Give the share of a box that another one covers."""
     width = min(box.x + box.width, other.x + other.width) - max(box.x, other.x)
     height = min(box.y + box.height, other.y + other.height) - max(box.y, other.y)
@@ -188,21 +192,23 @@ class Ids:
 
 
 def compare(rate: int, kind: str) -> str:
-    """Give a row: switches and leaks by boxes alone and with looks; `kind` may be 'grey', too."""
+    """Give a row: switches and leaks by boxes alone and with looks; `kind` may be 'gray', too."""
     ways = {'boxes': Counter[str](), 'looks': Counter[str]()}
     for seed in SEEDS:
         rng = np.random.default_rng(seed + 1000)
         trackers = {way: Tracker(1.0) for way in ways}
         ids = {way: Ids() for way in ways}
-        scene = hiding(seed, rate, 'different' if kind == 'grey' else kind, is_grey=kind == 'grey')
+        scene = hiding(seed, rate, 'different' if kind == 'gray' else kind, is_gray=kind == 'gray')
         for stamp, image, people in scene:
             assert people is not None
             boxes = [
-                Box(*np.array([b.x, b.y, b.width, b.height]) + rng.normal(0, 0.03 * b.width, 4))
+                BoundingBox(
+                    *np.array([b.x, b.y, b.width, b.height]) + rng.normal(0, 0.03 * b.width, 4)
+                )
                 for _, b in people
             ]
             detections = [Detection(box, 0.9) for box in boxes]
-            ways_to_look = {'boxes': None, 'looks': partial(describe, image, boxes)}
+            ways_to_look = {'boxes': None, 'looks': partial(compute_appearance, image, boxes)}
             for way, tracker in trackers.items():
                 tracks = tracker.update(detections, stamp, ways_to_look[way])
                 for (person, _), track in zip(people, tracks, strict=True):
@@ -220,12 +226,12 @@ def compare(rate: int, kind: str) -> str:
 def crossing(rate: int) -> Iterator[Frame]:
     """Let three people pass each other for 12 seconds: two cross twice, one turns back."""
     portrait = ASTRONAUT[0:260, 120:340]
-    looks = {
+    appearance = {
         'near': portrait,
         'far': cv2.resize(cv2.flip(portrait[..., ::-1], 1), None, fx=0.8, fy=0.8),
         'dark': cv2.convertScaleAbs(cv2.resize(portrait, None, fx=0.6, fy=0.6), alpha=0.5),
     }
-    heads = {name: 0.59 * look.shape[1] for name, look in looks.items()}
+    heads = {name: 0.59 * look.shape[1] for name, look in appearance.items()}
     for number in range(12 * rate):
         stamp = number / rate
         phase = 2 * np.pi * stamp / 6
@@ -235,13 +241,13 @@ def crossing(rate: int) -> Iterator[Frame]:
             'near': (210 - 200 * np.cos(phase), 140),
         }
         frame = np.full((480, 640, 3), 90, np.uint8)
-        seen: list[tuple[str, Box]] = []
+        seen: list[tuple[str, BoundingBox]] = []
         for name, (x, y) in places.items():
-            look = looks[name]
+            look = appearance[name]
             height, width = look.shape[:2]
             left, top = int(x), int(y)
             frame[top : top + height, left : left + width] = look
-            box = Box(left + 0.2 * width, top + 0.2 * height, heads[name], 0.5 * height)
+            box = BoundingBox(left + 0.2 * width, top + 0.2 * height, heads[name], 0.5 * height)
             # Who is mostly behind somebody else is not seen.
             seen = [(who, other) for who, other in seen if box.iou(other) < SAME]
             seen.append((name, box))
@@ -250,18 +256,18 @@ def crossing(rate: int) -> Iterator[Frame]:
 
 def video(path: Path) -> Iterator[Frame]:
     """Give the frames of a video, with the people of the JSON file beside it."""
-    truth = path.with_suffix('.json')
-    known = json.loads(truth.read_text())['frames'] if truth.is_file() else None
-    before: list[tuple[str, Box]] = []
+    y_true = path.with_suffix('.json')
+    known = json.loads(y_true.read_text())['frames'] if y_true.is_file() else None
+    before: list[tuple[str, BoundingBox]] = []
     count = 0
     with read_video(path) as frames:
         for number, stamp, image in frames.frames:
             if known is None:
                 yield stamp, image, None
                 continue
-            people: list[tuple[str, Box]] = []
+            people: list[tuple[str, BoundingBox]] = []
             for face in known[number]['faces']:
-                box = Box(*face[:4])
+                box = BoundingBox(*face[:4])
                 likely = max(before, key=lambda each: box.iou(each[1]), default=None)
                 if likely is None or box.iou(likely[1]) < SAME:
                     count += 1
@@ -315,7 +321,7 @@ def main() -> int:
     """Print two tables."""
     print('| people, rate | boxes: switches, handed on | with looks |')
     print('| --- | --- | --- |')
-    for kind in ('different', 'grey', 'pair', 'alike'):
+    for kind in ('different', 'gray', 'pair', 'alike'):
         for rate in RATES:
             print(compare(rate, kind), flush=True)
     print()

@@ -42,7 +42,7 @@ from face_classification_ros.inference.model_zoo import share_folder
 from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.ros.conversions.images import image_to_compressed, image_to_message
 
-PROFILE = 'config/fastdds_large_pictures.xml'
+PROFILE = 'config/fastdds_large_images.xml'
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 PROFILES = ('none', 'large_pictures')
 RELIABILITIES = ('best_effort', 'reliable')

@@ -7,23 +7,23 @@ import sys
 import time
 
 from face_classification_ros.ros.client.client import (
-    certain_label,
+    confident_label,
     FaceClient,
     FaceClientError,
-    View,
+    FaceSnapshot,
 )
 
 
-def where_to_turn(view: View) -> str:
+def where_to_turn(view: FaceSnapshot) -> str:
     """Give the way to the nearest happy face, the largest where no distance is known."""
-    happy = [face for face in view.faces if certain_label(face.emotion) == 'happy']
+    happy = [face for face in view.faces if confident_label(face.emotion) == 'happy']
     placed = [(math.hypot(*face.position), face.position) for face in happy if face.position]
     if placed:
         distance, (x, _, z) = min(placed)
         angle = math.degrees(math.atan2(x, z))
         return f'{_turn(angle, 3.0)} ({angle:+.0f} degrees, {distance:.1f} m away)'
     if happy:
-        offset = happy[0].detection.box.centre[0] / view.width - 0.5
+        offset = happy[0].detection.box.center[0] / view.width - 0.5
         return f'{_turn(offset, 0.05)} ({offset:+.0%} of the picture)'
     return 'nobody is happy'
 
@@ -44,7 +44,7 @@ def main() -> int:
     try:
         with FaceClient(arguments.node) as client:
             while time.monotonic() < end:
-                print(where_to_turn(client.look(max_age=0)), flush=True)
+                print(where_to_turn(client.get_faces(max_age=0)), flush=True)
     except FaceClientError as error:
         print(error, file=sys.stderr)
         return 1

@@ -4,7 +4,7 @@
 import argparse
 import sys
 
-from face_classification_ros.ros.client.client import certain_label, FaceClient, FaceClientError
+from face_classification_ros.ros.client.client import confident_label, FaceClient, FaceClientError
 
 GENDERS = {'woman': 'a woman', 'man': 'a man'}
 EMOTIONS = {
@@ -35,13 +35,13 @@ def main() -> int:
     try:
         with FaceClient(arguments.node) as client:
             observation = client.observe(
-                'nearest', observations=arguments.pictures, duration=arguments.seconds
+                'nearest', frames=arguments.pictures, duration=arguments.seconds
             )
     except FaceClientError as error:
         print(error, file=sys.stderr)
         return 1
     for guest in observation.faces:
-        print(greeting(certain_label(guest.gender), certain_label(guest.emotion)))
+        print(greeting(confident_label(guest.gender), confident_label(guest.emotion)))
     if not observation.faces:
         print(f'Nobody to greet: {observation.reason}')
     return 0

@@ -278,13 +278,13 @@ def answer_drawn_face(path: Path) -> dict[str, list[float]]:
     from face_classification_ros.classification.classifier import Classifier
 
     classifier = Classifier(path)
-    form = classifier.form
-    y, x = np.mgrid[0 : form.side, 0 : form.side] / form.side - 0.5
+    input_spec = classifier.input_spec
+    y, x = np.mgrid[0 : input_spec.side, 0 : input_spec.side] / input_spec.side - 0.5
     face = 90.0 + 90 * (x**2 / 0.14 + y**2 / 0.2 < 1)
     for eye in (-0.17, 0.17):
         face[(x - eye) ** 2 + (y + 0.12) ** 2 < 0.004] = 20
     face[(abs(y - 0.22 + 0.6 * x**2) < 0.03) & (abs(x) < 0.2)] = 50
-    crop = np.repeat(face[..., np.newaxis], form.channels, axis=2).astype(np.uint8)
+    crop = np.repeat(face[..., np.newaxis], input_spec.channels, axis=2).astype(np.uint8)
     answers = classifier.classify(crop[np.newaxis])
     return {name: [round(float(each), 4) for each in row[0]] for name, row in answers.items()}
 
@@ -317,38 +317,38 @@ def lines_of(finding: Finding) -> str:
     return f'{line}\n      -> {finding.remedy}' if finding.remedy else line
 
 
-# Licences
+# Licenses
 
 _COPYLEFT = re.compile(r'\b(A?GPL|LGPL|MPL|EPL|EUPL|CDDL|GNU|Mozilla|Eclipse|Affero)', re.I)
 _REQUIREMENT = re.compile(r'^[A-Za-z0-9._-]+')
 
 
 @dataclass(frozen=True)
-class Licence:
-    """Under which licence a package that this one needs may be used.
+class License:
+    """Under which license a package that this one needs may be used.
 
     Attributes:
         name: of the package.
         version: the one that is installed.
-        licence: as the package tells it; "not told" where it does not.
+        license: as the package tells it; "not told" where it does not.
         is_copyleft: whether one of those that ask for the source of changes is among it.
     """
 
     name: str
     version: str
-    licence: str
+    license: str
     is_copyleft: bool
 
 
-def licences() -> list[Licence]:
-    """Give the licences of all installed packages that this one needs, by name.
+def licenses() -> list[License]:
+    """Give the licenses of all installed packages that this one needs, by name.
 
     Those of extras that are not installed are left out.
 
     Raises:
         ImportError: the package was not installed by pip.
     """
-    found: dict[str, Licence] = {}
+    found: dict[str, License] = {}
     waiting = [DISTRIBUTION]
     while waiting:
         name = re.sub('[-_.]+', '-', waiting.pop()).lower()
@@ -360,8 +360,8 @@ def licences() -> list[Licence]:
             if name == DISTRIBUTION.replace('_', '-'):
                 raise
             continue
-        licence = _licence_of(distribution)
-        found[name] = Licence(name, distribution.version, licence, bool(_COPYLEFT.search(licence)))
+        license = _license_of(distribution)
+        found[name] = License(name, distribution.version, license, bool(_COPYLEFT.search(license)))
         # Of the needs of others' extras nothing is asked for.
         waiting += [
             match[0]
@@ -372,7 +372,7 @@ def licences() -> list[Licence]:
     return sorted(found.values(), key=lambda each: each.name)
 
 
-def _licence_of(distribution: importlib.metadata.Distribution) -> str:
+def _license_of(distribution: importlib.metadata.Distribution) -> str:
     metadata = distribution.metadata
     if expression := metadata.get_all('License-Expression'):
         return str(expression[0])
@@ -383,11 +383,11 @@ def _licence_of(distribution: importlib.metadata.Distribution) -> str:
     ]
     # Some put the whole text there.
     field = (''.join(metadata.get_all('License') or ()).strip().splitlines() or [''])[0]
-    return ', '.join(told) or field[:60] or _ros_licence(distribution.name) or 'not told'
+    return ', '.join(told) or field[:60] or _ros_license(distribution.name) or 'not told'
 
 
-def _ros_licence(name: str) -> str:
-    """Give the licence in a ROS package's own metadata; its wheel has none."""
+def _ros_license(name: str) -> str:
+    """Give the license in a ROS package's own metadata; its wheel has none."""
     package = re.sub('^ros-(jazzy-|kilted-)?', '', name.lower()).replace('-', '_')
     path = Path(sys.prefix, 'share', package, 'package.xml')
     if not path.is_file():

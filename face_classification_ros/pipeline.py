@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_classification_ros.classification.classifier import Classifier
-from face_classification_ros.classification.crop_quality import weigh_crops
-from face_classification_ros.classification.crops import crop_faces, CropForm, cut_sides
+from face_classification_ros.classification.crop_quality import crop_weights
+from face_classification_ros.classification.crops import crop_faces, cut_sides, InputSpec
 from face_classification_ros.detection import create_detector, Detector
-from face_classification_ros.detection.region_of_interest import RegionDetector
-from face_classification_ros.tracking.appearance import describe
+from face_classification_ros.detection.region_of_interest import RegionOfInterestDetector
+from face_classification_ros.tracking.appearance import compute_appearance
 from face_classification_ros.tracking.tracker import Track, Tracker
-from face_classification_ros.types import Detection, Estimate, Face, Image, largest_first
+from face_classification_ros.types import AttributeEstimate, Detection, Face, Image, largest_first
 
 THRESHOLDS = {'gender': 0.7, 'emotion': 0.5}
 """Attribute -> probability below which a label is "unknown", unless the user says otherwise."""
@@ -67,14 +67,14 @@ class FacePipeline:
         if self.tracker is not None:
             boxes = [detection.box for detection in detections]
             tracks = list(
-                self.tracker.update(detections, stamp, partial(describe, upright, boxes))
+                self.tracker.update(detections, stamp, partial(compute_appearance, upright, boxes))
             )
         answers = self._classify(upright, detections)
         height, width = upright.shape[:2]
         return largest_first(
             [
                 Face(
-                    detection.turned(-self.rotation % 360, width, height),
+                    detection.rotated(-self.rotation % 360, width, height),
                     track.id if track else '',
                     track.first_seen if track else stamp,
                     self._estimate('gender', answers, index, track),
@@ -91,24 +91,26 @@ class FacePipeline:
         of `process`; track ids are empty.
         """
         detector = self.detector
-        if isinstance(detector, RegionDetector):
+        if isinstance(detector, RegionOfInterestDetector):
             detector = detector.whole
         return replace(self, detector=detector, tracker=None).process(image, stamp)
 
-    def crop(self, image: Image, faces: Sequence[Face], form: CropForm) -> NDArray[np.uint8]:
+    def crop(
+        self, image: Image, faces: Sequence[Face], input_spec: InputSpec
+    ) -> NDArray[np.uint8]:
         """Cut faces out of their picture as a network sees them: upright.
 
         Args:
             image: uint8 H x W x 3 in BGR, as it was processed.
             faces: what `process` gave.
-            form: what the network wants.
+            input_spec: what the network wants.
 
         Returns:
             uint8 N x side x side x channels.
         """
         height, width = image.shape[:2]
-        boxes = [face.detection.box.turned(self.rotation, width, height) for face in faces]
-        return crop_faces(self._upright(image), boxes, form)
+        boxes = [face.detection.box.rotated(self.rotation, width, height) for face in faces]
+        return crop_faces(self._upright(image), boxes, input_spec)
 
     def _upright(self, image: Image) -> Image:
         if self.rotation == 0:
@@ -126,11 +128,17 @@ class FacePipeline:
             return {}
         boxes = [detection.box for detection in detections]
         classifiers = set(self.classifiers.values())
-        crops = {form: crop_faces(image, boxes, form) for form in {c.form for c in classifiers}}
-        weights = {form: weigh_crops(each, cut_sides(boxes, form)) for form, each in crops.items()}
-        answers = {each: each.classify(crops[each.form]) for each in classifiers}
+        crops = {
+            input_spec: crop_faces(image, boxes, input_spec)
+            for input_spec in {c.input_spec for c in classifiers}
+        }
+        weights = {
+            input_spec: crop_weights(each, cut_sides(boxes, input_spec))
+            for input_spec, each in crops.items()
+        }
+        answers = {each: each.classify(crops[each.input_spec]) for each in classifiers}
         return {
-            attribute: (answers[classifier][attribute], weights[classifier.form])
+            attribute: (answers[classifier][attribute], weights[classifier.input_spec])
             for attribute, classifier in self.classifiers.items()
         }
 
@@ -140,7 +148,7 @@ class FacePipeline:
         answers: Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]],
         index: int,
         track: Track | None,
-    ) -> Estimate | None:
+    ) -> AttributeEstimate | None:
         if attribute not in self.classifiers:
             return None
         labels, threshold = (
@@ -149,27 +157,35 @@ class FacePipeline:
         )
         frame, weight = (each[index] for each in answers[attribute])
         if track is None:
-            return Estimate(labels, frame, frame, 1, threshold, weight=float(weight))
-        weight = 0.0 if track.is_contested else float(weight)
-        belief = track.learn(attribute, frame, self.smoothing_time, weight)
-        held = belief.hold(labels, threshold) if self.smoothing_time else None
-        return Estimate(
-            labels, belief.probabilities, frame, belief.observations, threshold, held, weight
+            return AttributeEstimate(labels, frame, frame, 1, threshold, weight=float(weight))
+        weight = 0.0 if track.is_ambiguous else float(weight)
+        filter_ = track.update_attribute(attribute, frame, self.smoothing_time, weight)
+        stable_label = filter_.update_label(labels, threshold) if self.smoothing_time else None
+        return AttributeEstimate(
+            labels,
+            filter_.probabilities,
+            frame,
+            filter_.frame_count,
+            threshold,
+            stable_label,
+            weight,
         )
 
 
-def load_classifiers(models: Mapping[str, str], *, threads: int = 1) -> dict[str, Classifier]:
+def load_classifiers(models: Mapping[str, str], *, num_threads: int = 1) -> dict[str, Classifier]:
     """Load the model file of each attribute; a file named twice is loaded once.
 
     Args:
         models: attribute -> path; an empty path switches the attribute off.
-        threads: processor threads for one call.
+        num_threads: processor threads for one call.
 
     Raises:
         FileNotFoundError: a file does not exist.
         ValueError: a file is not usable, or does not tell its attribute.
     """
-    loaded = {path: Classifier(path, threads=threads) for path in set(models.values()) if path}
+    loaded = {
+        path: Classifier(path, num_threads=num_threads) for path in set(models.values()) if path
+    }
     classifiers = {attribute: loaded[path] for attribute, path in models.items() if path}
     for attribute, classifier in classifiers.items():
         if attribute not in classifier.labels:
@@ -186,20 +202,20 @@ class Settings:
         detector: see `create_detector`, as are the next three.
         detector_model: path of its model, "" for its own.
         detection_threshold: detections of lower confidence are dropped, 0 to 1.
-        detection_width: longer side in pixels to which a larger picture is scaled for detection.
+        detection_size: longer side in pixels to which a larger picture is scaled for detection.
         gender_model: path of a model file, "" for none.
         emotion_model: likewise.
-        threads: processor threads for one picture.
+        num_threads: processor threads for one picture.
         rotation: degrees clockwise that turn the picture upright, see `FacePipeline`.
     """
 
     detector: str
     detector_model: str
     detection_threshold: float
-    detection_width: int
+    detection_size: int
     gender_model: str
     emotion_model: str
-    threads: int
+    num_threads: int
     rotation: int
 
     @property
@@ -213,11 +229,11 @@ class Settings:
             self.detector,
             model=self.detector_model,
             threshold=self.detection_threshold,
-            width=self.detection_width,
-            threads=self.threads,
+            width=self.detection_size,
+            num_threads=self.num_threads,
             interval=interval,
         )
 
     def load_classifiers(self) -> dict[str, Classifier]:
         """Load the models; the errors are those of `load_classifiers`."""
-        return load_classifiers(self.models, threads=self.threads)
+        return load_classifiers(self.models, num_threads=self.num_threads)

@@ -18,7 +18,7 @@ ROTATIONS = (0, 90, 180, 270)
 """Degrees clockwise by which a picture can be turned."""
 
 
-def turned_point(
+def rotated_point(
     point: tuple[float, float], degrees: int, image_width: int, image_height: int
 ) -> tuple[float, float]:
     """Give a point's place in the picture that is turned.
@@ -39,7 +39,7 @@ def turned_point(
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class BoundingBox:
     """A bounding box in pixels of the picture it was found in; may reach over the edge."""
 
     x: float
@@ -53,33 +53,35 @@ class Box:
         return self.width * self.height
 
     @property
-    def centre(self) -> tuple[float, float]:
+    def center(self) -> tuple[float, float]:
         """The point in the middle, x and y in pixels."""
         return self.x + self.width / 2, self.y + self.height / 2
 
-    def scaled(self, factor: float) -> Box:
+    def scaled(self, factor: float) -> BoundingBox:
         """Give the same box in a picture that is `factor` times as large."""
-        return Box(self.x * factor, self.y * factor, self.width * factor, self.height * factor)
+        return BoundingBox(
+            self.x * factor, self.y * factor, self.width * factor, self.height * factor
+        )
 
-    def moved(self, x: float, y: float) -> Box:
+    def translated(self, x: float, y: float) -> BoundingBox:
         """Give the same box in a picture that begins `x` pixels farther left, `y` higher."""
-        return Box(self.x + x, self.y + y, self.width, self.height)
+        return BoundingBox(self.x + x, self.y + y, self.width, self.height)
 
-    def turned(self, degrees: int, image_width: int, image_height: int) -> Box:
-        """Give the same box in the picture that is turned, see `turned_point`."""
-        x, y = turned_point((self.x, self.y), degrees, image_width, image_height)
+    def rotated(self, degrees: int, image_width: int, image_height: int) -> BoundingBox:
+        """Give the same box in the picture that is turned, see `rotated_point`."""
+        x, y = rotated_point((self.x, self.y), degrees, image_width, image_height)
         far = self.x + self.width, self.y + self.height
-        far_x, far_y = turned_point(far, degrees, image_width, image_height)
-        return Box(min(x, far_x), min(y, far_y), abs(far_x - x), abs(far_y - y))
+        far_x, far_y = rotated_point(far, degrees, image_width, image_height)
+        return BoundingBox(min(x, far_x), min(y, far_y), abs(far_x - x), abs(far_y - y))
 
-    def clipped(self, image_width: int, image_height: int) -> Box:
+    def clipped(self, image_width: int, image_height: int) -> BoundingBox:
         """Give the part of the box inside a picture; its sides are 0 where there is none."""
         left, top = min(max(self.x, 0.0), image_width), min(max(self.y, 0.0), image_height)
         right = min(max(self.x + self.width, left), image_width)
         bottom = min(max(self.y + self.height, top), image_height)
-        return Box(left, top, right - left, bottom - top)
+        return BoundingBox(left, top, right - left, bottom - top)
 
-    def iou(self, other: Box) -> float:
+    def iou(self, other: BoundingBox) -> float:
         """Give intersection over union with another box, from 0 to 1."""
         width = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
         height = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
@@ -99,7 +101,7 @@ class Detection:
             and left corner of the mouth, as the person in the picture has them.
     """
 
-    box: Box
+    box: BoundingBox
     confidence: float
     landmarks: tuple[tuple[float, float], ...] = ()
 
@@ -108,31 +110,31 @@ class Detection:
         landmarks = tuple((x * factor, y * factor) for x, y in self.landmarks)
         return Detection(self.box.scaled(factor), self.confidence, landmarks)
 
-    def moved(self, x: float, y: float) -> Detection:
+    def translated(self, x: float, y: float) -> Detection:
         """Give the same face in a picture that begins `x` pixels farther left, `y` higher."""
         landmarks = tuple((each_x + x, each_y + y) for each_x, each_y in self.landmarks)
-        return Detection(self.box.moved(x, y), self.confidence, landmarks)
+        return Detection(self.box.translated(x, y), self.confidence, landmarks)
 
-    def turned(self, degrees: int, image_width: int, image_height: int) -> Detection:
-        """Give the same face in the picture that is turned, see `turned_point`."""
+    def rotated(self, degrees: int, image_width: int, image_height: int) -> Detection:
+        """Give the same face in the picture that is turned, see `rotated_point`."""
         landmarks = tuple(
-            turned_point(point, degrees, image_width, image_height) for point in self.landmarks
+            rotated_point(point, degrees, image_width, image_height) for point in self.landmarks
         )
-        box = self.box.turned(degrees, image_width, image_height)
+        box = self.box.rotated(degrees, image_width, image_height)
         return Detection(box, self.confidence, landmarks)
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class AttributeEstimate:
     """What a classifier says of one attribute of one face.
 
     Attributes:
         labels: the possible answers, in the order of the model file.
         probabilities: float32, one per label, sum 1; smoothed over the track.
         frame_probabilities: the same for the newest picture alone.
-        observations: how many pictures stand behind `probabilities`.
+        frame_count: how many pictures stand behind `probabilities`.
         threshold: below this probability the label is "unknown".
-        held: the label that a track holds on to, so that it does not flicker: one of `labels`
+        stable_label: the label that a track keeps, so that it does not flicker: one of `labels`
             or "unknown"; None for what is told by `probabilities` and `threshold` alone.
         weight: how much this picture counts in an average: up to 1 for a sharp, large face; 0
             where it is not certain whose face it shows.
@@ -141,16 +143,16 @@ class Estimate:
     labels: tuple[str, ...]
     probabilities: NDArray[np.float32]
     frame_probabilities: NDArray[np.float32]
-    observations: int
+    frame_count: int
     threshold: float
-    held: str | None = None
+    stable_label: str | None = None
     weight: float = 1.0
 
     @property
     def label(self) -> str:
         """What is held, or the most probable label; "unknown" where it is below the threshold."""
-        if self.held is not None:
-            return self.held
+        if self.stable_label is not None:
+            return self.stable_label
         best = self.labels[int(self.probabilities.argmax())]
         return best if self.confidence >= self.threshold else UNKNOWN
 
@@ -170,14 +172,14 @@ class Face:
         first_seen: stamp in seconds of the first picture of its track.
         gender: woman or man.
         emotion: one of the seven of FER-2013.
-        position: x, y and z in metres in the camera's optical frame, None where it is not known.
+        position: x, y and z in meters in the camera's optical frame, None where it is not known.
     """
 
     detection: Detection
     track_id: str
     first_seen: float
-    gender: Estimate | None
-    emotion: Estimate | None
+    gender: AttributeEstimate | None
+    emotion: AttributeEstimate | None
     position: tuple[float, float, float] | None = None
 
 

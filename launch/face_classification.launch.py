@@ -69,7 +69,7 @@ def generate_launch_description() -> LaunchDescription:
     own_profile = EnvironmentVariable(
         PROFILE_VARIABLES[0],
         default_value=EnvironmentVariable(
-            PROFILE_VARIABLES[1], default_value=str(CONFIG / 'fastdds_large_pictures.xml')
+            PROFILE_VARIABLES[1], default_value=str(CONFIG / 'fastdds_large_images.xml')
         ),
     )
     return LaunchDescription(

@@ -152,7 +152,7 @@ def make_model(tmp_path: Path) -> MakeModel:
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 13)], ir_version=8)
         if metadata is None:
             content = {attribute: list(names) for attribute, names in labels.items()}
-            metadata = {'labels': json.dumps(content), 'colour': 'grey', 'margin': '0.0'}
+            metadata = {'labels': json.dumps(content), 'color': 'gray', 'margin': '0.0'}
         helper.set_model_props(model, dict(metadata))
         path = tmp_path / name
         onnx.save(model, str(path))

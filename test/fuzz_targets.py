@@ -37,16 +37,16 @@ from face_classification_ros.evaluation.expectation import (
 from face_classification_ros.evaluation.results import (
     AttributeResult,
     FaceResult,
-    PictureResult,
+    FrameResultRecord,
 )
 from face_classification_ros.explanation.explainer import Explainer
-from face_classification_ros.geometry.positions import DepthPicture, Intrinsics, locate
+from face_classification_ros.geometry.positions import DepthImage, Intrinsics, locate
 from face_classification_ros.io.files import (
     PICTURES,
-    read_picture,
+    read_image,
     read_video,
     UnreadableError,
-    write_picture,
+    write_image,
 )
 from face_classification_ros.ros.conversions.images import (
     ENCODINGS,
@@ -58,7 +58,7 @@ from face_classification_ros.ros.node.depth_input import (
     depth_from_message,
     intrinsics_from_message,
 )
-from face_classification_ros.types import Box, Detection, Face, Image
+from face_classification_ros.types import BoundingBox, Detection, Face, Image
 
 LONGEST_LINE = 1000
 """Characters of the longest refusal: one line that a person reads."""
@@ -157,7 +157,8 @@ def _compressed_samples() -> list[bytes]:
 
 
 _FACES = [
-    Face(Detection(Box(x, 8, 12, 16), 0.9), '1', 0.0, None, None) for x in (-6.0, 24.5, 60.0)
+    Face(Detection(BoundingBox(x, 8, 12, 16), 0.9), '1', 0.0, None, None)
+    for x in (-6.0, 24.5, 60.0)
 ]
 
 
@@ -191,7 +192,7 @@ def _enter_camera_info(data: bytes) -> None:
     message = CameraInfo(height=height, width=width, binning_x=x, binning_y=y)
     message.roi = RegionOfInterest(x_offset=left, y_offset=top, height=roi_height, width=roi_width)
     message.k, message.p = matrices[:9], matrices[9:]
-    depth = DepthPicture(np.full((48, 64), 1.5, np.float32), 1.0)
+    depth = DepthImage(np.full((48, 64), 1.5, np.float32), 1.0)
     _require_positions(locate(_FACES, depth, intrinsics_from_message(message), 64, 48))
 
 
@@ -216,7 +217,7 @@ def _require_positions(faces: list[Face]) -> None:
 
 def _enter_picture(data: bytes) -> None:
     # OpenCV goes by the content, not by the name.
-    _require_picture(read_picture(_file(data, 'picture')))
+    _require_picture(read_image(_file(data, 'picture')))
 
 
 def _picture_samples() -> list[bytes]:
@@ -270,16 +271,16 @@ def brightness_model(**metadata: str) -> onnx.ModelProto:
         ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 13)], ir_version=8)
-    known = {'labels': '{"gender": ["woman", "man"]}', 'colour': 'grey', 'margin': '0.1'}
+    known = {'labels': '{"gender": ["woman", "man"]}', 'color': 'gray', 'margin': '0.1'}
     helper.set_model_props(model, known | metadata)
     return model
 
 
 def _enter_model(data: bytes) -> None:
     classifier = Classifier(_file(data, 'model.onnx'))
-    form = classifier.form
-    assert form.side <= 512
-    crops = np.zeros((1, form.side, form.side, form.channels), np.uint8)
+    input_spec = classifier.input_spec
+    assert input_spec.side <= 512
+    crops = np.zeros((1, input_spec.side, input_spec.side, input_spec.channels), np.uint8)
     for labels, answer in zip(
         classifier.labels.values(), classifier.classify(crops).values(), strict=True
     ):
@@ -401,7 +402,7 @@ class _BlindDetector:
 
 def _enter_boxes(data: bytes) -> None:
     folder = _folder() / 'scenes'
-    write_picture(folder / 'img' / 'one.png', PICTURE)
+    write_image(folder / 'img' / 'one.png', PICTURE)
     (folder / 'boxes.json').write_bytes(data)
     evaluate_detector(_BlindDetector(), folder)
 
@@ -425,9 +426,11 @@ def _expectation_samples() -> list[bytes]:
     def told(label: str) -> AttributeResult:
         return AttributeResult(label, 0.75, {label: 0.75}, 3)
 
-    face = FaceResult('1', Box(100, 50, 60, 80), 0.9, (), told('woman'), told('happy'), None)
+    face = FaceResult(
+        '1', BoundingBox(100, 50, 60, 80), 0.9, (), told('woman'), told('happy'), None
+    )
     pictures = [
-        PictureResult(number, 1000.0 + number, float(number), 640, 480, (face,), 0.02)
+        FrameResultRecord(number, 1000.0 + number, float(number), 640, 480, (face,), 0.02)
         for number in range(4)
     ]
     return [yaml.safe_dump(propose_expectation(pictures)).encode()]

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_classification_ros.geometry.positions import Intrinsics
-from face_classification_ros.types import Box
+from face_classification_ros.types import BoundingBox
 
 HEAD_AXES = (0.075, 0.11, 0.09)
-"""Half the width, height and depth of a head in metres, taken as an ellipsoid."""
+"""Half the width, height and depth of a head in meters, taken as an ellipsoid."""
 
 Point = tuple[float, float, float]
 
@@ -20,23 +20,23 @@ def camera(width: int, height: int) -> Intrinsics:
     return Intrinsics(width, height, focal, focal * 1.01, width / 2 + 3.0, height / 2 - 5.0)
 
 
-def head_in_view(intrinsics: Intrinsics, centre: Point) -> tuple[Box, Point]:
+def head_in_view(intrinsics: Intrinsics, center: Point) -> tuple[BoundingBox, Point]:
     """Give the box around a head, and the point of its surface in the middle of the box.
 
     Args:
         intrinsics: of the camera.
-        centre: of the head, in metres in the camera's optical frame.
+        center: of the head, in meters in the camera's optical frame.
     """
-    rows, columns = np.nonzero(np.isfinite(_distances(intrinsics, centre)))
+    rows, columns = np.nonzero(np.isfinite(_distances(intrinsics, center)))
     left, top = float(columns.min()), float(rows.min())
-    box = Box(left, top, columns.max() + 1 - left, rows.max() + 1 - top)
-    return box, surface_point(intrinsics, centre, box)
+    box = BoundingBox(left, top, columns.max() + 1 - left, rows.max() + 1 - top)
+    return box, surface_point(intrinsics, center, box)
 
 
-def surface_point(intrinsics: Intrinsics, centre: Point, box: Box) -> Point:
+def surface_point(intrinsics: Intrinsics, center: Point, box: BoundingBox) -> Point:
     """Give the point of a head that is seen in the middle of a box."""
-    u, v = (each - 0.5 for each in box.centre)
-    distance = float(_distances(intrinsics, centre)[round(v), round(u)])
+    u, v = (each - 0.5 for each in box.center)
+    distance = float(_distances(intrinsics, center)[round(v), round(u)])
     x, y = (u - intrinsics.cx) / intrinsics.fx, (v - intrinsics.cy) / intrinsics.fy
     return x * distance, y * distance, distance
 
@@ -50,14 +50,14 @@ def render(
     noise: float = 0.0,
     seed: int = 0,
 ) -> NDArray[np.float32]:
-    """Give distances along the optical axis in metres, 0 where there is none.
+    """Give distances along the optical axis in meters, 0 where there is none.
 
     Args:
         intrinsics: of the camera.
-        heads: centres in metres in the camera's optical frame.
-        wall: metres to the plane behind them.
+        heads: centers in meters in the camera's optical frame.
+        wall: meters to the plane behind them.
         holes: share of pixels without a depth.
-        noise: standard deviation in metres at one metre; it grows with the square of the distance,
+        noise: standard deviation in meters at one meter; it grows with the square of the distance,
             as that of stereo and of structured light does.
         seed: of holes and noise.
     """
@@ -71,7 +71,7 @@ def render(
     return depth.astype(np.float32)
 
 
-def _distances(intrinsics: Intrinsics, centre: Point) -> NDArray[np.float64]:
+def _distances(intrinsics: Intrinsics, center: Point) -> NDArray[np.float64]:
     """Give the distance of the near side of an ellipsoid for each pixel, NaN beside it."""
     rows, columns = np.mgrid[0 : int(intrinsics.height), 0 : int(intrinsics.width)]
     rays = np.stack(
@@ -82,8 +82,8 @@ def _distances(intrinsics: Intrinsics, centre: Point) -> NDArray[np.float64]:
         ],
         axis=-1,
     )
-    # |(ray * t - centre) / axes| = 1, a quadratic equation in t, the distance along the axis.
-    ray, middle = rays / HEAD_AXES, np.asarray(centre) / HEAD_AXES
+    # |(ray * t - center) / axes| = 1, a quadratic equation in t, the distance along the axis.
+    ray, middle = rays / HEAD_AXES, np.asarray(center) / HEAD_AXES
     a, b, c = (ray**2).sum(-1), (ray * middle).sum(-1), (middle**2).sum() - 1
     discriminant = b**2 - a * c
     with np.errstate(invalid='ignore'):

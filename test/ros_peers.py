@@ -32,7 +32,7 @@ import skimage.data
 from std_msgs.msg import Header
 
 from face_classification_ros.msg import FaceAttributes, FaceAttributesArray
-from face_classification_ros.types import Box, Image
+from face_classification_ros.types import BoundingBox, Image
 
 TIMEOUT = 60.0
 """Seconds after which a test gives up: far more than anything takes on a busy machine."""
@@ -52,7 +52,7 @@ LATCHED = QoSProfile(
 HEAD: Image = np.ascontiguousarray(skimage.data.astronaut()[20:220, 130:330, ::-1])
 """The head of Eileen Collins, who is a woman and smiles; BGR."""
 
-FACE = Box(48, 43, 90, 113)
+FACE = BoundingBox(48, 43, 90, 113)
 """Where her face is in `HEAD`."""
 
 BLANK: Image = np.full((120, 160, 3), 128, np.uint8)
@@ -81,10 +81,10 @@ def compressed_message(image: Image, suffix: str) -> CompressedImage:
     return message
 
 
-def box_of(face: FaceAttributes) -> Box:
+def box_of(face: FaceAttributes) -> BoundingBox:
     """Give the box of a face in a message."""
     roi = face.roi
-    return Box(roi.x_offset, roi.y_offset, roi.width, roi.height)
+    return BoundingBox(roi.x_offset, roi.y_offset, roi.width, roi.height)
 
 
 class NodeProcess:
@@ -141,7 +141,7 @@ class NodeProcess:
         return pages * os.sysconf('SC_PAGE_SIZE') / 1e6
 
     @property
-    def threads(self) -> int:
+    def num_threads(self) -> int:
         """Number of threads of the process."""
         return len(list(Path(f'/proc/{self._process.pid}/task').iterdir()))
 
@@ -334,14 +334,14 @@ class Camera:
         """Wait until the node answers, so that nothing sent from now on is lost."""
         self._peer.wait_for(self.matches, 'a subscriber to the pictures')
         message = message or image_message(BLANK)
-        patience = 0.1
+        server_timeout = 0.1
         # The node may know this camera before it knows that somebody wants the answers.
-        while not self._peer.happens(self._answer_to(self.publish(message)), patience):
-            assert patience < TIMEOUT, 'the node answers no picture'
-            patience *= 1.5
+        while not self._peer.happens(self._result_of(self.publish(message)), server_timeout):
+            assert server_timeout < TIMEOUT, 'the node answers no picture'
+            server_timeout *= 1.5
         self.answers.clear()
 
-    def _answer_to(self, header: Header) -> Callable[[], FaceAttributesArray | None]:
+    def _result_of(self, header: Header) -> Callable[[], FaceAttributesArray | None]:
         return lambda: next((each for each in self.answers if each.header == header), None)
 
     def ask(
@@ -350,7 +350,7 @@ class Camera:
         """Send a picture and give the node's answer to it."""
         header = self.publish(message, stamp)
         return self._peer.wait_for(
-            self._answer_to(header), f'the answer to the picture of {header.stamp}'
+            self._result_of(header), f'the answer to the picture of {header.stamp}'
         )
 
 

@@ -23,13 +23,13 @@ from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.inference.model_zoo import model_path
 from face_classification_ros.io.files import (
     find_sources,
-    read_picture,
+    read_image,
     read_video,
     UnreadableError,
 )
 from face_classification_ros.pipeline import FacePipeline, Settings
 from face_classification_ros.ros.conversions import images
-from face_classification_ros.ros.node.parameters import complaint_about, Parameters
+from face_classification_ros.ros.node.parameters import Parameters, validation_error
 
 settings.register_profile(
     'bounded',
@@ -169,10 +169,10 @@ def pipeline() -> FacePipeline:
         detector='libfacedetection',
         detector_model='',
         detection_threshold=0.0,
-        detection_width=320,
+        detection_size=320,
         gender_model=model_path('gender_mini_xception'),
         emotion_model=model_path('emotion_mini_xception'),
-        threads=1,
+        num_threads=1,
         rotation=0,
     )
     return FacePipeline(
@@ -247,14 +247,14 @@ def test_picture_file_of_absurd_size_is_refused(
     path = tmp_path / 'huge'
     path.write_bytes(make(side, side))
     with pytest.raises(UnreadableError, match='not a readable picture of at most 64 megapixels'):
-        read_picture(path)
+        read_image(path)
 
 
 def test_picture_file_up_to_the_limit_is_read(tmp_path: Path) -> None:
     """What a large camera makes is no absurd size."""
     path = tmp_path / 'large.jpg'
     cv2.imwrite(str(path), np.zeros((4000, 6000, 3), np.uint8))
-    assert read_picture(path).shape == (4000, 6000, 3)
+    assert read_image(path).shape == (4000, 6000, 3)
 
 
 def test_video_of_absurd_size_is_refused(tmp_path: Path) -> None:
@@ -519,8 +519,8 @@ def test_network_of_a_billion_weights_is_refused(tmp_path: Path) -> None:
 )
 def test_parameters_of_any_value_are_accepted_or_complained_of(values: dict) -> None:
     """The complaint is one line."""
-    complaint = complaint_about(values)
-    assert isinstance(complaint, str) and '\n' not in complaint
+    problem = validation_error(values)
+    assert isinstance(problem, str) and '\n' not in problem
 
 
 def test_limit_of_pixels_is_told_to_opencv() -> None:

@@ -200,10 +200,10 @@ def test_exit_code_is_of_what_is_wrong() -> None:
     assert doctor.exit_code([well, wrong, hint]) == 1
 
 
-def test_licences_of_all_dependencies_are_told() -> None:
+def test_licenses_of_all_dependencies_are_told() -> None:
     """None of those that the package itself needs is copyleft."""
-    licences = {each.name: each for each in doctor.licences()}
-    assert {'numpy', 'onnxruntime', 'opencv-python-headless', 'ros-jazzy-rclpy'} <= set(licences)
-    assert 'face-classification-ros' not in licences
-    assert 'Apache' in licences['ros-rclpy'].licence
-    assert not licences['numpy'].is_copyleft
+    licenses = {each.name: each for each in doctor.licenses()}
+    assert {'numpy', 'onnxruntime', 'opencv-python-headless', 'ros-jazzy-rclpy'} <= set(licenses)
+    assert 'face-classification-ros' not in licenses
+    assert 'Apache' in licenses['ros-rclpy'].license
+    assert not licenses['numpy'].is_copyleft

@@ -40,7 +40,7 @@ OUR_FIELDS = {
         'labels': 'sequence<string>',
         'probabilities': 'sequence<float>',
         'frame_probabilities': 'sequence<float>',
-        'observations': 'uint32',
+        'frame_count': 'uint32',
     },
     'FaceAttributes': {
         'track_id': 'string',
@@ -113,14 +113,14 @@ def test_our_message_has_the_fields_of_the_manual(name: str) -> None:
 
 @pytest.mark.parametrize('name', OUR_SERVICES)
 def test_our_service_has_the_fields_of_the_manual(name: str) -> None:
-    """A field that changes its name or type breaks the behaviours of our users."""
+    """A field that changes its name or type breaks the behaviors of our users."""
     service = getattr(face_classification_ros.srv, name)
     fields = [each.get_fields_and_field_types() for each in (service.Request, service.Response)]
     assert fields == list(OUR_SERVICES[name])
 
 
 def test_our_action_has_the_fields_and_outcomes_of_the_manual() -> None:
-    """A field or a number that changes breaks the behaviours of our users."""
+    """A field or a number that changes breaks the behaviors of our users."""
     observe = face_classification_ros.action.Observe
     fields = [
         each.get_fields_and_field_types()
@@ -128,9 +128,9 @@ def test_our_action_has_the_fields_and_outcomes_of_the_manual() -> None:
     ]
     faces = {'faces': 'sequence<face_classification_ros/FaceAttributes>'}
     assert fields == [
-        {'track_id': 'string', 'observations': 'uint32', 'duration': 'float'},
+        {'track_id': 'string', 'frames': 'uint32', 'duration': 'float'},
         {'outcome': 'uint8', 'reason': 'string', **faces},
-        {'observations': 'uint32', **faces},
+        {'frames': 'uint32', **faces},
     ]
     outcomes = ('COMPLETED', 'NOBODY', 'LEFT', 'CANCELED', 'PREEMPTED', 'STOPPED')
     assert [getattr(observe.Result, name) for name in outcomes] == list(range(6))

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 import pytest
 
-from face_classification_ros.classification.crops import CropForm
+from face_classification_ros.classification.crops import InputSpec
 from face_classification_ros.pipeline import FacePipeline, load_classifiers
 from face_classification_ros.tracking.tracker import Tracker
-from face_classification_ros.types import Box, Detection, Image, ROTATIONS
+from face_classification_ros.types import BoundingBox, Detection, Image, ROTATIONS
 
 GENDERS = ('woman', 'man')
 EMOTIONS = ('sad', 'happy')
-SMALL, LARGE = Box(10, 10, 20, 20), Box(60, 20, 50, 50)
+SMALL, LARGE = BoundingBox(10, 10, 20, 20), BoundingBox(60, 20, 50, 50)
 THRESHOLDS = {'gender': 0.0, 'emotion': 0.0}
 
 MakeModel = Callable[..., Path]
@@ -27,7 +27,7 @@ MakeModel = Callable[..., Path]
 class KnownFaces:
     """A detector that finds the same faces in every picture."""
 
-    def __init__(self, *boxes: Box) -> None:
+    def __init__(self, *boxes: BoundingBox) -> None:
         """Make it find these."""
         self.boxes = boxes
         self.seen: Image | None = None
@@ -45,7 +45,7 @@ class BrightnessClassifier:
     def __init__(self, **labels: tuple[str, ...]) -> None:
         """Make it tell these attributes."""
         self.labels = labels
-        self.form = CropForm(8, 0.0, 'grey')
+        self.input_spec = InputSpec(8, 0.0, 'gray')
         self.calls: list[int] = []
 
     def classify(self, crops: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
@@ -64,7 +64,10 @@ def picture(small: int = 51, large: int = 204) -> Image:
 
 
 def pipeline_of(
-    *boxes: Box, tracker: Tracker | None = None, smoothing_time: float = 0.0, **classifiers: Any
+    *boxes: BoundingBox,
+    tracker: Tracker | None = None,
+    smoothing_time: float = 0.0,
+    **classifiers: Any,
 ) -> FacePipeline:
     """Put together a pipeline of known parts."""
     return FacePipeline(KnownFaces(*boxes), classifiers, tracker, THRESHOLDS, smoothing_time)
@@ -140,7 +143,7 @@ def test_answers_are_smoothed_along_a_track() -> None:
     expected = (0.8 * kept + 0.2) / (kept + 1)
     assert second.gender.probabilities[0] == pytest.approx(expected, abs=1e-5)
     assert second.gender.frame_probabilities[0] == pytest.approx(0.2, abs=1e-5)
-    assert second.gender.observations == 2
+    assert second.gender.frame_count == 2
 
 
 @pytest.mark.parametrize('clothes, keeps', [((200, 60, 40), True), ((30, 30, 30), False)])
@@ -148,19 +151,23 @@ def test_who_comes_out_from_behind_somebody_is_told_by_clothes(
     clothes: tuple[int, int, int], keeps: bool
 ) -> None:
     """The same clothes are the same person, where the place alone does not tell."""
-    near, before, after = Box(300, 100, 100, 100), Box(220, 120, 60, 60), Box(210, 160, 60, 60)
+    near, before, after = (
+        BoundingBox(300, 100, 100, 100),
+        BoundingBox(220, 120, 60, 60),
+        BoundingBox(210, 160, 60, 60),
+    )
     pipeline = pipeline_of(tracker=Tracker(timeout=9))
     detector = pipeline.detector
     assert isinstance(detector, KnownFaces)
     ids: list[str] = []
-    for stamp, boxes, colour in (
+    for stamp, boxes, color in (
         (0.0, [near, before], (200, 60, 40)),
         (0.1, [near, before], (200, 60, 40)),
         (0.2, [near], (200, 60, 40)),
         (0.3, [near, after], clothes),
     ):
         image = np.full((480, 640, 3), 120, np.uint8)
-        for box, dress in zip(boxes[::-1], (colour, (40, 40, 200))[-len(boxes) :], strict=True):
+        for box, dress in zip(boxes[::-1], (color, (40, 40, 200))[-len(boxes) :], strict=True):
             x, y, side = round(box.x), round(box.y), round(box.width)
             image[y - side // 3 :, x - side // 4 : x + 5 * side // 4] = dress
         detector.boxes = tuple(boxes)
@@ -176,7 +183,7 @@ def test_pictures_that_do_not_follow_each_other_are_not_tracked() -> None:
     (face,) = pipeline.process(picture(large=51), stamp=6.0)
     assert (face.track_id, face.first_seen) == ('', 6.0)
     assert face.gender
-    assert face.gender.observations == 1
+    assert face.gender.frame_count == 1
     assert face.gender.probabilities[0] == pytest.approx(0.2, abs=1e-5)
 
 
@@ -220,7 +227,7 @@ def test_faces_are_cut_upright(rotation: int) -> None:
     image = picture()
     image[20:40, 60:110] = 255  # its upper part
     came = np.ascontiguousarray(np.rot90(image, rotation // 90))
-    (crop,) = pipeline.crop(came, pipeline.process(came), CropForm(10, 0.0, 'grey'))
+    (crop,) = pipeline.crop(came, pipeline.process(came), InputSpec(10, 0.0, 'gray'))
     assert (crop[:4] == 255).all()
     assert (crop[4:] == 204).all()
 

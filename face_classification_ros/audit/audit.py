@@ -48,7 +48,7 @@ def audit_columns(dataset: FaceDataset, by: Sequence[str] = ()) -> dict[str, NDA
         ValueError: there is no such column, or one is asked for twice.
     """
     columns = {name: group_names(name, values) for name, values in dataset.groups.items()}
-    columns[dataset.attribute] = np.array(dataset.labels)[dataset.truth]
+    columns[dataset.attribute] = np.array(dataset.labels)[dataset.y_true]
     chosen: dict[str, NDArray[Any]] = {}
     for name in by or columns:
         parts = name.split('*')
@@ -108,7 +108,7 @@ def audit_classifier(
     """
     columns = audit_columns(dataset, by)
     probabilities = classify_dataset(classifier, dataset)
-    right = probabilities.argmax(axis=1) == dataset.truth
+    right = probabilities.argmax(axis=1) == dataset.y_true
     audit: dict[str, Any] = {
         'attribute': dataset.attribute,
         'model': classifier.path.name,
@@ -136,14 +136,14 @@ def audit_classifier(
     audit['mistakes'] = [
         {
             'face': int(face),
-            'true': dataset.labels[dataset.truth[face]],
+            'true': dataset.labels[dataset.y_true[face]],
             'told': dataset.labels[probabilities[face].argmax()],
             'probabilities': dict(zip(dataset.labels, probabilities[face].tolist(), strict=True)),
             'groups': {column: str(names[face]) for column, names in columns.items()},
         }
         for face in surest[:MISTAKES]
     ]
-    audit['summary'] = _summarise(audit)
+    audit['summary'] = _summarize(audit)
     return audit
 
 
@@ -154,9 +154,9 @@ def _figures(
     inside: NDArray[np.bool_],
 ) -> dict[str, Any]:
     """Give the figures of the faces for which `inside` (N) is true."""
-    truth, told = dataset.truth[inside], probabilities[inside].argmax(axis=1)
-    confidence, right = probabilities[inside].max(axis=1), told == truth
-    confusion = confusion_matrix(truth, told, len(dataset.labels))
+    y_true, told = dataset.y_true[inside], probabilities[inside].argmax(axis=1)
+    confidence, right = probabilities[inside].max(axis=1), told == y_true
+    confusion = confusion_matrix(y_true, told, len(dataset.labels))
     shares = row_shares(confusion)
     return {
         'accuracy': float(right.mean()),
@@ -179,7 +179,7 @@ def _audit_column(
     threshold: float,
     names: NDArray[Any],
 ) -> dict[str, Any]:
-    right = probabilities.argmax(axis=1) == dataset.truth
+    right = probabilities.argmax(axis=1) == dataset.y_true
     groups: dict[str, dict[str, Any]] = {}
     for name in np.unique(names):
         inside = names == name
@@ -205,7 +205,7 @@ def _audit_column(
     return {'groups': groups, 'largest_gap': largest_gap}
 
 
-def _summarise(audit: Mapping[str, Any]) -> list[str]:
+def _summarize(audit: Mapping[str, Any]) -> list[str]:
     """Say the main figures in sentences, the answer to "for whom, and when?" first."""
     low, high = audit['accuracy_interval']
     told = audit['coverage']
@@ -214,13 +214,13 @@ def _summarise(audit: Mapping[str, Any]) -> list[str]:
         f'{low:.1%} to {high:.1%}) of {audit["faces"]} faces of {audit["data"]}; from a '
         f'confidence of {told["threshold"]:g} on it answers for {told["share"]:.1%} of them.'
     ]
-    lines += _summarise_groups(audit['columns'])
+    lines += _summarize_groups(audit['columns'])
     if audit['perturbations'] is not None:
-        lines += _summarise_perturbations(audit['perturbations'])
+        lines += _summarize_perturbations(audit['perturbations'])
     return lines
 
 
-def _summarise_groups(columns: Mapping[str, Any]) -> list[str]:
+def _summarize_groups(columns: Mapping[str, Any]) -> list[str]:
     gaps = {name: each['largest_gap'] for name, each in columns.items() if each['largest_gap']}
     if not gaps:
         return [f'No column has two groups of at least {MIN_FACES} faces to compare.']
@@ -259,7 +259,7 @@ def _summarise_groups(columns: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _summarise_perturbations(measured: Mapping[str, Any]) -> list[str]:
+def _summarize_perturbations(measured: Mapping[str, Any]) -> list[str]:
     rows = measured['perturbations']
     worst = min(rows, key=lambda name: rows[name]['difference'])
     row = rows[worst]

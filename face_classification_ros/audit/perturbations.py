@@ -22,7 +22,7 @@ from face_classification_ros.training.glasses import (
     READING_GLASSES,
     SUNGLASSES,
 )
-from face_classification_ros.types import Box, Detection
+from face_classification_ros.types import BoundingBox, Detection
 
 Perturbation = Callable[[NDArray[np.uint8], Detection], NDArray[np.uint8]]
 """Picture (uint8 H x W x C) and the face in it -> a changed copy of the picture."""
@@ -35,7 +35,7 @@ SMALL_SIDE = 20
 as it is."""
 
 COVER = 128
-"""Grey level of what covers half of a face."""
+"""Gray level of what covers half of a face."""
 
 
 def _draw(glasses: Glasses) -> Perturbation:
@@ -64,11 +64,13 @@ def _turn(degrees: float) -> Perturbation:
 
     def change(image: NDArray[np.uint8], face: Detection) -> NDArray[np.uint8]:
         box = face.box
-        # Pixel (0, 0) has its centre there, and its corner at -0.5.
-        centre = (box.x + (box.width - 1) / 2, box.y + (box.height - 1) / 2)
-        matrix = cv2.getRotationMatrix2D(centre, degrees, 1.0)
-        turned = cv2.warpAffine(image, matrix, image.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)
-        return turned.reshape(image.shape)
+        # Pixel (0, 0) has its center there, and its corner at -0.5.
+        center = (box.x + (box.width - 1) / 2, box.y + (box.height - 1) / 2)
+        matrix = cv2.getRotationMatrix2D(center, degrees, 1.0)
+        rotated = cv2.warpAffine(
+            image, matrix, image.shape[1::-1], borderMode=cv2.BORDER_REPLICATE
+        )
+        return rotated.reshape(image.shape)
 
     return change
 
@@ -84,15 +86,15 @@ def _shrink(image: NDArray[np.uint8], face: Detection) -> NDArray[np.uint8]:
 
 def _cover_lower_half(image: NDArray[np.uint8], face: Detection) -> NDArray[np.uint8]:
     box = face.box
-    return _cover(image, Box(box.x, box.y + box.height / 2, box.width, box.height / 2))
+    return _cover(image, BoundingBox(box.x, box.y + box.height / 2, box.width, box.height / 2))
 
 
 def _cover_one_side(image: NDArray[np.uint8], face: Detection) -> NDArray[np.uint8]:
     box = face.box
-    return _cover(image, Box(box.x, box.y, box.width / 2, box.height))
+    return _cover(image, BoundingBox(box.x, box.y, box.width / 2, box.height))
 
 
-def _cover(image: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
+def _cover(image: NDArray[np.uint8], box: BoundingBox) -> NDArray[np.uint8]:
     height, width = image.shape[:2]
     inside = box.clipped(width, height)
     left, right = round(inside.x), round(inside.x + inside.width)
@@ -117,7 +119,7 @@ PERTURBATIONS: dict[str, Perturbation] = {
     'one side covered': _cover_one_side,
 }
 """Name -> what is done to a face: drawn glasses; light halved twice, and half as much again, cut
-off at white; blur by 4 % of the face; degrees, counter-clockwise; 20 pixels wide; grey over half
+off at white; blur by 4 % of the face; degrees, counter-clockwise; 20 pixels wide; gray over half
 of the face's box, its left one in the picture. All but the small face mean the same for a face of
 any size."""
 
@@ -137,7 +139,7 @@ def measure_perturbations(
     Args:
         classifier: may tell other attributes than the data set's, too.
         dataset: the faces; their labels are only needed for the accuracies.
-        detections: where each face is, with landmarks, see `face_finding.find_faces`; a face
+        detections: where each face is, with landmarks, see `face_localization.find_faces`; a face
             without is left out.
         threshold: confidence below which the node withholds an answer.
 
@@ -172,7 +174,7 @@ def measure_perturbations(
     is_known = np.array([face is not None and bool(face.landmarks) for face in detections])
     faces = dataset.select(is_known)
     before = classify_dataset(classifier, faces)
-    right = before.argmax(axis=1) == faces.truth
+    right = before.argmax(axis=1) == faces.y_true
     rows, changes = {}, np.zeros(len(faces), np.int64)
     for name, change in PERTURBATIONS.items():
         images = [change(image, face) for image, face in zip(faces.images, known, strict=True)]
@@ -198,7 +200,7 @@ def _compare(
     threshold: float,
 ) -> dict[str, Any]:
     old, new = before.argmax(axis=1), after.argmax(axis=1)
-    was_right, is_right, changed = old == faces.truth, new == faces.truth, old != new
+    was_right, is_right, changed = old == faces.y_true, new == faces.y_true, old != new
     # In double precision as the node compares, see `metrics.coverage`.
     was_told = before.max(axis=1).astype(np.float64) >= threshold
     is_told = after.max(axis=1).astype(np.float64) >= threshold

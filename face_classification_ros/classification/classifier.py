@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from face_classification_ros.classification.crops import CropForm
+from face_classification_ros.classification.crops import InputSpec
 from face_classification_ros.inference.session import load_network, try_out
 
 INPUT = 'faces'
@@ -26,22 +26,22 @@ class Classifier:
 
     A model file is one ONNX file that knows all that is needed to run it: input `faces`, uint8
     N x H x W x C, an output of probabilities float32 N x labels per attribute, and in its
-    metadata `labels` (JSON: attribute -> list of labels), `colour` and `margin`. Nothing about
+    metadata `labels` (JSON: attribute -> list of labels), `color` and `margin`. Nothing about
     preprocessing can be configured, so nothing can be configured wrong.
 
     Attributes:
         path: the file.
         labels: attribute -> its labels in the order of the output.
-        form: what crops the network wants.
-        properties: all metadata of the file: recipe, data, figures, licence.
+        input_spec: what crops the network wants.
+        properties: all metadata of the file: recipe, data, figures, license.
     """
 
-    def __init__(self, path: str | Path, *, threads: int = 1) -> None:
+    def __init__(self, path: str | Path, *, num_threads: int = 1) -> None:
         """Load a model file.
 
         Args:
             path: the file.
-            threads: processor threads for one call.
+            num_threads: processor threads for one call.
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -52,7 +52,7 @@ class Classifier:
         if not self.path.is_file():
             raise FileNotFoundError(f'model file {self.path} does not exist')
         try:
-            self._session = load_network(self.path, threads=threads)
+            self._session = load_network(self.path, num_threads=num_threads)
         except (ValueError, OSError) as error:
             raise ValueError(
                 f'model file {self.path} is not a usable ONNX file: {error}'
@@ -64,14 +64,14 @@ class Classifier:
         except UnicodeDecodeError as error:
             raise self._foreign('its metadata is no text') from error
         self.labels = self._read_labels()
-        self.form = self._read_form()
+        self.input_spec = self._read_form()
         self._require_distributions()
 
     def classify(self, crops: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Classify all crops in one call.
 
         Args:
-            crops: uint8 N x side x side x channels as `form` says.
+            crops: uint8 N x side x side x channels as `input_spec` says.
 
         Returns:
             Attribute -> float32 N x labels, rows of sum 1.
@@ -110,16 +110,16 @@ class Classifier:
                 raise self._foreign(f'no output {attribute!r} with {len(names)} probabilities')
         return {attribute: tuple(names) for attribute, names in content.items()}
 
-    def _read_form(self) -> CropForm:
+    def _read_form(self) -> InputSpec:
         inputs = self._session.get_inputs()
         shape = inputs[0].shape
         if len(inputs) != 1 or inputs[0].name != INPUT or inputs[0].type != 'tensor(uint8)':
             raise self._foreign(f'it has not the one input {INPUT!r} of type uint8')
-        colour = self.properties.get('colour', '')
-        channels = {'grey': 1, 'bgr': 3}.get(colour)
+        color = self.properties.get('color', '')
+        channels = {'gray': 1, 'bgr': 3}.get(color)
         is_square = len(shape) == 4 and isinstance(shape[1], int) and shape[1] == shape[2]
         if not is_square or shape[3] != channels:
-            raise self._foreign(f'its input {shape} does not fit its colour {colour!r}')
+            raise self._foreign(f'its input {shape} does not fit its color {color!r}')
         if not 1 <= shape[1] <= MAX_SIDE:
             raise self._foreign(f'its faces of {shape[1]} pixels are not of 1 to {MAX_SIDE}')
         if isinstance(shape[0], int):
@@ -130,12 +130,12 @@ class Classifier:
             raise self._foreign('its metadata has no margin') from error
         if not -0.5 < margin <= 2:
             raise self._foreign(f'its margin {margin} is not between -0.5 and 2')
-        return CropForm(shape[1], margin, colour)
+        return InputSpec(shape[1], margin, color)
 
     def _require_distributions(self) -> None:
         """Run the network once: what it says of its outputs may not be what it gives."""
-        names, form = list(self.labels), self.form
-        blank = np.full((2, form.side, form.side, form.channels), 128, np.uint8)
+        names, input_spec = list(self.labels), self.input_spec
+        blank = np.full((2, input_spec.side, input_spec.side, input_spec.channels), 128, np.uint8)
         try:
             answers = try_out(self._session, names, {INPUT: blank})
         except ValueError as error:

@@ -12,7 +12,7 @@ LEAST = 0.05
 """Weight of the worst picture: where there is no better one, it is all that is known."""
 
 
-def weigh_crops(crops: NDArray[np.uint8], sides: NDArray[np.int64]) -> NDArray[np.float32]:
+def crop_weights(crops: NDArray[np.uint8], sides: NDArray[np.int64]) -> NDArray[np.float32]:
     """Tell how much each crop counts in an average, by its size and its sharpness.
 
     Sharpness is the variance of the Laplacian (Pech-Pacheco et al., "Diatom autofocusing in
@@ -28,11 +28,11 @@ def weigh_crops(crops: NDArray[np.uint8], sides: NDArray[np.int64]) -> NDArray[n
     """
     if not len(crops):
         return np.empty(0, np.float32)
-    grey = crops.mean(3, dtype=np.float32)
-    centre = grey[:, 1:-1, 1:-1]
+    gray = crops.mean(3, dtype=np.float32)
+    center = gray[:, 1:-1, 1:-1]
     laplacian = (
-        grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] + grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:]
-    ) - 4 * centre
-    sharpness = laplacian.var((1, 2)) / np.maximum(centre.var((1, 2)), 1)
+        gray[:, :-2, 1:-1] + gray[:, 2:, 1:-1] + gray[:, 1:-1, :-2] + gray[:, 1:-1, 2:]
+    ) - 4 * center
+    sharpness = laplacian.var((1, 2)) / np.maximum(center.var((1, 2)), 1)
     share = np.minimum(sides / crops.shape[1], 1) * np.minimum(sharpness / SHARP, 1)
     return np.maximum(share, LEAST).astype(np.float32)

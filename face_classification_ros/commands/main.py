@@ -146,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     networks.add_argument(
         '--side', type=int, default=48, metavar='PIXELS', help='height and width of a face'
     )
-    networks.add_argument('--colour', choices=('grey', 'bgr'), default='grey')
+    networks.add_argument('--color', choices=('gray', 'bgr'), default='gray')
     networks.add_argument('--heads', choices=('emotion', 'gender', 'both'), default='emotion')
     networks.add_argument('--json', type=Path, metavar='FILE', help='write all figures there')
     networks.add_argument(
@@ -191,7 +191,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument('--split', default='val', help='train, val (default) or test')
     evaluate.add_argument('--model', default='', metavar='FILE', help='instead of the shipped one')
     evaluate.add_argument(
-        '--box-error', action='store_true', help='also with boxes that are shifted and scaled'
+        '--box-robustness', action='store_true', help='also with boxes that are shifted and scaled'
     )
     evaluate.add_argument(
         '--min-age', type=int, default=13, help='of UTKFace; labels of younger ones are unreliable'
@@ -287,7 +287,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar='N',
         help="as the node's parameter (default 1: each picture is searched as a whole)",
     )
-    benchmark.add_argument('--threads', type=int, nargs='+', default=[1], metavar='N')
+    benchmark.add_argument('--num-threads', type=int, nargs='+', default=[1], metavar='N')
     _add_model_arguments(benchmark)
     _add_detector_settings(benchmark, width=320)
     benchmark.add_argument(
@@ -300,7 +300,7 @@ def _parser() -> argparse.ArgumentParser:
 
     doctor = command('doctor', _doctor, 'say what is installed, what is missing and what to do')
     doctor.add_argument(
-        '--licences', action='store_true', help='instead: list the licences of all dependencies'
+        '--licenses', action='store_true', help='instead: list the licenses of all dependencies'
     )
     doctor.add_argument('--json', type=Path, metavar='FILE', help='write the same there')
     return parser
@@ -320,14 +320,14 @@ def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_detector_arguments(parser: argparse.ArgumentParser, *, width: int) -> None:
     parser.add_argument('--detector', choices=DETECTORS, default=DETECTORS[0])
-    parser.add_argument('--threads', type=int, default=1)
+    parser.add_argument('--num-threads', type=int, default=1)
     _add_detector_settings(parser, width=width)
 
 
 def _add_detector_settings(parser: argparse.ArgumentParser, *, width: int) -> None:
     parser.add_argument('--detector-model', default='', metavar='FILE')
     parser.add_argument('--detection-threshold', type=float, default=0.6, metavar='P')
-    parser.add_argument('--detection-width', type=int, default=width, metavar='PIXELS')
+    parser.add_argument('--detection-size', type=int, default=width, metavar='PIXELS')
 
 
 def _detector(arguments: argparse.Namespace) -> Any:
@@ -335,8 +335,8 @@ def _detector(arguments: argparse.Namespace) -> Any:
         arguments.detector,
         model=arguments.detector_model,
         threshold=arguments.detection_threshold,
-        width=arguments.detection_width,
-        threads=arguments.threads,
+        width=arguments.detection_size,
+        num_threads=arguments.num_threads,
     )
 
 
@@ -375,10 +375,10 @@ def _classify(arguments: argparse.Namespace) -> int:
         detector=arguments.detector,
         detector_model=_absolute(arguments.detector_model),
         detection_threshold=arguments.detection_threshold,
-        detection_width=arguments.detection_width,
+        detection_size=arguments.detection_size,
         gender_model=_absolute(model_path(arguments.gender_model)),
         emotion_model=_absolute(model_path(arguments.emotion_model)),
-        threads=arguments.threads,
+        num_threads=arguments.num_threads,
         rotation=arguments.rotation,
     )
     # Also where workers have their own: a wrong setting is told at once.
@@ -537,7 +537,7 @@ def _networks(arguments: argparse.Namespace) -> int:
         )
         from face_classification_ros.networks.cost import check_limits, measure_cost
 
-    shape = (arguments.side, arguments.side, 1 if arguments.colour == 'grey' else 3)
+    shape = (arguments.side, arguments.side, 1 if arguments.color == 'gray' else 3)
     heads = {
         attribute: len(labels)
         for attribute, labels in LABELS.items()
@@ -652,8 +652,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 def _evaluate_detector(arguments: argparse.Namespace) -> dict[str, Any]:
     from face_classification_ros.evaluation.detection import evaluate_detector, SceneReport
 
-    if arguments.report or arguments.box_error:
-        raise ValueError('--report and --box-error are for gender and emotion, not for faces')
+    if arguments.report or arguments.box_robustness:
+        raise ValueError('--report and --box-robustness are for gender and emotion, not for faces')
     detection = evaluate_detector(_detector(arguments), arguments.data)
     print(f'{"scene":>28} faces found false unjudged')
     total = SceneReport(
@@ -674,7 +674,7 @@ def _evaluate_detector(arguments: argparse.Namespace) -> dict[str, Any]:
 def _evaluate_classifier(arguments: argparse.Namespace) -> dict[str, Any]:
     from face_classification_ros.classification.classifier import Classifier
     from face_classification_ros.datasets.registry import NoFacesError, read_dataset
-    from face_classification_ros.evaluation.box_robustness import measure_box_error
+    from face_classification_ros.evaluation.box_robustness import measure_box_robustness
     from face_classification_ros.evaluation.classification import evaluate_classifier
     from face_classification_ros.pipeline import THRESHOLDS
 
@@ -684,7 +684,7 @@ def _evaluate_classifier(arguments: argparse.Namespace) -> dict[str, Any]:
             from face_classification_ros.evaluation.report import write_report
     attribute, split = arguments.attribute, arguments.split
     model = model_path(arguments.model or f'{attribute}_mini_xception')
-    classifier = Classifier(model, threads=arguments.threads)
+    classifier = Classifier(model, num_threads=arguments.num_threads)
     dataset = read_dataset(attribute, arguments.data, split, min_age=arguments.min_age)
     training = None
     if split != 'train':
@@ -693,8 +693,8 @@ def _evaluate_classifier(arguments: argparse.Namespace) -> dict[str, Any]:
     report = evaluate_classifier(
         classifier, dataset, split, threshold=THRESHOLDS[attribute], training=training
     )
-    if arguments.box_error:
-        report['box_error'] = measure_box_error(classifier, dataset)
+    if arguments.box_robustness:
+        report['box_robustness'] = measure_box_robustness(classifier, dataset)
     _print_report(report)
     if arguments.report:
         write_report(report, arguments.report)
@@ -730,8 +730,8 @@ def _print_report(report: dict[str, Any]) -> None:
         )
     for column, comparison in report['groups'].items():
         _print_groups(column, comparison)
-    if 'box_error' in report:
-        _print_box_error(report['box_error'])
+    if 'box_robustness' in report:
+        _print_box_error(report['box_robustness'])
 
 
 def _print_groups(column: str, comparison: dict[str, Any]) -> None:
@@ -768,9 +768,9 @@ def _explain(arguments: argparse.Namespace) -> int:
     from face_classification_ros.io.files import (
         find_sources,
         plan_copies,
-        read_picture,
+        read_image,
         UnreadableError,
-        write_picture,
+        write_image,
     )
 
     if bool(arguments.paths) == bool(arguments.data):
@@ -779,14 +779,16 @@ def _explain(arguments: argparse.Namespace) -> int:
     models = arguments.model or [f'{attribute}_mini_xception']
     if arguments.data and not arguments.model:
         models.append(f'{attribute}_sequential_fully_cnn')
-    classifiers = [Classifier(model_path(each), threads=arguments.threads) for each in models]
+    classifiers = [
+        Classifier(model_path(each), num_threads=arguments.num_threads) for each in models
+    ]
     explainers = [
         Explainer(
             each,
             attribute,
             method=arguments.method,
             layer=arguments.layer,
-            threads=arguments.threads,
+            num_threads=arguments.num_threads,
         )
         for each in classifiers
     ]
@@ -795,9 +797,9 @@ def _explain(arguments: argparse.Namespace) -> int:
         from face_classification_ros.datasets.registry import read_dataset
 
         dataset = read_dataset(attribute, arguments.data, arguments.split)
-        faces = [dataset.crops(each.form) for each in classifiers]
-        figure = explain_labels(faces, dataset.truth, classifiers, explainers, arguments.faces)
-        write_picture(output / f'{attribute}.png', figure)
+        faces = [dataset.crops(each.input_spec) for each in classifiers]
+        figure = explain_labels(faces, dataset.y_true, classifiers, explainers, arguments.faces)
+        write_image(output / f'{attribute}.png', figure)
         return DONE
     if len(classifiers) > 1:
         raise ValueError('several models are compared with --data; name one for pictures')
@@ -807,7 +809,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     sources = find_sources(arguments.paths)
     for source, panel in zip(sources, plan_copies(sources, output, '.png'), strict=True):
         try:
-            image = read_picture(source.path)
+            image = read_image(source.path)
         except UnreadableError as error:
             print(f'face_classification: {error}', file=sys.stderr)
             code = WRONG_USE
@@ -816,7 +818,7 @@ def _explain(arguments: argparse.Namespace) -> int:
         if not boxes:
             print(f'{source.path}: no face')
             continue
-        crops = crop_faces(image, boxes, classifier.form)
+        crops = crop_faces(image, boxes, classifier.input_spec)
         panels = explain_faces(
             crops,
             classifier.labels[attribute],
@@ -824,7 +826,7 @@ def _explain(arguments: argparse.Namespace) -> int:
             explainers[0],
             arguments.label,
         )
-        write_picture(panel, cv2.vconcat(panels))
+        write_image(panel, cv2.vconcat(panels))
         print(f'{source.path}: {panel}')
     return code
 
@@ -838,13 +840,13 @@ def _margins(arguments: argparse.Namespace) -> int:
         measure_margins,
         sample_faces,
     )
-    from face_classification_ros.types import Box
+    from face_classification_ros.types import BoundingBox
 
     detector = _detector(arguments)
     wanted = attributes_in(arguments.data)
     classifier = None
     if arguments.model:
-        classifier = Classifier(model_path(arguments.model), threads=arguments.threads)
+        classifier = Classifier(model_path(arguments.model), num_threads=arguments.num_threads)
         wanted = [attribute for attribute in wanted if attribute in classifier.labels]
     if not wanted:
         raise ValueError(
@@ -855,7 +857,7 @@ def _margins(arguments: argparse.Namespace) -> int:
     def sample(split: str) -> FaceDataset:
         return sample_faces(read_dataset(wanted[0], arguments.data, split), arguments.faces)
 
-    def boxes(faces: FaceDataset) -> list[Box | None]:
+    def boxes(faces: FaceDataset) -> list[BoundingBox | None]:
         return [None if face is None else face.box for face in find_faces(detector, faces.images)]
 
     faces = sample('train')
@@ -877,7 +879,7 @@ def _print_boxes(report: dict[str, Any]) -> None:
         f'{report["data"]}'
     )
     print(f'{"box, shares":>12}    25 % median   75 %')
-    for name in ('centre_x', 'centre_y', 'width', 'height'):
+    for name in ('center_x', 'center_y', 'width', 'height'):
         print(f'{name:>12} ' + ' '.join(f'{value:7.3f}' for value in report[name]))
     print('median box x, y, width, height: ' + ', '.join(f'{v:.2f}' for v in report['box']))
     print(f'largest margin inside the pictures: {report["largest_margin"]:.2f}')
@@ -911,7 +913,7 @@ def _audit(arguments: argparse.Namespace) -> int:
             from face_classification_ros.explanation.panels import relevance_drawer
     attribute, split = arguments.attribute, arguments.split
     model = model_path(arguments.model or f'{attribute}_mini_xception')
-    classifier = Classifier(model, threads=arguments.threads)
+    classifier = Classifier(model, num_threads=arguments.num_threads)
     detector = None if arguments.no_perturbations else _detector(arguments)
     dataset = read_dataset(attribute, arguments.data, split, min_age=arguments.min_age)
     if arguments.faces is not None:
@@ -1006,7 +1008,7 @@ def _benchmark(arguments: argparse.Namespace) -> int:
     combinations = itertools.product(
         arguments.detector,
         arguments.detection_interval,
-        arguments.threads,
+        arguments.num_threads,
         arguments.size,
         arguments.faces,
     )
@@ -1015,17 +1017,17 @@ def _benchmark(arguments: argparse.Namespace) -> int:
             faces=faces,
             width=width,
             height=height,
-            threads=threads,
+            num_threads=num_threads,
             detector=detector,
             detector_model=arguments.detector_model,
             detection_threshold=arguments.detection_threshold,
-            detection_width=arguments.detection_width,
+            detection_size=arguments.detection_size,
             detection_interval=interval,
             gender_model=model_path(arguments.gender_model),
             emotion_model=model_path(arguments.emotion_model),
             rotation=0,
         )
-        for detector, interval, threads, (width, height), faces in combinations
+        for detector, interval, num_threads, (width, height), faces in combinations
     ]
     records = measure_cases(cases, _to_messages(), rounds=arguments.rounds)
     _print_benchmark(records)
@@ -1073,7 +1075,7 @@ def _print_benchmark(records: list[dict[str, Any]]) -> None:
         medians = ' '.join(f'{each["p50_ms"]:8.3f}' for each in times.values())
         print(
             f'{record["detector"]:>{width}} {record["detection_interval"]:8} '
-            f'{record["threads"]:7} {record["width"]:>4}x{record["height"]:<4} '
+            f'{record["num_threads"]:7} {record["width"]:>4}x{record["height"]:<4} '
             f'{record["faces_found"]:5}/{record["faces"]:<5} {medians} '
             f'{times["total"]["p95_ms"]:8.3f} {record["memory_mb"]:5.0f} '
             f'{record["startup_s"]:7.2f}'
@@ -1083,13 +1085,13 @@ def _print_benchmark(records: list[dict[str, Any]]) -> None:
 def _doctor(arguments: argparse.Namespace) -> int:
     from face_classification_ros import doctor
 
-    if arguments.licences:
-        licences = doctor.licences()
-        for each in licences:
+    if arguments.licenses:
+        licenses = doctor.licenses()
+        for each in licenses:
             mark = ' (copyleft)' if each.is_copyleft else ''
-            print(f'{each.name} {each.version}: {each.licence}{mark}')
+            print(f'{each.name} {each.version}: {each.license}{mark}')
         if arguments.json:
-            _write_json(arguments.json, [asdict(each) for each in licences])
+            _write_json(arguments.json, [asdict(each) for each in licenses])
         return DONE
     findings = []
     for finding in itertools.chain(doctor.examine(), _examine_ros()):

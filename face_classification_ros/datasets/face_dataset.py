@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from face_classification_ros.classification.crops import crop_faces, CropForm
-from face_classification_ros.types import Box
+from face_classification_ros.classification.crops import crop_faces, InputSpec
+from face_classification_ros.types import BoundingBox
 
 GENDERS = ('woman', 'man')
 EMOTIONS = ('angry', 'disgust', 'fear', 'happy', 'sad', 'surprise', 'neutral')
@@ -39,7 +39,7 @@ SPLITS = ('train', 'val', 'test')
 
 # Where a detector's box lies in a picture, as shares of its sides; the node cuts its crops around
 # such boxes, so training has to.
-WHOLE_PICTURE = Box(0.0, 0.0, 1.0, 1.0)
+WHOLE_IMAGE = BoundingBox(0.0, 0.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class FaceDataset:
     Attributes:
         attribute: 'gender' or 'emotion'.
         name: where the faces come from, for reports.
-        images: one uint8 picture per face, H x W x 3 in BGR or H x W x 1 in grey.
-        truth: int64 N, index of the published label.
-        targets: float32 N x labels, what to learn: rows of sum 1, softer than `truth` where
+        images: one uint8 picture per face, H x W x 3 in BGR or H x W x 1 in gray.
+        y_true: int64 N, index of the published label.
+        targets: float32 N x labels, what to learn: rows of sum 1, softer than `y_true` where
             several people voted.
         box: where a detector's box lies in each picture, as shares of its sides.
         groups: further columns by name (age, race, ...), N each.
@@ -60,25 +60,25 @@ class FaceDataset:
     attribute: str
     name: str
     images: list[NDArray[np.uint8]]
-    truth: NDArray[np.int64]
+    y_true: NDArray[np.int64]
     targets: NDArray[np.float32]
-    box: Box = WHOLE_PICTURE
+    box: BoundingBox = WHOLE_IMAGE
     groups: dict[str, NDArray[np.generic]] = field(default_factory=dict)
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The attribute's labels, in the order of `truth` and `targets`."""
+        """The attribute's labels, in the order of `y_true` and `targets`."""
         return LABELS[self.attribute]
 
     def __len__(self) -> int:
         """Give the number of faces."""
         return len(self.images)
 
-    def box_of(self, image: NDArray[np.uint8]) -> Box:
+    def box_of(self, image: NDArray[np.uint8]) -> BoundingBox:
         """Give the face's box in pixels of a picture of this data set."""
         height, width = image.shape[:2]
         box = self.box
-        return Box(box.x * width, box.y * height, box.width * width, box.height * height)
+        return BoundingBox(box.x * width, box.y * height, box.width * width, box.height * height)
 
     def group(self, column: str) -> NDArray[Any]:
         """Give the group of each face by a column, N; one for all without such a column."""
@@ -86,11 +86,13 @@ class FaceDataset:
             return np.zeros(len(self), np.int64)
         return group_names(column, self.groups[column])
 
-    def crops(self, form: CropForm, boxes: Sequence[Box] | None = None) -> NDArray[np.uint8]:
+    def crops(
+        self, input_spec: InputSpec, boxes: Sequence[BoundingBox] | None = None
+    ) -> NDArray[np.uint8]:
         """Cut every face out as the node does around a detector's box.
 
         Args:
-            form: what the network wants.
+            input_spec: what the network wants.
             boxes: one per face in pixels of its picture, instead of the data set's own.
 
         Returns:
@@ -100,7 +102,7 @@ class FaceDataset:
             boxes = [self.box_of(image) for image in self.images]
         return np.concatenate(
             [
-                crop_faces(_bgr(image), [box], form)
+                crop_faces(_bgr(image), [box], input_spec)
                 for image, box in zip(self.images, boxes, strict=True)
             ]
         )
@@ -111,17 +113,17 @@ class FaceDataset:
             self.attribute,
             self.name,
             [image for image, kept in zip(self.images, keep, strict=True) if kept],
-            self.truth[keep],
+            self.y_true[keep],
             self.targets[keep],
             self.box,
             {name: column[keep] for name, column in self.groups.items()},
         )
 
-    def without_pictures_of(self, other: FaceDataset) -> FaceDataset:
+    def without_images_of(self, other: FaceDataset) -> FaceDataset:
         """Give the faces that have no pixel-identical picture in `other`."""
-        return self.select(~self.pictures_in(other))
+        return self.select(~self.images_in(other))
 
-    def pictures_in(self, other: FaceDataset) -> NDArray[np.bool_]:
+    def images_in(self, other: FaceDataset) -> NDArray[np.bool_]:
         """Tell for each face, N, whether `other` has a pixel-identical picture."""
         known = {_fingerprint(image) for image in other.images}
         return np.array([_fingerprint(image) in known for image in self.images], bool)
@@ -129,7 +131,7 @@ class FaceDataset:
     def merge_copies(self) -> FaceDataset:
         """Give one face for all that share a picture, pixel for pixel.
 
-        Its targets are the mean of theirs, so that labels which contradict each other are learnt
+        Its targets are the mean of theirs, so that labels which contradict each other are learned
         as doubt; all else is the first one's.
         """
         copies: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
@@ -151,9 +153,9 @@ def group_names(column: str, values: NDArray[Any]) -> NDArray[Any]:
     return np.array(list(AGE_BANDS.values()))[np.digitize(values, list(AGE_BANDS)) - 1]
 
 
-def one_hot(truth: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
+def one_hot(y_true: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
     """Give targets of one certain label each: N -> N x classes."""
-    return np.eye(classes, dtype=np.float32)[truth]
+    return np.eye(classes, dtype=np.float32)[y_true]
 
 
 def part_of(split: str) -> Callable[[str], bool]:

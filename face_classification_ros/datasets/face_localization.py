@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_classification_ros.detection import Detector
-from face_classification_ros.types import Box, Detection, Image
+from face_classification_ros.types import BoundingBox, Detection, Image
 
 PICTURE_SIDE = 150
 """To this longer side a picture is scaled, in pixels: each detector finds faces of this size."""
@@ -26,16 +26,16 @@ def find_faces(detector: Detector, images: Sequence[NDArray[np.uint8]]) -> list[
     is nothing around it, where detectors find little. So a picture is scaled to a longer side of
     150 pixels and gets surroundings of half of that on each side: its own edge pixels, blurred.
     36 faces with known surroundings, cut out like those of FER-2013 and UTKFace, got medians that
-    are off by up to 0.02 of the picture's side for the centre and 0.04 for the size, with any of
+    are off by up to 0.02 of the picture's side for the center and 0.04 for the size, with any of
     the detectors. In the data sets themselves, a box that is told by the places of eyes and mouth
     as in wide pictures differs by as little.
 
     Args:
         detector: one that searches pictures of 300 pixels without making them smaller.
-        images: uint8, each H x W x 3 in BGR or H x W x 1 in grey.
+        images: uint8, each H x W x 3 in BGR or H x W x 1 in gray.
 
     Returns:
-        For each picture the face whose box holds its centre, in pixels of the picture, of several
+        For each picture the face whose box holds its center, in pixels of the picture, of several
         the one that overlaps the picture most; None where there is none.
     """
     return [_find_face(detector, image) for image in images]
@@ -52,10 +52,12 @@ def _find_face(detector: Detector, image: NDArray[np.uint8]) -> Detection | None
     if image.shape[2] == 1:
         picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
     around = round(SURROUNDINGS * PICTURE_SIDE)
-    whole = Box(0.0, 0.0, width, height)
+    whole = BoundingBox(0.0, 0.0, width, height)
     faces = []
     for found in detector.detect(_with_surroundings(picture, around)):
-        box = Box(found.box.x - around, found.box.y - around, found.box.width, found.box.height)
+        box = BoundingBox(
+            found.box.x - around, found.box.y - around, found.box.width, found.box.height
+        )
         box = box.scaled(1 / scale)
         if 0 < width / 2 - box.x < box.width and 0 < height / 2 - box.y < box.height:
             landmarks = tuple(

@@ -35,8 +35,8 @@ def is_fer2013(folder: Path) -> bool:
     return (folder / TABLE).is_file()
 
 
-def read_fer2013(folder: Path, split: str, vote_share: float) -> FaceDataset:
-    """Read FER-2013 (Goodfellow et al. 2013) and, for `vote_share`, FER+ (Barsoum et al. 2016).
+def read_fer2013(folder: Path, split: str, ferplus_weight: float) -> FaceDataset:
+    """Read FER-2013 (Goodfellow 2013) and, for `ferplus_weight`, FER+ (Barsoum et al. 2016).
 
     Blank pictures and those that most voters called no face are left out of training; what is
     measured on stays whole.
@@ -46,18 +46,18 @@ def read_fer2013(folder: Path, split: str, vote_share: float) -> FaceDataset:
             line names the file and the row's line in it.
     """
     table, votes_table = folder / TABLE, folder / VOTES
-    if vote_share and not votes_table.is_file():
-        raise ValueError(f'{votes_table} with the FER+ votes is missing; set vote_share to 0')
+    if ferplus_weight and not votes_table.is_file():
+        raise ValueError(f'{votes_table} with the FER+ votes is missing; set ferplus_weight to 0')
     rows = read_table(table, ('emotion', 'pixels', 'Usage'))
     votes_rows: list[dict[str, str]] = []
-    if vote_share:
+    if ferplus_weight:
         votes_rows = read_table(votes_table, (*VOTE_COLUMNS.values(), 'NF'))
         if len(votes_rows) != len(rows):
             raise ValueError(
                 f'{votes_table} has {len(votes_rows)} rows, {TABLE} {len(rows)}: they differ'
             )
 
-    images, truth, targets = [], [], []
+    images, y_true, targets = [], [], []
     for number, row in enumerate(rows):
         if row['Usage'] != USAGE[split]:
             continue
@@ -68,19 +68,19 @@ def read_fer2013(folder: Path, split: str, vote_share: float) -> FaceDataset:
         if votes_rows:
             counts, no_face = _votes(votes_rows[number], f'{votes_table}, line {number + 2}')
             if counts.sum():
-                target = (1 - vote_share) * target + vote_share * counts / counts.sum()
+                target = (1 - ferplus_weight) * target + ferplus_weight * counts / counts.sum()
             if split == 'train' and no_face > counts.sum():
                 continue
         if split == 'train' and image.min() == image.max():
             continue
         images.append(image)
-        truth.append(label)
+        y_true.append(label)
         targets.append(target)
     return FaceDataset(
         'emotion',
         f'FER-2013 {USAGE[split]}',
         images,
-        np.array(truth, np.int64),
+        np.array(y_true, np.int64),
         np.array(targets, np.float32).reshape(-1, len(EMOTIONS)),
     )
 

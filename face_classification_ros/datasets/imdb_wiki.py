@@ -18,8 +18,8 @@ from face_classification_ros.datasets.face_dataset import (
     one_hot,
     part_of,
 )
-from face_classification_ros.io.files import read_picture
-from face_classification_ros.types import Box
+from face_classification_ros.io.files import read_image
+from face_classification_ros.types import BoundingBox
 
 TABLES = ('imdb', 'wiki')
 """Names of the .mat files, and of the struct inside."""
@@ -27,7 +27,7 @@ TABLES = ('imdb', 'wiki')
 FACE_MARGIN = 0.4
 """What `imdb_crop` and `wiki_crop` show around the face on every side, as a share of its box."""
 
-IMDB_WIKI_BOX = Box(
+IMDB_WIKI_BOX = BoundingBox(
     FACE_MARGIN / (1 + 2 * FACE_MARGIN),
     FACE_MARGIN / (1 + 2 * FACE_MARGIN),
     1 / (1 + 2 * FACE_MARGIN),
@@ -47,7 +47,7 @@ MAX_AGE = 100
 MAX_FACE_SIDE = 96
 """Longer side of a face's box, in pixels, to which larger pictures are scaled when they are read.
 
-All faces are held in memory: at most 0.09 MB each in colour, where full size would not fit.
+All faces are held in memory: at most 0.09 MB each in color, where full size would not fit.
 """
 
 # What scipy raises for files of another kind and damaged ones, beside its own error.
@@ -101,13 +101,13 @@ def read_imdb_wiki(folder: Path, split: str, min_age: int) -> FaceDataset:
         np.int64,
     )
     # 0 is a woman and 1 a man, as in our order; UTKFace has it the other way round.
-    truth = gender[rows].astype(np.int64)
+    y_true = gender[rows].astype(np.int64)
     return FaceDataset(
         'gender',
         f'{name.upper()} {split}, age {min_age} and above',
         [picture for picture in pictures if picture is not None],
-        truth,
-        one_hot(truth, len(GENDERS)),
+        y_true,
+        one_hot(y_true, len(GENDERS)),
         IMDB_WIKI_BOX,
         {'age': age[rows].astype(np.int64)},
     )
@@ -167,7 +167,7 @@ def _read_face(path: Path) -> NDArray[np.uint8] | None:
     """Read a picture, scaled down to what is kept; none where there is no picture to speak of."""
     if not path.is_file():
         return None
-    image = read_picture(path)
+    image = read_image(path)
     side = max(image.shape[:2])
     if side <= 1:
         return None

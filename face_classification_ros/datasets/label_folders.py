@@ -17,7 +17,7 @@ from face_classification_ros.datasets.face_dataset import (
     read_table,
     SPLITS,
 )
-from face_classification_ros.io.files import read_picture
+from face_classification_ros.io.files import read_image
 
 GROUPS = 'groups.csv'
 IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff'}
@@ -46,19 +46,19 @@ def read_label_folders(folder: Path, attribute: str, split: str) -> FaceDataset:
     """
     whole, in_split = _place_of(folder, attribute, split)
     _check_names(whole, attribute)
-    images, truth, paths = [], [], []
+    images, y_true, paths = [], [], []
     for index, label in enumerate(LABELS[attribute]):
         for path in sorted((whole / label).glob('*')):
             if path.suffix.lower() in IMAGE_SUFFIXES and in_split(path.name):
-                images.append(read_picture(path))
-                truth.append(index)
+                images.append(read_image(path))
+                y_true.append(index)
                 paths.append(path)
     return FaceDataset(
         attribute,
         f'{folder.name} {split}',
         images,
-        np.array(truth, np.int64),
-        one_hot(np.array(truth, np.int64), len(LABELS[attribute])),
+        np.array(y_true, np.int64),
+        one_hot(np.array(y_true, np.int64), len(LABELS[attribute])),
         groups=_read_groups(folder, paths),
     )
 

@@ -38,7 +38,7 @@ class NoFacesError(ValueError):
 
 
 def read_dataset(
-    attribute: str, folder: Path, split: str, *, vote_share: float = 0.0, min_age: int = 13
+    attribute: str, folder: Path, split: str, *, ferplus_weight: float = 0.0, min_age: int = 13
 ) -> FaceDataset:
     """Read one split of whatever published form a folder holds.
 
@@ -52,7 +52,7 @@ def read_dataset(
         attribute: 'gender' or 'emotion'.
         folder: where the data is.
         split: 'train', 'val' or 'test'. FER-2013 calls them Training, PublicTest, PrivateTest.
-        vote_share: weight of the FER+ votes in `targets`, from 0 to 1.
+        ferplus_weight: weight of the FER+ votes in `targets`, from 0 to 1.
         min_age: UTKFace and IMDB-WIKI faces of younger people are left out: their labels are
             unreliable.
 
@@ -65,7 +65,7 @@ def read_dataset(
     if split not in SPLITS:
         raise ValueError(f'unknown split {split!r}; there are: {", ".join(SPLITS)}')
     if attribute == 'emotion' and is_fer2013(folder):
-        dataset = read_fer2013(folder, split, vote_share)
+        dataset = read_fer2013(folder, split, ferplus_weight)
     elif attribute == 'gender' and is_imdb_wiki(folder):
         dataset = read_imdb_wiki(folder, split, min_age)
     elif attribute == 'gender' and is_utkface(folder):

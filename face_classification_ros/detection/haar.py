@@ -6,7 +6,7 @@ from pathlib import Path
 
 import cv2
 
-from face_classification_ros.types import Box, Detection, Image
+from face_classification_ros.types import BoundingBox, Detection, Image
 
 _CASCADE = 'haarcascade_frontalface_default.xml'
 _SYSTEM_FOLDERS = ('/usr/share/opencv4/haarcascades', '/usr/share/opencv/haarcascades')
@@ -31,12 +31,12 @@ class Haar:
 
     longest_side = 4096
 
-    def __init__(self, model: str, threads: int) -> None:
+    def __init__(self, model: str, num_threads: int) -> None:
         """Load a cascade.
 
         Args:
             model: path of an OpenCV cascade; "" takes the frontal face that OpenCV brings.
-            threads: how many threads OpenCV may use, in the whole process.
+            num_threads: how many threads OpenCV may use, in the whole process.
 
         Raises:
             ImportError: this OpenCV has no cascade classifier.
@@ -58,7 +58,7 @@ class Haar:
             loaded = False
         if not loaded:
             raise ValueError(f'detector model {path}: expected an OpenCV cascade (XML)')
-        cv2.setNumThreads(threads)
+        cv2.setNumThreads(num_threads)
 
     def find(self, picture: Image, threshold: float, min_size: float) -> list[Detection]:
         """See `Finder.find`; boxes are squares, and there are no landmarks."""
@@ -72,7 +72,7 @@ class Haar:
             minSize=(side, side),
         )
         return [
-            Detection(Box(*map(float, box)), _confidence(int(count)))
+            Detection(BoundingBox(*map(float, box)), _confidence(int(count)))
             for box, count in zip(boxes, counts, strict=True)
         ]
 

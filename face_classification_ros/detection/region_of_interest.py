@@ -7,8 +7,8 @@ import math
 import cv2
 import numpy as np
 
-from face_classification_ros.detection.scaling import require_picture, ScalingDetector
-from face_classification_ros.types import Box, Detection, Image
+from face_classification_ros.detection.scaling import require_image, ScalingDetector
+from face_classification_ros.types import BoundingBox, Detection, Image
 
 REGION_SIDE = 96
 """Longest side in pixels to which the surroundings of a face are scaled down for the search."""
@@ -20,7 +20,7 @@ SURROUNDINGS = 0.5
 """What is searched around a face on every side, in longer sides of its box."""
 
 MAX_DISTANCE = 0.5
-"""How far the centre of a face may move between two pictures, in longer sides of its box."""
+"""How far the center of a face may move between two pictures, in longer sides of its box."""
 
 MAX_GROWTH = 1.5
 """How much larger or smaller a face may become between two pictures."""
@@ -29,13 +29,13 @@ SAME_FACE = 0.5
 """Intersection over union from which two boxes are of one face."""
 
 SCENE_CHANGE = 25.0
-"""Mean difference of two pictures, in grey levels, from which they do not show one scene."""
+"""Mean difference of two pictures, in gray levels, from which they do not show one scene."""
 
 _SAMPLES = (160, 120)
 _THUMBNAIL = (16, 12)
 
 
-class RegionDetector:
+class RegionOfInterestDetector:
     """Finds faces in pictures that follow each other, at a fraction of the cost.
 
     A face is near where it was one picture before, so a few thousand pixels around it do instead
@@ -66,8 +66,8 @@ class RegionDetector:
 
     def detect(self, image: Image) -> list[Detection]:
         """See `Detector.detect`; the faces depend on the pictures that were given before."""
-        require_picture(image)
-        is_due = self._is_other_scene(image) or self._pictures_left == 0
+        require_image(image)
+        is_due = self._is_scene_change(image) or self._pictures_left == 0
         found = None if is_due else self._find_known(image)
         if found is None:
             found = self.whole.detect(image)
@@ -76,7 +76,7 @@ class RegionDetector:
         self._known = found
         return found
 
-    def _is_other_scene(self, image: Image) -> bool:
+    def _is_scene_change(self, image: Image) -> bool:
         # Means over a large picture would cost more than the search.
         samples = cv2.resize(image, _SAMPLES, interpolation=cv2.INTER_NEAREST)
         thumbnail = cv2.resize(samples, _THUMBNAIL, interpolation=cv2.INTER_AREA)
@@ -90,7 +90,7 @@ class RegionDetector:
         height, width = image.shape[:2]
         # Never finer than the whole picture: a detector's boxes vary with the scale.
         scale = self.whole.scale_for(image)
-        regions = [_surroundings(face.box, width, height, scale) for face in self._known]
+        regions = [_search_region(face.box, width, height, scale) for face in self._known]
         scales = [min(scale, REGION_SIDE / max(w, h)) for _, _, w, h in regions]
         costs = [
             self.whole.cost(w, h, each) for (_, _, w, h), each in zip(regions, scales, strict=True)
@@ -101,7 +101,9 @@ class RegionDetector:
         for known, (x, y, w, h), each in zip(self._known, regions, scales, strict=True):
             around = self.whole.detect_at(image[y : y + h, x : x + w], each)
             near = [
-                face for found_face in around if _may_be(face := found_face.moved(x, y), known)
+                face
+                for found_face in around
+                if _may_be(face := found_face.translated(x, y), known)
             ]
             if not near:
                 return None
@@ -112,7 +114,9 @@ class RegionDetector:
         return sorted(found, key=lambda face: face.confidence, reverse=True)
 
 
-def _surroundings(box: Box, width: int, height: int, scale: float) -> tuple[int, int, int, int]:
+def _search_region(
+    box: BoundingBox, width: int, height: int, scale: float
+) -> tuple[int, int, int, int]:
     """Give x, y, width and height of the part of a picture that is searched for a face."""
     side = max(box.width, box.height)
     margin = max(SURROUNDINGS * side, (LEAST_SIDE / scale - side) / 2)
@@ -130,5 +134,5 @@ def _may_be(face: Detection, known: Detection) -> bool:
     return is_near and max(size, known_size) <= MAX_GROWTH * min(size, known_size)
 
 
-def _distance(one: Box, other: Box) -> float:
-    return math.dist(one.centre, other.centre)
+def _distance(one: BoundingBox, other: BoundingBox) -> float:
+    return math.dist(one.center, other.center)

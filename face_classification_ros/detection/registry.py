@@ -36,7 +36,7 @@ def create_detector(
     threshold: float = 0.6,
     width: int = 320,
     min_face_size: int = 0,
-    threads: int = 1,
+    num_threads: int = 1,
     interval: int = 1,
 ) -> Detector:
     """Make the detector of that name.
@@ -51,8 +51,8 @@ def create_detector(
             picture is scaled down to it, a smaller one is taken as it is.
         min_face_size: faces whose shorter side is below it are dropped, pixels of the incoming
             picture.
-        threads: how many threads a picture is worked on with, at least 1. With `haar` this sets
-            the pool that OpenCV has for the whole process.
+        num_threads: threads that work on an image, at least 1. With `haar` this sets
+            the thread pool that OpenCV has for the whole process.
         interval: for pictures that follow each other: at least every so many-th is searched as a
             whole, the others around the faces of the one before; 1 searches each as a whole.
 
@@ -72,26 +72,26 @@ def create_detector(
         raise ValueError(f'detection width {width}: expected 32 to 4096 pixels')
     if min_face_size < 0:
         raise ValueError(f'minimum face size {min_face_size}: expected 0 or more pixels')
-    if threads < 1:
-        raise ValueError(f'threads {threads}: expected 1 or more')
+    if num_threads < 1:
+        raise ValueError(f'threads {num_threads}: expected 1 or more')
     if interval < 1:
         raise ValueError(f'detection interval {interval}: expected 1 or more pictures')
     # A detector's module loads the library behind it, and only the chosen one has to be there.
-    from face_classification_ros.detection.region_of_interest import RegionDetector
+    from face_classification_ros.detection.region_of_interest import RegionOfInterestDetector
     from face_classification_ros.detection.scaling import Finder, ScalingDetector
 
     finder: Finder
     if name == 'yunet':
         from face_classification_ros.detection.yunet import YuNet
 
-        finder = YuNet(model, threads)
+        finder = YuNet(model, num_threads)
     elif name == 'haar':
         from face_classification_ros.detection.haar import Haar
 
-        finder = Haar(model, threads)
+        finder = Haar(model, num_threads)
     else:
         from face_classification_ros.detection.libfacedetection import LibFaceDetection
 
-        finder = LibFaceDetection(threads)
+        finder = LibFaceDetection(num_threads)
     detector = ScalingDetector(finder, threshold, width, min_face_size)
-    return RegionDetector(detector, interval) if interval > 1 else detector
+    return RegionOfInterestDetector(detector, interval) if interval > 1 else detector

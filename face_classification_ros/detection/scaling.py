@@ -60,7 +60,7 @@ class ScalingDetector:
 
     def detect(self, image: Image) -> list[Detection]:
         """See `Detector.detect`."""
-        require_picture(image)
+        require_image(image)
         return self.detect_at(image, self.scale_for(image))
 
     def scale_for(self, image: Image) -> float:
@@ -98,7 +98,7 @@ def _scaled_down(image: Image, scale: float) -> Image:
     return picture.astype(np.uint8, copy=False)
 
 
-def require_picture(image: Image) -> None:
+def require_image(image: Image) -> None:
     """Raise a ValueError where an array is no picture, uint8 H x W x 3."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise ValueError(

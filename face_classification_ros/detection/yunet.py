@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import onnxruntime
 
 from face_classification_ros.inference.session import load_network, try_out
-from face_classification_ros.types import Box, Detection, Image
+from face_classification_ros.types import BoundingBox, Detection, Image
 
 _STRIDES = (8, 16, 32)
 _VALUES = {'cls': 1, 'obj': 1, 'bbox': 4, 'kps': 10}
@@ -37,12 +37,12 @@ class YuNet:
         longest_side: what fits into the model's input, in pixels, where that has a fixed size.
     """
 
-    def __init__(self, model: str, threads: int) -> None:
+    def __init__(self, model: str, num_threads: int) -> None:
         """Load a model.
 
         Args:
             model: path of the ONNX file, with an input of fixed or of free size.
-            threads: how many threads a picture is worked on with.
+            num_threads: how many threads a picture is worked on with.
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -56,7 +56,7 @@ class YuNet:
         if not Path(model).is_file():
             raise FileNotFoundError(f'detector model {model}: no such file')
         try:
-            self._session = load_network(Path(model), threads=threads)
+            self._session = load_network(Path(model), num_threads=num_threads)
         except (ValueError, OSError) as error:
             raise ValueError(
                 f'detector model {model}: expected an ONNX file that ONNX Runtime '
@@ -133,8 +133,8 @@ def decode(
     """Turn what the network says of each cell into faces.
 
     The network divides the picture into cells of 8, 16 and 32 pixels, and says for each, row by
-    row: whether a face is centred in it (`cls` and `obj`, the score is the root of their
-    product), its box (`bbox`: the centre from the cell's corner, in cells, and the logarithm of
+    row: whether a face is centerd in it (`cls` and `obj`, the score is the root of their
+    product), its box (`bbox`: the center from the cell's corner, in cells, and the logarithm of
     width and height, in cells), and its landmarks (`kps`, from the cell's corner, in cells).
 
     Args:
@@ -167,6 +167,8 @@ def decode(
     all_landmarks = np.concatenate(landmarks)[is_near].tolist()
     kept = cv2.dnn.NMSBoxes(all_boxes, all_scores, 0.0, _MAX_OVERLAP)
     return [
-        Detection(Box(*all_boxes[i]), all_scores[i], tuple((x, y) for x, y in all_landmarks[i]))
+        Detection(
+            BoundingBox(*all_boxes[i]), all_scores[i], tuple((x, y) for x, y in all_landmarks[i])
+        )
         for i in np.array(kept, int).ravel()
     ]

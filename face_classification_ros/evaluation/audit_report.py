@@ -22,7 +22,7 @@ from face_classification_ros.audit.perturbations import PERTURBATIONS
 from face_classification_ros.audit.significance import LEVEL
 from face_classification_ros.audit.subgroups import MIN_FACES
 from face_classification_ros.classification.classifier import Classifier
-from face_classification_ros.classification.crops import CropForm
+from face_classification_ros.classification.crops import InputSpec
 from face_classification_ros.datasets.registry import FaceDataset
 from face_classification_ros.evaluation.metrics import row_shares
 from face_classification_ros.evaluation.report import (
@@ -31,7 +31,7 @@ from face_classification_ros.evaluation.report import (
     draw_bins,
     draw_groups,
     draw_matrix,
-    GREY,
+    GRAY,
     ORANGE,
 )
 from face_classification_ros.types import Detection
@@ -141,13 +141,13 @@ def draw_perturbations(audit: Audit) -> Figure:
     rows = measured['perturbations']
     figure = _new_figure(WIDTH, 1.2 + 0.34 * len(rows))
     left, right = figure.subplots(1, 2, sharey=True)
-    for axes, name, colour, text in (
+    for axes, name, color, text in (
         (left, 'changed', ORANGE, 'answers that change'),
         (right, 'accuracy', BLUE, 'accuracy; dashed: of the unchanged faces'),
     ):
         for number, row in enumerate(rows.values()):
-            axes.plot(row[f'{name}_interval'], (number, number), color=colour, linewidth=2)
-            axes.plot(row[name], number, 'o', color=colour, markersize=7)
+            axes.plot(row[f'{name}_interval'], (number, number), color=color, linewidth=2)
+            axes.plot(row[name], number, 'o', color=color, markersize=7)
         axes.set_xlabel(f'{text}, 95 % intervals')
         axes.xaxis.set_major_formatter(lambda share, _: f'{100 * share:g}%')
         axes.grid(axis='x', color='#e4e6ea')
@@ -157,7 +157,7 @@ def draw_perturbations(audit: Audit) -> Figure:
     left.set_xlim(left=0)
     left.set_yticks(range(len(rows)), list(rows))
     left.invert_yaxis()
-    right.axvline(measured['accuracy'], color=GREY, linestyle='--', linewidth=1)
+    right.axvline(measured['accuracy'], color=GRAY, linestyle='--', linewidth=1)
     return figure
 
 
@@ -193,7 +193,7 @@ def _show_example(
     assert face is not None, 'the audit was given other detections'
     images = [image, *(change(image, face) for change in PERTURBATIONS.values())]
     shown = _show_faces(dataset, images, classifier)
-    crops = replace(dataset, images=images).crops(classifier.form)
+    crops = replace(dataset, images=images).crops(classifier.input_spec)
     answers = classifier.classify(crops)[dataset.attribute]
     return [
         {
@@ -215,7 +215,7 @@ def _show_mistakes(
     if not mistakes:
         return []
     images = [dataset.images[each['face']] for each in mistakes]
-    crops = replace(dataset, images=images).crops(classifier.form)
+    crops = replace(dataset, images=images).crops(classifier.input_spec)
     return [
         {
             **mistake,
@@ -231,9 +231,9 @@ def _show_mistakes(
 def _show_faces(
     dataset: FaceDataset, images: list[NDArray[np.uint8]], classifier: Classifier
 ) -> list[str]:
-    """Give what the network sees of faces, but in colour and not as small."""
-    form = CropForm(FACE_SIDE, classifier.form.margin, 'bgr')
-    return [_inline_image(crop) for crop in replace(dataset, images=images).crops(form)]
+    """Give what the network sees of faces, but in color and not as small."""
+    input_spec = InputSpec(FACE_SIDE, classifier.input_spec.margin, 'bgr')
+    return [_inline_image(crop) for crop in replace(dataset, images=images).crops(input_spec)]
 
 
 def _inline(figure: Figure) -> str:
@@ -431,7 +431,7 @@ chance alone, for a group against all other faces by Fisher's exact test, for th
 and after a change by McNemar's. Corrected by Holm's method for all groups of all columns, or for
 all perturbations together: bold is what stays below {{ level }}. Where nothing differs but by
 chance, at most {{ (100 * level) | round | int }} of 100 such tables hold anything in bold. Groups
-of fewer than {{ min_faces }} faces, in grey, are not compared; their calibration error is large by
+of fewer than {{ min_faces }} faces, in gray, are not compared; their calibration error is large by
 chance. A group that differs may differ in something else that goes with it, as light, pose or
 age.</p>
 </body>

@@ -105,8 +105,8 @@ def measure_cases(
         rounds: measured calls of each stage, at least 1.
 
     Returns:
-        A record per case, for JSON: `machine`, `threads`, `width`, `height`, `faces`,
-        `faces_found`, `detector`, `detection_width`, `detection_interval`, `models` (attribute
+        A record per case, for JSON: `machine`, `num_threads`, `width`, `height`, `faces`,
+        `faces_found`, `detector`, `detection_size`, `detection_interval`, `models` (attribute
         -> name), `rounds`, `stages` (stage or `total` -> `p50_ms`, `p95_ms` and `mean_ms`),
         `memory_mb` (peak of the resident memory) and `startup_s` (from the start of a process to
         the faces of its first picture, the median).
@@ -125,7 +125,7 @@ def measure_cases(
     for number in range(WARM_UP + rounds):
         for contestant, case_times in zip(contestants, times, strict=True):
             # The pool is one for the whole process, and each case has its own number.
-            cv2.setNumThreads(contestant.case.threads)
+            cv2.setNumThreads(contestant.case.num_threads)
             for name, call in contestant.calls.items():
                 start = time.perf_counter()
                 call()
@@ -160,8 +160,8 @@ def _prepare(case: Case, to_messages: ToMessages) -> _Contestant:
     # As in the pipeline, nothing is cut and classified where there is no face, a form is cut
     # once, and a file is called once.
     classifiers = set(pipeline.classifiers.values()) if boxes else set()
-    forms = {classifier.form for classifier in classifiers}
-    crops = {form: crop_faces(image, boxes, form) for form in forms}
+    forms = {classifier.input_spec for classifier in classifiers}
+    crops = {input_spec: crop_faces(image, boxes, input_spec) for input_spec in forms}
     annotated = draw_faces(image, faces)
     tracked, processed = itertools.count(1), itertools.count(1)
     return _Contestant(
@@ -169,8 +169,8 @@ def _prepare(case: Case, to_messages: ToMessages) -> _Contestant:
         len(faces),
         {
             'detect': lambda: detector.detect(image),
-            'crop': lambda: [crop_faces(image, boxes, form) for form in forms],
-            'classify': lambda: [each.classify(crops[each.form]) for each in classifiers],
+            'crop': lambda: [crop_faces(image, boxes, input_spec) for input_spec in forms],
+            'classify': lambda: [each.classify(crops[each.input_spec]) for each in classifiers],
             'track': lambda: tracker.update(detections, next(tracked) / RATE),
             'draw': lambda: draw_faces(image, faces),
             'message': lambda: to_messages(faces, annotated),
@@ -204,7 +204,7 @@ def _answer_pictures() -> None:
     The clock is the system's, so that the process that started this one can compare.
     """
     case = Case(**json.loads(sys.argv[1]))
-    cv2.setNumThreads(case.threads)
+    cv2.setNumThreads(case.num_threads)
     pipeline = case.make_pipeline()
     shape = case.height, case.width, 3
     image = np.frombuffer(sys.stdin.buffer.read(), np.uint8).reshape(shape)
@@ -226,13 +226,13 @@ def _record(
     case = contestant.case
     return {
         'machine': f'{processor_name()}, {os.cpu_count()} processors',
-        'threads': case.threads,
+        'num_threads': case.num_threads,
         'width': case.width,
         'height': case.height,
         'faces': case.faces,
         'faces_found': contestant.faces_found,
         'detector': case.detector,
-        'detection_width': case.detection_width,
+        'detection_size': case.detection_size,
         'detection_interval': case.detection_interval,
         'models': {attribute: Path(path).stem for attribute, path in case.models.items() if path},
         'rounds': len(times[TOTAL]),

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from face_classification_ros.evaluation.benchmark import STAGES, TOTAL
 
-VARYING = ('faces', 'width', 'height', 'threads', 'detector', 'detection_interval')
+VARYING = ('faces', 'width', 'height', 'num_threads', 'detector', 'detection_interval')
 """What cases may differ in."""
 
 
@@ -63,7 +63,7 @@ def _describe(record: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -
         'faces': f'{record["faces_found"]} of {record["faces"]} faces',
         'width': size,
         'height': size,
-        'threads': f'{record["threads"]} threads',
+        'num_threads': f'{record["num_threads"]} threads',
         'detector': record['detector'],
         'detection_interval': f'interval {record["detection_interval"]}',
     }

@@ -11,7 +11,7 @@ import numpy as np
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.datasets.registry import FaceDataset
 from face_classification_ros.evaluation.classification import classify_dataset
-from face_classification_ros.types import Box
+from face_classification_ros.types import BoundingBox
 
 SHIFTS = (0.1, 0.2)
 SCALES = (0.8, 0.9, 1.1, 1.2)
@@ -20,11 +20,11 @@ DIRECTIONS = tuple(
 )
 
 
-def measure_box_error(classifier: Classifier, dataset: FaceDataset) -> dict[str, Any]:
+def measure_box_robustness(classifier: Classifier, dataset: FaceDataset) -> dict[str, Any]:
     """Give the accuracy with boxes that are shifted or scaled, and the drop against exact ones.
 
     A shift is by a share of the box's longer side, the same distance in each of 8 directions;
-    its accuracy is the mean over the directions. A scaled box keeps its centre.
+    its accuracy is the mean over the directions. A scaled box keeps its center.
 
     The pictures of FER-2013 and UTKFace are cut tightly around the face. What a shifted or
     enlarged box takes in beyond the picture repeats its edge pixels, as the node does at the edge
@@ -43,10 +43,10 @@ def measure_box_error(classifier: Classifier, dataset: FaceDataset) -> dict[str,
         ValueError: the classifier does not tell the data set's attribute, or not with its labels.
     """
 
-    def accuracy(change: Callable[[Box], Box]) -> float:
+    def accuracy(change: Callable[[BoundingBox], BoundingBox]) -> float:
         boxes = [change(dataset.box_of(image)) for image in dataset.images]
         told = classify_dataset(classifier, dataset, boxes).argmax(axis=1)
-        return float((told == dataset.truth).mean())
+        return float((told == dataset.y_true).mean())
 
     exact = accuracy(lambda box: box)
     shifted = {
@@ -64,22 +64,22 @@ def measure_box_error(classifier: Classifier, dataset: FaceDataset) -> dict[str,
     return {'exact': exact, 'shifted': rows(shifted), 'scaled': rows(scaled)}
 
 
-def _shift(x: float, y: float) -> Callable[[Box], Box]:
+def _shift(x: float, y: float) -> Callable[[BoundingBox], BoundingBox]:
     """Move a box by shares of its longer side."""
 
-    def change(box: Box) -> Box:
+    def change(box: BoundingBox) -> BoundingBox:
         side = max(box.width, box.height)
-        return Box(box.x + x * side, box.y + y * side, box.width, box.height)
+        return BoundingBox(box.x + x * side, box.y + y * side, box.width, box.height)
 
     return change
 
 
-def _scale(factor: float) -> Callable[[Box], Box]:
-    """Enlarge a box around its centre."""
+def _scale(factor: float) -> Callable[[BoundingBox], BoundingBox]:
+    """Enlarge a box around its center."""
 
-    def change(box: Box) -> Box:
+    def change(box: BoundingBox) -> BoundingBox:
         width, height = factor * box.width, factor * box.height
-        return Box(
+        return BoundingBox(
             box.x + (box.width - width) / 2, box.y + (box.height - height) / 2, width, height
         )
 

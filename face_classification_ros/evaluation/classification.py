@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from face_classification_ros.audit.subgroups import accuracy_by_group
 from face_classification_ros.classification.classifier import Classifier
-from face_classification_ros.classification.crops import CropForm
+from face_classification_ros.classification.crops import InputSpec
 from face_classification_ros.datasets.registry import FaceDataset
 from face_classification_ros.evaluation.metrics import (
     accuracy_interval,
@@ -24,7 +24,7 @@ from face_classification_ros.evaluation.metrics import (
     reliability,
     row_shares,
 )
-from face_classification_ros.types import Box
+from face_classification_ros.types import BoundingBox
 
 BATCH = 256
 
@@ -44,13 +44,13 @@ def evaluate_classifier(
         dataset: what to measure on.
         split: the data set's part, for the report.
         threshold: confidence below which the node withholds an answer; 0 withholds none.
-        training: what was learnt from; None where that is not known, or is what is measured on.
+        training: what was learned from; None where that is not known, or is what is measured on.
 
     Returns:
         `attribute`, `model`, `parameters`, `data`, `split`, `faces`, `accuracy`,
         `accuracy_interval` (95 %, bootstrap), `balanced_accuracy`, `macro_f1`, `per_label`
         (precision, recall, f1, count), `confusion` (rows: true label, columns: told label,
-        counts), `confusion_normalised` (rows of sum 1), `calibration_error`,
+        counts), `confusion_normalized` (rows of sum 1), `calibration_error`,
         `negative_log_likelihood`, `reliability` (see `metrics.reliability`), `coverage` (see
         `metrics.coverage`), `copies` (faces with a pixel-identical picture in `training`) and
         `accuracy_without_copies`, both None without `training`, and `groups` (see
@@ -61,8 +61,8 @@ def evaluate_classifier(
     """
     probabilities = classify_dataset(classifier, dataset)
     confidence, told = probabilities.max(axis=1), probabilities.argmax(axis=1)
-    right = told == dataset.truth
-    confusion = confusion_matrix(dataset.truth, told, len(dataset.labels))
+    right = told == dataset.y_true
+    confusion = confusion_matrix(dataset.y_true, told, len(dataset.labels))
     precision, recall, f1 = precision_recall_f1(confusion)
     return {
         'attribute': dataset.attribute,
@@ -85,9 +85,9 @@ def evaluate_classifier(
             for index, label in enumerate(dataset.labels)
         },
         'confusion': confusion.tolist(),
-        'confusion_normalised': row_shares(confusion).tolist(),
+        'confusion_normalized': row_shares(confusion).tolist(),
         'calibration_error': calibration_error(confidence, right),
-        'negative_log_likelihood': negative_log_likelihood(probabilities, dataset.truth),
+        'negative_log_likelihood': negative_log_likelihood(probabilities, dataset.y_true),
         'reliability': reliability(confidence, right),
         'coverage': coverage(confidence, right, threshold),
         **_without_copies(dataset, right, training),
@@ -98,8 +98,8 @@ def evaluate_classifier(
 def classify_dataset(
     classifier: Classifier,
     dataset: FaceDataset,
-    boxes: Sequence[Box] | None = None,
-    form: CropForm | None = None,
+    boxes: Sequence[BoundingBox] | None = None,
+    input_spec: InputSpec | None = None,
 ) -> NDArray[np.float32]:
     """Classify every face, cut out as the node does around a detector's box.
 
@@ -107,7 +107,7 @@ def classify_dataset(
         classifier: may tell other attributes than the data set's, too.
         dataset: the faces.
         boxes: one per face in pixels of its picture, instead of the data set's own.
-        form: how to cut, instead of the model file's own; with the same side and colour.
+        input_spec: how to cut, instead of the model file's own; with the same side and color.
 
     Returns:
         N x labels, rows of sum 1.
@@ -124,7 +124,7 @@ def classify_dataset(
             f'{classifier.path} does not tell {attribute} as {", ".join(dataset.labels)}, in this '
             f'order; it tells {tells}'
         )
-    crops = dataset.crops(form or classifier.form, boxes)
+    crops = dataset.crops(input_spec or classifier.input_spec, boxes)
     batches = np.split(crops, range(BATCH, len(crops), BATCH))
     return np.concatenate([classifier.classify(batch)[attribute] for batch in batches])
 
@@ -132,10 +132,10 @@ def classify_dataset(
 def _without_copies(
     dataset: FaceDataset, right: NDArray[np.bool_], training: FaceDataset | None
 ) -> dict[str, Any]:
-    """Leave out what was learnt by heart: FER-2013 has copies across its splits."""
+    """Leave out what was learned by heart: FER-2013 has copies across its splits."""
     if training is None:
         return {'copies': None, 'accuracy_without_copies': None}
-    copied = dataset.pictures_in(training)
+    copied = dataset.images_in(training)
     return {
         'copies': int(copied.sum()),
         'accuracy_without_copies': None if copied.all() else float(right[~copied].mean()),

@@ -13,7 +13,7 @@ from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.datasets.registry import FaceDataset
 from face_classification_ros.evaluation.classification import classify_dataset
 from face_classification_ros.evaluation.metrics import negative_log_likelihood
-from face_classification_ros.types import Box
+from face_classification_ros.types import BoundingBox
 
 MARGINS = tuple(round(-0.2 + 0.05 * step, 2) for step in range(11))
 
@@ -33,7 +33,7 @@ def sample_faces(dataset: FaceDataset, faces: int, *, seed: int = 0) -> FaceData
 
 
 def describe_boxes(
-    images: Sequence[NDArray[np.uint8]], boxes: Sequence[Box | None]
+    images: Sequence[NDArray[np.uint8]], boxes: Sequence[BoundingBox | None]
 ) -> dict[str, Any]:
     """Tell where boxes lie in their pictures, as the squares that crops are cut by.
 
@@ -42,7 +42,7 @@ def describe_boxes(
         boxes: one for each in pixels, or None where no face was found.
 
     Returns:
-        `faces`, `detection_rate`; `centre_x`, `centre_y`, `width`, `height`: quartiles [25 %,
+        `faces`, `detection_rate`; `center_x`, `center_y`, `width`, `height`: quartiles [25 %,
         median, 75 %] of the square on each box's longer side, as shares of the picture's width
         and height; `box`: x, y, width, height of the median square, likewise, for a data set's
         `FaceDataset.box`; `largest_margin`: up to this margin the crop around the median square
@@ -56,7 +56,7 @@ def describe_boxes(
         if box is not None:
             height, width = image.shape[:2]
             side = max(box.width, box.height)
-            x, y = box.centre
+            x, y = box.center
             rows.append((x / width, y / height, side / width, side / height))
     if not rows:
         raise ValueError(f'no face was found in any of {len(images)} pictures')
@@ -66,7 +66,7 @@ def describe_boxes(
     return {
         'faces': len(images),
         'detection_rate': len(rows) / len(images),
-        **dict(zip(('centre_x', 'centre_y', 'width', 'height'), quartiles.tolist(), strict=True)),
+        **dict(zip(('center_x', 'center_y', 'width', 'height'), quartiles.tolist(), strict=True)),
         'box': [x - width / 2, y - height / 2, width, height],
         # A crop has (1 + 2 margin) times the square's side.
         'largest_margin': room - 0.5,
@@ -74,15 +74,15 @@ def describe_boxes(
 
 
 def measure_margins(
-    classifier: Classifier, dataset: FaceDataset, boxes: Sequence[Box | None]
+    classifier: Classifier, dataset: FaceDataset, boxes: Sequence[BoundingBox | None]
 ) -> dict[str, Any]:
     """Give a classifier's accuracy on crops around detected boxes, as the node cuts them.
 
-    What a crop takes in beyond a picture repeats its edge pixels, see `measure_box_error`.
+    What a crop takes in beyond a picture repeats its edge pixels, see `measure_box_robustness`.
 
     Args:
         classifier: what is measured; its own margin is only used for `own_crops`.
-        dataset: faces that it has not learnt from.
+        dataset: faces that it has not learned from.
         boxes: one for each in pixels, or None for a face that is left out.
 
     Returns:
@@ -90,7 +90,7 @@ def measure_margins(
         the data set's own box and the own margin give; `margins`: for each from -0.2 to 0.3 what
         the detected boxes give. Each has `margin`, `accuracy` and `negative_log_likelihood`.
         `best_margin` is that of the lowest negative log-likelihood: with a few hundred faces the
-        highest accuracy is a matter of chance among neighbours.
+        highest accuracy is a matter of chance among neighbors.
 
     Raises:
         ValueError: the classifier does not tell the data set's attribute, or not with its labels;
@@ -101,13 +101,13 @@ def measure_margins(
         raise ValueError(f'no face was found in any of {len(boxes)} pictures')
     faces = dataset.select(np.array([box is not None for box in boxes]))
 
-    def figures(margin: float, boxes: Sequence[Box] | None) -> dict[str, float]:
-        form = replace(classifier.form, margin=margin)
-        probabilities = classify_dataset(classifier, faces, boxes, form)
+    def figures(margin: float, boxes: Sequence[BoundingBox] | None) -> dict[str, float]:
+        input_spec = replace(classifier.input_spec, margin=margin)
+        probabilities = classify_dataset(classifier, faces, boxes, input_spec)
         return {
             'margin': margin,
-            'accuracy': float((probabilities.argmax(axis=1) == faces.truth).mean()),
-            'negative_log_likelihood': negative_log_likelihood(probabilities, faces.truth),
+            'accuracy': float((probabilities.argmax(axis=1) == faces.y_true).mean()),
+            'negative_log_likelihood': negative_log_likelihood(probabilities, faces.y_true),
         }
 
     margins = [figures(margin, found) for margin in MARGINS]
@@ -116,8 +116,8 @@ def measure_margins(
         'model': classifier.path.name,
         'data': dataset.name,
         'faces': len(faces),
-        'own_margin': classifier.form.margin,
-        'own_crops': figures(classifier.form.margin, None),
+        'own_margin': classifier.input_spec.margin,
+        'own_crops': figures(classifier.input_spec.margin, None),
         'margins': margins,
         'best_margin': best['margin'],
     }

@@ -1,4 +1,4 @@
-"""Compare a detector with labelled scenes: how many faces it finds, how often it is wrong."""
+"""Compare a detector with labeled scenes: how many faces it finds, how often it is wrong."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from face_classification_ros.detection import Detector
-from face_classification_ros.io.files import read_picture, read_video
-from face_classification_ros.types import Box, Detection, Image
+from face_classification_ros.io.files import read_image, read_video
+from face_classification_ros.types import BoundingBox, Detection, Image
 
 MIN_OVERLAP = 0.4
-"""From this intersection over union on, a detection is of the labelled face."""
+"""From this intersection over union on, a detection is of the labeled face."""
 
 MIN_VISIBLE = 0.5
 """A face in a video of which less is inside the picture does not have to be found."""
@@ -28,7 +28,7 @@ _Labels = TypeVar('_Labels')
 class Label:
     """A face that a person has marked; an optional one is neither missed nor found."""
 
-    box: Box
+    box: BoundingBox
     optional: bool = False
 
 
@@ -38,10 +38,10 @@ class SceneReport:
 
     Attributes:
         name: file name of the picture or video.
-        faces: labelled faces that had to be found.
+        faces: labeled faces that had to be found.
         found: how many of them were.
-        false_detections: detections where no face is labelled.
-        unjudged: the same where not all faces are labelled, so that nobody knows.
+        false_detections: detections where no face is labeled.
+        unjudged: the same where not all faces are labeled, so that nobody knows.
     """
 
     name: str
@@ -74,17 +74,17 @@ class DetectionReport:
 
     @property
     def false_detections(self) -> int:
-        """Detections where no face is labelled."""
+        """Detections where no face is labeled."""
         return sum(scene.false_detections for scene in self.scenes)
 
     @property
     def unjudged(self) -> int:
-        """Detections without a label where not all faces are labelled."""
+        """Detections without a label where not all faces are labeled."""
         return sum(scene.unjudged for scene in self.scenes)
 
 
 def evaluate_detector(detector: Detector, scenes_dir: str | Path) -> DetectionReport:
-    """Run a detector over a folder of labelled pictures and videos.
+    """Run a detector over a folder of labeled pictures and videos.
 
     The folder holds `boxes.json` for the pictures in its folder `img`::
 
@@ -92,7 +92,7 @@ def evaluate_detector(detector: Detector, scenes_dir: str | Path) -> DetectionRe
             "faces": [{"box": [x, y, width, height], "difficult": false}],
             "complete": true}}}
 
-    and beside each labelled video `NAME.mp4` a file `NAME.json`, with one entry per frame::
+    and beside each labeled video `NAME.mp4` a file `NAME.json`, with one entry per frame::
 
         {"frames": [{"frame": 0, "faces": [[x, y, width, height, visible_fraction]]}]}
 
@@ -111,7 +111,7 @@ def evaluate_detector(detector: Detector, scenes_dir: str | Path) -> DetectionRe
         The counts, one `SceneReport` per picture and per video.
 
     Raises:
-        FileNotFoundError: the folder has no labels, or a labelled file is missing.
+        FileNotFoundError: the folder has no labels, or a labeled file is missing.
         ValueError: labels or a picture cannot be read.
     """
     folder = Path(scenes_dir)
@@ -126,7 +126,7 @@ def evaluate_detector(detector: Detector, scenes_dir: str | Path) -> DetectionRe
 def match(
     detections: Sequence[Detection], labels: Sequence[Label], image_width: int, image_height: int
 ) -> tuple[int, int]:
-    """Pair detections with labelled faces, one to one.
+    """Pair detections with labeled faces, one to one.
 
     The most confident detection chooses first, and takes the face it overlaps most of those
     that are left. Of boxes that reach over the edge, only the part inside the picture counts.
@@ -163,7 +163,7 @@ def _evaluate_pictures(detector: Detector, folder: Path) -> Iterator[SceneReport
             raise ValueError(f'{path}: {name!r} is not in the folder img')
         if not picture.is_file():
             raise FileNotFoundError(f'{picture}: no such file, but {path} has labels for it')
-        found, unmatched = _detect_and_match(detector, read_picture(picture), labels)
+        found, unmatched = _detect_and_match(detector, read_image(picture), labels)
         false_detections, unjudged = (unmatched, 0) if complete else (0, unmatched)
         yield SceneReport(name, _required(labels), found, false_detections, unjudged)
 
@@ -174,7 +174,7 @@ def _evaluate_videos(detector: Detector, folder: Path) -> Iterator[SceneReport]:
         if not path.is_file():
             continue
         faces = found = unmatched = 0
-        for image, labels in _labelled_frames(video, path):
+        for image, labels in _labeled_frames(video, path):
             frame_found, frame_unmatched = _detect_and_match(detector, image, labels)
             faces += _required(labels)
             found += frame_found
@@ -182,7 +182,7 @@ def _evaluate_videos(detector: Detector, folder: Path) -> Iterator[SceneReport]:
         yield SceneReport(video.name, faces, found, unmatched, 0)
 
 
-def _labelled_frames(video: Path, path: Path) -> Iterator[tuple[Image, list[Label]]]:
+def _labeled_frames(video: Path, path: Path) -> Iterator[tuple[Image, list[Label]]]:
     with read_video(video) as frames:
         for number, labels in enumerate(_read(path, _labels_of_frames)):
             frame = next(frames.frames, None)
@@ -220,8 +220,8 @@ def _labels_of_frames(content: Any) -> list[list[Label]]:
     ]
 
 
-def _box(values: Any) -> Box:
-    box = Box(*map(float, values))
+def _box(values: Any) -> BoundingBox:
+    box = BoundingBox(*map(float, values))
     # JSON has no infinity, but Python's reader lets it pass, and "nan" is a float.
     if not all(map(math.isfinite, (box.x, box.y, box.width, box.height))):
         raise ValueError(f'{values} are not four finite numbers')
@@ -233,6 +233,6 @@ def _read(path: Path, parse: Callable[[Any], _Labels]) -> _Labels:
         return parse(json.loads(path.read_text(encoding='utf-8')))
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         reason = ' '.join(repr(error).split())[:200]
-        raise ValueError(f'{path}: expected labelled boxes ({reason})') from error
+        raise ValueError(f'{path}: expected labeled boxes ({reason})') from error
     except RecursionError as error:
-        raise ValueError(f'{path}: expected labelled boxes, not lists within lists') from error
+        raise ValueError(f'{path}: expected labeled boxes, not lists within lists') from error

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from face_classification_ros.evaluation.results import FaceResult, PictureResult
-from face_classification_ros.types import Box
+from face_classification_ros.evaluation.results import FaceResult, FrameResultRecord
+from face_classification_ros.types import BoundingBox
 
 ATTRIBUTES = ('gender', 'emotion')
 
@@ -59,7 +59,7 @@ class Span:
     start: float = 0.0
     end: float = math.inf
 
-    def of(self, pictures: Iterable[PictureResult]) -> list[PictureResult]:
+    def of(self, pictures: Iterable[FrameResultRecord]) -> list[FrameResultRecord]:
         """Give the pictures in it."""
         return [each for each in pictures if self.start <= each.time < self.end]
 
@@ -78,7 +78,7 @@ class FaceCount:
     high: float
     share: float
 
-    def differences(self, where: str, pictures: Sequence[PictureResult]) -> list[Difference]:
+    def differences(self, where: str, pictures: Sequence[FrameResultRecord]) -> list[Difference]:
         """Compare with what came."""
         expected = f'{_range(self.low, self.high)} faces per picture {self.span}'
         return _compare_share(
@@ -99,7 +99,7 @@ class FaceRate:
     low: float
     high: float
 
-    def differences(self, where: str, pictures: Sequence[PictureResult]) -> list[Difference]:
+    def differences(self, where: str, pictures: Sequence[FrameResultRecord]) -> list[Difference]:
         """Compare with what came."""
         expected = f'{_range(self.low, self.high)} faces in every second {self.span}'
         # The last picture, too, lasts as long as the others on average.
@@ -133,7 +133,7 @@ class TrackCount:
     low: float
     high: float
 
-    def differences(self, where: str, pictures: Sequence[PictureResult]) -> list[Difference]:
+    def differences(self, where: str, pictures: Sequence[FrameResultRecord]) -> list[Difference]:
         """Compare with what came."""
         seen: dict[str, float] = {}
         for picture in self.span.of(pictures):
@@ -156,12 +156,12 @@ class Label:
     span: Span
     attribute: str
     labels: tuple[str, ...]
-    box: Box | None
+    box: BoundingBox | None
     iou: float
     track: str
     share: float
 
-    def differences(self, where: str, pictures: Sequence[PictureResult]) -> list[Difference]:
+    def differences(self, where: str, pictures: Sequence[FrameResultRecord]) -> list[Difference]:
         """Compare with what came."""
         expected = f'{self.attribute} {" or ".join(self.labels)} of {self._face()} {self.span}'
         return _compare_share(
@@ -178,7 +178,7 @@ class Label:
             return f'track {self.track}'
         return f'the face at {_box(self.box)}' if self.box else 'the largest face'
 
-    def _told(self, picture: PictureResult) -> str:
+    def _told(self, picture: FrameResultRecord) -> str:
         if self.track:
             chosen = [each for each in picture.faces if each.track_id == self.track]
         elif self.box is not None:
@@ -197,10 +197,10 @@ class PlacedBox:
     """A face at a place at a time: a box of the nearest picture, by intersection over union."""
 
     time: float
-    box: Box
+    box: BoundingBox
     iou: float
 
-    def differences(self, where: str, pictures: Sequence[PictureResult]) -> list[Difference]:
+    def differences(self, where: str, pictures: Sequence[FrameResultRecord]) -> list[Difference]:
         """Compare with what came."""
         expected = f'a face at {_box(self.box)} at {self.time:g} s (IoU {self.iou:g} at least)'
         nearest = min(pictures, key=lambda each: abs(each.time - self.time), default=None)
@@ -222,7 +222,7 @@ class Latency:
 
     limits: Mapping[str, float]
 
-    def differences(self, where: str, pictures: Sequence[PictureResult]) -> list[Difference]:
+    def differences(self, where: str, pictures: Sequence[FrameResultRecord]) -> list[Difference]:
         """Compare with what was measured; without a node nothing was, and nothing differs."""
         latencies = [each.latency for each in pictures if each.latency is not None]
         if not latencies:
@@ -245,7 +245,7 @@ class Expectation:
 
     entries: Mapping[str, Entry]
 
-    def differences(self, pictures: Sequence[PictureResult]) -> list[Difference]:
+    def differences(self, pictures: Sequence[FrameResultRecord]) -> list[Difference]:
         """Give what was expected and did not come.
 
         Args:
@@ -318,7 +318,7 @@ class _Reader:
         self._known: list[str] = []
         self._content = dict(content)
 
-    def complain(self, key: str, text: str) -> None:
+    def add_problem(self, key: str, text: str) -> None:
         place = '.'.join(each for each in (self._where, key) if each)
         self._mistakes.append(f'{place}: {text}' if place else text)
 
@@ -333,19 +333,19 @@ class _Reader:
         value = self.take(key, [])
         if isinstance(value, list):
             return value
-        self.complain(key, f'{value!r} is no list')
+        self.add_problem(key, f'{value!r} is no list')
         return []
 
     def number(self, key: str, default: float | None, low: float, high: float = math.inf) -> float:
         """Take a number; None as the default says that it must be there."""
         value = self.take(key, default)
         if value is None:
-            self.complain(key, 'is missing')
+            self.add_problem(key, 'is missing')
         elif not _is_number(value):
-            self.complain(key, f'{value!r} is no number')
+            self.add_problem(key, f'{value!r} is no number')
         elif not low <= value <= high:
             limits = f'between {low:g} and {high:g}' if high < math.inf else f'{low:g} or more'
-            self.complain(key, f'{value!r} is not {limits}')
+            self.add_problem(key, f'{value!r} is not {limits}')
         else:
             return float(value)
         return low
@@ -353,19 +353,19 @@ class _Reader:
     def limits(self) -> tuple[float, float]:
         """Take `min` and `max`, at least one of them."""
         if not (self.has('min') or self.has('max')):
-            self.complain('', 'give min, max or both')
+            self.add_problem('', 'give min, max or both')
         low, high = self.number('min', 0.0, 0.0), self.number('max', math.inf, 0.0)
         if high < low:
-            self.complain('max', f'{high:g} is less than min, {low:g}')
+            self.add_problem('max', f'{high:g} is less than min, {low:g}')
         return low, high
 
     def span(self) -> Span:
         start, end = self.number('from', 0.0, 0.0), self.number('to', math.inf, 0.0)
         if end <= start:
-            self.complain('to', f'{end:g} is not later than from, {start:g}')
+            self.add_problem('to', f'{end:g} is not later than from, {start:g}')
         return Span(start, end)
 
-    def box(self) -> Box | None:
+    def box(self) -> BoundingBox | None:
         value = self.take('box')
         if value is None:
             return None
@@ -375,14 +375,14 @@ class _Reader:
             and all(map(_is_number, value))
             and min(value[2:]) > 0
         ):
-            return Box(*map(float, value))
-        self.complain('box', f'{value!r} is not [x, y, width, height] in pixels')
+            return BoundingBox(*map(float, value))
+        self.add_problem('box', f'{value!r} is not [x, y, width, height] in pixels')
         return None
 
     def finish(self) -> None:
         """Note what nobody asked for."""
         for key in self._content:
-            self.complain(
+            self.add_problem(
                 str(key), f'is unknown, known are {", ".join(dict.fromkeys(self._known))}'
             )
 
@@ -408,17 +408,17 @@ def _parse_tracks(reader: _Reader) -> TrackCount:
 def _parse_label(reader: _Reader) -> Label:
     attribute = reader.take('attribute')
     if attribute not in ATTRIBUTES:
-        reader.complain('attribute', f'{attribute!r} is none of {", ".join(ATTRIBUTES)}')
+        reader.add_problem('attribute', f'{attribute!r} is none of {", ".join(ATTRIBUTES)}')
     labels = reader.take('label')
     labels = labels if isinstance(labels, list) else [labels]
     if not labels or not all(isinstance(each, str) and each for each in labels):
-        reader.complain('label', f'{labels!r} is no label and no list of them')
+        reader.add_problem('label', f'{labels!r} is no label and no list of them')
     if reader.has('box') and reader.has('track'):
-        reader.complain('', 'give box or track, not both')
+        reader.add_problem('', 'give box or track, not both')
     track = reader.take('track', '')
     # YAML takes 1 for a number.
     if not isinstance(track, (int, str)):
-        reader.complain('track', f'{track!r} is no track id')
+        reader.add_problem('track', f'{track!r} is no track id')
     return Label(
         span=reader.span(),
         attribute=str(attribute),
@@ -432,10 +432,10 @@ def _parse_label(reader: _Reader) -> Label:
 
 def _parse_box(reader: _Reader) -> PlacedBox:
     if not reader.has('box'):
-        reader.complain('box', 'is missing')
+        reader.add_problem('box', 'is missing')
     return PlacedBox(
         time=reader.number('at', None, 0.0),
-        box=reader.box() or Box(0, 0, 1, 1),
+        box=reader.box() or BoundingBox(0, 0, 1, 1),
         iou=reader.number('iou', MATCHING_BOX, 0.0, 1.0),
     )
 
@@ -443,7 +443,7 @@ def _parse_box(reader: _Reader) -> PlacedBox:
 def _parse_latency(reader: _Reader) -> Latency:
     limits = {name: reader.number(name, math.inf, 0.0) for name in PERCENTILES}
     if all(limit == math.inf for limit in limits.values()):
-        reader.complain('', f'give some of {", ".join(PERCENTILES)}, in seconds')
+        reader.add_problem('', f'give some of {", ".join(PERCENTILES)}, in seconds')
     return Latency(limits)
 
 
@@ -461,10 +461,10 @@ SECTIONS = (*_LISTS, 'latency')
 def _compare_share(
     where: str,
     expected: str,
-    pictures: Sequence[PictureResult],
+    pictures: Sequence[FrameResultRecord],
     share: float,
-    complies: Callable[[PictureResult], bool],
-    told: Callable[[PictureResult], str],
+    complies: Callable[[FrameResultRecord], bool],
+    told: Callable[[FrameResultRecord], str],
 ) -> list[Difference]:
     """Compare the share of pictures that comply; tell the others by what came in them."""
     if share < 1:
@@ -505,21 +505,21 @@ def _range(low: float, high: float) -> str:
     return f'{low:g} to {high:g}' if high < math.inf else f'{low:g} or more'
 
 
-def _box(box: Box) -> str:
+def _box(box: BoundingBox) -> str:
     return f'[{box.x:g}, {box.y:g}, {box.width:g}, {box.height:g}]'
 
 
-def _best(faces: Sequence[FaceResult], box: Box) -> FaceResult | None:
+def _best(faces: Sequence[FaceResult], box: BoundingBox) -> FaceResult | None:
     return max(faces, key=lambda face: face.box.iou(box), default=None)
 
 
-def _no_picture(pictures: Sequence[PictureResult]) -> str:
+def _no_picture(pictures: Sequence[FrameResultRecord]) -> str:
     if not pictures:
         return 'no picture at all'
     return f'no picture at that time, they end at {pictures[-1].time:.2f} s'
 
 
-def propose_expectation(pictures: Sequence[PictureResult]) -> dict[str, Any]:
+def propose_expectation(pictures: Sequence[FrameResultRecord]) -> dict[str, Any]:
     """Give an expectation that these pictures meet, as YAML has it, to begin with.
 
     It has the number of faces for every stretch of seconds that have the same, the number of
@@ -554,7 +554,7 @@ def propose_expectation(pictures: Sequence[PictureResult]) -> dict[str, Any]:
     return {name: entries for name, entries in sections.items() if entries}
 
 
-def _stretches(pictures: Sequence[PictureResult]) -> list[tuple[int, int, int, int]]:
+def _stretches(pictures: Sequence[FrameResultRecord]) -> list[tuple[int, int, int, int]]:
     """Give from, to (whole seconds), fewest and most faces of stretches of like seconds."""
     stretches: list[tuple[int, int, int, int]] = []
     for second in range(math.floor(pictures[-1].time) + 1 if pictures else 0):

@@ -15,20 +15,20 @@ Z_95 = 1.959964
 
 
 def confusion_matrix(
-    truth: NDArray[np.int64], told: NDArray[np.int64], labels: int
+    y_true: NDArray[np.int64], y_pred: NDArray[np.int64], labels: int
 ) -> NDArray[np.int64]:
     """Count the faces of each true label (rows) by the label that was told (columns).
 
     Args:
-        truth: N, indices of labels.
-        told: N, likewise.
+        y_true: N, indices of labels.
+        y_pred: N, likewise.
         labels: how many labels there are.
 
     Returns:
         labels x labels, sum N.
     """
     confusion = np.zeros((labels, labels), np.int64)
-    np.add.at(confusion, (truth, told), 1)
+    np.add.at(confusion, (y_true, y_pred), 1)
     return confusion
 
 
@@ -46,9 +46,9 @@ def precision_recall_f1(
         confusion: labels x labels, rows true, columns told.
     """
     right = np.diag(confusion)
-    told, true = confusion.sum(axis=0), confusion.sum(axis=1)
+    y_pred, true = confusion.sum(axis=0), confusion.sum(axis=1)
     # F1 is the harmonic mean of the other two, which comes to this.
-    wholes = (told, true, (told + true) / 2)
+    wholes = (y_pred, true, (y_pred + true) / 2)
     precision, recall, f1 = (right / np.where(whole == 0, 1, whole) for whole in wholes)
     return precision, recall, f1
 
@@ -86,19 +86,21 @@ def wilson_interval(right: NDArray[np.bool_]) -> list[float]:
     """
     share, faces = float(right.mean()), len(right)
     shrink = 1 + Z_95**2 / faces
-    centre = (share + Z_95**2 / (2 * faces)) / shrink
+    center = (share + Z_95**2 / (2 * faces)) / shrink
     half = Z_95 * math.sqrt(share * (1 - share) / faces + Z_95**2 / (4 * faces**2)) / shrink
-    return [max(centre - half, 0.0), min(centre + half, 1.0)]
+    return [max(center - half, 0.0), min(center + half, 1.0)]
 
 
-def negative_log_likelihood(probabilities: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
+def negative_log_likelihood(
+    probabilities: NDArray[np.float32], y_true: NDArray[np.int64]
+) -> float:
     """Give the mean of -log p of the true label, in nats; ln(labels) is as good as guessing.
 
     Args:
         probabilities: N x labels, rows of sum 1; values below 1.2e-7 count as that.
-        truth: N, indices of the true labels.
+        y_true: N, indices of the true labels.
     """
-    of_truth = probabilities[np.arange(len(truth)), truth].astype(np.float64)
+    of_truth = probabilities[np.arange(len(y_true)), y_true].astype(np.float64)
     return float(-np.log(np.maximum(of_truth, np.finfo(np.float32).eps)).mean())
 
 
@@ -149,9 +151,9 @@ def coverage(
         where there are none).
     """
     # In double precision as the node compares: 0.7 of float32 is a little less than 0.7.
-    told = confidence.astype(np.float64) >= threshold
+    y_pred = confidence.astype(np.float64) >= threshold
     return {
         'threshold': threshold,
-        'share': float(told.mean()),
-        'accuracy': float(right[told].mean()) if told.any() else None,
+        'share': float(y_pred.mean()),
+        'accuracy': float(right[y_pred].mean()) if y_pred.any() else None,
     }

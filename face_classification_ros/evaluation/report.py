@@ -20,7 +20,7 @@ from face_classification_ros.audit.subgroups import MIN_FACES
 DPI = 120
 TITLE_WIDTH = 44
 """Characters that fit over the bars of groups."""
-BLUE, ORANGE, GREY = '#2f6db3', '#d9822b', '#8a8f98'
+BLUE, ORANGE, GRAY = '#2f6db3', '#d9822b', '#8a8f98'
 
 BARS: dict[str, Any] = {'align': 'edge', 'edgecolor': 'white', 'linewidth': 1.0}
 
@@ -50,7 +50,7 @@ def draw_confusion(report: Report) -> Figure:
     Rows are true labels, columns told ones; a label without faces has an empty row.
     """
     labels, counts = list(report['per_label']), np.array(report['confusion']).sum(axis=1)
-    shares = np.array(report['confusion_normalised'])
+    shares = np.array(report['confusion_normalized'])
     cells = 0.75 * len(labels)
     line = f'accuracy {report["accuracy"]:.1%}'
     figure = _new_figure(cells + 3.2, cells + 1.9, report, line)
@@ -112,7 +112,7 @@ def draw_reliability(report: Report) -> Figure:
     draw_bins(upper, bins)
     upper.legend(loc='upper left', frameon=False)
     shares = [each['faces'] / report['faces'] for each in bins]
-    lower.bar(lows, shares, width, color=GREY, **BARS)
+    lower.bar(lows, shares, width, color=GRAY, **BARS)
     threshold = report['coverage']['threshold']
     if threshold > 0:
         lower.axvline(threshold, color=ORANGE, linewidth=1.5)
@@ -144,7 +144,7 @@ def draw_bins(axes: Axes, bins: Sequence[Report]) -> None:
     accuracies = [each['accuracy'] for each in bins]
     lows, confidences = ([each[name] for each in bins] for name in ('low', 'confidence'))
     axes.bar(lows, accuracies, width, color=BLUE, label='accuracy', **BARS)
-    axes.plot((0, 1), (0, 1), color=GREY, linestyle='--', label='as accurate as confident')
+    axes.plot((0, 1), (0, 1), color=GRAY, linestyle='--', label='as accurate as confident')
     axes.plot(
         confidences,
         accuracies,
@@ -170,7 +170,7 @@ def draw_groups(report: Report) -> Figure:
     )[:, 0]
     for axes, (name, column) in zip(panels, columns.items(), strict=True):
         _draw_column(axes, name, column)
-        axes.axvline(report['accuracy'], color=GREY, linestyle='--', linewidth=1)
+        axes.axvline(report['accuracy'], color=GRAY, linestyle='--', linewidth=1)
     panels[-1].set_xlabel(
         f'accuracy, 95 % intervals; dashed: all faces; pale: fewer than {MIN_FACES} faces'
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from face_classification_ros.types import Box
+from face_classification_ros.types import BoundingBox
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +17,13 @@ class AttributeResult:
         label: the most probable one, or "unknown".
         confidence: the probability of the most probable label, 0 to 1.
         probabilities: by label, smoothed over the track.
-        observations: pictures behind them.
+        frame_count: pictures behind them.
     """
 
     label: str
     confidence: float
     probabilities: Mapping[str, float]
-    observations: int
+    frame_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,11 @@ class FaceResult:
         landmarks: none, or five points (x, y) in pixels.
         gender: None where it is switched off.
         emotion: likewise.
-        position: x, y, z in metres in the camera's optical frame; None where it is not known.
+        position: x, y, z in meters in the camera's optical frame; None where it is not known.
     """
 
     track_id: str
-    box: Box
+    box: BoundingBox
     confidence: float
     landmarks: tuple[tuple[float, float], ...]
     gender: AttributeResult | None
@@ -50,7 +50,7 @@ class FaceResult:
 
 
 @dataclass(frozen=True, slots=True)
-class PictureResult:
+class FrameResultRecord:
     """A picture and its faces.
 
     Attributes:
@@ -72,14 +72,14 @@ class PictureResult:
     latency: float | None
 
 
-def record_of(picture: PictureResult) -> dict[str, Any]:
+def record_of(picture: FrameResultRecord) -> dict[str, Any]:
     """Give a picture's result ready for JSON.
 
     Returns:
         `frame`, `stamp`, `time`, `width`, `height`, `latency` if it was measured, and `faces`,
         each with `track_id`, `box` [x, y, width, height], `confidence`, `landmarks`, `position`
         ([x, y, z] or None), and `gender` and `emotion` with `label`, `confidence`,
-        `probabilities` and `observations`; None where one is switched off.
+        `probabilities` and `frame_count`; None where one is switched off.
     """
     return {
         'frame': picture.number,
@@ -115,5 +115,5 @@ def _attribute_record(attribute: AttributeResult | None) -> dict[str, Any] | Non
         'probabilities': {
             label: round(probability, 4) for label, probability in attribute.probabilities.items()
         },
-        'observations': attribute.observations,
+        'frame_count': attribute.frame_count,
     }

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from face_classification_ros.types import Image
 from face_classification_ros.visualization.annotation import (
-    EMOTION_COLOURS,
-    GENDER_COLOURS,
-    NEUTRAL_COLOUR,
+    EMOTION_COLORS,
+    GENDER_COLORS,
+    NEUTRAL_COLOR,
 )
 
 PANEL_SIZE = 240
@@ -21,7 +21,7 @@ PANEL_SIZE = 240
 BARS_WIDTH = 320
 """Width in pixels of a panel's last part."""
 
-_LABEL_COLORS = GENDER_COLOURS | EMOTION_COLOURS
+_LABEL_COLORS = GENDER_COLORS | EMOTION_COLORS
 
 _BACKGROUND = 32
 _TEXT = (225, 225, 225)
@@ -99,7 +99,7 @@ def draw_bars(labels: Sequence[str], probabilities: NDArray[np.float32]) -> Imag
         middle = round(row * (number + 1))
         half = round(min(row * 0.3, 14))
         end = left + round((right - left) * float(probability))
-        color = _LABEL_COLORS.get(label, NEUTRAL_COLOUR)
+        color = _LABEL_COLORS.get(label, NEUTRAL_COLOR)
         _write(canvas, label, (10, middle + 5))
         cv2.rectangle(
             canvas, (left, middle - half), (max(end, left + 1), middle + half), color, -1

@@ -33,7 +33,7 @@ class Explainer:
         *,
         method: str = 'guided',
         layer: str = '',
-        threads: int = 1,
+        num_threads: int = 1,
     ) -> None:
         """Extend the graph of a model file by its gradients, and load it.
 
@@ -43,7 +43,7 @@ class Explainer:
             method: one of `METHODS`.
             layer: one of `layers`; "" is the last one, with Grad-CAM the one before, because the
                 last one's maps are the labels themselves.
-            threads: number of CPU threads per call.
+            num_threads: number of CPU threads per call.
 
         Raises:
             ValueError: attribute, method or layer is unknown, or the model file contains an
@@ -64,10 +64,12 @@ class Explainer:
             is_cam = method == 'grad_cam'
             self.layer = layer or graph.layers[-2:][0 if is_cam else -1]
             from_label = graph.grad_cam(self.layer) if is_cam else graph.from_label()
-            self._from_label = load_network(from_label, threads=threads)
+            self._from_label = load_network(from_label, num_threads=num_threads)
             self._from_unit = None
             if not is_cam:
-                self._from_unit = load_network(graph.from_unit(self.layer), threads=threads)
+                self._from_unit = load_network(
+                    graph.from_unit(self.layer), num_threads=num_threads
+                )
         except ValueError as error:
             raise ValueError(f'{classifier.path} cannot be explained: {error}') from error
         except (LookupError, TypeError) as error:

@@ -1,7 +1,7 @@
 """Where faces are in space: boxes, a depth picture and the camera's intrinsics put together.
 
 A face's position is the point of its visible surface that the camera sees in the middle of the
-face's box, in metres in the camera's optical frame (REP-103: x right, y down, z forward).
+face's box, in meters in the camera's optical frame (REP-103: x right, y down, z forward).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from face_classification_ros.types import Box, Face
+from face_classification_ros.types import BoundingBox, Face
 
 MIDDLE = 0.5
 """Share of a box's width and of its height that is looked at: eyes to mouth, no background."""
@@ -23,7 +23,7 @@ MIN_VALID = 0.1
 """Share of the middle's pixels that must have a depth; fewer may be anything but the face."""
 
 PLAUSIBLE_WIDTHS = (0.1, 0.35)
-"""Metres from the narrowest to the widest face that is believed, by its box."""
+"""Meters from the narrowest to the widest face that is believed, by its box."""
 
 IMPLAUSIBLE_CONFIDENCE = 0.5
 """What the detector's confidence in a face of an implausible width is multiplied by."""
@@ -41,7 +41,7 @@ class Intrinsics:
         height: likewise.
         fx: focal length in the direction of x.
         fy: focal length in the direction of y.
-        cx: x of the principal point, 0 in the centre of the first pixel.
+        cx: x of the principal point, 0 in the center of the first pixel.
         cy: y of the principal point, likewise.
     """
 
@@ -70,16 +70,16 @@ class Intrinsics:
 
 
 @dataclass(frozen=True, slots=True)
-class DepthPicture:
+class DepthImage:
     """Distances along the optical axis, registered to the picture that faces are found in.
 
     Attributes:
         values: H x W, any kind and byte order; 0, negative, NaN and infinite ones are invalid.
-        metre: what a value of one metre is: 1000 for millimetres, 1 for metres.
+        meter: what a value of one meter is: 1000 for millimeters, 1 for meters.
     """
 
     values: NDArray[Any]
-    metre: float
+    meter: float
 
     @property
     def is_blind(self) -> bool:
@@ -89,7 +89,7 @@ class DepthPicture:
 
 def locate(
     faces: Sequence[Face],
-    depth: DepthPicture,
+    depth: DepthImage,
     intrinsics: Intrinsics,
     width: int,
     height: int,
@@ -129,10 +129,10 @@ def locate(
 
 
 def _placed(face: Face, distance: float, camera: Intrinsics, rotation: int) -> Face:
-    """Give a face with its position at a distance in metres along the optical axis."""
+    """Give a face with its position at a distance in meters along the optical axis."""
     detection = face.detection
-    # A box counts from the edge of the first pixel, the principal point from its centre.
-    x, y = (each - 0.5 for each in detection.box.centre)
+    # A box counts from the edge of the first pixel, the principal point from its center.
+    x, y = (each - 0.5 for each in detection.box.center)
     position = (
         (x - camera.cx) / camera.fx * distance,
         (y - camera.cy) / camera.fy * distance,
@@ -150,8 +150,8 @@ def _placed(face: Face, distance: float, camera: Intrinsics, rotation: int) -> F
     return replace(face, detection=detection, position=position)
 
 
-def _distance(depth: DepthPicture, box: Box, scales: tuple[float, float]) -> float | None:
-    """Give the median of the valid depths in the middle of a box, in metres.
+def _distance(depth: DepthImage, box: BoundingBox, scales: tuple[float, float]) -> float | None:
+    """Give the median of the valid depths in the middle of a box, in meters.
 
     Args:
         depth: the depth picture.
@@ -159,9 +159,9 @@ def _distance(depth: DepthPicture, box: Box, scales: tuple[float, float]) -> flo
         scales: of the depth picture's width and height to those of that picture.
     """
     rows, columns = depth.values.shape
-    x, y = box.centre
+    x, y = box.center
     width, height = box.width * MIDDLE * scales[0], box.height * MIDDLE * scales[1]
-    middle = Box(x * scales[0] - width / 2, y * scales[1] - height / 2, width, height)
+    middle = BoundingBox(x * scales[0] - width / 2, y * scales[1] - height / 2, width, height)
     seen = middle.clipped(columns, rows)
     # At least one pixel, also of a tiny box in a coarse depth picture.
     left, right = math.floor(seen.x), math.ceil(seen.x + seen.width)
@@ -170,7 +170,7 @@ def _distance(depth: DepthPicture, box: Box, scales: tuple[float, float]) -> flo
     valid = depths[_are_valid(depths)]
     if valid.size == 0 or valid.size < MIN_VALID * depths.size:
         return None
-    return float(np.median(valid)) / depth.metre
+    return float(np.median(valid)) / depth.meter
 
 
 def _are_valid(depths: NDArray[Any]) -> NDArray[np.bool_]:

@@ -27,7 +27,7 @@ def share_folder() -> Path:
 
 def dds_profile() -> Path:
     """Give the path of the Fast DDS profile with room for large pictures."""
-    return share_folder() / 'config' / 'fastdds_large_pictures.xml'
+    return share_folder() / 'config' / 'fastdds_large_images.xml'
 
 
 def executable(name: str) -> Path:

@@ -128,12 +128,12 @@ def _limit_memory() -> None:
     )
 
 
-def load_network(model: Path | bytes, *, threads: int = 1) -> onnxruntime.InferenceSession:
+def load_network(model: Path | bytes, *, num_threads: int = 1) -> onnxruntime.InferenceSession:
     """Return an ONNX Runtime session that runs a network on the CPU.
 
     Args:
         model: path of an ONNX file, or its content.
-        threads: number of CPU threads per call.
+        num_threads: number of CPU threads per call.
 
     Raises:
         OSError: the file cannot be read.
@@ -146,7 +146,7 @@ def load_network(model: Path | bytes, *, threads: int = 1) -> onnxruntime.Infere
         model = read_model(model)
     _limit_memory()
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = num_threads
     options.inter_op_num_threads = 1
     # Threads that spin while they wait for the next call would keep whole cores busy: with two
     # threads the CPU time per face triples.

@@ -16,7 +16,7 @@ import numpy as np
 from face_classification_ros import MAX_PIXELS
 from face_classification_ros.pipeline import FacePipeline, Settings, THRESHOLDS
 from face_classification_ros.tracking.tracker import Tracker
-from face_classification_ros.types import Estimate, Face, Image
+from face_classification_ros.types import AttributeEstimate, Face, Image
 from face_classification_ros.visualization.annotation import draw_faces
 
 PICTURES = {'.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp'}
@@ -195,13 +195,13 @@ class FileClassifier:
                 with openers[source.kind](file) as frames:
                     yield from self._classify_frames(source, frames, copy)
         except UnreadableError as error:
-            raise UnreadableError(source.path, error.complaint) from error
+            raise UnreadableError(source.path, error.problem) from error
 
     def _classify_picture(self, source: Source, file: Path, copy: Path | None) -> Record:
-        image = read_picture(file)
+        image = read_image(file)
         faces = self._pipeline(None).process(image)
         if copy is not None:
-            write_picture(copy, draw_faces(image, faces))
+            write_image(copy, draw_faces(image, faces))
         return record(str(source.path), 0, image, faces)
 
     def _classify_frames(
@@ -367,33 +367,33 @@ class UnreadableError(ValueError):
     """A file cannot be read; the text is one line that names it and says why.
 
     Attributes:
-        complaint: what comes behind its name.
+        problem: what comes behind its name.
     """
 
-    def __init__(self, path: Path, complaint: str) -> None:
+    def __init__(self, path: Path, problem: str) -> None:
         """Say of the file `path`, for instance, "is not a readable picture"."""
-        super().__init__(f'{path} {complaint}')
-        self.complaint = complaint
+        super().__init__(f'{path} {problem}')
+        self.problem = problem
 
 
-def read_picture(path: Path) -> Image:
+def read_image(path: Path) -> Image:
     """Read a picture, uint8 H x W x 3 in BGR.
 
     Raises:
         UnreadableError: it is none, or has more than `MAX_PIXELS` pixels, which OpenCV reads from
             its header before memory is taken.
     """
-    complaint = f'is not a readable picture of at most {MAX_PIXELS // 1_000_000} megapixels'
+    problem = f'is not a readable picture of at most {MAX_PIXELS // 1_000_000} megapixels'
     try:
         image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     except cv2.error as error:
-        raise UnreadableError(path, complaint) from error
+        raise UnreadableError(path, problem) from error
     if image is None:
-        raise UnreadableError(path, complaint)
+        raise UnreadableError(path, problem)
     return image.astype(np.uint8, copy=False)
 
 
-def write_picture(path: Path, image: Image) -> None:
+def write_image(path: Path, image: Image) -> None:
     """Write a picture, and the folders it lies in.
 
     Raises:
@@ -437,7 +437,7 @@ def _face_record(face: Face, width: int, height: int) -> dict[str, Any]:
     }
 
 
-def _estimate_record(estimate: Estimate | None) -> dict[str, Any] | None:
+def _estimate_record(estimate: AttributeEstimate | None) -> dict[str, Any] | None:
     if estimate is None:
         return None
     return {

@@ -141,8 +141,8 @@ def classify_in_parallel(
     Raises:
         OSError: the cluster is lost, or a copy cannot be written.
     """
-    threads = sum(client.nthreads().values())
-    size = max(1, min(BATCH, len(jobs) // (4 * threads)))
+    num_threads = sum(client.nthreads().values())
+    size = max(1, min(BATCH, len(jobs) // (4 * num_threads)))
     # Tasks of one group are kept by the scheduler until a worker has room for them. So no more
     # than two are at a worker that dies, and suspected.
     group = f'classify-{uuid.uuid4().hex}'
@@ -166,7 +166,7 @@ def classify_in_parallel(
 
     try:
         while True:
-            room = WINDOW * threads - len(waiting)
+            room = WINDOW * num_threads - len(waiting)
             waiting.extend((batch, submit(batch)) for batch in itertools.islice(batches, room))
             if not waiting:
                 break
@@ -200,13 +200,13 @@ class _Outcome(NamedTuple):
     """What a worker tells of a file: its records, and why there are no more ("": all read)."""
 
     records: list[Record]
-    complaint: str
+    problem: str
 
 
 def _replay(job: Job, outcome: _Outcome) -> Iterator[Record]:
     yield from outcome.records
-    if outcome.complaint:
-        raise UnreadableError(job.source.path, outcome.complaint)
+    if outcome.problem:
+        raise UnreadableError(job.source.path, outcome.problem)
 
 
 _loaded = threading.local()
@@ -218,7 +218,7 @@ def _classify_batch(
     """Run in a worker: classify files with what the thread has loaded for these settings."""
     if getattr(_loaded, 'settings', None) != settings:
         # OpenCV would take every core for each worker.
-        cv2.setNumThreads(settings.threads)
+        cv2.setNumThreads(settings.num_threads)
         _loaded.classifier = FileClassifier(settings)
         _loaded.settings = settings
     return [_classify(job, _loaded.classifier, openers) for job in jobs]
@@ -230,5 +230,5 @@ def _classify(job: Job, classifier: FileClassifier, openers: Mapping[str, Opener
         for record in classifier.classify(job, openers):
             records.append(record)
     except UnreadableError as error:
-        return _Outcome(records, error.complaint)
+        return _Outcome(records, error.problem)
     return _Outcome(records, '')

@@ -23,7 +23,7 @@ MAX_CROWD = 100
 """Faces of the largest crowd."""
 
 LARGEST_HEAD = 1 / 3
-"""Of the height of the picture: as that of somebody at about one metre."""
+"""Of the height of the picture: as that of somebody at about one meter."""
 
 
 def sample_frames() -> Iterator[Image]:
@@ -110,12 +110,12 @@ def _camera_motion(image: Image, frames: int) -> Iterator[Image]:
     for number in range(frames):
         phase = number / frames
         zoom = SIZE[1] / height * (1.1 + 0.5 * math.sin(math.pi * phase))
-        centre = (
+        center = (
             width * (0.47 + 0.05 * math.sin(2 * math.pi * phase)),
             height * (0.36 + 0.06 * math.cos(2 * math.pi * phase)),
         )
         matrix = np.array(
-            [[zoom, 0, SIZE[0] / 2 - zoom * centre[0]], [0, zoom, SIZE[1] / 2 - zoom * centre[1]]]
+            [[zoom, 0, SIZE[0] / 2 - zoom * center[0]], [0, zoom, SIZE[1] / 2 - zoom * center[1]]]
         )
         yield _warp(image, matrix)
 

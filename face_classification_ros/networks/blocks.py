@@ -13,7 +13,7 @@ PACKAGE = 'face_classification_ros'
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class FusedBatchNormalization(layers.BatchNormalization):
-    """Batch normalisation over all but the last axis, by TensorFlow's fused operation.
+    """Batch normalization over all but the last axis, by TensorFlow's fused operation.
 
     N x H x W x C -> the same; 4 C parameters, 2 C of them trained (Ioffe, Szegedy 2015). The same
     function as Keras' own layer, which computes mean and variance in operations of their own: a
@@ -24,7 +24,7 @@ class FusedBatchNormalization(layers.BatchNormalization):
     def call(
         self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None
     ) -> tf.Tensor:
-        """Normalise by the batch in training, by the moving averages otherwise."""
+        """Normalize by the batch in training, by the moving averages otherwise."""
         if not training:
             return super().call(inputs, training=False, mask=mask)
         normalized, mean, variance = tf.compat.v1.nn.fused_batch_norm(
@@ -49,9 +49,9 @@ class FaceStandardization(layers.Layer):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Standardise every face by itself."""
-        centred = inputs - ops.mean(inputs, axis=(1, 2, 3), keepdims=True)
-        variance = ops.mean(ops.square(centred), axis=(1, 2, 3), keepdims=True)
-        return centred / ops.maximum(ops.sqrt(variance), 1 / 32)
+        centerd = inputs - ops.mean(inputs, axis=(1, 2, 3), keepdims=True)
+        variance = ops.mean(ops.square(centerd), axis=(1, 2, 3), keepdims=True)
+        return centerd / ops.maximum(ops.sqrt(variance), 1 / 32)
 
     def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
         """Give the shape, which stays."""
@@ -61,7 +61,7 @@ class FaceStandardization(layers.Layer):
 def convolution(
     x: keras.KerasTensor, filters: int, *, size: int = 3, padding: str = 'valid', name: str
 ) -> keras.KerasTensor:
-    """`size` x `size` convolution, batch normalisation, ReLU.
+    """`size` x `size` convolution, batch normalization, ReLU.
 
     N x H x W x C -> N x H' x W' x `filters`, H' = H - `size` + 1 without padding ('valid') and H
     with it ('same'); `size`^2 C `filters` + 4 `filters` parameters.
@@ -74,7 +74,7 @@ def convolution(
 def separable_convolution(
     x: keras.KerasTensor, filters: int, *, size: int = 3, relu: bool = True, name: str
 ) -> keras.KerasTensor:
-    """Depth-wise separable convolution, batch normalisation and, if wanted, ReLU (Chollet 2017).
+    """Depth-wise separable convolution, batch normalization and, if wanted, ReLU (Chollet 2017).
 
     N x H x W x C -> N x H x W x `filters`; `size`^2 C + C `filters` + 4 `filters` parameters.
     """

@@ -141,13 +141,13 @@ def plot_accuracy(models: Sequence[TrainedModel], path: Path) -> None:
         shown, figure.subplots(len(shown), sharex=True, squeeze=False).flat, strict=True
     ):
         theirs = published.get(attribute, ())
-        for points, colour, name in (
+        for points, color, name in (
             (theirs, '0.72', 'published, FER-2013'),
             (ours[attribute], 'tab:blue', 'of this package'),
         ):
             if points:
                 _, parameters, accuracies = zip(*points, strict=True)
-                axes.scatter(parameters, accuracies, s=45, color=colour, label=name, zorder=3)
+                axes.scatter(parameters, accuracies, s=45, color=color, label=name, zorder=3)
         low, high = axes.dataLim.intervaly
         # Tenths of a point are noise and must not look like more.
         axes.set(

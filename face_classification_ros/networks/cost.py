@@ -34,14 +34,14 @@ class BlockCost:
 
     Attributes:
         name: `residual_module1`; of a head its attribute.
-        parameters: trained and running ones, so with 4 per map for a batch normalisation.
+        parameters: trained and running ones, so with 4 per map for a batch normalization.
         multiply_adds: of the block's convolutions and fully connected layers for one face. Batch
-            normalisation is not counted, as it is folded into the convolutions of a model file,
+            normalization is not counted, as it is folded into the convolutions of a model file,
             nor are ReLU, pooling and averages.
         output_shape: height, width and maps; of a head its number of labels.
         receptive_field: side in pixels of the part of a face on which one value of the block's
             last maps depends, also where it is larger than the face. What looks at the whole face
-            is left out: standardisation, the last averaging, fully connected layers.
+            is left out: standardization, the last averaging, fully connected layers.
         file_size: bytes of the model file, without metadata.
         latency_ms: milliseconds for one face; None if not measured.
     """

@@ -29,7 +29,7 @@ class Standardization(_Part):
 
 
 class Convolution(_Part):
-    """Convolution, batch normalisation, ReLU, see `blocks.convolution`."""
+    """Convolution, batch normalization, ReLU, see `blocks.convolution`."""
 
     block: Literal['convolution']
     filters: int = Field(ge=1, le=MAX_FILTERS)

@@ -63,7 +63,7 @@ class RecordedMessage(NamedTuple):
         topic: its name.
         kind: its type, such as `RAW`.
         time: when it was recorded, in nanoseconds.
-        data: serialised, CDR.
+        data: serialized, CDR.
     """
 
     topic: str
@@ -98,13 +98,13 @@ class RecordedPicture:
         stamp: of its header, in nanoseconds.
         frame_id: of its header.
         image: uint8 H x W x 3 in BGR; None where it is malformed.
-        complaint: why it is malformed, "" where it is not.
+        problem: why it is malformed, "" where it is not.
     """
 
     stamp: int
     frame_id: str
     image: Image | None
-    complaint: str
+    problem: str
 
 
 def read_picture_message(message: RecordedMessage) -> RecordedPicture:
@@ -121,10 +121,10 @@ def read_picture_message(message: RecordedMessage) -> RecordedPicture:
     header = content.header
     stamp = header.stamp.sec * NANOSECONDS + header.stamp.nanosec
     try:
-        image, complaint = _CONVERSIONS[message.kind](content), ''
+        image, problem = _CONVERSIONS[message.kind](content), ''
     except ValueError as error:
-        image, complaint = None, str(error)
-    return RecordedPicture(stamp, header.frame_id, image, complaint)
+        image, problem = None, str(error)
+    return RecordedPicture(stamp, header.frame_id, image, problem)
 
 
 @contextmanager
@@ -277,14 +277,14 @@ def _frames(path: Path, messages: Iterable[RecordedMessage]) -> Iterator[Frame]:
         try:
             picture = read_picture_message(message)
         except ValueError as error:
-            complaint = str(error)
+            problem = str(error)
         else:
-            complaint = picture.complaint
+            problem = picture.problem
             if picture.image is not None:
                 yield Frame(number, picture.stamp / NANOSECONDS, picture.image)
-        if complaint:
+        if problem:
             unreadable += 1
-            first = first or f'picture {number}: {complaint}'
+            first = first or f'picture {number}: {problem}'
     if unreadable:
         raise UnreadableError(
             path, f'has {unreadable} unreadable of {number + 1} pictures; {first}'
@@ -297,7 +297,7 @@ def _reason(error: Exception) -> str:
 
 
 def picture_message(image: Image, stamp: int, *, compressed: bool, frame_id: str) -> bytes:
-    """Make a serialised message of a picture.
+    """Make a serialized message of a picture.
 
     Args:
         image: uint8 H x W x 3 in BGR.

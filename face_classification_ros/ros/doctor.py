@@ -68,8 +68,8 @@ def examine_ros() -> Iterator[Finding]:
     yield look('ROS', check_ros)
     with ros_running([], ends_at_signal=False):
         node = Node('face_classification_doctor', start_parameter_services=False)
-        yield from judge_topics(find_topics(node))
-        yield look('throughput', lambda: judge_throughput(*measure_throughput(node)))
+        yield from evaluate_topics(find_topics(node))
+        yield look('throughput', lambda: evaluate_throughput(*measure_throughput(node)))
         node.destroy_node()
 
 
@@ -109,7 +109,7 @@ def find_topics(node: Node) -> list[CameraTopic]:
     ]
 
 
-def judge_topics(topics: Sequence[CameraTopic]) -> Iterator[Finding]:
+def evaluate_topics(topics: Sequence[CameraTopic]) -> Iterator[Finding]:
     """Judge whether the pictures of each topic get to the node, if it is there, or would."""
     cameras = [topic for topic in topics if topic.publishers]
     if not cameras:
@@ -121,10 +121,10 @@ def judge_topics(topics: Sequence[CameraTopic]) -> Iterator[Finding]:
             'ROS_AUTOMATIC_DISCOVERY_RANGE with its',
         )
     for topic in topics:
-        yield judge_topic(topic)
+        yield evaluate_topic(topic)
 
 
-def judge_topic(topic: CameraTopic) -> Finding:
+def evaluate_topic(topic: CameraTopic) -> Finding:
     """Compare the QoS of publishers and subscribers, as DDS does, silently."""
     subject = f'topic {topic.name}'
     if not topic.publishers:
@@ -232,7 +232,7 @@ def send_pictures(topic: str) -> None:
         node.destroy_node()
 
 
-def judge_throughput(arrived: int, sent: int) -> Finding:
+def evaluate_throughput(arrived: int, sent: int) -> Finding:
     """Judge how many test pictures arrived."""
     text = f'{arrived} of {sent} test pictures of 640x480 arrived, best effort, at {RATE:.0f} Hz'
     if arrived >= ARRIVED * sent:

@@ -1,4 +1,4 @@
-"""How people look beside their faces: the colours of hair, skin and clothes."""
+"""How people look beside their faces: the colors of hair, skin and clothes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from face_classification_ros.types import Box, Image
+from face_classification_ros.types import BoundingBox, Image
 
-Looks = NDArray[np.float32]
-"""Logarithms of a person's colours, cells x 3 in BGR; NaN where they are not seen."""
+Appearance = NDArray[np.float32]
+"""Logarithms of a person's colors, cells x 3 in BGR; NaN where they are not seen."""
 
 ABOVE, BESIDE, BELOW = 0.3, 0.5, 1.4
 """How far it is looked beyond a face, in heights and widths of its box: hair, shoulders, chest."""
@@ -28,10 +28,10 @@ NEARER = 0.8
 """Share of the area of a face from which another one may be in front of it."""
 
 DARK = 16.0
-"""Added to a colour of 0 to 255 before the logarithm: the dark is mostly noise."""
+"""Added to a color of 0 to 255 before the logarithm: the dark is mostly noise."""
 
 LIGHT = 0.5
-"""What a difference of lightness counts beside one of colour, as shades change it."""
+"""What a difference of lightness counts beside one of color, as shades change it."""
 
 LARGEST = 1.0
 """Squared difference of a cell at most, so that a few, as of a hand, do not decide."""
@@ -46,10 +46,10 @@ _DOWN = (np.arange(ROWS * SAMPLES) + 0.5) / (ROWS * SAMPLES)
 _ACROSS = (np.arange(COLUMNS * SAMPLES) + 0.5) / (COLUMNS * SAMPLES)
 
 
-def describe(image: Image, boxes: Sequence[Box]) -> NDArray[np.float32]:
+def compute_appearance(image: Image, boxes: Sequence[BoundingBox]) -> NDArray[np.float32]:
     """Tell how the people look whose faces are in these boxes.
 
-    Colours are relative to the mean of the picture, so that light and exposure matter less. Cells
+    Colors are relative to the mean of the picture, so that light and exposure matter less. Cells
     are not seen beyond the picture's edge, and where a larger face, or the body below it, may be
     in front of them.
 
@@ -58,7 +58,7 @@ def describe(image: Image, boxes: Sequence[Box]) -> NDArray[np.float32]:
         boxes: in pixels of `image`.
 
     Returns:
-        float32 N x cells x 3, one `Looks` for each box.
+        float32 N x cells x 3, one `Appearance` for each box.
     """
     if not boxes:
         return np.empty((0, int(_PERSON.sum()), 3), np.float32)
@@ -73,8 +73,8 @@ def describe(image: Image, boxes: Sequence[Box]) -> NDArray[np.float32]:
     shape = (len(boxes), ROWS, SAMPLES, COLUMNS, SAMPLES)
     cells = samples.reshape(*shape, 3).mean((2, 4), np.float32)
     everywhere = image[height // 48 :: height // 24 + 1, width // 64 :: width // 32 + 1]
-    looks = np.log(cells + np.float32(DARK))
-    looks -= np.log(everywhere + np.float32(DARK)).mean((0, 1))
+    appearance = np.log(cells + np.float32(DARK))
+    appearance -= np.log(everywhere + np.float32(DARK)).mean((0, 1))
 
     is_outside = (rows < 0) | (rows >= height), (columns < 0) | (columns >= width)
     is_hidden = is_outside[0][:, :, None] | is_outside[1][:, None]
@@ -90,11 +90,11 @@ def describe(image: Image, boxes: Sequence[Box]) -> NDArray[np.float32]:
         is_head = (below >= -ABOVE * h[number]) & (beside <= HEAD * w[number])
         is_body = (below >= h[number]) & (beside <= BODY * w[number])
         is_hidden[behind] |= is_head | is_body
-    looks[is_hidden.reshape(shape).any((2, 4))] = np.nan
-    return np.asarray(looks[:, _PERSON])
+    appearance[is_hidden.reshape(shape).any((2, 4))] = np.nan
+    return np.asarray(appearance[:, _PERSON])
 
 
-def differences(some: Sequence[Looks], others: Sequence[Looks]) -> NDArray[np.float64]:
+def differences(some: Sequence[Appearance], others: Sequence[Appearance]) -> NDArray[np.float64]:
     """Tell how different people look.
 
     Args:
@@ -102,7 +102,7 @@ def differences(some: Sequence[Looks], others: Sequence[Looks]) -> NDArray[np.fl
         others: M people.
 
     Returns:
-        N x M root mean squares of the differences of logarithms of colours, from 0 for who looks
+        N x M root mean squares of the differences of logarithms of colors, from 0 for who looks
         the same to 1; NaN where too little is seen of both.
     """
     difference = np.asarray(some)[:, None] - np.asarray(others)[None]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def assign(costs: NDArray[np.float64], alone: float) -> list[tuple[int, int]]:
+def assign(costs: NDArray[np.float64], unmatched: float) -> list[tuple[int, int]]:
     """Pair rows with columns, each at most once, so that the sum of the costs is the least.
 
     The Hungarian method with shortest augmenting paths (Kuhn 1955; Jonker and Volgenant 1987).
@@ -14,7 +14,7 @@ def assign(costs: NDArray[np.float64], alone: float) -> list[tuple[int, int]]:
 
     Args:
         costs: rows x columns; infinite where the two may not be paired.
-        alone: cost of a row without a column, finite.
+        unmatched: cost of a row without a column, finite.
 
     Returns:
         (row, column) of each pair, by row.
@@ -23,7 +23,7 @@ def assign(costs: NDArray[np.float64], alone: float) -> list[tuple[int, int]]:
     # Each row has a column of its own that stands for being alone, so that there is always a way.
     padded = np.full((rows, columns + rows), np.inf)
     padded[:, :columns] = costs
-    padded[np.arange(rows), columns + np.arange(rows)] = alone
+    padded[np.arange(rows), columns + np.arange(rows)] = unmatched
     # Column 0 holds the row that looks for a column; rows and columns are counted from 1.
     row_prices, column_prices = np.zeros(rows + 1), np.zeros(columns + rows + 1)
     row_of = np.zeros(columns + rows + 1, int)

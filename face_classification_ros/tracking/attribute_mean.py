@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from face_classification_ros.types import Estimate, Face
+from face_classification_ros.types import AttributeEstimate, Face
 
 ATTRIBUTES = ('gender', 'emotion')
 
 
-class Aggregate:
+class AttributeMean:
     """The mean distribution of one person's attributes over all pictures given to it.
 
     Unlike the average along a track it forgets nothing: each picture counts by its quality alone.
@@ -35,7 +35,7 @@ class Aggregate:
         self.pictures += 1
         self._newest = face
         for attribute in ATTRIBUTES:
-            estimate: Estimate | None = getattr(face, attribute)
+            estimate: AttributeEstimate | None = getattr(face, attribute)
             if estimate is None:
                 continue
             mean = self._means.get(attribute)
@@ -52,29 +52,29 @@ class Aggregate:
             self._newest, gender=self._estimate('gender'), emotion=self._estimate('emotion')
         )
 
-    def _estimate(self, attribute: str) -> Estimate | None:
+    def _estimate(self, attribute: str) -> AttributeEstimate | None:
         mean = self._means.get(attribute)
         return mean.estimate(self._thresholds[attribute]) if mean else None
 
 
 @dataclass
 class _Mean:
-    newest: Estimate
+    newest: AttributeEstimate
     total: NDArray[np.float32]
-    observations: int = 0
+    frame_count: int = 0
 
-    def add(self, estimate: Estimate) -> None:
+    def add(self, estimate: AttributeEstimate) -> None:
         self.newest = estimate
         # A picture of uncertain worth is better than none, should there be no other.
         weight = np.float32(max(estimate.weight, 1e-3))
         self.total = self.total + weight * estimate.frame_probabilities
-        self.observations += 1
+        self.frame_count += 1
 
-    def estimate(self, threshold: float) -> Estimate:
+    def estimate(self, threshold: float) -> AttributeEstimate:
         return replace(
             self.newest,
             probabilities=self.total / np.float32(self.total.sum()),
-            observations=self.observations,
+            frame_count=self.frame_count,
             threshold=threshold,
-            held=None,
+            stable_label=None,
         )

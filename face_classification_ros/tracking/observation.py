@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 import math
 
-from face_classification_ros.tracking.attribute_mean import Aggregate
+from face_classification_ros.tracking.attribute_mean import AttributeMean
 from face_classification_ros.types import Face, largest_first
 
 LARGEST, NEAREST, ALL = '', 'nearest', 'all'
@@ -18,11 +18,11 @@ class Outcome(Enum):
     """How an observation ended; the numbers are those of the action."""
 
     COMPLETED = 0
-    NOBODY = 1
-    LEFT = 2
+    NO_FACE = 1
+    LOST = 2
     CANCELED = 3
     PREEMPTED = 4
-    STOPPED = 5
+    INTERRUPTED = 5
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Ending:
 @dataclass
 class _Person:
     last_seen: float
-    aggregate: Aggregate
+    aggregate: AttributeMean
 
 
 class Observation:
@@ -46,7 +46,7 @@ class Observation:
         self,
         whom: str,
         *,
-        observations: int,
+        frames: int,
         duration: float,
         track_timeout: float,
         thresholds: Mapping[str, float],
@@ -56,7 +56,7 @@ class Observation:
         Args:
             whom: `LARGEST` or `NEAREST`, chosen in the first picture with a face and followed
                 from then on, `ALL`, or a track id.
-            observations: pictures of each watched face that are enough; 0 is no limit.
+            frames: pictures of each watched face that are enough; 0 is no limit.
             duration: seconds from the first picture after which it ends; 0 is no limit.
             track_timeout: seconds after which who was not seen again has left.
             thresholds: attribute -> mean probability below which its label is "unknown".
@@ -64,12 +64,12 @@ class Observation:
         Raises:
             ValueError: there is no limit, or one that cannot be.
         """
-        if not (math.isfinite(duration) and duration >= 0 and observations >= 0):
+        if not (math.isfinite(duration) and duration >= 0 and frames >= 0):
             raise ValueError(f'duration {duration}: expected finite seconds, 0 or more')
-        if not (observations or duration):
-            raise ValueError('neither observations nor duration is given: it would never end')
+        if not (frames or duration):
+            raise ValueError('neither frames nor duration is given: it would never end')
         self._whom = whom
-        self._observations = observations
+        self._frames = frames
         self._duration = duration
         self._track_timeout = track_timeout
         self._thresholds = thresholds
@@ -84,7 +84,7 @@ class Observation:
         return largest_first([person.aggregate.face for person in self._people.values()])
 
     @property
-    def observations(self) -> int:
+    def frames(self) -> int:
         """Pictures in which the watched face was seen; of several, the fewest."""
         return min((each.aggregate.pictures for each in self._people.values()), default=0)
 
@@ -102,7 +102,9 @@ class Observation:
         for face in self._watched(faces):
             person = self._people.get(face.track_id)
             if person is None:
-                person = self._people[face.track_id] = _Person(stamp, Aggregate(self._thresholds))
+                person = self._people[face.track_id] = _Person(
+                    stamp, AttributeMean(self._thresholds)
+                )
             elif person.last_seen == stamp:
                 continue
             person.last_seen = stamp
@@ -113,7 +115,7 @@ class Observation:
             if stamp - person.last_seen <= self._track_timeout
         ]
         fewest = min((person.aggregate.pictures for person in present), default=0)
-        if self._observations and fewest >= self._observations:
+        if self._frames and fewest >= self._frames:
             return self._completed('seen often enough')
         if self._duration and stamp - self._first >= self._duration:
             return self.time_over()
@@ -133,7 +135,7 @@ class Observation:
             return self._completed('time is over')
         if self._id:
             return self._left()
-        return Ending(Outcome.NOBODY, 'time is over and nobody was seen')
+        return Ending(Outcome.NO_FACE, 'time is over and nobody was seen')
 
     def _watched(self, faces: Sequence[Face]) -> Sequence[Face]:
         if self._whom == ALL:
@@ -151,15 +153,15 @@ class Observation:
         return largest_first(faces)[0]
 
     def _completed(self, why: str) -> Ending:
-        return Ending(Outcome.COMPLETED, f'{why}, {self._told()}')
+        return Ending(Outcome.COMPLETED, f'{why}, {self._summary()}')
 
     def _left(self) -> Ending:
         if self._people:
             who = 'everybody' if self._whom == ALL else f'the person of track {self._id}'
-            return Ending(Outcome.LEFT, f'{who} left, {self._told()}')
-        return Ending(Outcome.LEFT, f'there is no track {self._id}')
+            return Ending(Outcome.LOST, f'{who} left, {self._summary()}')
+        return Ending(Outcome.LOST, f'there is no track {self._id}')
 
-    def _told(self) -> str:
+    def _summary(self) -> str:
         pictures = ', '.join(
             f'track {track}: {person.aggregate.pictures}' for track, person in self._people.items()
         )

@@ -19,12 +19,12 @@ RETURN = 0.05
 
 
 @dataclass
-class Belief:
+class TemporalFilter:
     """A weighted mean of distributions that forgets, and the label that is told of it."""
 
     total: NDArray[np.float32] | None = None
     stamp: float = 0.0
-    observations: int = 0
+    frame_count: int = 0
     label: str | None = None
 
     def add(
@@ -45,13 +45,13 @@ class Belief:
                 So does a picture of the same time as the last: it is that again.
         """
         if self.total is None or smoothing_time == 0:
-            self.total, self.observations = probabilities * np.float32(weight or 1), 1
+            self.total, self.frame_count = probabilities * np.float32(weight or 1), 1
         elif weight == 0 or stamp == self.stamp:
             return
         else:
             kept = math.exp(-(stamp - self.stamp) / smoothing_time)
             self.total = self.total * np.float32(kept) + probabilities * np.float32(weight)
-            self.observations += 1
+            self.frame_count += 1
         self.stamp = stamp
 
     @property
@@ -60,7 +60,7 @@ class Belief:
         assert self.total is not None
         return self.total / np.float32(self.total.sum())
 
-    def hold(self, labels: Sequence[str], threshold: float) -> str:
+    def update_label(self, labels: Sequence[str], threshold: float) -> str:
         """Tell the label, which is changed only where another one leads clearly.
 
         Below the threshold it is "unknown" at once; it is told again from a little above it. The
@@ -72,8 +72,8 @@ class Belief:
         if self.label == UNKNOWN:
             needed = min(threshold + RETURN, (1 + threshold) / 2)
         elif self.label in labels:
-            held = labels.index(self.label)
-            if probabilities[best] - probabilities[held] < LEAD:
-                best = held
+            stable_label = labels.index(self.label)
+            if probabilities[best] - probabilities[stable_label] < LEAD:
+                best = stable_label
         self.label = labels[best] if probabilities[best] >= needed else UNKNOWN
         return self.label

@@ -10,13 +10,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from face_classification_ros.tracking.appearance import differences, LARGEST, Looks
+from face_classification_ros.tracking.appearance import Appearance, differences, LARGEST
 from face_classification_ros.tracking.assignment import assign
-from face_classification_ros.tracking.temporal_filter import Belief
-from face_classification_ros.types import Box, Detection
+from face_classification_ros.tracking.temporal_filter import TemporalFilter
+from face_classification_ros.types import BoundingBox, Detection
 
 REACH, REACH_PER_SECOND, LONGEST_REACH = 0.7, 3.0, 1.5
-"""How far from where it is expected a face may be, in sides of its box; neighbours are farther."""
+"""How far from where it is expected a face may be, in sides of its box; neighbors are farther."""
 
 MAX_GROWTH = 1.8
 """How much larger or smaller a face may become between two pictures."""
@@ -27,10 +27,10 @@ DAMPING = 0.5
 VELOCITY_TIME = 0.15
 """Seconds over which velocities are averaged, as boxes tremble."""
 
-COVERED_REACH, COVERED_GROWTH = 0.35, 1.15
+OCCLUDED_REACH, OCCLUDED_GROWTH = 0.35, 1.15
 """The same for a face that was covered by another one: whoever comes out may be somebody else."""
 
-COVERING = 1.5
+OCCLUSION_DISTANCE = 1.5
 """Distance of two faces, in sides of the larger box, up to which one may cover the other."""
 
 AMBIGUOUS = 0.3
@@ -39,25 +39,25 @@ AMBIGUOUS = 0.3
 REORDERING = 0.1
 """Seconds by which a driver's stamps may go back without time having been set back."""
 
-LOOKS_WEIGHT = 1.0
+APPEARANCE_WEIGHT = 1.0
 """What a difference of looks, squared, counts beside a distance in sides of the box, squared."""
 
-ALIKE = 0.2
+SAME_APPEARANCE = 0.2
 """Difference of looks up to which a face that was covered may be told by them."""
 
 MARGIN = 0.1
 """Difference of looks by which one must fit better than another for looks to say anything."""
 
-LOOKS_PERIOD = 0.25
+APPEARANCE_PERIOD = 0.25
 """Seconds after which it is looked again where nobody can be mistaken, as looking takes time."""
 
 CROWD = 30
 """People from whom on boxes alone decide: to compare all with all takes too long."""
 
-LOOKS_PICTURES = 10
+APPEARANCE_FRAMES = 10
 """Pictures over which looks are averaged: enough for noise, few enough to follow the light."""
 
-_ALONE = LONGEST_REACH**2 + 2 + LOOKS_WEIGHT * LARGEST
+_UNMATCHED = LONGEST_REACH**2 + 2 + APPEARANCE_WEIGHT * LARGEST
 """Cost of a face without a track: more than any pair costs, as all are paired that can be."""
 
 
@@ -70,93 +70,94 @@ class Track:
         box: where it was seen last.
         first_seen: stamp in seconds.
         last_seen: stamp in seconds.
-        velocity: of its centre, pixels per second.
-        is_contested: whether the newest picture's face may as well be that of another track, so
-            that nothing must be learnt from it.
-        is_covered: whether it is not seen, and another face was where it must have been.
-        looks: the mean of how it looked, None where nothing is known of it.
-        pictures: how many of them are behind `looks`.
-        beliefs: attribute -> what was seen of it so far.
+        velocity: of its center, pixels per second.
+        is_ambiguous: whether the newest picture's face may as well be that of another track, so
+            that nothing must be learned from it.
+        is_occluded: whether it is not seen, and another face was where it must have been.
+        appearance: the mean of how it looked, None where nothing is known of it.
+        pictures: how many of them are behind `appearance`.
+        filters: attribute -> what was seen of it so far.
     """
 
     id: str
-    box: Box
+    box: BoundingBox
     first_seen: float
     last_seen: float
     velocity: tuple[float, float] = (0.0, 0.0)
-    is_contested: bool = False
-    is_covered: bool = False
-    looks: Looks | None = None
+    is_ambiguous: bool = False
+    is_occluded: bool = False
+    appearance: Appearance | None = None
     pictures: int = 0
-    beliefs: dict[str, Belief] = field(default_factory=dict)
+    filters: dict[str, TemporalFilter] = field(default_factory=dict)
 
-    def learn(
+    def update_attribute(
         self,
         attribute: str,
         probabilities: NDArray[np.float32],
         smoothing_time: float,
         weight: float = 1.0,
-    ) -> Belief:
-        """Add the newest picture's distribution, see `Belief.add`, and give what is believed."""
-        belief = self.beliefs.setdefault(attribute, Belief())
-        belief.add(probabilities, self.last_seen, smoothing_time, weight)
-        return belief
+    ) -> TemporalFilter:
+        """Add the distribution of the newest image and return the filter."""
+        filter_ = self.filters.setdefault(attribute, TemporalFilter())
+        filter_.add(probabilities, self.last_seen, smoothing_time, weight)
+        return filter_
 
     def expected(self, stamp: float) -> tuple[float, float]:
-        """Give the point where the centre must be by then, if it moves on ever more slowly."""
-        x, y = self.box.centre
+        """Give the point where the center must be by then, if it moves on ever more slowly."""
+        x, y = self.box.center
         time = DAMPING * (1 - math.exp(-(stamp - self.last_seen) / DAMPING))
         return x + self.velocity[0] * time, y + self.velocity[1] * time
 
-    def cost(self, box: Box, stamp: float) -> float:
+    def cost(self, box: BoundingBox, stamp: float) -> float:
         """Tell how badly a face seen there and then fits; infinite where it cannot be this one."""
         size, other_size = math.sqrt(self.box.area), math.sqrt(box.area)
         if not 0 < max(size, other_size) <= MAX_GROWTH * min(size, other_size):
             return math.inf
-        distance = 2 * math.dist(self.expected(stamp), box.centre) / (size + other_size)
+        distance = 2 * math.dist(self.expected(stamp), box.center) / (size + other_size)
         reach = REACH + REACH_PER_SECOND * (stamp - self.last_seen)
         if distance > min(reach, LONGEST_REACH):
             return math.inf
         growth = math.log(other_size / size) / math.log(MAX_GROWTH)
         return distance**2 + growth**2
 
-    def is_evident(self, box: Box, stamp: float) -> bool:
+    def is_certain(self, box: BoundingBox, stamp: float) -> bool:
         """Tell whether a face that fits is this one for sure, also if it was covered."""
         size, other_size = math.sqrt(self.box.area), math.sqrt(box.area)
-        distance = 2 * math.dist(self.expected(stamp), box.centre) / (size + other_size)
-        is_alike = max(size, other_size) <= COVERED_GROWTH * min(size, other_size)
-        return not self.is_covered or (is_alike and distance <= COVERED_REACH)
+        distance = 2 * math.dist(self.expected(stamp), box.center) / (size + other_size)
+        is_alike = max(size, other_size) <= OCCLUDED_GROWTH * min(size, other_size)
+        return not self.is_occluded or (is_alike and distance <= OCCLUDED_REACH)
 
-    def move(self, box: Box, stamp: float) -> None:
+    def move(self, box: BoundingBox, stamp: float) -> None:
         """Take note of where it was seen."""
         elapsed = stamp - self.last_seen
-        if elapsed > 0 and not self.is_contested:
+        if elapsed > 0 and not self.is_ambiguous:
             share = 1 - math.exp(-elapsed / VELOCITY_TIME)
-            (x, y), (old_x, old_y) = box.centre, self.box.centre
+            (x, y), (old_x, old_y) = box.center, self.box.center
             self.velocity = (
                 self.velocity[0] + share * ((x - old_x) / elapsed - self.velocity[0]),
                 self.velocity[1] + share * ((y - old_y) / elapsed - self.velocity[1]),
             )
-        self.box, self.last_seen, self.is_covered = box, stamp, False
+        self.box, self.last_seen, self.is_occluded = box, stamp, False
 
-    def see(self, looks: Looks) -> None:
+    def update_appearance(self, appearance: Appearance) -> None:
         """Take note of how it looks; what is not seen of it stays as it was."""
-        if self.is_contested:
+        if self.is_ambiguous:
             return
-        if self.looks is None:
-            self.looks = looks
+        if self.appearance is None:
+            self.appearance = appearance
         else:
-            share = np.float32(1 / min(self.pictures + 1, LOOKS_PICTURES))
-            mean = self.looks + share * (looks - self.looks)
-            mean = np.where(np.isnan(self.looks), looks, mean)
-            self.looks = np.where(np.isnan(looks), self.looks, mean)
+            share = np.float32(1 / min(self.pictures + 1, APPEARANCE_FRAMES))
+            mean = self.appearance + share * (appearance - self.appearance)
+            mean = np.where(np.isnan(self.appearance), appearance, mean)
+            self.appearance = np.where(np.isnan(appearance), self.appearance, mean)
         self.pictures += 1
 
-    def note_cover(self, boxes: Sequence[Box], stamp: float) -> None:
+    def update_occlusion(self, boxes: Sequence[BoundingBox], stamp: float) -> None:
         """Take note that it is not among the faces of a picture, which may cover it."""
-        places = (self.box.centre, self.expected(stamp))
-        self.is_covered |= any(
-            math.dist(place, box.centre) <= COVERING * math.sqrt(max(box.area, self.box.area))
+        places = (self.box.center, self.expected(stamp))
+        self.is_occluded |= any(
+            math.dist(place, box.center)
+            <= OCCLUSION_DISTANCE * math.sqrt(max(box.area, self.box.area))
             for place in places
             for box in boxes
         )
@@ -178,14 +179,14 @@ class Tracker:
         self.resets = 0
         self._tracks: list[Track] = []
         self._newest = float('-inf')
-        self._looked = float('-inf')
+        self._described_at = float('-inf')
         self._given = 0
 
     def update(
         self,
         detections: Sequence[Detection],
         stamp: float,
-        describe: Callable[[], NDArray[np.float32]] | None = None,
+        compute_appearance: Callable[[], NDArray[np.float32]] | None = None,
     ) -> list[Track]:
         """Give the track of each detection, in the same order.
 
@@ -197,7 +198,7 @@ class Tracker:
         Args:
             detections: faces of one picture.
             stamp: time of the picture in seconds.
-            describe: gives how each of them looks, see `appearance.describe`; called where that
+            compute_appearance: see `appearance.compute_appearance`; called where that
                 may be needed. Without, boxes alone decide.
         """
         if stamp < self._newest - REORDERING:
@@ -211,101 +212,103 @@ class Tracker:
             for number, track in enumerate(tracks):
                 costs[index, number] = track.cost(detection.box, stamp)
         is_in_doubt = bool((np.isfinite(costs).sum(1) > 1).any())
-        is_in_doubt |= any(track.is_covered for track in tracks)
-        looks = self._look(describe, is_in_doubt, max(costs.shape), stamp)
+        is_in_doubt |= any(track.is_occluded for track in tracks)
+        appearance = self._compute_appearance(
+            compute_appearance, is_in_doubt, max(costs.shape), stamp
+        )
         unlike = np.full(costs.shape, np.nan)
-        if looks is not None and is_in_doubt:
-            unlike = _differences(tracks, looks)
+        if appearance is not None and is_in_doubt:
+            unlike = _differences(tracks, appearance)
             for row, differing in zip(costs, unlike, strict=True):
                 possible = np.isfinite(row)
                 # Where they do not differ clearly, or are not known of all, noise would decide.
                 if possible.sum() > 1 and np.ptp(differing[possible]) >= MARGIN:
-                    row[possible] += LOOKS_WEIGHT * differing[possible] ** 2
-        pairs = dict(assign(costs, _ALONE))
-        unclear = _unclear(costs, pairs, tracks)
-        unclear |= {
+                    row[possible] += APPEARANCE_WEIGHT * differing[possible] ** 2
+        pairs = dict(assign(costs, _UNMATCHED))
+        ambiguous = _ambiguous_pairs(costs, pairs, tracks)
+        ambiguous |= {
             index
             for index, number in pairs.items()
-            if not tracks[number].is_evident(detections[index].box, stamp)
-            and not _is_recognised(unlike[index], number)
+            if not tracks[number].is_certain(detections[index].box, stamp)
+            and not _is_recognized(unlike[index], number)
         }
-        alone = [number for number in range(len(tracks)) if number not in pairs.values()]
+        unmatched = [number for number in range(len(tracks)) if number not in pairs.values()]
 
         result = []
         for index, detection in enumerate(detections):
-            if index in pairs and index not in unclear:
+            if index in pairs and index not in ambiguous:
                 number = pairs[index]
                 track = tracks[number]
-                track.is_contested = any(
-                    costs[index, other] < costs[index, number] + AMBIGUOUS for other in alone
+                track.is_ambiguous = any(
+                    costs[index, other] < costs[index, number] + AMBIGUOUS for other in unmatched
                 )
                 track.move(detection.box, stamp)
             else:
                 self._given += 1
                 track = Track(str(self._given), detection.box, stamp, stamp)
-            if looks is not None:
-                track.see(looks[index])
+            if appearance is not None:
+                track.update_appearance(appearance[index])
             result.append(track)
         boxes = [detection.box for detection in detections]
-        for number in alone:
-            tracks[number].note_cover(boxes, stamp)
-        ended = {id(tracks[pairs[index]]) for index in unclear}
+        for number in unmatched:
+            tracks[number].update_occlusion(boxes, stamp)
+        ended = {id(tracks[pairs[index]]) for index in ambiguous}
         known = {id(track) for track in tracks}
         self._tracks = [track for track in tracks if id(track) not in ended]
         self._tracks += [track for track in result if id(track) not in known]
         return result
 
-    def _look(
+    def _compute_appearance(
         self,
-        describe: Callable[[], NDArray[np.float32]] | None,
+        compute_appearance: Callable[[], NDArray[np.float32]] | None,
         is_in_doubt: bool,
         people: int,
         stamp: float,
     ) -> NDArray[np.float32] | None:
         """Give how people look, None where it is not needed, as of who is alone, or in a crowd."""
-        is_new = any(track.looks is None for track in self._tracks)
-        is_due = is_in_doubt or is_new or stamp - self._looked >= LOOKS_PERIOD
-        if describe is None or not 2 <= people < CROWD or not is_due:
+        is_new = any(track.appearance is None for track in self._tracks)
+        is_due = is_in_doubt or is_new or stamp - self._described_at >= APPEARANCE_PERIOD
+        if compute_appearance is None or not 2 <= people < CROWD or not is_due:
             return None
-        self._looked = stamp
-        return describe()
+        self._described_at = stamp
+        return compute_appearance()
 
-    def forget_averages(self) -> None:
+    def reset_filters(self) -> None:
         """Start the averages of all faces anew, as another model's answers need; tracks go on."""
         for track in self._tracks:
-            track.beliefs.clear()
+            track.filters.clear()
 
     def reset(self) -> None:
         """Forget all faces; ids go on."""
         self.resets += 1
         self._tracks = []
-        self._newest = self._looked = float('-inf')
+        self._newest = self._described_at = float('-inf')
 
 
-def _unclear(
+def _ambiguous_pairs(
     costs: NDArray[np.float64], pairs: Mapping[int, int], tracks: Sequence[Track]
 ) -> set[int]:
     """Give the faces that come out of the dark and could as well have changed their tracks."""
-    unclear = set()
+    ambiguous = set()
     for (one, track), (other, other_track) in itertools.combinations(pairs.items(), 2):
         swap = costs[one, other_track] + costs[other, track]
-        was_hidden = any(tracks[each].is_contested for each in (track, other_track))
+        was_hidden = any(tracks[each].is_ambiguous for each in (track, other_track))
         if was_hidden and swap < costs[one, track] + costs[other, other_track] + AMBIGUOUS:
-            unclear |= {one, other}
-    return unclear
+            ambiguous |= {one, other}
+    return ambiguous
 
 
-def _differences(tracks: Sequence[Track], looks: NDArray[np.float32]) -> NDArray[np.float64]:
+def _differences(tracks: Sequence[Track], appearance: NDArray[np.float32]) -> NDArray[np.float64]:
     """Give how different faces and tracks look, NaN where it is not known."""
-    result = np.full((len(looks), len(tracks)), np.nan)
-    seen = {number: t.looks for number, t in enumerate(tracks) if t.looks is not None}
-    if len(looks) and seen:
-        result[:, list(seen)] = differences(list(looks), list(seen.values()))
+    result = np.full((len(appearance), len(tracks)), np.nan)
+    seen = {number: t.appearance for number, t in enumerate(tracks) if t.appearance is not None}
+    if len(appearance) and seen:
+        result[:, list(seen)] = differences(list(appearance), list(seen.values()))
     return result
 
 
-def _is_recognised(unlike: NDArray[np.float64], number: int) -> bool:
+def _is_recognized(unlike: NDArray[np.float64], number: int) -> bool:
     """Tell whether a face looks like its track and like nobody else that is known."""
     others = np.delete(unlike, number)
     is_told = len(others) > 0 and np.all(others >= unlike[number] + MARGIN)
-    return bool(unlike[number] <= ALIKE and is_told)
+    return bool(unlike[number] <= SAME_APPEARANCE and is_told)

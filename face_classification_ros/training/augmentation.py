@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from face_classification_ros.training.glasses import draw_glasses, Points, random_glasses
-from face_classification_ros.types import Box
+from face_classification_ros.types import BoundingBox
 
 LARGEST_BLUR = 0.04
 """Standard deviation of the strongest blur, as a share of the side."""
@@ -34,9 +34,9 @@ class Augmentation(BaseModel):
         default=0.0,
         ge=0,
         le=3,
-        description='largest change of the grey curve as a power of 2: 1 for 1/2 to 2',
+        description='largest change of the gray curve as a power of 2: 1 for 1/2 to 2',
     )
-    darkness: float = Field(
+    exposure: float = Field(
         default=0.0, ge=0, le=6, description='how many times, at most, the light is halved'
     )
     mirror: bool = Field(default=False, description='whether every second face is mirrored')
@@ -63,7 +63,7 @@ class Augmentation(BaseModel):
     def apply(
         self,
         image: NDArray[np.uint8],
-        square: Box,
+        square: BoundingBox,
         side: int,
         random: np.random.Generator,
         eyes: Points | None = None,
@@ -83,14 +83,14 @@ class Augmentation(BaseModel):
             image = draw_glasses(image, eyes, random_glasses(random))
         zoom = side / square.width
         if zoom < 0.6:
-            # Interpolation between four neighbours skips pixels when it shrinks this much.
+            # Interpolation between four neighbors skips pixels when it shrinks this much.
             image = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
             square, zoom = square.scaled(zoom), 1.0
         zoom *= 1 + random.uniform(-self.scale, self.scale)
         angle = random.uniform(-self.rotation, self.rotation)
-        centre = (square.x + (square.width - 1) / 2, square.y + (square.height - 1) / 2)
-        matrix = cv2.getRotationMatrix2D(centre, angle, zoom)
-        matrix[:, 2] += (side - 1) / 2 - np.array(centre)
+        center = (square.x + (square.width - 1) / 2, square.y + (square.height - 1) / 2)
+        matrix = cv2.getRotationMatrix2D(center, angle, zoom)
+        matrix[:, 2] += (side - 1) / 2 - np.array(center)
         matrix[:, 2] += side * random.uniform(-self.shift, self.shift, size=2)
         if self.mirror and random.random() < 0.5:
             matrix[0] *= -1
@@ -106,7 +106,7 @@ class Augmentation(BaseModel):
         levels = (np.arange(256) / 255) ** 2 ** random.uniform(-self.gamma, self.gamma)
         levels = 0.5 + (levels - 0.5) * (1 + random.uniform(-self.contrast, self.contrast))
         levels += random.uniform(-self.brightness, self.brightness)
-        levels *= 2 ** -random.uniform(0, self.darkness)
+        levels *= 2 ** -random.uniform(0, self.exposure)
         return np.rint(255 * np.clip(levels, 0, 1)).astype(np.uint8)[face]
 
     def blur_some(self, faces: NDArray[np.uint8], random: np.random.Generator) -> None:
@@ -125,7 +125,7 @@ class Augmentation(BaseModel):
 
 
 def _cover(face: NDArray[np.uint8], random: np.random.Generator) -> None:
-    """Lay one grey over up to half of a face, from one of its four sides."""
+    """Lay one gray over up to half of a face, from one of its four sides."""
     width = round(len(face) * random.uniform(0.1, 0.5))
     # Views of the face.
     sides = (face[:width], face[-width:], face[:, :width], face[:, -width:])

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 import tensorflow as tf
 
 from face_classification_ros.classification.classifier import Classifier
-from face_classification_ros.classification.crops import CropForm
+from face_classification_ros.classification.crops import InputSpec
 from face_classification_ros.datasets.face_localization import find_faces
 from face_classification_ros.datasets.registry import FaceDataset, LABELS
 from face_classification_ros.detection import create_detector
@@ -23,9 +23,9 @@ from face_classification_ros.networks.onnx_export import scale_faces
 from face_classification_ros.training.distributed import Workers
 from face_classification_ros.training.glasses import Points
 from face_classification_ros.training.recipe import Recipe, Teacher
-from face_classification_ros.types import Box
+from face_classification_ros.types import BoundingBox
 
-Answers = dict[str, NDArray[np.float32]]
+ResultCache = dict[str, NDArray[np.float32]]
 """Attribute -> float32, one row per face."""
 
 LANDMARK_DETECTOR = 'libfacedetection'
@@ -57,7 +57,7 @@ class FaceBatches:
         """
         self._recipe, self._workers = recipe, workers or Workers()
         self._images = [
-            _in_colour(image, recipe) for dataset in datasets for image in dataset.images
+            _in_color(image, recipe) for dataset in datasets for image in dataset.images
         ]
         self._squares = [
             _square_of(dataset, image, recipe) for dataset in datasets for image in dataset.images
@@ -69,27 +69,30 @@ class FaceBatches:
             datasets, recipe.attributes, recipe.balance, recipe.balance_by
         )
         self._consistent: list[tuple[Teacher, Classifier]] = []
-        self._said: dict[tuple[int, int, int], list[Answers]] = {}
+        self._said: dict[tuple[int, int, int], list[ResultCache]] = {}
         for teacher in recipe.teachers:
             # One thread: it works beside TensorFlow, which takes them all.
-            classifier = Classifier(model_path(teacher.model), threads=1)
-            if teacher.consistent:
-                if classifier.form.colour != recipe.colour:
+            classifier = Classifier(model_path(teacher.model), num_threads=1)
+            if teacher.function_matching:
+                if classifier.input_spec.color != recipe.color:
                     raise ValueError(
-                        f'teacher {classifier.path.stem} wants {classifier.form.colour} faces, '
-                        f'the recipe has {recipe.colour} ones: it cannot be asked about every '
+                        f'teacher {classifier.path.stem} wants '
+                        f'{classifier.input_spec.color} faces, '
+                        f'the recipe has {recipe.color} ones: it cannot be asked about every '
                         'changed face (consistent)'
                     )
                 self._consistent.append((teacher, classifier))
             else:
-                answers = teacher_answers(classifier, datasets, teacher.temperature)
+                answers = teacher_predictions(classifier, datasets, teacher.temperature)
                 _learn(answers, teacher.share, self._targets, self._weights)
 
     def __len__(self) -> int:
         """Give the number of batches in an epoch."""
         return -(-len(self._images) // self._recipe.batch_size)
 
-    def batch(self, epoch: int, index: int) -> tuple[NDArray[np.float32], Answers, Answers]:
+    def batch(
+        self, epoch: int, index: int
+    ) -> tuple[NDArray[np.float32], ResultCache, ResultCache]:
         """Give one batch of an epoch.
 
         Returns:
@@ -97,7 +100,7 @@ class FaceBatches:
             attribute -> weights, N.
         """
         recipe = self._recipe
-        view = epoch % recipe.views if recipe.views else epoch
+        view = epoch % recipe.augmentation_views if recipe.augmentation_views else epoch
         order = np.random.default_rng((recipe.seed, view)).permutation(len(self._images))
         batch = order[index * recipe.batch_size : (index + 1) * recipe.batch_size]
         chosen, weight = self._workers.share(batch)
@@ -119,7 +122,7 @@ class FaceBatches:
             share = random.beta(recipe.mixup, recipe.mixup, len(faces)).astype(np.float32)
             faces = _mix(faces, targets, weights, share)
         said = self._said.get((view, side, index)) or self._ask_consistent(faces)
-        if recipe.views:
+        if recipe.augmentation_views:
             self._said[view, side, index] = said
         for (teacher, _), answers in zip(self._consistent, said, strict=True):
             _learn(answers, teacher.share, targets, weights)
@@ -134,12 +137,12 @@ class FaceBatches:
             {attribute: rows * weight for attribute, rows in weights.items()},
         )
 
-    def _ask_consistent(self, faces: NDArray[np.uint8]) -> list[Answers]:
+    def _ask_consistent(self, faces: NDArray[np.uint8]) -> list[ResultCache]:
         """Ask the consistent teachers about changed faces."""
         return [
             _soft_answers(
                 classifier,
-                _crops_for(classifier.form, faces, self._recipe.margin),
+                _crops_for(classifier.input_spec, faces, self._recipe.margin),
                 teacher.temperature,
             )
             for teacher, classifier in self._consistent
@@ -148,7 +151,7 @@ class FaceBatches:
     def stream(self, first_epoch: int) -> tf.data.Dataset:
         """Give all batches from an epoch on, made while the network learns from those before."""
 
-        def generate() -> Iterator[tuple[NDArray[np.float32], Answers, Answers]]:
+        def generate() -> Iterator[tuple[NDArray[np.float32], ResultCache, ResultCache]]:
             for epoch in range(first_epoch, self._recipe.epochs):
                 for index in range(len(self)):
                     yield self.batch(epoch, index)
@@ -170,7 +173,7 @@ def join_targets(
     attributes: Sequence[str],
     balance: float = 0.0,
     balance_by: Sequence[str] = ('label',),
-) -> tuple[Answers, Answers]:
+) -> tuple[ResultCache, ResultCache]:
     """Put the targets of several data sets below each other.
 
     Args:
@@ -194,18 +197,18 @@ def join_targets(
         targets[dataset.attribute][rows] = dataset.targets
         weight = np.ones(len(dataset))
         for name in balance_by:
-            column = dataset.truth if name == 'label' else dataset.group(name)
+            column = dataset.y_true if name == 'label' else dataset.group(name)
             _, group, count = np.unique(column, return_inverse=True, return_counts=True)
             weight *= (count.mean() / count[group]) ** balance
         weights[dataset.attribute][rows] = weight / weight.mean()
     return targets, weights
 
 
-def teacher_answers(
+def teacher_predictions(
     classifier: Classifier, datasets: Sequence[FaceDataset], temperature: float
-) -> Answers:
+) -> ResultCache:
     """Ask a teacher about all faces as they are; attribute -> softened probabilities."""
-    crops = np.concatenate([dataset.crops(classifier.form) for dataset in datasets])
+    crops = np.concatenate([dataset.crops(classifier.input_spec) for dataset in datasets])
     batches = [
         _soft_answers(classifier, batch, temperature)
         for batch in np.split(crops, range(256, len(crops), 256))
@@ -213,7 +216,9 @@ def teacher_answers(
     return {each: np.concatenate([batch[each] for batch in batches]) for each in batches[0]}
 
 
-def _soft_answers(classifier: Classifier, crops: NDArray[np.uint8], temperature: float) -> Answers:
+def _soft_answers(
+    classifier: Classifier, crops: NDArray[np.uint8], temperature: float
+) -> ResultCache:
     answers = {}
     for attribute, probabilities in classifier.classify(crops).items():
         soft = probabilities ** (1 / temperature)
@@ -222,7 +227,10 @@ def _soft_answers(classifier: Classifier, crops: NDArray[np.uint8], temperature:
 
 
 def _mix(
-    faces: NDArray[np.uint8], targets: Answers, weights: Answers, share: NDArray[np.float32]
+    faces: NDArray[np.uint8],
+    targets: ResultCache,
+    weights: ResultCache,
+    share: NDArray[np.float32],
 ) -> NDArray[np.uint8]:
     """Mix each face, and what is known of it, with the next one's, which takes what is left.
 
@@ -242,23 +250,29 @@ def _mix(
     return np.rint(mixed).astype(np.uint8)
 
 
-def _crops_for(form: CropForm, faces: NDArray[np.uint8], margin: float) -> NDArray[np.uint8]:
+def _crops_for(
+    input_spec: InputSpec, faces: NDArray[np.uint8], margin: float
+) -> NDArray[np.uint8]:
     """Make crops of another size and margin from crops, repeating the pixels at the edge."""
     side = faces.shape[1]
-    if (side, margin) == (form.side, form.margin):
+    if (side, margin) == (input_spec.side, input_spec.margin):
         return faces
-    scale = form.side / side * (1 + 2 * margin) / (1 + 2 * form.margin)
-    shift = (form.side - 1) / 2 - scale * (side - 1) / 2
+    scale = input_spec.side / side * (1 + 2 * margin) / (1 + 2 * input_spec.margin)
+    shift = (input_spec.side - 1) / 2 - scale * (side - 1) / 2
     matrix = np.array([[scale, 0, shift], [0, scale, shift]])
-    crops = np.empty((len(faces), form.side, form.side, form.channels), np.uint8)
+    crops = np.empty((len(faces), input_spec.side, input_spec.side, input_spec.channels), np.uint8)
     for crop, face in zip(crops, faces, strict=True):
         cv2.warpAffine(
-            face, matrix, (form.side, form.side), dst=crop, borderMode=cv2.BORDER_REPLICATE
+            face,
+            matrix,
+            (input_spec.side, input_spec.side),
+            dst=crop,
+            borderMode=cv2.BORDER_REPLICATE,
         )
     return crops
 
 
-def _learn(answers: Answers, share: float, targets: Answers, weights: Answers) -> None:
+def _learn(answers: ResultCache, share: float, targets: ResultCache, weights: ResultCache) -> None:
     """Mix a teacher's answers into targets; where there are none, the teacher alone counts."""
     for attribute in targets.keys() & answers.keys():
         known = weights[attribute] > 0
@@ -303,15 +317,15 @@ def _find_eyes(images: Sequence[NDArray[np.uint8]]) -> list[Points | None]:
         ]
 
 
-def _square_of(dataset: FaceDataset, image: NDArray[np.uint8], recipe: Recipe) -> Box:
+def _square_of(dataset: FaceDataset, image: NDArray[np.uint8], recipe: Recipe) -> BoundingBox:
     """Give what a crop of a training picture shows, as the node would cut it."""
     box = dataset.box_of(image)
     side = max(box.width, box.height) * (1 + 2 * recipe.margin)
     left, top = box.x + (box.width - side) / 2, box.y + (box.height - side) / 2
-    return Box(left, top, side, side)
+    return BoundingBox(left, top, side, side)
 
 
-def _in_colour(image: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
+def _in_color(image: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
     if image.shape[2] == recipe.channels:
         return image
     code = cv2.COLOR_BGR2GRAY if recipe.channels == 1 else cv2.COLOR_GRAY2BGR

@@ -30,7 +30,7 @@ def fit_calibration(
     training_logits: NDArray[np.float32],
     training_truth: NDArray[np.int64],
     logits: NDArray[np.float32],
-    truth: NDArray[np.int64],
+    y_true: NDArray[np.int64],
 ) -> Calibration:
     """Find the calibration of the smallest mean negative log-likelihood.
 
@@ -42,7 +42,7 @@ def fit_calibration(
         training_logits: N x labels.
         training_truth: N, indices of the published labels.
         logits: M x labels, on validation data.
-        truth: M, indices of the published labels.
+        y_true: M, indices of the published labels.
     """
     labels = logits.shape[1]
 
@@ -53,12 +53,12 @@ def fit_calibration(
     offsets = best - best.mean()
 
     def with_temperature(parameters: NDArray[np.float64]) -> float:
-        return _loss((logits + offsets) / np.exp(parameters[0]), truth)
+        return _loss((logits + offsets) / np.exp(parameters[0]), y_true)
 
     temperature = np.exp(minimize(with_temperature, np.zeros(1)).x[0])
     return Calibration(tuple(map(float, offsets)), float(temperature))
 
 
-def _loss(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
-    told = logits[np.arange(len(truth)), truth]
+def _loss(logits: NDArray[np.float64], y_true: NDArray[np.int64]) -> float:
+    told = logits[np.arange(len(y_true)), y_true]
     return float((logsumexp(logits, axis=1) - told).mean())

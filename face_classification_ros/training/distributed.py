@@ -38,7 +38,7 @@ class Workers:
 
     Every worker has the same recipe and the same data, learns from every n-th face of each batch
     (see `FaceBatches`) and steps along the mean of all gradients, so that n workers learn what one
-    does, but for noise: batch normalisation in training goes by a worker's own share. Only the
+    does, but for noise: batch normalization in training goes by a worker's own share. Only the
     first one writes results.
 
     Workers talk by TensorFlow's own protocol, which has no password and no encryption and listens
@@ -197,7 +197,7 @@ class _Exchange(keras.callbacks.Callback):
         self._workers = workers
 
     def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        # The moving averages of batch normalisation, which each has of its own shares.
+        # The moving averages of batch normalization, which each has of its own shares.
         if averages := self.model.non_trainable_weights:
             _assign(averages, self._workers._sum(_flat(averages)) / self._workers.count)
 

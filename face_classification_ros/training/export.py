@@ -21,7 +21,7 @@ from face_classification_ros.training.calibration import fit_calibration
 from face_classification_ros.training.recipe import Recipe
 
 BATCH = 256
-LICENCE = 'Apache-2.0'
+LICENSE = 'Apache-2.0'
 TOLERANCE = 1e-4
 """Largest difference of a probability between Keras and the model file."""
 
@@ -50,15 +50,15 @@ def export_classifier(
     """
     calibrations, figures = {}, {}
     for attribute in recipe.attributes:
-        logits, truth = _answers(network, recipe, validation, attribute)
+        logits, y_true = _answers(network, recipe, validation, attribute)
         calibration = fit_calibration(
-            *_answers(network, recipe, training, attribute), logits, truth
+            *_answers(network, recipe, training, attribute), logits, y_true
         )
-        right = (logits + calibration.offsets).argmax(axis=1) == truth
+        right = (logits + calibration.offsets).argmax(axis=1) == y_true
         calibrations[attribute] = calibration
         figures[attribute] = {
             'data': ', '.join(each.name for each in validation if each.attribute == attribute),
-            'faces': len(truth),
+            'faces': len(y_true),
             'accuracy': round(float(right.mean()), 4),
         }
 
@@ -75,14 +75,14 @@ def export_classifier(
         model,
         {
             'labels': json.dumps({each: LABELS[each] for each in recipe.attributes}),
-            'colour': recipe.colour,
+            'color': recipe.color,
             'margin': str(recipe.margin),
             'calibration': json.dumps({k: asdict(v) for k, v in calibrations.items()}),
             'parameters': str(network.count_params()),
             'network': network.name,
             'recipe': recipe.without_folders().model_dump_json(),
             'figures': json.dumps(figures),
-            'licence': LICENCE,
+            'license': LICENSE,
         },
     )
     onnx.checker.check_model(model, full_check=True)
@@ -102,7 +102,7 @@ def export_classifier(
 
 def _answer(network: keras.Model, recipe: Recipe, faces: Any) -> dict[str, Any]:
     """Give the logits for faces in [-1, 1], averaged with their mirror images' if asked."""
-    if not recipe.mirror_average:
+    if not recipe.flip_tta:
         return network(faces, training=False)
     # One batch of both is faster than two calls.
     both = network(tf.concat([faces, tf.reverse(faces, [2])], 0), training=False)
@@ -114,9 +114,9 @@ def _answers(
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Give the logits of all faces whose attribute is known, N x labels, and the truth, N."""
     chosen = [each for each in datasets if each.attribute == attribute]
-    crops = np.concatenate([each.crops(recipe.form) for each in chosen])
+    crops = np.concatenate([each.crops(recipe.input_spec) for each in chosen])
     batches = [
         _answer(network, recipe, scale_faces(batch))[attribute].numpy()
         for batch in np.split(crops, range(BATCH, len(crops), BATCH))
     ]
-    return np.concatenate(batches), np.concatenate([each.truth for each in chosen])
+    return np.concatenate(batches), np.concatenate([each.y_true for each in chosen])

@@ -24,7 +24,7 @@ class Glasses:
         height: of one lens, half of it.
         corners: 2 for an ellipse, more for a rectangle with ever sharper corners (superellipse).
         rim: thickness of the frame.
-        shade: grey level of the frame, 0 (black) to 255.
+        shade: gray level of the frame, 0 (black) to 255.
         tint: how much of the light the lenses keep back, 0 (clear) to 1.
     """
 
@@ -66,9 +66,9 @@ def draw_glasses(image: NDArray[np.uint8], eyes: Points, glasses: Glasses) -> ND
     along = (left - right) / distance
     axes = np.stack([along, (-along[1], along[0])])
 
-    def points(centre: NDArray[np.float64], shape: NDArray[np.float64]) -> NDArray[np.int32]:
-        # Pixel (0, 0) has its centre there, and its corner at -0.5.
-        places = centre + distance * shape @ axes + 0.5
+    def points(center: NDArray[np.float64], shape: NDArray[np.float64]) -> NDArray[np.int32]:
+        # Pixel (0, 0) has its center there, and its corner at -0.5.
+        places = center + distance * shape @ axes + 0.5
         return np.rint(OVERSAMPLING * places).astype(np.int32)
 
     angle = np.linspace(0, 2 * np.pi, 40, endpoint=False)

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
-from face_classification_ros.classification.crops import CropForm
+from face_classification_ros.classification.crops import InputSpec
 from face_classification_ros.networks.settings import read_settings
 from face_classification_ros.training.augmentation import Augmentation
 
@@ -33,7 +33,7 @@ class Teacher(BaseModel):
         le=100,
         description='above 1 makes its answers softer before they are learned',
     )
-    consistent: bool = Field(
+    function_matching: bool = Field(
         default=False,
         description='whether it is asked about every changed face anew, as the network sees it '
         '(Beyer et al. 2022), instead of once about the face as it is; takes its time in every '
@@ -53,7 +53,7 @@ class Recipe(BaseModel):
     side: int = Field(
         default=48, ge=32, le=512, description='height and width of a face in pixels'
     )
-    colour: Literal['grey', 'bgr'] = 'grey'
+    color: Literal['gray', 'bgr'] = 'gray'
     margin: float = Field(
         default=0.0,
         ge=-0.4,
@@ -61,14 +61,14 @@ class Recipe(BaseModel):
         description="what a crop shows around the face's box on every side, as a share of the "
         "box's longer side, in training and in the node",
     )
-    first_side: int | None = Field(
+    initial_size: int | None = Field(
         default=None,
         ge=32,
         description='side of the faces in the first third of the epochs, which grows to `side` '
         'before the last third (progressive resizing, Tan and Le 2021); saves a third of the time',
     )
     epochs: int = Field(default=30, ge=1, le=100_000, description='how often each face is shown')
-    views: int | None = Field(
+    augmentation_views: int | None = Field(
         default=None,
         ge=1,
         description='how many times each face is changed anew; after so many epochs the same '
@@ -82,13 +82,13 @@ class Recipe(BaseModel):
     weight_decay: float = Field(
         default=0.01, ge=0, le=1, description='of AdamW; with 0 it is Adam'
     )
-    average: float | None = Field(
+    ema: float | None = Field(
         default=None,
         gt=0,
         lt=1,
         description='momentum of the moving average of the weights, which is what is kept',
     )
-    patience: int | None = Field(
+    server_timeout: int | None = Field(
         default=None,
         ge=1,
         description='stop after so many epochs without a lower validation loss, and keep the best',
@@ -114,11 +114,11 @@ class Recipe(BaseModel):
         description='how strongly every face is mixed with another one, and so are the answers: '
         'both parameters of the beta distribution of its share (Zhang et al. 2018); 0 for none',
     )
-    vote_share: float = Field(default=0.0, ge=0, le=1, description='weight of the FER+ votes')
+    ferplus_weight: float = Field(default=0.0, ge=0, le=1, description='weight of the FER+ votes')
     min_age: int = Field(
         default=13, ge=0, description='UTKFace faces of younger people are left out'
     )
-    mirror_average: bool = Field(
+    flip_tta: bool = Field(
         default=False,
         description='whether the model file averages the answers for a face and its mirror image, '
         'which takes twice the time',
@@ -128,19 +128,19 @@ class Recipe(BaseModel):
 
     @model_validator(mode='after')
     def _faces_grow(self) -> Self:
-        if self.first_side is not None and self.first_side > self.side:
-            raise ValueError(f'first_side {self.first_side} is above side {self.side}')
+        if self.initial_size is not None and self.initial_size > self.side:
+            raise ValueError(f'initial_size {self.initial_size} is above side {self.side}')
         return self
 
     @property
     def channels(self) -> int:
-        """Channels of a face: 1 in grey, 3 in BGR."""
-        return 1 if self.colour == 'grey' else 3
+        """Channels of a face: 1 in gray, 3 in BGR."""
+        return 1 if self.color == 'gray' else 3
 
     @property
-    def form(self) -> CropForm:
+    def input_spec(self) -> InputSpec:
         """What crops the network is shown."""
-        return CropForm(self.side, self.margin, self.colour)
+        return InputSpec(self.side, self.margin, self.color)
 
     def without_folders(self) -> Self:
         """Give the recipe with the bare names of the files that it names.
@@ -160,10 +160,10 @@ class Recipe(BaseModel):
 
     def side_in(self, epoch: int) -> int:
         """Give the side of the faces in an epoch, the first one being 0."""
-        if self.first_side is None:
+        if self.initial_size is None:
             return self.side
         # Whole steps of 8 pixels: for every size TensorFlow traces the network anew.
-        steps = (self.side - self.first_side) // 8
+        steps = (self.side - self.initial_size) // 8
         done = min(1.0, epoch / self.epochs * 1.5)
         return self.side - 8 * (steps - round(done * steps))
 

@@ -52,7 +52,7 @@ def train(
 
     Leaves `recipe.json`, `checkpoint.keras` (network and optimizer after the last whole epoch),
     `log.csv` (one row per epoch), `tensorboard/` and `<name>.onnx` in the output folder, the name
-    being `emotion_mini_xception`, or `blended_mini_xception` for a network that tells more than
+    being `emotion_mini_xception`, or `multitask_mini_xception` for a network that tells more than
     one attribute. A run that was killed goes on from its last whole epoch with `resume` and sees
     the same faces in the same order.
 
@@ -98,19 +98,23 @@ def train(
     else:
         network = _new_network(recipe, len(batches))
         if start is not None:
-            crops = training[0].crops(recipe.form)[:: 1 + len(training[0].truth) // START_FACES]
+            crops = training[0].crops(recipe.input_spec)[
+                :: 1 + len(training[0].y_true) // START_FACES
+            ]
             take_weights(network, start, scale_faces(crops))
     workers.connect(network)
     done = int(network.optimizer.iterations) // len(batches)
 
-    faces = scale_faces(np.concatenate([dataset.crops(recipe.form) for dataset in validation]))
+    faces = scale_faces(
+        np.concatenate([dataset.crops(recipe.input_spec) for dataset in validation])
+    )
     callbacks = [workers.callback()]
     if workers.is_first:
         callbacks.append(_Checkpoint(checkpoint))
-    if workers.is_first and recipe.patience is not None:
+    if workers.is_first and recipe.server_timeout is not None:
         # Before the averaged weights are taken out again, so that those are kept.
-        callbacks.append(_KeepBest(output, recipe.patience))
-    if recipe.average is not None:
+        callbacks.append(_KeepBest(output, recipe.server_timeout))
+    if recipe.ema is not None:
         callbacks.append(keras.callbacks.SwapEMAWeights())
     if workers.is_first:
         callbacks += [
@@ -130,7 +134,7 @@ def train(
     kind = recipe.attributes[0] if len(recipe.attributes) == 1 else 'blended'
     path = output / f'{kind}_{network.name}.onnx'
     if workers.is_first:
-        if recipe.patience is not None:
+        if recipe.server_timeout is not None:
             network.load_weights(output / BEST)
         export_classifier(network, recipe, training, validation, path)
     return path
@@ -163,9 +167,9 @@ def read_splits(
                     attribute,
                     folder,
                     'train',
-                    vote_share=recipe.vote_share,
+                    ferplus_weight=recipe.ferplus_weight,
                     min_age=recipe.min_age,
-                ).without_pictures_of(known)
+                ).without_images_of(known)
             )
     for attribute in recipe.attributes:
         if attribute not in {dataset.attribute for dataset in training}:
@@ -184,8 +188,8 @@ def _new_network(recipe: Recipe, steps_per_epoch: int) -> keras.Model:
         optimizer=keras.optimizers.AdamW(
             _one_cycle(recipe, steps_per_epoch),
             weight_decay=recipe.weight_decay,
-            use_ema=recipe.average is not None,
-            ema_momentum=recipe.average or 0.99,
+            use_ema=recipe.ema is not None,
+            ema_momentum=recipe.ema or 0.99,
         ),
         loss={attribute: _loss(recipe) for attribute in recipe.attributes},
         weighted_metrics={attribute: ['accuracy'] for attribute in recipe.attributes},
@@ -236,9 +240,9 @@ class _Checkpoint(keras.callbacks.Callback):
 class _KeepBest(keras.callbacks.Callback):
     """Keep the weights of the lowest validation loss, and stop when it no longer falls."""
 
-    def __init__(self, output: Path, patience: int) -> None:
+    def __init__(self, output: Path, server_timeout: int) -> None:
         super().__init__()
-        self._output, self._patience = output, patience
+        self._output, self._patience = output, server_timeout
         self._losses: list[float] = []
         if (output / LOG).exists():
             with open(output / LOG, newline='') as file:

@@ -1,4 +1,4 @@
-"""Begin a training with what another network has learnt: of another run, or of a model file."""
+"""Begin a training with what another network has learned: of another run, or of a model file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def take_weights(network: keras.Model, start: Path, faces: NDArray[np.float32]) 
         network: gets them.
         start: output folder of a run, or a model file.
         faces: some that will be trained on, in [-1, 1], N x H x W x C; what a model file does not
-            tell of batch normalisation is measured on them.
+            tell of batch normalization is measured on them.
 
     Raises:
         ValueError: the folder holds no run, the file is no model, or they have nothing in common.
@@ -60,7 +60,7 @@ def _weights_of_run(run: Path) -> Weights:
 
 
 def _weights_of_file(path: Path) -> Weights:
-    """Give the weights in a model file, where batch normalisation is part of the convolutions.
+    """Give the weights in a model file, where batch normalization is part of the convolutions.
 
     Its layers get what is left to them: a mean of 0, a variance of 1 and an offset.
     """
@@ -100,7 +100,7 @@ def _layer(name: str) -> str:
 def _measure_norms(
     network: keras.Model, norms: list[FusedBatchNormalization], faces: NDArray[np.float32]
 ) -> None:
-    """Give layers of batch normalisation the mean and variance of what comes to them.
+    """Give layers of batch normalization the mean and variance of what comes to them.
 
     Scale and offset are set so that the network's answers stay: in training, the statistics of a
     batch take the place of the measured ones.

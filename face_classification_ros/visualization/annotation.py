@@ -1,4 +1,4 @@
-"""Annotated pictures: boxes and labels of faces, faces made unrecognisable, contact sheets."""
+"""Annotated pictures: boxes and labels of faces, faces made unrecognizable, contact sheets."""
 
 from __future__ import annotations
 
@@ -8,21 +8,28 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from face_classification_ros.types import Box, Estimate, Face, Image, largest_first, UNKNOWN
+from face_classification_ros.types import (
+    AttributeEstimate,
+    BoundingBox,
+    Face,
+    Image,
+    largest_first,
+    UNKNOWN,
+)
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 """Blue, green, red, each 0 to 255."""
 
-NEUTRAL_COLOUR: Colour = (225, 225, 225)
+NEUTRAL_COLOR: Color = (225, 225, 225)
 """Of faces whose class is unknown, or not asked for."""
 
-GENDER_COLOURS: dict[str, Colour] = {
+GENDER_COLORS: dict[str, Color] = {
     'woman': (255, 150, 40),
     'man': (80, 80, 255),
 }
 """As in the paper's demo: blue for women, red for men, both light enough for a dark plate."""
 
-EMOTION_COLOURS: dict[str, Colour] = {
+EMOTION_COLORS: dict[str, Color] = {
     'angry': (60, 60, 235),
     'disgust': (70, 170, 90),
     'fear': (220, 90, 170),
@@ -38,7 +45,7 @@ _FONT_CAPITAL = 21  # pixels at scale 1
 _BLUR_CELLS = 6
 _BLUR_MARGIN = 0.2
 _PLATE_DARKENING = 5
-_SHEET_COLOUR = 32
+_SHEET_COLOR = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +54,13 @@ class _Label:
 
     Attributes:
         lines: one per attribute.
-        segments: the emotion distribution, colour and share of each label; may be empty.
+        segments: the emotion distribution, color and share of each label; may be empty.
         capital: height of a capital letter, which the other sizes follow.
         width: of the plate behind the text.
     """
 
     lines: tuple[str, ...]
-    segments: tuple[tuple[Colour, float], ...]
+    segments: tuple[tuple[Color, float], ...]
     capital: float
     width: int
 
@@ -71,13 +78,13 @@ class _Label:
 def draw_faces(image: Image, faces: Sequence[Face], *, blur: bool = False) -> Image:
     """Draw a box and a label for each face on a copy of the picture.
 
-    Box and text have one colour per gender; where gender is switched off, per emotion. The bar
+    Box and text have one color per gender; where gender is switched off, per emotion. The bar
     below the text shows how the probability is spread over the emotions.
 
     Args:
         image: uint8, H x W x 3, in BGR; not changed.
         faces: with boxes in pixels of the picture, which may reach over its edge.
-        blur: make faces unrecognisable, below box and text.
+        blur: make faces unrecognizable, below box and text.
 
     Returns:
         uint8, H x W x 3, in BGR.
@@ -93,14 +100,14 @@ def draw_faces(image: Image, faces: Sequence[Face], *, blur: bool = False) -> Im
         for face, _ in visible:
             _blur(canvas, face.detection.box)
     for face, box in visible:
-        _draw_box(canvas, box, colour_of(face))
+        _draw_box(canvas, box, color_of(face))
     # Labels last, so that no box crosses a text.
     boxes = [box for _, box in visible]
-    plates: list[Box] = []
+    plates: list[BoundingBox] = []
     for face, box in visible:
         label = _label(face, box, len(visible), width, height)
         plates.append(_place(label, box, boxes, plates, width, height))
-        _draw_label(canvas, label, plates[-1], colour_of(face))
+        _draw_label(canvas, label, plates[-1], color_of(face))
     return canvas
 
 
@@ -128,7 +135,7 @@ def contact_sheet(images: Sequence[Image], columns: int, width: int) -> Image:
         )
     field_height = max(1, round(field_width * images[0].shape[0] / images[0].shape[1]))
     rows = -(-len(images) // columns)
-    sheet = np.full((rows * (field_height + gap) + gap, width, 3), _SHEET_COLOUR, np.uint8)
+    sheet = np.full((rows * (field_height + gap) + gap, width, 3), _SHEET_COLOR, np.uint8)
     for index, image in enumerate(images):
         scale = min(field_width / image.shape[1], field_height / image.shape[0])
         size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
@@ -142,23 +149,23 @@ def contact_sheet(images: Sequence[Image], columns: int, width: int) -> Image:
     return sheet
 
 
-def colour_of(face: Face) -> Colour:
-    """Give the colour of a face's box and text."""
+def color_of(face: Face) -> Color:
+    """Give the color of a face's box and text."""
     if face.gender is not None:
-        return GENDER_COLOURS.get(face.gender.label, NEUTRAL_COLOUR)
+        return GENDER_COLORS.get(face.gender.label, NEUTRAL_COLOR)
     if face.emotion is not None:
-        return EMOTION_COLOURS.get(face.emotion.label, NEUTRAL_COLOUR)
-    return NEUTRAL_COLOUR
+        return EMOTION_COLORS.get(face.emotion.label, NEUTRAL_COLOR)
+    return NEUTRAL_COLOR
 
 
-def _blur(canvas: Image, box: Box) -> None:
-    """Leave of a face and its surroundings no more than a few patches of colour.
+def _blur(canvas: Image, box: BoundingBox) -> None:
+    """Leave of a face and its surroundings no more than a few patches of color.
 
     At most six cells along a side, where 8 x 8 can still be told apart by a network that knows
     the candidates (McPherson et al., "Defeating image obfuscation with deep learning", 2016).
     """
     margin_x, margin_y = box.width * _BLUR_MARGIN, box.height * _BLUR_MARGIN
-    grown = Box(
+    grown = BoundingBox(
         box.x - margin_x, box.y - margin_y, box.width + 2 * margin_x, box.height + 2 * margin_y
     )
     part = grown.clipped(canvas.shape[1], canvas.shape[0])
@@ -176,7 +183,7 @@ def _box_stroke(width: int, height: int) -> int:
     return max(1, round(min(width, height) / 240))
 
 
-def _draw_box(canvas: Image, box: Box, colour: Colour) -> None:
+def _draw_box(canvas: Image, box: BoundingBox, color: Color) -> None:
     """Draw a rectangle with a dark rim, which keeps it visible on any background."""
     height, width = canvas.shape[:2]
     stroke = _box_stroke(width, height)
@@ -186,10 +193,10 @@ def _draw_box(canvas: Image, box: Box, colour: Colour) -> None:
         min(max(int(box.y + box.height) - 1, corner[1]), height - 1),
     )
     cv2.rectangle(canvas, corner, opposite, (0, 0, 0), 2 * stroke + 1)
-    cv2.rectangle(canvas, corner, opposite, colour, stroke)
+    cv2.rectangle(canvas, corner, opposite, color, stroke)
 
 
-def _label(face: Face, box: Box, crowd: int, width: int, height: int) -> _Label:
+def _label(face: Face, box: BoundingBox, crowd: int, width: int, height: int) -> _Label:
     """Choose text and size of the label of a face at `box`, one of `crowd` in the picture."""
     lines = [
         _text(attribute, estimate)
@@ -202,7 +209,7 @@ def _label(face: Face, box: Box, crowd: int, width: int, height: int) -> _Label:
         []
         if face.emotion is None
         else [
-            (EMOTION_COLOURS.get(label, NEUTRAL_COLOUR), float(probability))
+            (EMOTION_COLORS.get(label, NEUTRAL_COLOR), float(probability))
             for label, probability in zip(
                 face.emotion.labels, face.emotion.probabilities, strict=True
             )
@@ -220,7 +227,7 @@ def _label(face: Face, box: Box, crowd: int, width: int, height: int) -> _Label:
     return _Label(tuple(lines), tuple(segments), capital, int(capital * capitals_wide))
 
 
-def _text(attribute: str, estimate: Estimate) -> str:
+def _text(attribute: str, estimate: AttributeEstimate) -> str:
     """Give label and probability; where no label is sure enough there is none to tell."""
     if estimate.label == UNKNOWN:
         return f'{attribute} ?'
@@ -232,8 +239,13 @@ def _percent(probability: float) -> str:
 
 
 def _place(
-    label: _Label, box: Box, boxes: Sequence[Box], plates: Sequence[Box], width: int, height: int
-) -> Box:
+    label: _Label,
+    box: BoundingBox,
+    boxes: Sequence[BoundingBox],
+    plates: Sequence[BoundingBox],
+    width: int,
+    height: int,
+) -> BoundingBox:
     """Find the place around a box where its label hides least of other labels and faces.
 
     Above the box wherever that is free, so that labels do not jump from picture to picture.
@@ -266,10 +278,10 @@ def _place(
         .prod(2)
     )
     x, y = corners[(shared * weights).sum(1).argmin()]
-    return Box(x, y, label.width, label.height)
+    return BoundingBox(x, y, label.width, label.height)
 
 
-def _draw_label(canvas: Image, label: _Label, plate: Box, colour: Colour) -> None:
+def _draw_label(canvas: Image, label: _Label, plate: BoundingBox, color: Color) -> None:
     """Darken the plate and write on it."""
     left, top = int(plate.x), int(plate.y)
     ground = canvas[top : top + label.height, left : left + label.width]
@@ -279,11 +291,11 @@ def _draw_label(canvas: Image, label: _Label, plate: Box, colour: Colour) -> Non
     for index, line in enumerate(label.lines):
         base = top + round(label.capital * 1.5 * (index + 1))
         cv2.putText(
-            canvas, line, (left + label.margin, base), _FONT, scale, colour, stroke, cv2.LINE_AA
+            canvas, line, (left + label.margin, base), _FONT, scale, color, stroke, cv2.LINE_AA
         )
     start = float(left + label.margin)
     y = top + label.height - label.margin
-    for segment_colour, share in label.segments:
+    for segment_color, share in label.segments:
         end = start + share * (label.width - 2 * label.margin)
-        canvas[y : y + max(2, label.margin // 2), round(start) : round(end)] = segment_colour
+        canvas[y : y + max(2, label.margin // 2), round(start) : round(end)] = segment_color
         start = end

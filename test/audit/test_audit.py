@@ -36,13 +36,13 @@ def dataset() -> FaceDataset:
     And 60 men as dark as 10 %, all black, of which the first 20 are children.
     """
     brightness = [204] * 70 + [26] * 30 + [204] * 100 + [26] * 60
-    truth = np.array([0] * 200 + [1] * 60)
+    y_true = np.array([0] * 200 + [1] * 60)
     return FaceDataset(
         'gender',
         'brightness',
         [np.full((16, 16, 1), value, np.uint8) for value in brightness],
-        truth,
-        np.eye(2, dtype=np.float32)[truth],
+        y_true,
+        np.eye(2, dtype=np.float32)[y_true],
         groups={
             'race': np.array(['asian'] * 100 + ['white'] * 100 + ['black'] * 60),
             'age': np.array([35] * 200 + [12] * 20 + [35] * 40),
@@ -132,7 +132,7 @@ def test_the_true_label_is_a_column(classifier: Classifier, dataset: FaceDataset
 
 
 @pytest.mark.parametrize(
-    ('by', 'complaint'),
+    ('by', 'problem'),
     [
         (['race', 'glasses'], "no column 'glasses', but race, age, gender"),
         (['race*glasses'], "no column 'glasses', but race, age, gender"),
@@ -142,10 +142,10 @@ def test_the_true_label_is_a_column(classifier: Classifier, dataset: FaceDataset
     ],
 )
 def test_an_unknown_column_is_one_clear_line(
-    by: list[str], complaint: str, classifier: Classifier, dataset: FaceDataset
+    by: list[str], problem: str, classifier: Classifier, dataset: FaceDataset
 ) -> None:
     """It names those that the data has."""
-    with pytest.raises(ValueError, match=complaint):
+    with pytest.raises(ValueError, match=problem):
         audit_classifier(classifier, dataset, 'val', by=by)
 
 
@@ -176,9 +176,9 @@ def test_the_summary_says_for_whom(classifier: Classifier, dataset: FaceDataset)
 
 def test_a_classifier_without_mistakes_has_no_gap(classifier: Classifier) -> None:
     """Nothing is significant, and there is no mistake to show."""
-    truth = np.array([0, 1] * 50)
+    y_true = np.array([0, 1] * 50)
     pictures = [np.full((16, 16, 1), value, np.uint8) for value in (204, 26)] * 50
-    faces = FaceDataset('gender', 'plain', pictures, truth, np.eye(2, dtype=np.float32)[truth])
+    faces = FaceDataset('gender', 'plain', pictures, y_true, np.eye(2, dtype=np.float32)[y_true])
     audit = audit_classifier(classifier, faces, 'test')
     assert audit['mistakes'] == []
     assert audit['columns']['gender']['largest_gap']['gap'] == 0
@@ -238,7 +238,7 @@ def test_groups_alone_need_no_detector(
 
 
 @pytest.mark.parametrize(
-    ('arguments', 'complaint'),
+    ('arguments', 'problem'),
     [
         (['--by', 'race'], "the data has no column 'race', but glasses, gender"),
         (['--faces', '0'], '0 faces to measure on: expected 1 or more'),
@@ -248,7 +248,7 @@ def test_groups_alone_need_no_detector(
 )
 def test_wrong_use_is_one_clear_line(
     arguments: list[str],
-    complaint: str,
+    problem: str,
     make_model: MakeModel,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -260,4 +260,4 @@ def test_wrong_use_is_one_clear_line(
     if '--detector' not in arguments:
         given.append('--no-perturbations')
     assert main([*given, '--model', str(make_model({'gender': ('woman', 'man')}))]) == 2
-    assert complaint in capsys.readouterr().err
+    assert problem in capsys.readouterr().err

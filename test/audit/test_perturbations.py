@@ -16,7 +16,7 @@ from face_classification_ros.audit.perturbations import (
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.datasets.registry import FaceDataset
 from face_classification_ros.evaluation.metrics import wilson_interval
-from face_classification_ros.types import Box, Detection
+from face_classification_ros.types import BoundingBox, Detection
 
 MakeModel = Callable[..., Path]
 
@@ -25,11 +25,11 @@ def face(scale: float = 1.0) -> Detection:
     """Give a face of 80 x 80 pixels in the middle of a picture of 100, or a larger one of both."""
     points = ((35, 40), (65, 40), (50, 55), (38, 70), (62, 70))
     landmarks = tuple((scale * x, scale * y) for x, y in points)
-    return Detection(Box(10, 10, 80, 80).scaled(scale), 0.9, landmarks)
+    return Detection(BoundingBox(10, 10, 80, 80).scaled(scale), 0.9, landmarks)
 
 
 def stripes(side: int = 100, channels: int = 1) -> NDArray[np.uint8]:
-    """Give a picture of ten grey stripes, each one brighter than the one above it."""
+    """Give a picture of ten gray stripes, each one brighter than the one above it."""
     rows = (20 + 20 * (np.arange(side) * 10 // side)).astype(np.uint8)
     return np.repeat(np.repeat(rows[:, None, None], side, 1), channels, 2)
 
@@ -37,7 +37,7 @@ def stripes(side: int = 100, channels: int = 1) -> NDArray[np.uint8]:
 @pytest.mark.parametrize('channels', [1, 3])
 @pytest.mark.parametrize('name', PERTURBATIONS)
 def test_a_changed_picture_is_a_copy_of_the_same_shape(name: str, channels: int) -> None:
-    """In grey and in colour; every one changes something."""
+    """In gray and in color; every one changes something."""
     picture = stripes(channels=channels)
     changed = PERTURBATIONS[name](picture, face())
     assert changed.shape == (100, 100, channels)
@@ -115,9 +115,9 @@ def test_a_small_face_has_20_pixels() -> None:
 
 def women_and_men(*brightness: int) -> FaceDataset:
     """Give faces of one brightness each, the brighter ones than 127 women."""
-    truth = np.array([0 if value > 127 else 1 for value in brightness])
+    y_true = np.array([0 if value > 127 else 1 for value in brightness])
     pictures = [np.full((100, 100, 1), value, np.uint8) for value in brightness]
-    return FaceDataset('gender', 'plain', pictures, truth, np.eye(2, dtype=np.float32)[truth])
+    return FaceDataset('gender', 'plain', pictures, y_true, np.eye(2, dtype=np.float32)[y_true])
 
 
 def test_changed_answers_are_counted(make_model: MakeModel) -> None:
@@ -152,9 +152,9 @@ def test_what_changes_nothing_is_told_so(make_model: MakeModel) -> None:
     """A plain picture is the same when it is turned."""
     classifier = Classifier(make_model({'gender': ('woman', 'man')}))
     measured = measure_perturbations(classifier, women_and_men(230, 26), [face()] * 2)
-    turned = measured['perturbations']['turned by +20']
-    assert (turned['changed'], turned['difference'], turned['p_corrected']) == (0, 0, 1)
-    assert (turned['winner'], turned['changes']) == (None, [])
+    rotated = measured['perturbations']['turned by +20']
+    assert (rotated['changed'], rotated['difference'], rotated['p_corrected']) == (0, 0, 1)
+    assert (rotated['winner'], rotated['changes']) == (None, [])
 
 
 def test_the_example_changes_most_often(make_model: MakeModel) -> None:
@@ -177,6 +177,6 @@ def test_a_lucky_change_among_many_is_not_significant(make_model: MakeModel) -> 
 def test_without_landmarks_there_is_nothing_to_draw_on(make_model: MakeModel) -> None:
     """As with the detector haar; the line says what to take instead."""
     classifier = Classifier(make_model({'gender': ('woman', 'man')}))
-    detections = [Detection(Box(10, 10, 80, 80), 0.9), None]
+    detections = [Detection(BoundingBox(10, 10, 80, 80), 0.9), None]
     with pytest.raises(ValueError, match='in any of 2 pictures; expected a detector that tells'):
         measure_perturbations(classifier, women_and_men(200, 20), detections)

@@ -24,8 +24,8 @@ MakeModel = Callable[..., Path]
 
 def crops_for(classifier: Classifier, count: int) -> NDArray[np.uint8]:
     """Make crops of noise."""
-    form = classifier.form
-    shape = (count, form.side, form.side, form.channels)
+    input_spec = classifier.input_spec
+    shape = (count, input_spec.side, input_spec.side, input_spec.channels)
     return np.random.default_rng(3).integers(0, 256, shape, np.uint8)
 
 
@@ -53,7 +53,7 @@ def test_faces_in_one_call_are_told_as_one_by_one(
     name: str, attribute: str, labels: tuple[str, ...]
 ) -> None:
     """Who else is in the picture changes nothing."""
-    classifier = Classifier(model_path(name), threads=2)
+    classifier = Classifier(model_path(name), num_threads=2)
     crops = crops_for(classifier, 4)
     together = classifier.classify(crops)[attribute]
     alone = np.concatenate([classifier.classify(crops[i : i + 1])[attribute] for i in range(4)])
@@ -69,15 +69,15 @@ def test_one_file_can_tell_both_attributes(make_model: MakeModel) -> None:
 
 
 def test_metadata_says_what_the_network_wants_to_see(make_model: MakeModel) -> None:
-    """Side, margin and colour come from the file, and so does all else that it says."""
-    metadata = {'labels': '{"gender": ["woman", "man"]}', 'colour': 'bgr', 'margin': '0.25'}
+    """Side, margin and color come from the file, and so does all else that it says."""
+    metadata = {'labels': '{"gender": ["woman", "man"]}', 'color': 'bgr', 'margin': '0.25'}
     path = make_model(
-        {'gender': GENDERS}, shape=('n', 24, 24, 3), metadata={**metadata, 'licence': 'BSD'}
+        {'gender': GENDERS}, shape=('n', 24, 24, 3), metadata={**metadata, 'license': 'BSD'}
     )
     classifier = Classifier(path)
-    assert (classifier.form.side, classifier.form.margin) == (24, 0.25)
-    assert (classifier.form.colour, classifier.form.channels) == ('bgr', 3)
-    assert classifier.properties['licence'] == 'BSD'
+    assert (classifier.input_spec.side, classifier.input_spec.margin) == (24, 0.25)
+    assert (classifier.input_spec.color, classifier.input_spec.channels) == ('bgr', 3)
+    assert classifier.properties['license'] == 'BSD'
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_model_that_is_cut_short_is_refused(tmp_path: Path) -> None:
         Classifier(path)
 
 
-GOOD = {'labels': '{"gender": ["woman", "man"]}', 'colour': 'grey', 'margin': '0.1'}
+GOOD = {'labels': '{"gender": ["woman", "man"]}', 'color': 'gray', 'margin': '0.1'}
 
 
 @pytest.mark.parametrize(
@@ -121,10 +121,10 @@ GOOD = {'labels': '{"gender": ["woman", "man"]}', 'colour': 'grey', 'margin': '0
         ({**GOOD, 'labels': '{"age": ["young", "old"]}'}, "'age' is none of gender, emotion"),
         ({**GOOD, 'labels': '{"emotion": ["sad", "happy"]}'}, "no output 'emotion'"),
         ({**GOOD, 'labels': '{"gender": ["a", "b", "c"]}'}, "no output 'gender' with 3"),
-        ({**GOOD, 'colour': 'bgr'}, "does not fit its colour 'bgr'"),
-        ({**GOOD, 'colour': 'red'}, "does not fit its colour 'red'"),
-        ({key: GOOD[key] for key in ('labels', 'margin')}, "does not fit its colour ''"),
-        ({key: GOOD[key] for key in ('labels', 'colour')}, 'has no margin'),
+        ({**GOOD, 'color': 'bgr'}, "does not fit its color 'bgr'"),
+        ({**GOOD, 'color': 'red'}, "does not fit its color 'red'"),
+        ({key: GOOD[key] for key in ('labels', 'margin')}, "does not fit its color ''"),
+        ({key: GOOD[key] for key in ('labels', 'color')}, 'has no margin'),
         ({**GOOD, 'margin': 'wide'}, 'has no margin'),
         ({**GOOD, 'margin': '-0.5'}, 'not between -0.5 and 2'),
         ({**GOOD, 'margin': 'nan'}, 'not between -0.5 and 2'),
@@ -160,7 +160,7 @@ def test_foreign_input_is_refused(
 
 
 def test_square_of_unknown_side_is_refused(make_model: MakeModel) -> None:
-    """A network that takes any size does not say what size of face it learnt."""
+    """A network that takes any size does not say what size of face it learned."""
     path = make_model({'gender': GENDERS}, shape=('n', 'side', 'side', 1))
     with pytest.raises(ValueError, match='does not fit'):
         Classifier(path)

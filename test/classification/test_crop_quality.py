@@ -5,27 +5,27 @@ import numpy as np
 import pytest
 from ros_peers import FACE, HEAD
 
-from face_classification_ros.classification.crop_quality import LEAST, weigh_crops
-from face_classification_ros.classification.crops import crop_faces, CropForm, cut_sides
+from face_classification_ros.classification.crop_quality import crop_weights, LEAST
+from face_classification_ros.classification.crops import crop_faces, cut_sides, InputSpec
 
-FORMS = [CropForm(48, 0.0, 'grey'), CropForm(64, 0.1, 'bgr')]
+FORMS = [InputSpec(48, 0.0, 'gray'), InputSpec(64, 0.1, 'bgr')]
 
 
-def weight(image: np.ndarray, form: CropForm, scale: float = 1.0) -> float:
+def weight(image: np.ndarray, input_spec: InputSpec, scale: float = 1.0) -> float:
     """Give the weight of the face in a picture that is made smaller first."""
     small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     boxes = [FACE.scaled(scale)]
-    (value,) = weigh_crops(crop_faces(small, boxes, form), cut_sides(boxes, form))
+    (value,) = crop_weights(crop_faces(small, boxes, input_spec), cut_sides(boxes, input_spec))
     return float(value)
 
 
-@pytest.mark.parametrize('form', FORMS, ids=lambda form: form.colour)
-def test_small_and_blurred_faces_weigh_less(form: CropForm) -> None:
+@pytest.mark.parametrize('input_spec', FORMS, ids=lambda input_spec: input_spec.color)
+def test_small_and_blurred_faces_weigh_less(input_spec: InputSpec) -> None:
     """The less there is to see, the less; light and contrast do not matter."""
-    assert weight(HEAD, form) == pytest.approx(1)
-    assert weight(HEAD // 2, form) == pytest.approx(1, abs=0.1)
-    sizes = [weight(HEAD, form, scale) for scale in (1.0, 0.3, 0.15)]
-    blurs = [weight(cv2.GaussianBlur(HEAD, (0, 0), sigma), form) for sigma in (0.1, 3, 6)]
+    assert weight(HEAD, input_spec) == pytest.approx(1)
+    assert weight(HEAD // 2, input_spec) == pytest.approx(1, abs=0.1)
+    sizes = [weight(HEAD, input_spec, scale) for scale in (1.0, 0.3, 0.15)]
+    blurs = [weight(cv2.GaussianBlur(HEAD, (0, 0), sigma), input_spec) for sigma in (0.1, 3, 6)]
     for weights in (sizes, blurs):
         assert weights[0] > 1.3 * weights[1] > 1.3**2 * weights[2] >= LEAST
 
@@ -33,9 +33,9 @@ def test_small_and_blurred_faces_weigh_less(form: CropForm) -> None:
 def test_worst_picture_still_weighs_something() -> None:
     """A face without any detail is all that is known where there is nothing else."""
     flat = np.full((2, 48, 48, 1), 90, np.uint8)
-    assert list(weigh_crops(flat, np.array([5, 500]))) == pytest.approx([LEAST, LEAST])
+    assert list(crop_weights(flat, np.array([5, 500]))) == pytest.approx([LEAST, LEAST])
 
 
 def test_no_faces_have_no_weights() -> None:
     """A picture without a face is no special case."""
-    assert weigh_crops(np.empty((0, 48, 48, 1), np.uint8), np.empty(0, np.int64)).shape == (0,)
+    assert crop_weights(np.empty((0, 48, 48, 1), np.uint8), np.empty(0, np.int64)).shape == (0,)

@@ -1,15 +1,15 @@
-"""Crops show what a network saw in training: the right place, size and colours, undistorted."""
+"""Crops show what a network saw in training: the right place, size and colors, undistorted."""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 import pytest
 
-from face_classification_ros.classification.crops import crop_faces, CropForm
-from face_classification_ros.types import Box, Image
+from face_classification_ros.classification.crops import crop_faces, InputSpec
+from face_classification_ros.types import BoundingBox, Image
 
-BGR_48 = CropForm(48, 0.0, 'bgr')
-GREY_48 = CropForm(48, 0.0, 'grey')
+BGR_48 = InputSpec(48, 0.0, 'bgr')
+GRAY_48 = InputSpec(48, 0.0, 'gray')
 
 # Every pixel tells where it is: blue its row, green its column.
 PLACES: Image = np.zeros((200, 240, 3), np.uint8)
@@ -17,44 +17,49 @@ PLACES[..., 0] = np.arange(200)[:, None]
 PLACES[..., 1] = np.arange(240)[None, :]
 
 
-def crop(image: Image, box: Box, form: CropForm) -> NDArray[np.uint8]:
+def crop(image: Image, box: BoundingBox, input_spec: InputSpec) -> NDArray[np.uint8]:
     """Cut one face."""
-    (result,) = crop_faces(image, [box], form)
+    (result,) = crop_faces(image, [box], input_spec)
     return result
 
 
-@pytest.mark.parametrize('form', [BGR_48, GREY_48, CropForm(64, 0.3, 'bgr')])
-def test_crops_have_the_shape_that_the_form_asks_for(form: CropForm) -> None:
+@pytest.mark.parametrize('input_spec', [BGR_48, GRAY_48, InputSpec(64, 0.3, 'bgr')])
+def test_crops_have_the_shape_that_the_form_asks_for(input_spec: InputSpec) -> None:
     """All faces of a picture are in one array, whatever their size."""
-    boxes = [Box(10, 10, 20, 30), Box(50, 60, 100, 80), Box(-20, 150, 90, 90)]
-    crops = crop_faces(PLACES, boxes, form)
-    assert crops.shape == (3, form.side, form.side, form.channels)
+    boxes = [
+        BoundingBox(10, 10, 20, 30),
+        BoundingBox(50, 60, 100, 80),
+        BoundingBox(-20, 150, 90, 90),
+    ]
+    crops = crop_faces(PLACES, boxes, input_spec)
+    assert crops.shape == (3, input_spec.side, input_spec.side, input_spec.channels)
     assert crops.dtype == np.uint8
 
 
 def test_no_faces_give_no_crops() -> None:
     """An empty array has the right shape, too."""
-    assert crop_faces(PLACES, [], GREY_48).shape == (0, 48, 48, 1)
+    assert crop_faces(PLACES, [], GRAY_48).shape == (0, 48, 48, 1)
 
 
 def test_crop_of_its_own_size_is_the_picture_itself() -> None:
     """Nothing is shifted or resampled where the box is as large as the crop."""
-    assert np.array_equal(crop(PLACES, Box(20, 30, 48, 48), BGR_48), PLACES[30:78, 20:68])
+    assert np.array_equal(crop(PLACES, BoundingBox(20, 30, 48, 48), BGR_48), PLACES[30:78, 20:68])
 
 
 def test_longer_side_of_the_box_is_the_side_of_the_square() -> None:
-    """A tall box gets neighbours at its sides and loses nothing of its height."""
-    result = crop(PLACES, Box(60, 50, 24, 48), BGR_48)
+    """A tall box gets neighbors at its sides and loses nothing of its height."""
+    result = crop(PLACES, BoundingBox(60, 50, 24, 48), BGR_48)
     assert np.array_equal(result, PLACES[50:98, 48:96])
 
 
 def test_margin_shows_what_is_around_the_box() -> None:
     """The margin is a share of the longer side, on every side; a negative one cuts off."""
     assert np.array_equal(
-        crop(PLACES, Box(62, 62, 24, 24), CropForm(48, 0.5, 'bgr')), PLACES[50:98, 50:98]
+        crop(PLACES, BoundingBox(62, 62, 24, 24), InputSpec(48, 0.5, 'bgr')), PLACES[50:98, 50:98]
     )
     assert np.array_equal(
-        crop(PLACES, Box(38, 38, 80, 80), CropForm(48, -0.2, 'bgr')), PLACES[54:102, 54:102]
+        crop(PLACES, BoundingBox(38, 38, 80, 80), InputSpec(48, -0.2, 'bgr')),
+        PLACES[54:102, 54:102],
     )
 
 
@@ -64,7 +69,9 @@ def test_circle_stays_a_circle(radius: int) -> None:
     image = np.zeros((200, 240, 3), np.uint8)
     cv2.circle(image, (120, 100), radius, (255, 255, 255), -1)
     for width, height in ((60, 100), (100, 60), (100, 100)):
-        result = crop(image, Box(120 - width / 2, 100 - height / 2, width, height), GREY_48)
+        result = crop(
+            image, BoundingBox(120 - width / 2, 100 - height / 2, width, height), GRAY_48
+        )
         rows, columns, _ = np.nonzero(result > 127)
         assert abs(np.ptp(rows) - np.ptp(columns)) <= 1
         assert np.ptp(rows) + 1 == pytest.approx(2 * radius * 48 / 100, abs=2)
@@ -73,17 +80,17 @@ def test_circle_stays_a_circle(radius: int) -> None:
 @pytest.mark.parametrize(
     'box, rows, columns',
     [
-        (Box(-10, 50, 48, 48), (50, 98), (-10, 38)),
-        (Box(50, -10, 48, 48), (-10, 38), (50, 98)),
-        (Box(210, 50, 48, 48), (50, 98), (210, 258)),
-        (Box(50, 170, 48, 48), (170, 218), (50, 98)),
-        (Box(-20, -30, 48, 48), (-30, 18), (-20, 28)),
-        (Box(220, 180, 48, 48), (180, 228), (220, 268)),
+        (BoundingBox(-10, 50, 48, 48), (50, 98), (-10, 38)),
+        (BoundingBox(50, -10, 48, 48), (-10, 38), (50, 98)),
+        (BoundingBox(210, 50, 48, 48), (50, 98), (210, 258)),
+        (BoundingBox(50, 170, 48, 48), (170, 218), (50, 98)),
+        (BoundingBox(-20, -30, 48, 48), (-30, 18), (-20, 28)),
+        (BoundingBox(220, 180, 48, 48), (180, 228), (220, 268)),
     ],
     ids=['left', 'top', 'right', 'bottom', 'top_left', 'bottom_right'],
 )
 def test_face_at_the_edge_is_neither_shifted_nor_shrunk(
-    box: Box, rows: tuple[int, int], columns: tuple[int, int]
+    box: BoundingBox, rows: tuple[int, int], columns: tuple[int, int]
 ) -> None:
     """Beyond the edge the nearest pixels are repeated."""
     result = crop(PLACES, box, BGR_48)
@@ -94,50 +101,50 @@ def test_face_at_the_edge_is_neither_shifted_nor_shrunk(
 @pytest.mark.parametrize(
     'box',
     [
-        Box(-100, 50, 110, 110),
-        Box(230, 50, 100, 100),
-        Box(50, 190, 120, 120),
-        Box(-500, -500, 1500, 1500),
+        BoundingBox(-100, 50, 110, 110),
+        BoundingBox(230, 50, 100, 100),
+        BoundingBox(50, 190, 120, 120),
+        BoundingBox(-500, -500, 1500, 1500),
     ],
 )
 @pytest.mark.parametrize('margin', [-0.4, 0.0, 1.0])
-def test_box_that_hardly_touches_the_picture_is_cut(box: Box, margin: float) -> None:
+def test_box_that_hardly_touches_the_picture_is_cut(box: BoundingBox, margin: float) -> None:
     """Also where a negative margin leaves nothing of the picture in the square."""
-    assert crop(PLACES, box, CropForm(48, margin, 'bgr')).shape == (48, 48, 3)
+    assert crop(PLACES, box, InputSpec(48, margin, 'bgr')).shape == (48, 48, 3)
 
 
 @pytest.mark.parametrize('shape', [(1, 1), (1, 50), (50, 1), (3, 3)])
 def test_tiny_picture_is_cut(shape: tuple[int, int]) -> None:
     """A picture smaller than any face is no error."""
     image = np.full((*shape, 3), 77, np.uint8)
-    assert (crop(image, Box(0, 0, shape[1], shape[0]), BGR_48) == 77).all()
+    assert (crop(image, BoundingBox(0, 0, shape[1], shape[0]), BGR_48) == 77).all()
 
 
-def test_grey_is_weighted_as_the_eye_sees() -> None:
+def test_gray_is_weighted_as_the_eye_sees() -> None:
     """The picture is BGR: red is brighter than blue, and green brighter than both."""
-    colours = {'blue': (255, 0, 0), 'green': (0, 255, 0), 'red': (0, 0, 255)}
-    grey = {
-        name: crop(np.full((50, 50, 3), colour, np.uint8), Box(0, 0, 50, 50), GREY_48)
-        for name, colour in colours.items()
+    colors = {'blue': (255, 0, 0), 'green': (0, 255, 0), 'red': (0, 0, 255)}
+    gray = {
+        name: crop(np.full((50, 50, 3), color, np.uint8), BoundingBox(0, 0, 50, 50), GRAY_48)
+        for name, color in colors.items()
     }
-    assert {name: int(result[20, 20, 0]) for name, result in grey.items()} == {
+    assert {name: int(result[20, 20, 0]) for name, result in gray.items()} == {
         'blue': 29,
         'green': 150,
         'red': 76,
     }
 
 
-def test_colours_keep_their_order() -> None:
+def test_colors_keep_their_order() -> None:
     """A network that wants BGR gets it."""
     image = np.full((50, 50, 3), (10, 20, 30), np.uint8)
-    assert crop(image, Box(0, 0, 50, 50), BGR_48)[5, 5].tolist() == [10, 20, 30]
+    assert crop(image, BoundingBox(0, 0, 50, 50), BGR_48)[5, 5].tolist() == [10, 20, 30]
 
 
 def test_large_face_is_averaged_when_shrunk() -> None:
-    """A fine pattern becomes grey and not noise, as it was in training."""
+    """A fine pattern becomes gray and not noise, as it was in training."""
     image = np.zeros((192, 192, 3), np.uint8)
     image[::2, ::2] = image[1::2, 1::2] = 255
-    result = crop(image, Box(0, 0, 192, 192), GREY_48)
+    result = crop(image, BoundingBox(0, 0, 192, 192), GRAY_48)
     assert np.abs(result.astype(int) - 128).max() <= 1
 
 
@@ -145,7 +152,9 @@ def test_picture_is_not_written_to() -> None:
     """The pixels of a message belong to the message."""
     image = PLACES.copy()
     image.flags.writeable = False
-    crop_faces(image, [Box(5, 5, 50, 50), Box(-5, -5, 50, 50)], CropForm(32, 0.1, 'grey'))
+    crop_faces(
+        image, [BoundingBox(5, 5, 50, 50), BoundingBox(-5, -5, 50, 50)], InputSpec(32, 0.1, 'gray')
+    )
     assert np.array_equal(image, PLACES)
 
 
@@ -154,5 +163,5 @@ def test_rows_apart_in_memory_are_read_right() -> None:
     larger = np.zeros((300, 400, 3), np.uint8)
     larger[10:210, 20:260] = PLACES
     window = larger[10:210, 20:260]
-    for box in (Box(50, 50, 80, 80), Box(-20, 150, 80, 80)):
+    for box in (BoundingBox(50, 50, 80, 80), BoundingBox(-20, 150, 80, 80)):
         assert np.array_equal(crop(window, box, BGR_48), crop(PLACES, box, BGR_48))

@@ -156,7 +156,7 @@ def test_copies_of_one_name_are_refused_before_one_is_lost(
 
 
 @pytest.mark.parametrize(
-    ('arguments', 'complaint'),
+    ('arguments', 'problem'),
     [
         (['classify', 'nowhere.png'], 'nowhere.png does not exist'),
         (['classify', '.', '--gender-model', 'none'], "no shipped model is called 'none'"),
@@ -171,11 +171,11 @@ def test_copies_of_one_name_are_refused_before_one_is_lost(
         (['demo', '--video', '/nowhere.mp4', '--output', '{tmp}'], '/nowhere.mp4'),
     ],
 )
-def test_wrong_use_is_one_clear_line(arguments: list[str], complaint: str, tmp_path: Path) -> None:
+def test_wrong_use_is_one_clear_line(arguments: list[str], problem: str, tmp_path: Path) -> None:
     """Exit code 2 and what is wrong, never a traceback."""
     result = run(*[each.format(tmp=tmp_path) for each in arguments])
     assert result.returncode == 2
-    assert complaint in result.stderr
+    assert problem in result.stderr
     assert 'Traceback' not in result.stderr
 
 
@@ -235,11 +235,11 @@ def test_a_demo_does_not_wait_for_a_camera_that_hangs(tmp_path: Path) -> None:
 def test_a_demo_without_a_face_says_no(tmp_path: Path) -> None:
     """Exit code 1 where the camera shows nobody."""
     writer = cv2.VideoWriter(
-        str(tmp_path / 'grey.mp4'), cv2.VideoWriter.fourcc(*'mp4v'), 10, (320, 240)
+        str(tmp_path / 'gray.mp4'), cv2.VideoWriter.fourcc(*'mp4v'), 10, (320, 240)
     )
     for _ in range(10):
         writer.write(np.full((240, 320, 3), 128, np.uint8))
     writer.release()
-    result = run('demo', '--video', tmp_path / 'grey.mp4', '--output', tmp_path / 'demo')
+    result = run('demo', '--video', tmp_path / 'gray.mp4', '--output', tmp_path / 'demo')
     assert result.returncode == 1, result.stderr
     assert '0 faces found' in result.stdout

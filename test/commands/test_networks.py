@@ -31,15 +31,15 @@ def rows(table: str) -> dict[str, list[str]]:
 
 
 def test_a_network_of_ones_own_is_told_block_by_block(tmp_path: Path) -> None:
-    """Table, JSON and diagram, for blended heads and faces in colour."""
+    """Table, JSON and diagram, for blended heads and faces in color."""
     path = tmp_path / 'my_net.yaml'
     path.write_text(MY_NET)
     files = {'--json': tmp_path / 'cost.json', '--plot': tmp_path / 'accuracy.png'}
     arguments = [each for pair in files.items() for each in pair]
-    result = run(path, '--side', 32, '--colour', 'bgr', '--heads', 'both', *arguments)
+    result = run(path, '--side', 32, '--color', 'bgr', '--heads', 'both', *arguments)
     assert result.returncode == 0, result.stderr
 
-    # 3x3 from 3 channels to 8 maps, and 4 for each map's normalisation.
+    # 3x3 from 3 channels to 8 maps, and 4 for each map's normalization.
     table = rows(result.stdout)
     assert table['convolution1'][:3] == ['32x32x8', '248', f'{32 * 32 * 9 * 3 * 8:,}']
     assert list(table)[1:5] == ['convolution1', 'residual_module1', 'gender', 'emotion']
@@ -65,7 +65,7 @@ def test_all_networks_of_the_package_are_compared() -> None:
 
 
 @pytest.mark.parametrize(
-    ('arguments', 'complaint'),
+    ('arguments', 'problem'),
     [
         (['mini_exception'], "unknown network 'mini_exception'; there are: mini_xception"),
         (['{bad}'], 'bad.yaml: blocks.1.residual_module.filters: Input should be greater'),
@@ -73,7 +73,7 @@ def test_all_networks_of_the_package_are_compared() -> None:
         (['mini_xception', '--side', '31'], '--side 31 is not between 32 and 512 pixels'),
     ],
 )
-def test_wrong_use_is_one_clear_line(arguments: list[str], complaint: str, tmp_path: Path) -> None:
+def test_wrong_use_is_one_clear_line(arguments: list[str], problem: str, tmp_path: Path) -> None:
     """Exit code 2 and what is wrong, never a traceback."""
     (tmp_path / 'bad.yaml').write_text(MY_NET.replace('filters: 16', 'filters: 0'))
     (tmp_path / 'large.yaml').write_text(MY_NET + 'limits: {max_parameters: 300}')
@@ -81,7 +81,7 @@ def test_wrong_use_is_one_clear_line(arguments: list[str], complaint: str, tmp_p
     result = run(*[each.format(**paths) for each in arguments])
     assert result.returncode == 2
     assert result.stderr.splitlines()[-1].startswith('face_classification: ')
-    assert complaint in result.stderr
+    assert problem in result.stderr
     assert 'Traceback' not in result.stderr
 
 

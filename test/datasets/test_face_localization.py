@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from face_classification_ros.datasets.face_localization import find_faces
-from face_classification_ros.types import Box, Detection, Image
+from face_classification_ros.types import BoundingBox, Detection, Image
 
 
 class Known:
     """A detector that gives boxes one knows, the most confident first."""
 
-    def __init__(self, *boxes: Box) -> None:
+    def __init__(self, *boxes: BoundingBox) -> None:
         """Take boxes in pixels of the picture that is searched."""
         self._boxes = boxes
 
@@ -25,7 +25,7 @@ class Known:
 
 def test_a_face_is_in_pixels_of_the_picture() -> None:
     """Not of the one that is searched, which is three times as large here."""
-    (face,) = find_faces(Known(Box(80, 86, 140, 134)), [np.zeros((50, 50, 1), np.uint8)])
+    (face,) = find_faces(Known(BoundingBox(80, 86, 140, 134)), [np.zeros((50, 50, 1), np.uint8)])
     assert face is not None
     box = face.box
     assert (box.x, box.y, box.width, box.height) == pytest.approx(
@@ -36,14 +36,15 @@ def test_a_face_is_in_pixels_of_the_picture() -> None:
 
 def test_of_two_boxes_the_one_that_fills_the_picture_is_meant() -> None:
     """A mouth that is taken for a face has a box, too, and a more confident one."""
-    mouth, whole = Box(140, 140, 30, 30), Box(80, 86, 140, 134)
+    mouth, whole = BoundingBox(140, 140, 30, 30), BoundingBox(80, 86, 140, 134)
     (face,) = find_faces(Known(mouth, whole), [np.zeros((150, 150, 3), np.uint8)])
-    assert face is not None and face.box == Box(5, 11, 140, 134)
+    assert face is not None and face.box == BoundingBox(5, 11, 140, 134)
 
 
 @pytest.mark.parametrize(
-    'box', [Box(80, 80, 60, 60), Box(160, 100, 60, 90), Box(100, 160, 90, 60)]
+    'box',
+    [BoundingBox(80, 80, 60, 60), BoundingBox(160, 100, 60, 90), BoundingBox(100, 160, 90, 60)],
 )
-def test_a_face_beside_the_middle_is_another_one(box: Box) -> None:
-    """The picture's centre, at 150 pixels, is not in its box."""
+def test_a_face_beside_the_middle_is_another_one(box: BoundingBox) -> None:
+    """The picture's center, at 150 pixels, is not in its box."""
     assert find_faces(Known(box), [np.zeros((150, 150, 3), np.uint8)]) == [None]

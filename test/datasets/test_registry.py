@@ -21,7 +21,7 @@ VOTE_COLUMNS = 'neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,u
 
 
 def write_fer2013(folder: Path, rows: Sequence[tuple[int, int, str, str]]) -> None:
-    """Write rows of emotion, one grey value per face, usage and FER+ votes."""
+    """Write rows of emotion, one gray value per face, usage and FER+ votes."""
     with open(folder / 'fer2013.csv', 'w') as faces, open(folder / 'fer2013new.csv', 'w') as votes:
         faces.write('emotion,pixels,Usage\n')
         votes.write(f'Usage,Image name,{VOTE_COLUMNS}\n')
@@ -31,8 +31,8 @@ def write_fer2013(folder: Path, rows: Sequence[tuple[int, int, str, str]]) -> No
             votes.write(f'{usage},fer{number:07d}.png,{vote}\n')
 
 
-def write_picture(path: Path, value: int) -> None:
-    """Write a picture of one colour: blue is twice as bright as red."""
+def write_image(path: Path, value: int) -> None:
+    """Write a picture of one color: blue is twice as bright as red."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image = np.full((20, 20, 3), (value, value // 2, value // 2), np.uint8)
     assert cv2.imwrite(str(path), image)
@@ -48,7 +48,7 @@ def test_fer2013_splits_go_by_usage(tmp_path: Path) -> None:
         ],
     )
     validation = read_dataset('emotion', tmp_path, 'val')
-    assert [EMOTIONS[index] for index in validation.truth] == ['neutral']
+    assert [EMOTIONS[index] for index in validation.y_true] == ['neutral']
     assert validation.images[0].shape == (48, 48, 1)
     assert validation.images[0][0, 0, 0] == 80
 
@@ -56,12 +56,12 @@ def test_fer2013_splits_go_by_usage(tmp_path: Path) -> None:
 def test_ferplus_votes_soften_the_targets(tmp_path: Path) -> None:
     """A face called angry by the set and sad by half of the voters is a bit of both."""
     write_fer2013(tmp_path, [(0, 90, 'Training', '0,0,0,5,5,0,0,0,0,0')])
-    training = read_dataset('emotion', tmp_path, 'train', vote_share=0.5)
+    training = read_dataset('emotion', tmp_path, 'train', ferplus_weight=0.5)
     expected = dict.fromkeys(EMOTIONS, 0.0) | {'angry': 0.75, 'sad': 0.25}
     np.testing.assert_allclose(training.targets[0], list(expected.values()))
 
 
-def test_a_face_that_voters_call_none_is_not_learnt_from(tmp_path: Path) -> None:
+def test_a_face_that_voters_call_none_is_not_learned_from(tmp_path: Path) -> None:
     """FER-2013 holds pictures without a face; the votes tell."""
     write_fer2013(
         tmp_path,
@@ -70,7 +70,7 @@ def test_a_face_that_voters_call_none_is_not_learnt_from(tmp_path: Path) -> None
             (0, 91, 'Training', '0,0,0,0,9,0,0,0,0,1'),
         ],
     )
-    assert len(read_dataset('emotion', tmp_path, 'train', vote_share=0.5)) == 1
+    assert len(read_dataset('emotion', tmp_path, 'train', ferplus_weight=0.5)) == 1
 
 
 def test_votes_of_another_set_are_refused(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_votes_of_another_set_are_refused(tmp_path: Path) -> None:
     write_fer2013(tmp_path, [(0, 90, 'Training', '0,0,0,0,9,0,0,0,0,0')])
     (tmp_path / 'fer2013new.csv').write_text(f'Usage,Image name,{VOTE_COLUMNS}\n')
     with pytest.raises(ValueError, match=r'0 rows, fer2013\.csv 1'):
-        read_dataset('emotion', tmp_path, 'train', vote_share=0.5)
+        read_dataset('emotion', tmp_path, 'train', ferplus_weight=0.5)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_damaged_table_is_refused_by_its_line(
         read_dataset('emotion', tmp_path, 'train')
 
 
-def test_copies_with_contradicting_labels_are_learnt_as_doubt(tmp_path: Path) -> None:
+def test_copies_with_contradicting_labels_are_learned_as_doubt(tmp_path: Path) -> None:
     """A picture that is called sad twice and fear once is one face, two thirds sad.
 
     What is measured on stays whole.
@@ -114,7 +114,7 @@ def test_copies_with_contradicting_labels_are_learnt_as_doubt(tmp_path: Path) ->
     )
     training = read_dataset('emotion', tmp_path, 'train')
     assert [int(image[0, 0, 0]) for image in training.images] == [80, 90]
-    assert training.truth.tolist() == [4, 4]
+    assert training.y_true.tolist() == [4, 4]
     expected = np.zeros((2, 7))
     expected[0, [2, 4]] = 1 / 3, 2 / 3
     expected[1, 4] = 1
@@ -122,7 +122,7 @@ def test_copies_with_contradicting_labels_are_learnt_as_doubt(tmp_path: Path) ->
     assert len(read_dataset('emotion', tmp_path, 'val')) == 4
 
 
-def test_pictures_that_are_measured_on_are_not_learnt_from(tmp_path: Path) -> None:
+def test_pictures_that_are_measured_on_are_not_learned_from(tmp_path: Path) -> None:
     """A copy of a validation picture is taken out of training."""
     vote = '9,0,0,0,0,0,0,0,0,0'
     write_fer2013(
@@ -130,26 +130,26 @@ def test_pictures_that_are_measured_on_are_not_learnt_from(tmp_path: Path) -> No
         [(6, 80, 'Training', vote), (6, 81, 'Training', vote), (6, 80, 'PublicTest', vote)],
     )
     training = read_dataset('emotion', tmp_path, 'train')
-    left = training.without_pictures_of(read_dataset('emotion', tmp_path, 'val'))
+    left = training.without_images_of(read_dataset('emotion', tmp_path, 'val'))
     assert [int(image[0, 0, 0]) for image in left.images] == [81]
 
 
 def test_utkface_codes_men_as_0_and_women_as_1(tmp_path: Path) -> None:
     """The opposite of IMDB-WIKI's code, and of the order of our labels."""
-    write_picture(tmp_path / '30_0_1_20170109.jpg.chip.jpg', 100)
-    write_picture(tmp_path / '40_1_2_20170109.jpg.chip.jpg', 200)
+    write_image(tmp_path / '30_0_1_20170109.jpg.chip.jpg', 100)
+    write_image(tmp_path / '40_1_2_20170109.jpg.chip.jpg', 200)
     (tmp_path / 'split.csv').write_text(
         'file,split\n30_0_1_20170109.jpg.chip.jpg,val\n40_1_2_20170109.jpg.chip.jpg,val\n'
     )
     dataset = read_dataset('gender', tmp_path, 'val')
-    assert [GENDERS[index] for index in dataset.truth] == ['man', 'woman']
+    assert [GENDERS[index] for index in dataset.y_true] == ['man', 'woman']
     assert list(dataset.groups['race']) == ['black', 'asian']
     assert list(dataset.groups['age']) == [30, 40]
 
 
 def test_the_box_of_a_utkface_picture_is_where_a_detector_finds_it(tmp_path: Path) -> None:
-    """Its centre is above the picture's, as detectors leave the chin's surroundings out."""
-    write_picture(tmp_path / '30_0_1_2017.jpg', 100)
+    """Its center is above the picture's, as detectors leave the chin's surroundings out."""
+    write_image(tmp_path / '30_0_1_2017.jpg', 100)
     (tmp_path / 'split.csv').write_text('file,split\n30_0_1_2017.jpg,val\n')
     dataset = read_dataset('gender', tmp_path, 'val')
     box = dataset.box_of(dataset.images[0])
@@ -160,7 +160,7 @@ def test_the_box_of_a_utkface_picture_is_where_a_detector_finds_it(tmp_path: Pat
 def test_small_children_of_utkface_are_left_out(tmp_path: Path) -> None:
     """Their gender labels are unreliable; `min_age` says from when on they count."""
     for age in (3, 13, 50):
-        write_picture(tmp_path / f'{age}_0_0_2017.jpg', 100 + age)
+        write_image(tmp_path / f'{age}_0_0_2017.jpg', 100 + age)
     (tmp_path / 'split.csv').write_text(
         'file,split\n3_0_0_2017.jpg,train\n13_0_0_2017.jpg,train\n50_0_0_2017.jpg,train\n'
     )
@@ -190,7 +190,7 @@ def write_imdb_wiki(
     """Write `imdb.mat` or `wiki.mat` and its pictures in the published structure.
 
     Rows are age in 2010, gender, face score, second face score and number of the person; row n
-    has the picture `n % 100/n.jpg`, 90 x 90, with the grey value n.
+    has the picture `n % 100/n.jpg`, 90 x 90, with the gray value n.
     """
     scipy_io = pytest.importorskip('scipy.io', reason='needs the extra [train]')
 
@@ -246,7 +246,7 @@ def test_imdb_wiki_codes_women_as_0_and_men_as_1(tmp_path: Path, name: str) -> N
     write_imdb_wiki(tmp_path, name, [(30, 1, 5, NAN, 1), (55, 0, 5, NAN, 1)])
     assert attributes_in(tmp_path) == ['gender']
     (dataset,) = read_all_splits(tmp_path)
-    assert [GENDERS[index] for index in dataset.truth] == ['man', 'woman']
+    assert [GENDERS[index] for index in dataset.y_true] == ['man', 'woman']
     assert dataset.groups['age'].tolist() == [30, 55]
     assert dataset.targets.tolist() == [[0, 1], [1, 0]]
 
@@ -283,7 +283,7 @@ def test_imdb_wiki_pictures_that_are_missing_or_empty_are_passed_over(tmp_path: 
 
 @pytest.mark.parametrize('name', ['imdb', 'wiki'])
 def test_nobody_of_imdb_wiki_is_in_two_splits(tmp_path: Path, name: str) -> None:
-    """Who is learnt from is not measured on: splits go by person, not by picture."""
+    """Who is learned from is not measured on: splits go by person, not by picture."""
     write_imdb_wiki(tmp_path, name, [(*GOOD, 1 + number % 60) for number in range(180)])
     people = [
         {round(float(image.mean())) % 60 for image in part.images}
@@ -338,10 +338,10 @@ def test_a_table_of_another_kind_is_refused(tmp_path: Path) -> None:
 def test_a_folder_per_label_is_a_data_set(tmp_path: Path) -> None:
     """Own pictures need no more than folders named like the labels."""
     for split in ('train', 'val'):
-        write_picture(tmp_path / split / 'woman' / 'a.png', 200)
-        write_picture(tmp_path / split / 'man' / 'b.png', 100)
+        write_image(tmp_path / split / 'woman' / 'a.png', 200)
+        write_image(tmp_path / split / 'man' / 'b.png', 100)
     dataset = read_dataset('gender', tmp_path, 'val')
-    assert [GENDERS[index] for index in dataset.truth] == ['woman', 'man']
+    assert [GENDERS[index] for index in dataset.y_true] == ['woman', 'man']
     assert dataset.images[0][0, 0].tolist() == [200, 100, 100]
 
 
@@ -349,7 +349,7 @@ def test_fer2013_as_pictures_has_its_validation_in_train(tmp_path: Path) -> None
     """Where there is no `val/`, a tenth of `train/` is taken for it, always the same."""
     for split, count in (('train', 100), ('test', 7)):
         for number in range(count):
-            write_picture(tmp_path / split / EMOTIONS[number % 7] / f'{number}.png', number)
+            write_image(tmp_path / split / EMOTIONS[number % 7] / f'{number}.png', number)
     values = [
         {int(image[0, 0, 0]) for image in read_dataset('emotion', tmp_path, split).images}
         for split in ('train', 'val', 'test')
@@ -362,8 +362,8 @@ def test_fer2013_as_pictures_has_its_validation_in_train(tmp_path: Path) -> None
 
 def test_a_folder_that_is_named_otherwise_is_not_passed_over(tmp_path: Path) -> None:
     """Half of the labels would be missing without a word: the line says what was found."""
-    write_picture(tmp_path / 'train' / 'happy' / 'a.png', 200)
-    write_picture(tmp_path / 'train' / 'Sad' / 'b.png', 200)
+    write_image(tmp_path / 'train' / 'happy' / 'a.png', 200)
+    write_image(tmp_path / 'train' / 'Sad' / 'b.png', 200)
     with pytest.raises(ValueError, match=r'folder for each of angry, .*, found Sad, happy'):
         read_dataset('emotion', tmp_path, 'train')
 
@@ -376,8 +376,8 @@ def test_a_folder_without_known_data_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_with_other_names_lists_them(tmp_path: Path) -> None:
     """Upper case is another name: the line shows what there is beside what was expected."""
-    write_picture(tmp_path / 'train' / 'Happy' / 'a.png', 200)
-    write_picture(tmp_path / 'train' / 'Sad' / 'b.png', 200)
+    write_image(tmp_path / 'train' / 'Happy' / 'a.png', 200)
+    write_image(tmp_path / 'train' / 'Sad' / 'b.png', 200)
     with pytest.raises(NoFacesError, match=r'for each of angry, .*; found train \(Happy, Sad\)'):
         read_dataset('emotion', tmp_path, 'train')
 
@@ -385,7 +385,7 @@ def test_a_folder_with_other_names_lists_them(tmp_path: Path) -> None:
 def write_groups(folder: Path, *rows: str) -> None:
     """Write pictures of two splits, and a table with these rows."""
     for name in ('train/woman/a.png', 'val/man/b.png', 'val/woman/b.png'):
-        write_picture(folder / name, 200)
+        write_image(folder / name, 200)
     (folder / 'groups.csv').write_text('\n'.join(('file,glasses,age', *rows)))
 
 
@@ -393,7 +393,7 @@ def test_a_table_tells_to_which_groups_own_pictures_belong(tmp_path: Path) -> No
     """Rows in any order, for each picture of a split or for none of it; any column will do."""
     write_groups(tmp_path, 'val/man/b.png,yes,30', 'val/woman/b.png,no,8')
     dataset = read_dataset('gender', tmp_path, 'val')
-    assert [GENDERS[index] for index in dataset.truth] == ['woman', 'man']
+    assert [GENDERS[index] for index in dataset.y_true] == ['woman', 'man']
     assert dataset.groups['glasses'].tolist() == ['no', 'yes']
     assert dataset.group('age').tolist() == ['0-12', '30-39']
     assert read_dataset('gender', tmp_path, 'train').groups == {}

@@ -17,11 +17,11 @@ needs_cascades = pytest.mark.skipif(
 )
 
 
-def papers_boxes(image: Image, neighbours: int = 5) -> list[tuple[float, ...]]:
+def papers_boxes(image: Image, neighbors: int = 5) -> list[tuple[float, ...]]:
     """Give the boxes as the paper's demo finds them."""
     cascade = cv2.CascadeClassifier(str(haar._default_cascade()))
-    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    return [tuple(map(float, box)) for box in cascade.detectMultiScale(grey, 1.3, neighbours)]
+    gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    return [tuple(map(float, box)) for box in cascade.detectMultiScale(gray, 1.3, neighbors)]
 
 
 def found_boxes(threshold: float, image: Image) -> list[tuple[float, ...]]:
@@ -39,11 +39,11 @@ def test_default_threshold_is_the_papers_setting() -> None:
 
 
 @needs_cascades
-@pytest.mark.parametrize('threshold, neighbours', [(0.0, 1), (0.33, 1), (0.42, 2), (0.7, 9)])
-def test_threshold_stands_for_a_number_of_neighbours(threshold: float, neighbours: int) -> None:
+@pytest.mark.parametrize('threshold, neighbors', [(0.0, 1), (0.33, 1), (0.42, 2), (0.7, 9)])
+def test_threshold_stands_for_a_number_of_neighbors(threshold: float, neighbors: int) -> None:
     """A lower threshold gives the boxes of a lower minNeighbors, false ones too."""
     boxes = found_boxes(threshold, ASTRONAUT)
-    assert sorted(boxes) == sorted(papers_boxes(ASTRONAUT, neighbours))
+    assert sorted(boxes) == sorted(papers_boxes(ASTRONAUT, neighbors))
 
 
 @needs_cascades

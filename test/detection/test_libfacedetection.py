@@ -53,7 +53,7 @@ def test_other_threads_run_while_a_picture_is_searched() -> None:
 def test_one_thread_starts_no_others() -> None:
     """A single thread is asked for, and OpenMP does not take every core."""
     before = len(os.listdir('/proc/self/task'))
-    create_detector('libfacedetection', threads=1).detect(ASTRONAUT)
+    create_detector('libfacedetection', num_threads=1).detect(ASTRONAUT)
     assert len(os.listdir('/proc/self/task')) <= before
 
 

@@ -9,7 +9,7 @@ import skimage.data
 
 from face_classification_ros.detection import create_detector
 from face_classification_ros.detection.libfacedetection import LibFaceDetection
-from face_classification_ros.detection.region_of_interest import RegionDetector
+from face_classification_ros.detection.region_of_interest import RegionOfInterestDetector
 from face_classification_ros.detection.scaling import ScalingDetector
 from face_classification_ros.types import Detection, Image
 
@@ -28,7 +28,7 @@ class CountingFinder(LibFaceDetection):
     def __init__(self) -> None:
         """Load it."""
         self.pixels: list[int] = []
-        super().__init__(threads=1)
+        super().__init__(num_threads=1)
 
     def find(self, picture: Image, threshold: float, min_size: float) -> list[Detection]:
         """Find faces."""
@@ -44,7 +44,9 @@ def scene(*places: tuple[int, int], brightness: int = 90) -> Image:
     return image
 
 
-def searched(finder: CountingFinder, detector: RegionDetector, image: Image) -> tuple[int, int]:
+def searched(
+    finder: CountingFinder, detector: RegionOfInterestDetector, image: Image
+) -> tuple[int, int]:
     """Give the number of faces that are found and of pixels that were searched for it."""
     before = len(finder.pixels)
     found = len(detector.detect(image))
@@ -58,16 +60,16 @@ def finder() -> CountingFinder:
 
 
 @pytest.fixture
-def detector(finder: CountingFinder) -> RegionDetector:
+def detector(finder: CountingFinder) -> RegionOfInterestDetector:
     """Give a detector that searches each fourth picture as a whole, 320 pixels wide."""
-    return RegionDetector(ScalingDetector(finder, 0.6, 320, 0), INTERVAL)
+    return RegionOfInterestDetector(ScalingDetector(finder, 0.6, 320, 0), INTERVAL)
 
 
 WHOLE = 320 * 240
 
 
 def test_between_whole_pictures_only_the_faces_are_searched(
-    finder: CountingFinder, detector: RegionDetector
+    finder: CountingFinder, detector: RegionOfInterestDetector
 ) -> None:
     """One picture in four costs all its pixels, the others a small part, and all show the face."""
     finder.pixels.clear()
@@ -81,7 +83,9 @@ def test_between_whole_pictures_only_the_faces_are_searched(
     assert max(between) < WHOLE / 8, pixels
 
 
-def test_boxes_between_are_as_good_as_those_of_whole_pictures(detector: RegionDetector) -> None:
+def test_boxes_between_are_as_good_as_those_of_whole_pictures(
+    detector: RegionOfInterestDetector,
+) -> None:
     """Box and landmarks are where detection in every picture sees them."""
     every = create_detector('libfacedetection', width=320)
     for number in range(INTERVAL):
@@ -95,7 +99,7 @@ def test_boxes_between_are_as_good_as_those_of_whole_pictures(detector: RegionDe
             assert np.abs(distances).max() < 0.1 * other.box.height
 
 
-def test_a_new_face_is_found_by_the_next_whole_picture(detector: RegionDetector) -> None:
+def test_a_new_face_is_found_by_the_next_whole_picture(detector: RegionOfInterestDetector) -> None:
     """Who comes in is seen at the latest `interval` pictures later."""
     assert len(detector.detect(scene((60, 100)))) == 1
     both = scene((60, 100), (380, 150))
@@ -103,7 +107,7 @@ def test_a_new_face_is_found_by_the_next_whole_picture(detector: RegionDetector)
 
 
 def test_without_a_face_nothing_is_searched_between(
-    finder: CountingFinder, detector: RegionDetector
+    finder: CountingFinder, detector: RegionOfInterestDetector
 ) -> None:
     """An empty room costs one search in `interval` pictures."""
     finder.pixels.clear()
@@ -113,7 +117,7 @@ def test_without_a_face_nothing_is_searched_between(
 
 
 def test_a_face_that_leaves_is_not_held_on_to(
-    finder: CountingFinder, detector: RegionDetector
+    finder: CountingFinder, detector: RegionOfInterestDetector
 ) -> None:
     """Where a known face is not found again, the whole picture is searched at once."""
     assert searched(finder, detector, scene((60, 100), (380, 150)))[0] == 2
@@ -122,7 +126,9 @@ def test_a_face_that_leaves_is_not_held_on_to(
     assert pixels > WHOLE
 
 
-def test_a_face_that_jumps_is_found_in_the_same_picture(detector: RegionDetector) -> None:
+def test_a_face_that_jumps_is_found_in_the_same_picture(
+    detector: RegionOfInterestDetector,
+) -> None:
     """As with a slow camera: what is too far away for a region is found in the whole picture."""
     assert len(detector.detect(scene((20, 100)))) == 1
     (face,) = detector.detect(scene((400, 100)))
@@ -130,14 +136,14 @@ def test_a_face_that_jumps_is_found_in_the_same_picture(detector: RegionDetector
 
 
 def test_another_scene_is_searched_at_once(
-    finder: CountingFinder, detector: RegionDetector
+    finder: CountingFinder, detector: RegionOfInterestDetector
 ) -> None:
     """A cut or the light switched on: no waiting for the next whole picture."""
     assert searched(finder, detector, scene(brightness=20)) == (0, WHOLE)
     assert searched(finder, detector, scene((380, 150), brightness=200)) == (1, WHOLE)
 
 
-def test_another_size_is_searched_at_once(detector: RegionDetector) -> None:
+def test_another_size_is_searched_at_once(detector: RegionOfInterestDetector) -> None:
     """A camera that is switched to another resolution loses nobody."""
     image = scene((100, 100))
     (before,) = detector.detect(image)
@@ -149,7 +155,7 @@ def test_a_crowd_is_searched_as_a_whole(finder: CountingFinder) -> None:
     """Where the surroundings of all faces are as large as the picture, regions do not pay."""
     small = np.asarray(cv2.resize(HEAD, (100, 100)), np.uint8)
     crowd = np.tile(small, (4, 6, 1))
-    detector = RegionDetector(ScalingDetector(finder, 0.6, 480, 0), INTERVAL)
+    detector = RegionOfInterestDetector(ScalingDetector(finder, 0.6, 480, 0), INTERVAL)
     finder.pixels.clear()
     for _ in range(3):
         assert len(detector.detect(crowd)) == 24
@@ -162,7 +168,7 @@ def test_an_interval_below_one_is_refused() -> None:
         create_detector('libfacedetection', interval=0)
 
 
-def test_what_is_no_picture_is_refused(detector: RegionDetector) -> None:
+def test_what_is_no_picture_is_refused(detector: RegionOfInterestDetector) -> None:
     """As by every detector."""
     with pytest.raises(ValueError, match='expected uint8'):
         detector.detect(np.zeros((480, 640), np.uint8))

@@ -12,12 +12,12 @@ import pytest
 import skimage.data
 
 from face_classification_ros.detection import create_detector, Detector, DETECTORS
-from face_classification_ros.types import Box, Image
+from face_classification_ros.types import BoundingBox, Image
 
 ASTRONAUT = np.ascontiguousarray(skimage.data.astronaut()[:, :, ::-1])
-FACE = Box(178, 63, 90, 113)
+FACE = BoundingBox(178, 63, 90, 113)
 HEAD = ASTRONAUT[20:220, 130:330]
-FACE_IN_HEAD = Box(48, 43, 90, 113)
+FACE_IN_HEAD = BoundingBox(48, 43, 90, 113)
 
 
 def make(name: str, **options: Any) -> Detector:
@@ -39,7 +39,7 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def assert_finds(detector: Detector, image: Image, *expected: Box) -> None:
+def assert_finds(detector: Detector, image: Image, *expected: BoundingBox) -> None:
     """Assert that exactly the expected faces are found, in any order."""
     found = [face.box for face in detector.detect(image)]
     assert len(found) == len(expected), found
@@ -61,7 +61,7 @@ def test_boxes_are_in_pixels_of_the_incoming_picture(name: str) -> None:
 
 def test_face_of_a_mirrored_view_is_found(name: str) -> None:
     """An array with a negative stride is read as the picture it shows."""
-    mirrored = Box(512 - FACE.x - FACE.width, FACE.y, FACE.width, FACE.height)
+    mirrored = BoundingBox(512 - FACE.x - FACE.width, FACE.y, FACE.width, FACE.height)
     assert_finds(make(name, width=640), ASTRONAUT[:, ::-1], mirrored)
 
 
@@ -83,7 +83,7 @@ def test_several_faces_are_found(name: str) -> None:
         detector,
         image,
         *(
-            Box(FACE_IN_HEAD.x + x, FACE_IN_HEAD.y + y, FACE.width, FACE.height)
+            BoundingBox(FACE_IN_HEAD.x + x, FACE_IN_HEAD.y + y, FACE.width, FACE.height)
             for x, y in corners
         ),
     )
@@ -93,7 +93,7 @@ def test_several_faces_are_found(name: str) -> None:
 
 def test_face_at_the_edge_is_found(name: str) -> None:
     """A face that touches the edge, but is all there, is found."""
-    assert_finds(make(name, width=640), ASTRONAUT[60:, 170:], Box(8, 3, 90, 113))
+    assert_finds(make(name, width=640), ASTRONAUT[60:, 170:], BoundingBox(8, 3, 90, 113))
 
 
 @pytest.mark.parametrize('name', ['libfacedetection', 'yunet'])
@@ -101,7 +101,7 @@ def test_box_over_the_edge_is_kept(name: str) -> None:
     """A face that is cut off is found; its box may reach outside."""
     (face,) = make(name, width=640).detect(ASTRONAUT[:, 200:])
     assert face.box.x < 0
-    assert face.box.iou(Box(-22, 63, 90, 113)) > 0.6
+    assert face.box.iou(BoundingBox(-22, 63, 90, 113)) > 0.6
 
 
 @pytest.mark.parametrize('name', ['libfacedetection', 'yunet'])
@@ -157,8 +157,8 @@ def test_face_below_the_threshold_is_dropped(name: str) -> None:
 
 def test_two_threads_find_the_same_as_one(name: str) -> None:
     """The number of threads changes the time alone."""
-    one = make(name, threads=1).detect(ASTRONAUT)
-    two = make(name, threads=2).detect(ASTRONAUT)
+    one = make(name, num_threads=1).detect(ASTRONAUT)
+    two = make(name, num_threads=2).detect(ASTRONAUT)
     assert len(one) == len(two) == 1
     assert one[0].box.iou(two[0].box) > 0.98
     assert one[0].confidence == pytest.approx(two[0].confidence, abs=0.02)
@@ -172,7 +172,7 @@ def test_two_threads_find_the_same_as_one(name: str) -> None:
         np.zeros((480, 640, 3), np.float32),
         np.zeros((0, 640, 3), np.uint8),
     ],
-    ids=['grey', 'four_channels', 'float', 'empty'],
+    ids=['gray', 'four_channels', 'float', 'empty'],
 )
 def test_array_that_is_no_picture_is_refused(name: str, image: Image) -> None:
     """The error tells the array's type and shape."""
@@ -189,7 +189,7 @@ def test_array_that_is_no_picture_is_refused(name: str, image: Image) -> None:
         ('width', 31, '32 to 4096'),
         ('width', 4097, '32 to 4096'),
         ('min_face_size', -1, '0 or more'),
-        ('threads', 0, '1 or more'),
+        ('num_threads', 0, '1 or more'),
     ],
 )
 def test_option_out_of_range_is_refused(

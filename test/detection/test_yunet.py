@@ -12,7 +12,7 @@ import skimage.data
 
 from face_classification_ros.detection import create_detector
 from face_classification_ros.detection.yunet import decode
-from face_classification_ros.types import Box
+from face_classification_ros.types import BoundingBox
 
 ASTRONAUT = np.ascontiguousarray(skimage.data.astronaut()[:, :, ::-1])
 PARTS = {'cls': 1, 'obj': 1, 'bbox': 4, 'kps': 10}
@@ -145,7 +145,7 @@ def test_picture_is_padded_to_what_the_model_takes(
     image = np.zeros((*shape, 3), np.uint8)
     image[32:64, 64:96] = 255
     (face,) = detector.detect(image)
-    assert face.box.iou(Box(80 - 32, 48 - 64, 64, 128)) > 0.99
+    assert face.box.iou(BoundingBox(80 - 32, 48 - 64, 64, 128)) > 0.99
     assert face.confidence == pytest.approx(1)
 
 
@@ -155,7 +155,7 @@ def test_picture_larger_than_a_fixed_input_is_scaled_down(tmp_path: Path) -> Non
     image = np.zeros((320, 240, 3), np.uint8)
     image[64:128, 128:192] = 255
     (face,) = create_detector('yunet', model=model, width=640).detect(image)
-    assert face.box.iou(Box(160 - 64, 96 - 128, 128, 256)) > 0.99
+    assert face.box.iou(BoundingBox(160 - 64, 96 - 128, 128, 256)) > 0.99
 
 
 def test_margin_stays_black_from_one_picture_to_the_next(tmp_path: Path) -> None:

@@ -27,12 +27,14 @@ from face_classification_ros.evaluation.audit_report import (
     draw_perturbations,
     write_audit_report,
 )
-from face_classification_ros.types import Box, Detection
+from face_classification_ros.types import BoundingBox, Detection
 
 MakeModel = Callable[..., Path]
 
 FACE = Detection(
-    Box(4, 4, 40, 40), 0.9, ((16.0, 20.0), (32.0, 20.0), (24.0, 28.0), (18.0, 36.0), (30.0, 36.0))
+    BoundingBox(4, 4, 40, 40),
+    0.9,
+    ((16.0, 20.0), (32.0, 20.0), (24.0, 28.0), (18.0, 36.0), (30.0, 36.0)),
 )
 ALONE = {'meta', 'br', 'img', 'link'}
 
@@ -81,13 +83,13 @@ def classifier(make_model: MakeModel) -> Classifier:
 def dataset() -> FaceDataset:
     """Give 60 women of whom 10 are dark, and 20 men; one is of a group with a name like a tag."""
     brightness = [200] * 50 + [20] * 10 + [60] * 20
-    truth = np.array([0] * 60 + [1] * 20)
+    y_true = np.array([0] * 60 + [1] * 20)
     return FaceDataset(
         'gender',
         'brightness',
         [np.full((48, 48, 1), value, np.uint8) for value in brightness],
-        truth,
-        np.eye(2, dtype=np.float32)[truth],
+        y_true,
+        np.eye(2, dtype=np.float32)[y_true],
         groups={'race': np.array(['asian'] * 59 + ['<script>'] + ['black'] * 20)},
     )
 
@@ -129,7 +131,7 @@ def test_the_page_holds_all_that_it_shows(
 def test_mistakes_stand_beside_what_they_rest_on(
     classifier: Classifier, dataset: FaceDataset, tmp_path: Path
 ) -> None:
-    """The function gets the crop that the network got, of 16 x 16 pixels in grey."""
+    """The function gets the crop that the network got, of 16 x 16 pixels in gray."""
     crops = []
 
     def explain(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:

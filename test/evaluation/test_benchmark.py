@@ -20,17 +20,17 @@ CASE = Case(
     faces=5,
     width=640,
     height=480,
-    threads=1,
+    num_threads=1,
     rotation=0,
     detector='libfacedetection',
     detector_model='',
     detection_threshold=0.6,
-    detection_width=320,
+    detection_size=320,
     detection_interval=1,
     gender_model=model_path('gender_mini_xception'),
     emotion_model=model_path('emotion_mini_xception'),
 )
-NOBODY = replace(CASE, faces=0, width=320, height=240, detector='haar', gender_model='')
+NO_FACE = replace(CASE, faces=0, width=320, height=240, detector='haar', gender_model='')
 
 Given = list[tuple[Sequence[Face], Image]]
 
@@ -49,7 +49,7 @@ def given() -> Given:
 def records(given: Given) -> list[dict[str, Any]]:
     """Measure two cases that differ in everything but the threads."""
     return measure_cases(
-        [CASE, NOBODY],
+        [CASE, NO_FACE],
         lambda faces, annotated: given.append((faces, annotated)),
         rounds=3,
     )
@@ -68,13 +68,13 @@ def test_a_record_tells_what_was_measured_and_on_what(records: list[dict[str, An
     """Settings, machine and the faces that were found stand beside the times."""
     crowded, empty = records
     expected = {
-        'threads': 1,
+        'num_threads': 1,
         'width': 640,
         'height': 480,
         'faces': 5,
         'faces_found': 5,
         'detector': 'libfacedetection',
-        'detection_width': 320,
+        'detection_size': 320,
         'models': {'gender': 'gender_mini_xception', 'emotion': 'emotion_mini_xception'},
         'rounds': 3,
     }
@@ -117,17 +117,17 @@ def test_messages_are_made_of_the_annotated_picture_and_its_faces(
 
 
 @pytest.mark.parametrize(
-    ('case', 'complaint'),
+    ('case', 'problem'),
     [
         (replace(CASE, faces=-1), 'crowd of -1 faces: expected 0 to 100'),
         (replace(CASE, width=10), 'picture of 10x480: expected sides of 64 to 8192 pixels'),
-        (replace(CASE, threads=0), 'threads 0: expected 1 or more'),
+        (replace(CASE, num_threads=0), 'threads 0: expected 1 or more'),
         (replace(CASE, detection_interval=0), 'interval 0'),
     ],
 )
-def test_a_case_that_cannot_be_is_refused(case: Case, complaint: str) -> None:
+def test_a_case_that_cannot_be_is_refused(case: Case, problem: str) -> None:
     """The error names the value and what was expected, before anything is measured."""
-    with pytest.raises(ValueError, match=complaint):
+    with pytest.raises(ValueError, match=problem):
         measure_cases([CASE, case], no_messages, rounds=1)
 
 

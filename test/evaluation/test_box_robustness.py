@@ -12,7 +12,7 @@ import pytest
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.commands.main import main
 from face_classification_ros.datasets.registry import FaceDataset, read_dataset
-from face_classification_ros.evaluation.box_robustness import measure_box_error
+from face_classification_ros.evaluation.box_robustness import measure_box_robustness
 
 MakeModel = Callable[..., Path]
 
@@ -53,7 +53,7 @@ def test_a_classifier_that_looks_everywhere_alike_loses_nothing(
 ) -> None:
     """On a picture of one brightness each crop is the same."""
     faces = women(tmp_path / 'data', np.full((SIDE, SIDE, 3), 200, np.uint8))
-    error = measure_box_error(classifier, faces)
+    error = measure_box_robustness(classifier, faces)
     assert error['exact'] == 1
     rows = [*error['shifted'], *error['scaled']]
     assert [row['by'] for row in rows] == [0.1, 0.2, 0.8, 0.9, 1.1, 1.2]
@@ -64,7 +64,7 @@ def test_a_classifier_that_needs_the_middle_loses_by_shifts(
     classifier: Classifier, tmp_path: Path
 ) -> None:
     """20 % to the right are too much, straight or at an angle: 3 of 8 directions are lost."""
-    error = measure_box_error(classifier, women(tmp_path / 'data', half_white()))
+    error = measure_box_robustness(classifier, women(tmp_path / 'data', half_white()))
     slight, strong = error['shifted']
     assert slight == {'by': 0.1, 'accuracy': 1, 'drop_points': 0}
     assert strong == {'by': 0.2, 'accuracy': 5 / 8, 'drop_points': 37.5}
@@ -76,7 +76,7 @@ def test_a_classifier_that_needs_the_scale_loses_by_large_boxes(
 ) -> None:
     """Half of the two faces is lost where more than half of the crop is the black frame."""
     even = np.full((SIDE, SIDE, 3), 255, np.uint8)
-    error = measure_box_error(classifier, women(tmp_path / 'data', white_square(), even))
+    error = measure_box_robustness(classifier, women(tmp_path / 'data', white_square(), even))
     assert {row['by']: row['drop_points'] for row in error['scaled']} == {
         0.8: 0,
         0.9: 0,
@@ -85,12 +85,12 @@ def test_a_classifier_that_needs_the_scale_loses_by_large_boxes(
     }
 
 
-def test_a_scaled_box_keeps_its_centre(classifier: Classifier, tmp_path: Path) -> None:
+def test_a_scaled_box_keeps_its_center(classifier: Classifier, tmp_path: Path) -> None:
     """Of pictures that are white at one side by 48 %, no square around the middle has more."""
     picture = np.zeros((SIDE, SIDE, 3), np.uint8)
     picture[:, :48] = 255
-    turned = [np.ascontiguousarray(np.rot90(picture, turns)) for turns in range(4)]
-    error = measure_box_error(classifier, women(tmp_path / 'data', *turned))
+    rotated = [np.ascontiguousarray(np.rot90(picture, turns)) for turns in range(4)]
+    error = measure_box_robustness(classifier, women(tmp_path / 'data', *rotated))
     assert [row['accuracy'] for row in error['scaled']] == [0, 0, 0, 0]
 
 
@@ -102,7 +102,7 @@ def test_what_gets_better_by_a_wrong_box_has_a_negative_drop(
     (folder / 'woman').mkdir(parents=True)
     (folder / 'man').mkdir()
     assert cv2.imwrite(str(folder / 'man' / '0.png'), white_square())
-    error = measure_box_error(classifier, read_dataset('gender', tmp_path / 'data', 'val'))
+    error = measure_box_robustness(classifier, read_dataset('gender', tmp_path / 'data', 'val'))
     assert error['exact'] == 0
     assert [row['drop_points'] for row in error['scaled']] == [0, 0, -100, -100]
 
@@ -112,10 +112,10 @@ def test_the_command_tells_it_when_asked(
 ) -> None:
     """Printed, and added to the figures."""
     women(tmp_path / 'data', half_white())
-    arguments = ['evaluate', 'gender', '--data', str(tmp_path / 'data'), '--box-error']
+    arguments = ['evaluate', 'gender', '--data', str(tmp_path / 'data'), '--box-robustness']
     arguments += ['--model', str(classifier.path), '--json', str(tmp_path / 'report.json')]
     assert main(arguments) == 0
-    error = json.loads((tmp_path / 'report.json').read_text())['box_error']
+    error = json.loads((tmp_path / 'report.json').read_text())['box_robustness']
     assert error['shifted'][1]['accuracy'] == 5 / 8
     printed = capsys.readouterr().out
     assert 'mean of 8 directions' in printed

@@ -62,7 +62,7 @@ def test_answers_are_counted_by_label(classifier: Classifier, dataset: FaceDatas
     """Three of four women and two of three men are told rightly."""
     report = evaluate_classifier(classifier, dataset, 'val')
     assert report['confusion'] == [[3, 1], [1, 2]]
-    assert report['confusion_normalised'] == [
+    assert report['confusion_normalized'] == [
         [0.75, 0.25],
         [pytest.approx(1 / 3), pytest.approx(2 / 3)],
     ]
@@ -101,14 +101,14 @@ def test_opposite_answers_have_the_opposite_figures(
     classifier: Classifier, dataset: FaceDataset
 ) -> None:
     """Where the bright are men, the answers are wrong that are right where they are women."""
-    mirrored = replace(dataset, truth=1 - dataset.truth)
+    mirrored = replace(dataset, y_true=1 - dataset.y_true)
     report = evaluate_classifier(classifier, mirrored, 'val', threshold=0.7)
     assert report['accuracy'] == pytest.approx(2 / 7)
     assert report['confusion'] == [[1, 2], [3, 1]]
     assert report['coverage']['accuracy'] == pytest.approx(1 / 5)
 
 
-def test_faces_that_were_learnt_by_heart_are_told_apart(
+def test_faces_that_were_learned_by_heart_are_told_apart(
     classifier: Classifier, tmp_path: Path, dataset: FaceDataset
 ) -> None:
     """The woman of 0.90 is in the training data, too: without her four of six are right."""
@@ -120,7 +120,7 @@ def test_faces_that_were_learnt_by_heart_are_told_apart(
     assert report['accuracy'] == pytest.approx(5 / 7)
 
 
-def test_where_all_was_learnt_by_heart_nothing_is_left(
+def test_where_all_was_learned_by_heart_nothing_is_left(
     classifier: Classifier, dataset: FaceDataset
 ) -> None:
     """An accuracy of no faces is none."""
@@ -181,7 +181,7 @@ def utkface(tmp_path: Path) -> Path:
 def test_the_command_tells_for_whom_a_model_is_wrong(
     utkface: Path, classifier: Classifier, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Half of the second group's answers are wrong, and no picture of it was learnt."""
+    """Half of the second group's answers are wrong, and no picture of it was learned."""
     arguments = ['evaluate', 'gender', '--data', str(utkface), '--model', str(classifier.path)]
     assert main([*arguments, '--json', str(tmp_path / 'report.json')]) == 0
     report = json.loads((tmp_path / 'report.json').read_text())
@@ -195,7 +195,7 @@ def test_the_command_tells_for_whom_a_model_is_wrong(
     assert set(report['groups']['age']['groups']) == {'20-29', '30-39', '40-49', '50-59'}
     assert report['copies'] == 0
     assert report['coverage']['threshold'] == 0.7
-    assert 'box_error' not in report
+    assert 'box_robustness' not in report
     printed = capsys.readouterr().out
     assert 'accuracy 75.00%' in printed
     assert 'largest gap 50.0 points: white to black' in printed
@@ -232,5 +232,5 @@ def test_what_only_classifiers_have_is_not_asked_of_a_detector(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The line says what the options are for."""
-    assert main(['evaluate', 'faces', '--data', str(tmp_path), '--box-error']) == 2
-    assert '--report and --box-error are for gender and emotion' in capsys.readouterr().err
+    assert main(['evaluate', 'faces', '--data', str(tmp_path), '--box-robustness']) == 2
+    assert '--report and --box-robustness are for gender and emotion' in capsys.readouterr().err

@@ -22,7 +22,7 @@ from face_classification_ros.evaluation.crop_margins import (
     measure_margins,
     sample_faces,
 )
-from face_classification_ros.types import Box
+from face_classification_ros.types import BoundingBox
 
 MakeModel = Callable[..., Path]
 
@@ -43,7 +43,7 @@ def picture_of_face(detector: str, x: float, y: float, side: float) -> NDArray[n
 
     Args:
         detector: finds the face in the whole picture.
-        x: where the centre of its box is to be, as a share of the picture.
+        x: where the center of its box is to be, as a share of the picture.
         y: likewise.
         side: how large the longer side of its box is to be, likewise.
     """
@@ -91,8 +91,8 @@ def test_a_face_is_found_where_it_was_cut_out(
     assert main([*arguments, '--json', str(tmp_path / 'margins.json')]) == 0
     report = json.loads((tmp_path / 'margins.json').read_text())
     assert (report['detector'], report['faces'], report['detection_rate']) == (detector, 3, 1)
-    assert report['centre_x'][1] == pytest.approx(x, abs=0.04)
-    assert report['centre_y'][1] == pytest.approx(y, abs=0.04)
+    assert report['center_x'][1] == pytest.approx(x, abs=0.04)
+    assert report['center_y'][1] == pytest.approx(y, abs=0.04)
     # The cascade of haar looks for faces in sizes 30 % apart.
     tolerance = 0.1 if detector == 'haar' else 0.06
     assert report['width'][1] == report['height'][1] == pytest.approx(side, abs=tolerance)
@@ -106,28 +106,33 @@ def test_a_face_is_found_where_it_was_cut_out(
 def test_boxes_are_described_as_squares_in_shares_of_the_picture() -> None:
     """Three boxes of different places; crops are cut by the longer side."""
     images = [np.zeros((100, 200, 3), np.uint8)] * 4
-    boxes = [Box(80, 20, 40, 60), Box(60, 20, 40, 60), Box(70, 10, 60, 40), None]
+    boxes = [
+        BoundingBox(80, 20, 40, 60),
+        BoundingBox(60, 20, 40, 60),
+        BoundingBox(70, 10, 60, 40),
+        None,
+    ]
     report = describe_boxes(images, boxes)
     assert (report['faces'], report['detection_rate']) == (4, 0.75)
-    assert report['centre_x'] == pytest.approx([0.45, 0.5, 0.5])
-    assert report['centre_y'] == pytest.approx([0.4, 0.5, 0.5])
+    assert report['center_x'] == pytest.approx([0.45, 0.5, 0.5])
+    assert report['center_y'] == pytest.approx([0.4, 0.5, 0.5])
     assert report['width'] == pytest.approx([0.3, 0.3, 0.3])
     assert report['height'] == pytest.approx([0.6, 0.6, 0.6])
     assert report['box'] == pytest.approx([0.35, 0.2, 0.3, 0.6])
-    # 50 pixels from the centre to the upper edge, for half a side of 30 and 20 around it.
+    # 50 pixels from the center to the upper edge, for half a side of 30 and 20 around it.
     assert report['largest_margin'] == pytest.approx(20 / 60)
 
 
 def test_a_box_over_the_edge_asks_for_a_negative_margin() -> None:
     """The crop has to be smaller than the box to lie inside the picture."""
-    report = describe_boxes([np.zeros((100, 100, 1), np.uint8)], [Box(0, -25, 100, 100)])
+    report = describe_boxes([np.zeros((100, 100, 1), np.uint8)], [BoundingBox(0, -25, 100, 100)])
     assert report['largest_margin'] == pytest.approx(-0.25)
 
 
-def test_grey_pictures_of_48_pixels_are_large_enough() -> None:
+def test_gray_pictures_of_48_pixels_are_large_enough() -> None:
     """As FER-2013's: the box is in pixels of the picture."""
-    grey = cv2.cvtColor(picture_of_face('haar', 0.5, 0.5, 0.9), cv2.COLOR_BGR2GRAY)
-    small = np.asarray(cv2.resize(grey, (48, 48), interpolation=cv2.INTER_AREA), np.uint8)
+    gray = cv2.cvtColor(picture_of_face('haar', 0.5, 0.5, 0.9), cv2.COLOR_BGR2GRAY)
+    small = np.asarray(cv2.resize(gray, (48, 48), interpolation=cv2.INTER_AREA), np.uint8)
     (face,) = find_faces(create_detector('haar'), [small[:, :, None]])
     assert face is not None
     assert face.box.width == pytest.approx(0.9 * 48, abs=3)
@@ -150,8 +155,8 @@ def squares(*sides: tuple[int, str]) -> FaceDataset:
         start = 50 - side // 2
         picture[start : start + side, start : start + side] = 255
         images.append(picture)
-    truth = np.array([('woman', 'man').index(label) for _, label in sides])
-    return FaceDataset('gender', 'squares', images, truth, np.eye(2, dtype=np.float32)[truth])
+    y_true = np.array([('woman', 'man').index(label) for _, label in sides])
+    return FaceDataset('gender', 'squares', images, y_true, np.eye(2, dtype=np.float32)[y_true])
 
 
 def test_the_margin_is_found_that_fits_a_classifier(make_model: MakeModel) -> None:
@@ -163,7 +168,9 @@ def test_the_margin_is_found_that_fits_a_classifier(make_model: MakeModel) -> No
     """
     classifier = Classifier(make_model({'gender': ('woman', 'man')}))
     faces = squares((62, 'woman'), (30, 'man'), (80, 'man'))
-    fit = measure_margins(classifier, faces, [Box(25, 25, 50, 50), Box(25, 25, 50, 50), None])
+    fit = measure_margins(
+        classifier, faces, [BoundingBox(25, 25, 50, 50), BoundingBox(25, 25, 50, 50), None]
+    )
     assert fit['faces'] == 2
     assert [row['margin'] for row in fit['margins']] == pytest.approx(np.arange(-0.2, 0.31, 0.05))
     assert [row['accuracy'] for row in fit['margins']] == [0.5] * 3 + [1] * 8
@@ -177,7 +184,7 @@ def test_the_margin_is_found_that_fits_a_classifier(make_model: MakeModel) -> No
     assert fit['own_crops']['accuracy'] == 0.5
 
 
-def test_the_command_measures_a_model_on_what_it_has_not_learnt(
+def test_the_command_measures_a_model_on_what_it_has_not_learned(
     make_model: MakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Boxes come from the training split, accuracies from validation."""
@@ -194,7 +201,7 @@ def test_the_command_measures_a_model_on_what_it_has_not_learnt(
 
 
 @pytest.mark.parametrize(
-    ('arguments', 'complaint'),
+    ('arguments', 'problem'),
     [
         (['--faces', '0'], '0 faces to measure on: expected 1 or more'),
         (['--model', '{emotion}'], 'holds no data of a known form for'),
@@ -203,7 +210,7 @@ def test_the_command_measures_a_model_on_what_it_has_not_learnt(
 )
 def test_wrong_use_is_one_clear_line(
     arguments: list[str],
-    complaint: str,
+    problem: str,
     make_model: MakeModel,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -213,7 +220,7 @@ def test_wrong_use_is_one_clear_line(
     emotion = make_model({'emotion': ('sad', 'happy')})
     given = [each.format(emotion=emotion) for each in arguments]
     assert main(['margins', '--data', str(tmp_path / 'data'), '--detector', 'haar', *given]) == 2
-    assert complaint in capsys.readouterr().err
+    assert problem in capsys.readouterr().err
 
 
 def test_a_sample_is_the_same_each_time() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from face_classification_ros.evaluation.detection import evaluate_detector, Label, match
-from face_classification_ros.types import Box, Detection, Image
+from face_classification_ros.types import BoundingBox, Detection, Image
 
 
 class Fake:
@@ -27,12 +27,12 @@ class Fake:
 
 def found(x: float, y: float, size: float = 40, confidence: float = 0.9) -> Detection:
     """Make a square detection."""
-    return Detection(Box(x, y, size, size), confidence)
+    return Detection(BoundingBox(x, y, size, size), confidence)
 
 
 def label(x: float, y: float, size: float = 40, optional: bool = False) -> Label:
     """Make a square label."""
-    return Label(Box(x, y, size, size), optional)
+    return Label(BoundingBox(x, y, size, size), optional)
 
 
 def save_pictures(folder: Path, **images: dict[str, Any]) -> None:
@@ -84,7 +84,7 @@ def test_overlap_of_four_tenths_is_enough() -> None:
 
 def test_face_over_the_edge_is_compared_inside_the_picture() -> None:
     """A detector that gives the visible part finds a face whose label is the whole."""
-    visible = Detection(Box(0, 10, 15, 40), 0.9)
+    visible = Detection(BoundingBox(0, 10, 15, 40), 0.9)
     assert match([visible], [label(-25, 10)], 200, 100) == (1, 0)
 
 
@@ -169,7 +169,7 @@ def test_unreadable_picture_is_told(tmp_path: Path) -> None:
 def test_unreadable_labels_are_told(tmp_path: Path, content: str) -> None:
     """A file of labels of another form is named."""
     (tmp_path / 'boxes.json').write_text(content)
-    with pytest.raises(ValueError, match=r'boxes.json: expected labelled boxes'):
+    with pytest.raises(ValueError, match=r'boxes.json: expected labeled boxes'):
         evaluate_detector(Fake(), tmp_path)
 
 

@@ -14,13 +14,13 @@ from face_classification_ros.evaluation.expectation import (
 from face_classification_ros.evaluation.results import (
     AttributeResult,
     FaceResult,
-    PictureResult,
+    FrameResultRecord,
     record_of,
 )
-from face_classification_ros.types import Box
+from face_classification_ros.types import BoundingBox
 
-BOX = Box(100, 50, 60, 80)
-FAR_BOX = Box(400, 50, 60, 80)
+BOX = BoundingBox(100, 50, 60, 80)
+FAR_BOX = BoundingBox(400, 50, 60, 80)
 
 
 def told(label: str) -> AttributeResult:
@@ -28,18 +28,20 @@ def told(label: str) -> AttributeResult:
     return AttributeResult(label, 0.75, {label: 0.75}, 3)
 
 
-def face(track: str, box: Box = BOX, gender: str = 'woman', emotion: str = 'happy') -> FaceResult:
+def face(
+    track: str, box: BoundingBox = BOX, gender: str = 'woman', emotion: str = 'happy'
+) -> FaceResult:
     """Give a face of a picture."""
     return FaceResult(track, box, 0.9, (), told(gender), told(emotion), None)
 
 
-def picture(number: int, *faces: FaceResult, latency: float | None = None) -> PictureResult:
+def picture(number: int, *faces: FaceResult, latency: float | None = None) -> FrameResultRecord:
     """Give a picture of ten in a second."""
     time = number / 10
-    return PictureResult(number, 1000 + time, time, 640, 480, faces, latency)
+    return FrameResultRecord(number, 1000 + time, time, 640, 480, faces, latency)
 
 
-def differences(content: object, pictures: list[PictureResult]) -> list[str]:
+def differences(content: object, pictures: list[FrameResultRecord]) -> list[str]:
     """Compare pictures with an expectation, each difference as a user reads it."""
     return [str(each) for each in parse_expectation(content).differences(pictures)]
 
@@ -249,13 +251,13 @@ def test_a_record_has_all_that_was_told() -> None:
                     'label': 'woman',
                     'confidence': 0.75,
                     'probabilities': {'woman': 0.75},
-                    'observations': 3,
+                    'frame_count': 3,
                 },
                 'emotion': {
                     'label': 'happy',
                     'confidence': 0.75,
                     'probabilities': {'happy': 0.75},
-                    'observations': 3,
+                    'frame_count': 3,
                 },
             }
         ],

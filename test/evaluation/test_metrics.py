@@ -29,7 +29,7 @@ def test_a_confusion_matrix_has_rows_of_truth_and_columns_of_answers() -> None:
     assert confusion.tolist() == [[0, 0, 1], [0, 1, 0], [0, 0, 0]]
 
 
-def test_normalised_rows_have_the_sum_one() -> None:
+def test_normalized_rows_have_the_sum_one() -> None:
     """Three of four are 75 %; a label without faces has nothing to share."""
     assert row_shares(CONFUSION).tolist() == [[0.75, 0.25, 0], [0.5, 0.5, 0], [0, 0, 0]]
 
@@ -135,8 +135,8 @@ def test_faces_of_like_confidence_are_counted_together() -> None:
 def test_withheld_answers_are_neither_right_nor_wrong() -> None:
     """Three of four are told, and two of those are right."""
     confidence = np.array([0.95, 0.75, 0.8, 0.6], np.float32)
-    told = coverage(confidence, np.array([True, False, True, False]), 0.75)
-    assert told == {'threshold': 0.75, 'share': 0.75, 'accuracy': pytest.approx(2 / 3)}
+    y_pred = coverage(confidence, np.array([True, False, True, False]), 0.75)
+    assert y_pred == {'threshold': 0.75, 'share': 0.75, 'accuracy': pytest.approx(2 / 3)}
     assert coverage(confidence, np.ones(4, bool), 0.99)['accuracy'] is None
     assert coverage(confidence, np.ones(4, bool), 0.0)['share'] == 1
 

@@ -29,13 +29,13 @@ MakeModel = Callable[..., Path]
 def dataset() -> FaceDataset:
     """Give 60 women, of which 15 are told as men, and 20 men, of which all are told rightly."""
     brightness = [204] * 45 + [64] * 15 + [26] * 20
-    truth = np.array([0] * 60 + [1] * 20)
+    y_true = np.array([0] * 60 + [1] * 20)
     return FaceDataset(
         'gender',
         'brightness',
         [np.full((16, 16, 1), value, np.uint8) for value in brightness],
-        truth,
-        np.eye(2, dtype=np.float32)[truth],
+        y_true,
+        np.eye(2, dtype=np.float32)[y_true],
         groups={'race': np.array(['asian'] * 60 + ['black'] * 20)},
     )
 
@@ -83,7 +83,7 @@ def test_the_matrix_shows_the_percentages_of_each_row(report: dict[str, Any]) ->
 def test_a_label_without_faces_has_an_empty_row(report: dict[str, Any]) -> None:
     """Zeros there would say that it is never told rightly."""
     report['confusion'][1] = [0, 0]
-    report['confusion_normalised'][1] = [0, 0]
+    report['confusion_normalized'][1] = [0, 0]
     texts = draw_confusion(report).axes[0].texts
     assert {text.get_position()[1] for text in texts} == {0}
 
@@ -119,11 +119,11 @@ def test_the_command_writes_the_folder(make_model: MakeModel, tmp_path: Path) ->
         (tmp_path / 'data' / 'val' / label).mkdir(parents=True)
         picture = np.full((20, 20, 3), value, np.uint8)
         assert cv2.imwrite(str(tmp_path / 'data' / 'val' / label / '0.png'), picture)
-    arguments = ['evaluate', 'gender', '--data', str(tmp_path / 'data'), '--box-error']
+    arguments = ['evaluate', 'gender', '--data', str(tmp_path / 'data'), '--box-robustness']
     arguments += ['--model', str(make_model({'gender': ('woman', 'man')}))]
     assert main([*arguments, '--report', str(tmp_path / 'report')]) == 0
     names = {path.name for path in (tmp_path / 'report').iterdir()}
     assert names == {'report.json', 'confusion.png', 'reliability.png'}
     report = json.loads((tmp_path / 'report' / 'report.json').read_text())
     assert report['accuracy'] == 1
-    assert report['box_error']['exact'] == 1
+    assert report['box_robustness']['exact'] == 1

@@ -12,11 +12,11 @@ from face_classification_ros.detection import create_detector
 from face_classification_ros.explanation import METHODS
 from face_classification_ros.explanation.explainer import Explainer
 from face_classification_ros.inference.model_zoo import model_path, share_folder
-from face_classification_ros.io.files import read_picture
-from face_classification_ros.types import Box
+from face_classification_ros.io.files import read_image
+from face_classification_ros.types import BoundingBox
 
-ASTRONAUT = read_picture(Path(skimage.__file__).parent / 'data' / 'astronaut.png')
-FACE = Box(178, 63, 90, 113)
+ASTRONAUT = read_image(Path(skimage.__file__).parent / 'data' / 'astronaut.png')
+FACE = BoundingBox(178, 63, 90, 113)
 MODELS = sorted(path.stem for path in (share_folder() / 'resource' / 'models').glob('*.onnx'))
 
 
@@ -29,7 +29,7 @@ def loaded(name: str) -> Classifier:
 def test_every_shipped_model_can_be_explained(name: str) -> None:
     """By every method, for every attribute: the face counts, the wall behind it does not."""
     classifier = loaded(name)
-    crops = crop_faces(ASTRONAUT, [FACE, FACE], classifier.form)
+    crops = crop_faces(ASTRONAUT, [FACE, FACE], classifier.input_spec)
     for attribute in classifier.labels:
         for method in METHODS:
             explainer = Explainer(classifier, attribute, method=method)
@@ -44,7 +44,7 @@ def test_every_shipped_model_can_be_explained(name: str) -> None:
 def test_a_smile_is_seen_in_the_mouth() -> None:
     """What makes a face happy lies in its lower half, as the paper's figure 8 shows."""
     classifier = loaded('emotion_sequential_fully_cnn')
-    crops = crop_faces(ASTRONAUT, [FACE], classifier.form)
+    crops = crop_faces(ASTRONAUT, [FACE], classifier.input_spec)
     gradient = Explainer(classifier, 'emotion').explain_unit(crops)[0]
     strength = np.abs(gradient).sum(axis=(1, 2))
     half = len(strength) // 2
@@ -54,7 +54,7 @@ def test_a_smile_is_seen_in_the_mouth() -> None:
 def test_each_layer_can_be_looked_at() -> None:
     """By name, from the first convolution, which sees a few pixels, to the last."""
     classifier = loaded('emotion_sequential_fully_cnn')
-    crops = crop_faces(ASTRONAUT, [FACE], classifier.form)
+    crops = crop_faces(ASTRONAUT, [FACE], classifier.input_spec)
     layers = Explainer(classifier, 'emotion').layers
     first = Explainer(classifier, 'emotion', layer=layers[0])
     assert first.layer == layers[0]
@@ -80,7 +80,7 @@ def test_grad_cam_explains_no_unit() -> None:
     """It weighs maps by what they say for a label."""
     classifier = loaded('emotion_sequential_fully_cnn')
     explainer = Explainer(classifier, 'emotion', method='grad_cam')
-    crops = crop_faces(ASTRONAUT, [FACE], classifier.form)
+    crops = crop_faces(ASTRONAUT, [FACE], classifier.input_spec)
     assert (explainer.explain_label(crops, [3]) >= 0).all()
     with pytest.raises(ValueError, match='grad_cam explains a label, not a unit'):
         explainer.explain_unit(crops)

@@ -24,19 +24,19 @@ SIDE = 48
 FACES = np.random.default_rng(0).integers(0, 256, (3, SIDE, SIDE, 1)).astype(np.uint8)
 LABELS = np.array([0, 3, 6])
 
-Answer = Callable[[Any], dict[str, Any]]
+FrameResult = Callable[[Any], dict[str, Any]]
 
 
 def network_named(name: str) -> tf.keras.Model:
     """Build a network with weights of all signs, as after training."""
     tf.keras.utils.set_random_seed(0)
     network = build_network(read_network(name), (SIDE, SIDE, 1), {'emotion': 7})
-    randomise(network)
+    randomize(network)
     return network
 
 
-def randomise(network: tf.keras.Model) -> None:
-    """Give batch normalisation something to do."""
+def randomize(network: tf.keras.Model) -> None:
+    """Give batch normalization something to do."""
     random = np.random.default_rng(1)
     for weight in network.weights:
         if weight.path.endswith(('gamma', 'moving_variance')):
@@ -96,18 +96,18 @@ def guided_copy(network: tf.keras.Model) -> tf.keras.Model:
 def gradient_by_tensorflow(
     network: tf.keras.Model, faces: NDArray[np.uint8], score: Callable[[tf.keras.Model, Any], Any]
 ) -> NDArray[np.float32]:
-    """Give the gradient of a score by the standardised faces."""
-    standardised = network.layers[1](scale_faces(faces))
+    """Give the gradient of a score by the standardized faces."""
+    standardized = network.layers[1](scale_faces(faces))
     with tf.GradientTape() as tape:
-        tape.watch(standardised)
-        value = tf.reduce_sum(score(network, standardised))
-    return np.asarray(tape.gradient(value, standardised))
+        tape.watch(standardized)
+        value = tf.reduce_sum(score(network, standardized))
+    return np.asarray(tape.gradient(value, standardized))
 
 
-def score_of_labels(network: tf.keras.Model, standardised: Any) -> Any:
+def score_of_labels(network: tf.keras.Model, standardized: Any) -> Any:
     """Give the logits of `LABELS`."""
     rest = tf.keras.Model(network.layers[1].output, network.output['emotion'])
-    return rest(standardised, training=False) * tf.one_hot(LABELS, 7)
+    return rest(standardized, training=False) * tf.one_hot(LABELS, 7)
 
 
 @pytest.mark.parametrize('guided', [False, True])
@@ -136,9 +136,9 @@ def test_the_gradient_of_the_most_active_unit_is_tensorflows(layer: str) -> None
         'residual_module3.2.separable': 'residual_module3.2.norm',
     }
 
-    def most_active(network: tf.keras.Model, standardised: Any) -> Any:
+    def most_active(network: tf.keras.Model, standardized: Any) -> Any:
         rest = tf.keras.Model(network.layers[1].output, network.get_layer(last[layer]).output)
-        return tf.reduce_max(rest(standardised, training=False), axis=(1, 2, 3))
+        return tf.reduce_max(rest(standardized, training=False), axis=(1, 2, 3))
 
     gradient = run(graph.from_unit(layer), faces=FACES)
     expected = gradient_by_tensorflow(copy, FACES, most_active)
@@ -189,7 +189,7 @@ def test_guided_back_propagation_is_what_numpy_computes() -> None:
     network = build_network(TINY, (8, 8, 1), {'gender': 2})
     face = np.random.default_rng(2).integers(0, 256, (1, 8, 8, 1)).astype(np.uint8)
     kernels = [network.get_layer(f'convolution{n}.maps').get_weights()[0] for n in (1, 2)]
-    # Batch normalisation that has seen nothing divides by the root of 1.001.
+    # Batch normalization that has seen nothing divides by the root of 1.001.
     kernels = [kernel / np.sqrt(1.001) for kernel in kernels]
     head = network.get_layer('gender.maps').get_weights()[0]
 

@@ -6,84 +6,84 @@ import numpy as np
 import pytest
 from rendered_depth import camera, head_in_view, Point, render, surface_point
 
-from face_classification_ros.geometry.positions import DepthPicture, Intrinsics, locate
-from face_classification_ros.types import Box, Detection, Face
+from face_classification_ros.geometry.positions import DepthImage, Intrinsics, locate
+from face_classification_ros.types import BoundingBox, Detection, Face
 
 VGA = camera(640, 480)
 
 
-def face_at(box: Box, confidence: float = 0.8) -> Face:
+def face_at(box: BoundingBox, confidence: float = 0.8) -> Face:
     """Make a face of which nothing but its box is known."""
     return Face(Detection(box, confidence), '1', 0.0, None, None)
 
 
-def position_of(box: Box, depth: DepthPicture, intrinsics: Intrinsics = VGA) -> Point | None:
+def position_of(box: BoundingBox, depth: DepthImage, intrinsics: Intrinsics = VGA) -> Point | None:
     """Give the position of a face in the VGA picture."""
     (face,) = locate([face_at(box)], depth, intrinsics, 640, 480)
     return face.position
 
 
-def error(position: Point | None, truth: Point) -> float:
+def error(position: Point | None, y_true: Point) -> float:
     """Give the distance of two points as a share of the distance from the camera."""
     assert position is not None
-    return float(np.linalg.norm(np.subtract(position, truth)) / np.linalg.norm(truth))
+    return float(np.linalg.norm(np.subtract(position, y_true)) / np.linalg.norm(y_true))
 
 
 @pytest.mark.parametrize('distance', [0.5, 0.8, 1.2, 2.0, 3.0, 4.0])
 @pytest.mark.parametrize('place', ['middle', 'aside'])
 def test_error_is_below_two_percent(distance: float, place: str) -> None:
-    """Up to four metres, with a wall behind, holes, noise, and boxes that are a tenth off."""
+    """Up to four meters, with a wall behind, holes, noise, and boxes that are a tenth off."""
     x = {'middle': 0.0, 'aside': 0.35 * distance}[place]
     head = (x, -0.1 * distance, distance + 0.09)
     box, _ = head_in_view(VGA, head)
-    depth = DepthPicture(render(VGA, [head], holes=0.3, noise=0.005), 1)
+    depth = DepthImage(render(VGA, [head], holes=0.3, noise=0.005), 1)
     for x_shift, y_shift in ((0.0, 0.0), (0.1, 0.0), (-0.1, 0.1)):
-        shifted = box.moved(x_shift * box.width, y_shift * box.height)
-        truth = surface_point(VGA, head, shifted)
-        assert error(position_of(shifted, depth), truth) <= 0.02
+        shifted = box.translated(x_shift * box.width, y_shift * box.height)
+        y_true = surface_point(VGA, head, shifted)
+        assert error(position_of(shifted, depth), y_true) <= 0.02
 
 
 def test_a_hand_before_the_mouth_and_a_wall_close_behind_do_not_matter() -> None:
     """Less than half of the middle of the box is covered, so the median is the face's."""
     head = (0.2, 0.0, 1.5)
-    box, truth = head_in_view(VGA, head)
+    box, y_true = head_in_view(VGA, head)
     values = render(VGA, [head], wall=1.7)
     below = round(box.y + box.height * 0.6)
     values[below:] = 1.0
-    assert error(position_of(box, DepthPicture(values, 1)), truth) <= 0.02
+    assert error(position_of(box, DepthImage(values, 1)), y_true) <= 0.02
 
 
 def test_two_heads_at_different_distances_are_told_apart() -> None:
     """Each face has the distance of its own head, and their order is kept."""
     heads = [(-0.3, 0.0, 1.0), (0.6, 0.1, 3.0)]
-    depth = DepthPicture(render(VGA, heads), 1)
+    depth = DepthImage(render(VGA, heads), 1)
     boxes, truths = zip(*(head_in_view(VGA, head) for head in heads), strict=True)
     faces = locate([face_at(box) for box in boxes], depth, VGA, 640, 480)
-    for face, truth in zip(faces, truths, strict=True):
-        assert error(face.position, truth) <= 0.02
+    for face, y_true in zip(faces, truths, strict=True):
+        assert error(face.position, y_true) <= 0.02
 
 
 @pytest.mark.parametrize('order', ['<', '>'], ids=['little_endian', 'big_endian'])
 @pytest.mark.parametrize('kind', ['u2', 'f4'])
 def test_both_units_and_byte_orders_give_the_same(kind: str, order: str) -> None:
-    """Millimetres as integers and metres as floats differ by their rounding alone."""
+    """Millimeters as integers and meters as floats differ by their rounding alone."""
     head = (0.1, 0.1, 1.6)
-    box, truth = head_in_view(VGA, head)
-    metre = 1000 if kind == 'u2' else 1
-    values = (render(VGA, [head]) * metre).astype(order + kind)
-    assert error(position_of(box, DepthPicture(values, metre)), truth) <= 0.01
+    box, y_true = head_in_view(VGA, head)
+    meter = 1000 if kind == 'u2' else 1
+    values = (render(VGA, [head]) * meter).astype(order + kind)
+    assert error(position_of(box, DepthImage(values, meter)), y_true) <= 0.01
 
 
 @pytest.mark.parametrize('invalid', [0.0, np.nan, np.inf, -np.inf, -1.0])
 def test_invalid_depths_are_left_out(invalid: float) -> None:
     """Half of the pixels have none, and the others count."""
     head = (0.1, 0.1, 1.6)
-    box, truth = head_in_view(VGA, head)
+    box, y_true = head_in_view(VGA, head)
     values = render(VGA, [head])
     values[:, ::2] = invalid
-    assert error(position_of(box, DepthPicture(values, 1)), truth) <= 0.01
+    assert error(position_of(box, DepthImage(values, 1)), y_true) <= 0.01
     values[...] = invalid
-    assert position_of(box, DepthPicture(values, 1)) is None
+    assert position_of(box, DepthImage(values, 1)) is None
 
 
 def test_a_face_with_next_to_no_depth_has_no_position() -> None:
@@ -91,20 +91,20 @@ def test_a_face_with_next_to_no_depth_has_no_position() -> None:
     head = (0.0, 0.0, 1.5)
     box, _ = head_in_view(VGA, head)
     face = face_at(box)
-    depth = DepthPicture(render(VGA, [head], holes=0.95), 1)
+    depth = DepthImage(render(VGA, [head], holes=0.95), 1)
     assert locate([face], depth, VGA, 640, 480) == [face]
 
 
-@pytest.mark.parametrize('box', [Box(-300, 50, 100, 100), Box(700, 50, 90, 90)])
-def test_a_box_outside_of_the_picture_has_no_position(box: Box) -> None:
+@pytest.mark.parametrize('box', [BoundingBox(-300, 50, 100, 100), BoundingBox(700, 50, 90, 90)])
+def test_a_box_outside_of_the_picture_has_no_position(box: BoundingBox) -> None:
     """Nothing is known of what the camera does not see."""
-    assert position_of(box, DepthPicture(np.full((480, 640), 2.0, np.float32), 1)) is None
+    assert position_of(box, DepthImage(np.full((480, 640), 2.0, np.float32), 1)) is None
 
 
 def test_a_box_over_the_edge_has_the_depth_of_what_is_seen() -> None:
     """The box is not clipped: its middle is that of the face, not of the part in view."""
     values = np.full((480, 640), 2.0, np.float32)
-    position = position_of(Box(-40, 100, 100, 120), DepthPicture(values, 1))
+    position = position_of(BoundingBox(-40, 100, 100, 120), DepthImage(values, 1))
     assert position is not None
     assert position[2] == 2.0
     assert position[0] == pytest.approx((10 - 0.5 - VGA.cx) / VGA.fx * 2)
@@ -114,23 +114,23 @@ def test_a_box_over_the_edge_has_the_depth_of_what_is_seen() -> None:
 def test_depth_picture_may_be_of_another_size(width: int, height: int) -> None:
     """It shows the same view, coarser or finer."""
     head = (0.2, -0.1, 1.4)
-    box, truth = head_in_view(VGA, head)
+    box, y_true = head_in_view(VGA, head)
     values = render(VGA.scaled(width, height), [head])
-    assert error(position_of(box, DepthPicture(values, 1)), truth) <= 0.02
+    assert error(position_of(box, DepthImage(values, 1)), y_true) <= 0.02
 
 
 def test_calibration_may_be_for_another_size() -> None:
     """The picture was scaled down on its way, and nobody changed the calibration."""
     head = (0.2, -0.1, 1.4)
-    box, truth = head_in_view(VGA, head)
-    depth = DepthPicture(render(VGA, [head]), 1)
-    assert error(position_of(box, depth, VGA.scaled(1280, 960)), truth) <= 0.02
+    box, y_true = head_in_view(VGA, head)
+    depth = DepthImage(render(VGA, [head]), 1)
+    assert error(position_of(box, depth, VGA.scaled(1280, 960)), y_true) <= 0.02
 
 
 def test_another_view_is_refused() -> None:
     """A wide calibration or depth picture does not fit a picture of 4:3, and a line says so."""
-    depth = DepthPicture(np.ones((480, 640), np.float32), 1)
-    wide = DepthPicture(np.ones((360, 640), np.float32), 1)
+    depth = DepthImage(np.ones((480, 640), np.float32), 1)
+    wide = DepthImage(np.ones((360, 640), np.float32), 1)
     with pytest.raises(ValueError, match='calibration is for 1280 x 720, expected the same'):
         locate([], depth, camera(1280, 720), 640, 480)
     with pytest.raises(ValueError, match='depth picture of 640 x 360 shows another view'):
@@ -138,15 +138,15 @@ def test_another_view_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    'metres, confidence',
+    'meters, confidence',
     [(0.05, 0.4), (0.09, 0.4), (0.11, 0.8), (0.2, 0.8), (0.34, 0.8), (0.4, 0.4), (2.0, 0.4)],
 )
-def test_implausibly_wide_faces_are_marked_down(metres: float, confidence: float) -> None:
+def test_implausibly_wide_faces_are_marked_down(meters: float, confidence: float) -> None:
     """A face on a poster keeps its position, at half the confidence."""
     distance = 3.0
-    side = metres / distance * VGA.fx
-    box = Box(320 - side / 2, 240 - side / 2, side, side)
-    depth = DepthPicture(np.full((480, 640), distance, np.float32), 1)
+    side = meters / distance * VGA.fx
+    box = BoundingBox(320 - side / 2, 240 - side / 2, side, side)
+    depth = DepthImage(np.full((480, 640), distance, np.float32), 1)
     (face,) = locate([face_at(box, 0.8)], depth, VGA, 640, 480)
     assert face.detection.confidence == pytest.approx(confidence)
     assert face.detection.box == box
@@ -158,9 +158,9 @@ def test_implausibly_wide_faces_are_marked_down(metres: float, confidence: float
 def test_width_is_that_of_the_upright_face(rotation: int, is_plausible: bool) -> None:
     """0.4 m across and 0.3 m down the picture: a face only where the camera lies on its side."""
     distance = 3.0
-    width, height = (metres / distance * focal for metres, focal in ((0.4, VGA.fx), (0.3, VGA.fy)))
-    box = Box(320 - width / 2, 240 - height / 2, width, height)
-    depth = DepthPicture(np.full((480, 640), distance, np.float32), 1)
+    width, height = (meters / distance * focal for meters, focal in ((0.4, VGA.fx), (0.3, VGA.fy)))
+    box = BoundingBox(320 - width / 2, 240 - height / 2, width, height)
+    depth = DepthImage(np.full((480, 640), distance, np.float32), 1)
     for degrees in (rotation, (rotation + 180) % 360):
         (face,) = locate([face_at(box, 0.8)], depth, VGA, 640, 480, degrees)
         assert face.detection.confidence == pytest.approx(0.8 if is_plausible else 0.4)

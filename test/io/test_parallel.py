@@ -120,8 +120,8 @@ def write_bag(path: Path, topics: list[str]) -> None:
             for number in (1, 2):
                 header = header_of(stamp=time_of(sec=number, nanosec=250_000_000), frame_id='')
                 message = message_of(header=header, format='jpeg', data=data)
-                serialised = types.serialize_cdr(message, message.__msgtype__)
-                writer.write(connection, number * 10**9, serialised)
+                serialized = types.serialize_cdr(message, message.__msgtype__)
+                writer.write(connection, number * 10**9, serialized)
 
 
 @pytest.fixture
@@ -155,10 +155,10 @@ def test_workers_tell_and_write_the_same_as_one_process(files: Path, tmp_path: P
         done = run(*arguments, *options, folder=tmp_path)
         results[name] = (done.returncode, done.stdout, done.stderr, contents(output))
     assert results['serial'][0] == 2, results['serial'][2]
-    complaint = (
+    problem = (
         'face_classification: files/a/3b.jpg is not a readable picture of at most 64 megapixels\n'
     )
-    assert results['serial'][2] == complaint
+    assert results['serial'][2] == problem
     assert len(results['serial'][3]) == 15
     assert results['parallel'] == results['serial']
 
@@ -194,7 +194,7 @@ def test_bags_that_cannot_be_read_are_named(files: Path, tmp_path: Path) -> None
 def test_a_folder_with_its_own_metadata_is_no_bag(tmp_path: Path) -> None:
     """Data sets have a metadata.yaml, too; their pictures are found."""
     write_pictures(tmp_path / 'data', 1)
-    (tmp_path / 'data' / 'metadata.yaml').write_text('licence: CC0')
+    (tmp_path / 'data' / 'metadata.yaml').write_text('license: CC0')
     done = run('data', folder=tmp_path)
     assert done.stdout.startswith('data/0.png 0: ')
 
@@ -287,7 +287,7 @@ def test_workers_of_a_running_cluster_share_the_files(files: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ('options', 'complaint'),
+    ('options', 'problem'),
     [
         (['--workers', '0'], '0 workers: expected 1 or more'),
         (['--cluster', 'nonsense'], "missing port number in address 'nonsense'"),
@@ -295,12 +295,12 @@ def test_workers_of_a_running_cluster_share_the_files(files: Path, tmp_path: Pat
         (['--workers', '2', '--detection-threshold', '7'], 'detection threshold 7.0'),
     ],
 )
-def test_wrong_use_is_one_clear_line(options: list[str], complaint: str, tmp_path: Path) -> None:
+def test_wrong_use_is_one_clear_line(options: list[str], problem: str, tmp_path: Path) -> None:
     """Exit code 2 and what is wrong, before any work."""
     write_pictures(tmp_path, 1)
     done = run('0.png', *options, folder=tmp_path)
     assert done.returncode == 2
-    assert complaint in done.stderr
+    assert problem in done.stderr
     assert 'Traceback' not in done.stderr
     assert done.stdout == ''
 

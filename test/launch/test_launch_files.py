@@ -23,7 +23,7 @@ from ros_peers import HEAD, Peer, TIMEOUT
 import yaml
 
 from face_classification_ros.inference.model_zoo import share_folder
-from face_classification_ros.ros.node.parameters import complaint_about, Parameters
+from face_classification_ros.ros.node.parameters import Parameters, validation_error
 
 ROOT = Path(__file__).resolve().parents[2]
 NODE = '/**/face_classification'
@@ -37,7 +37,7 @@ SHARED_ARGUMENTS = {
     'fastdds_profile',
 }
 REPLAY_LACKS = {'autostart', 'respawn'}
-PROFILE = 'fastdds_large_pictures.xml'
+PROFILE = 'fastdds_large_images.xml'
 SEGMENT = 32 * 2**20
 """Bytes of shared memory that a process takes by the profile, without what lies around them."""
 
@@ -188,7 +188,7 @@ def test_parameters_exist_and_their_values_are_allowed(name: str) -> None:
         assert type(value) is type(known[parameter].default), parameter
         if metadata['low'] is not None:
             assert metadata['low'] <= value <= metadata['high'], parameter
-    assert complaint_about(values) == ''
+    assert validation_error(values) == ''
 
 
 def test_default_file_has_every_parameter_with_its_default() -> None:
@@ -334,7 +334,11 @@ def test_parameter_file_holds_where_no_argument_is_given(
     launch_file: StartLaunch, peer: Peer, tmp_path: Path
 ) -> None:
     """A launch argument that nobody gave undoes nothing in a user's file."""
-    values = {'image_transport': 'compressed', 'publish_annotated': False, 'max_rate': 5.0}
+    values = {
+        'image_transport': 'compressed',
+        'publish_annotated': False,
+        'max_processing_rate': 5.0,
+    }
     file = tmp_path / 'mine.yaml'
     file.write_text(yaml.safe_dump({NODE: {'ros__parameters': values}}))
     launched = launch_file('face_classification.launch.py', f'params_file:={file}')
@@ -458,9 +462,11 @@ def test_each_camera_has_a_node_in_its_namespace(launch_file: StartLaunch, peer:
 def test_cameras_that_differ_come_from_a_file(
     launch_file: StartLaunch, peer: Peer, tmp_path: Path
 ) -> None:
-    """What one camera is given, its neighbours do not get."""
+    """What one camera is given, its neighbors do not get."""
     parameters = tmp_path / 'slow.yaml'
-    parameters.write_text(yaml.safe_dump({NODE: {'ros__parameters': {'max_rate': 2.0}}}))
+    parameters.write_text(
+        yaml.safe_dump({NODE: {'ros__parameters': {'max_processing_rate': 2.0}}})
+    )
     file = tmp_path / 'cameras.yaml'
     file.write_text(
         f'front:\n  image: /elsewhere/image_raw\n  params_file: {parameters}\n'
@@ -472,8 +478,8 @@ def test_cameras_that_differ_come_from_a_file(
         '/back/image',
     }
     for camera, values in (
-        ('front', {'max_rate': 2.0, 'publish_annotated': False}),
-        ('back', {'max_rate': 0.0, 'publish_annotated': True}),
+        ('front', {'max_processing_rate': 2.0, 'publish_annotated': False}),
+        ('back', {'max_processing_rate': 0.0, 'publish_annotated': True}),
     ):
         launched.wait_for(f'faces on /{camera}/face_classification/faces')
         node = f'/{camera}/face_classification'
@@ -489,7 +495,7 @@ def test_cameras_that_differ_come_from_a_file(
     ],
 )
 def test_file_of_cameras_that_is_wrong_starts_nothing(
-    content: str, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, domain: int
+    content: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, domain: int
 ) -> None:
     """One line says which camera and what is wrong with it."""
     require_launch()
@@ -498,7 +504,7 @@ def test_file_of_cameras_that_is_wrong_starts_nothing(
     file.write_text(content)
     launched = Launched(tmp_path / 'launch.log', 'cameras.launch.py', (f'cameras:={file}',))
     assert launched.wait() == 1
-    assert f'{file}: {complaint}' in launched.log
+    assert f'{file}: {problem}' in launched.log
     assert 'process started' not in launched.log
 
 
@@ -516,7 +522,9 @@ def test_a_bag_is_replayed_and_ends_the_launch(launch_file: StartLaunch, tmp_pat
         'rate:=2.0',
         f'record:={tmp_path / "faces.json"}',
     )
-    launched.wait_for('6 pictures answered, 0 left out by max_rate, 0 unreadable; 6 faces')
+    launched.wait_for(
+        '6 pictures answered, 0 left out by max_processing_rate, 0 unreadable; 6 faces'
+    )
     assert launched.wait() == 0
     assert len(json.loads((tmp_path / 'faces.json').read_text())) == 6
 

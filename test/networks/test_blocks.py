@@ -36,7 +36,7 @@ def test_fused_normalization_trains_like_that_of_keras() -> None:
         with tf.GradientTape() as tape:
             tape.watch(maps)
             output = layer(maps, training=True)
-            # A loss whose gradient is not the same everywhere, which a normalisation would undo.
+            # A loss whose gradient is not the same everywhere, which a normalization would undo.
             loss = tf.reduce_sum(tf.sin(output))
         results.append([output, *tape.gradient(loss, [maps, layer.gamma.value, layer.beta.value])])
     for ours, theirs in zip(*results, strict=True):
@@ -75,7 +75,7 @@ def test_a_dark_and_pale_picture_of_a_face_is_the_same_to_a_network() -> None:
 
 
 def test_a_blank_picture_is_not_blown_up_to_noise() -> None:
-    """One value everywhere gives zeros; noise of one grey level stays below a half."""
+    """One value everywhere gives zeros; noise of one gray level stays below a half."""
     standardize = FaceStandardization()
     assert not np.any(standardize(np.full((1, 48, 48, 1), 0.25, np.float32)))
     noise = np.random.default_rng(0).integers(0, 2, (1, 48, 48, 1)) / 127.5

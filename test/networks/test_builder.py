@@ -20,7 +20,7 @@ from face_classification_ros.networks.description import NetworkDescription, rea
 def test_the_networks_of_the_paper_have_its_parameters(
     network: str, heads: dict[str, int], parameters: int
 ) -> None:
-    """Trained and running parameters together, for a grey face of 64x64."""
+    """Trained and running parameters together, for a gray face of 64x64."""
     assert build_network(read_network(network), (64, 64, 1), heads).count_params() == parameters
 
 

@@ -79,20 +79,20 @@ def test_a_network_that_nothing_was_trained_from_has_no_accuracy() -> None:
     assert compare_networks([cost], [])[0]['accuracy'] == {'emotion': None, 'gender': None}
 
 
-def colours_in(path: Path) -> set[tuple[int, ...]]:
-    """Give the colours, B, G, R, of a picture."""
-    return {tuple(colour) for colour in np.unique(cv2.imread(str(path)).reshape(-1, 3), axis=0)}
+def colors_in(path: Path) -> set[tuple[int, ...]]:
+    """Give the colors, B, G, R, of a picture."""
+    return {tuple(color) for color in np.unique(cv2.imread(str(path)).reshape(-1, 3), axis=0)}
 
 
 def test_the_diagram_shows_our_models_beside_what_was_published(
     models: list[TrainedModel], tmp_path: Path
 ) -> None:
-    """Ours are blue, others grey; an attribute without models has no diagram of its own."""
-    blue, grey = (180, 119, 31), (184, 184, 184)
+    """Ours are blue, others gray; an attribute without models has no diagram of its own."""
+    blue, gray = (180, 119, 31), (184, 184, 184)
     plot_accuracy(models, tmp_path / 'both.png')
-    assert {blue, grey} <= colours_in(tmp_path / 'both.png')
+    assert {blue, gray} <= colors_in(tmp_path / 'both.png')
     plot_accuracy([], tmp_path / 'published.png')
-    assert blue not in colours_in(tmp_path / 'published.png')
-    assert grey in colours_in(tmp_path / 'published.png')
+    assert blue not in colors_in(tmp_path / 'published.png')
+    assert gray in colors_in(tmp_path / 'published.png')
     heights = [cv2.imread(str(path)).shape[0] for path in sorted(tmp_path.glob('*.png'))]
     assert heights == [1200, 600]

@@ -50,7 +50,7 @@ def blended() -> NetworkCost:
 def test_parameters_and_multiply_adds_are_those_counted_by_hand(
     head: str, parameters: int, multiply_adds: int
 ) -> None:
-    """For faces of 8x8 in colour; batch normalisation has 4 parameters a map and multiplies 0."""
+    """For faces of 8x8 in color; batch normalization has 4 parameters a map and multiplies 0."""
     settings = {'head': head, 'units': 10} if head == 'dense' else {'head': head}
     cost = measure_cost(describe(head=settings), (8, 8, 3), {'emotion': 7}, latency=False)
     counted = [

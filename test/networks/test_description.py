@@ -48,7 +48,7 @@ def test_the_networks_of_the_paper_come_with_the_package() -> None:
 
 
 @pytest.mark.parametrize(
-    ('right', 'wrong', 'complaint'),
+    ('right', 'wrong', 'problem'),
     [
         ('filters: 8', 'filters: 0', 'blocks.1.convolution.filters: .* equal to 1, not 0'),
         ('filters: 8', 'filter: 8', 'blocks.1.convolution.filters: Field required'),
@@ -59,12 +59,12 @@ def test_the_networks_of_the_paper_come_with_the_package() -> None:
     ],
 )
 def test_a_mistake_is_told_with_file_field_and_value(
-    tmp_path: Path, right: str, wrong: str, complaint: str
+    tmp_path: Path, right: str, wrong: str, problem: str
 ) -> None:
     """Nobody has to search a description for what is wrong in it."""
     path = tmp_path / 'my_net.yaml'
     path.write_text(GOOD.replace(right, wrong))
-    with pytest.raises(ValueError, match=f'{path}: {complaint}'):
+    with pytest.raises(ValueError, match=f'{path}: {problem}'):
         read_network(str(path))
 
 

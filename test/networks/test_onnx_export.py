@@ -14,7 +14,7 @@ from face_classification_ros.networks.onnx_export import convert_to_onnx, scale_
 
 
 def test_pixels_are_scaled_to_the_range_of_the_networks() -> None:
-    """Black is -1 and white is 1, for grey and for colour."""
+    """Black is -1 and white is 1, for gray and for color."""
     for channels in (1, 3):
         faces = np.zeros((2, 4, 4, channels), np.uint8)
         faces[1] = 255

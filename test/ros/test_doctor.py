@@ -18,11 +18,11 @@ StartNode = Callable[..., NodeProcess]
 
 def findings_of(peer: Peer) -> dict[str, Finding]:
     """Give what the doctor finds in the peer's domain, by subject."""
-    return {each.subject: each for each in doctor.judge_topics(doctor.find_topics(peer.node))}
+    return {each.subject: each for each in doctor.evaluate_topics(doctor.find_topics(peer.node))}
 
 
 @pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+def server_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give no time to discovery where a test waits for it by itself."""
     monkeypatch.setattr(doctor, 'DISCOVERY', 0.2)
 
@@ -101,6 +101,6 @@ def test_no_camera_is_a_hint(peer: Peer) -> None:
 @pytest.mark.parametrize(('arrived', 'verdict'), [(60, OK), (57, OK), (56, WRONG), (0, WRONG)])
 def test_throughput_is_judged(arrived: int, verdict: str) -> None:
     """Some of a hundred may be lost on a busy machine; more is a matter of the profile."""
-    finding = doctor.judge_throughput(arrived, 60)
+    finding = doctor.evaluate_throughput(arrived, 60)
     assert finding.verdict == verdict
-    assert ('fastdds_large_pictures.xml' in finding.remedy) == (verdict == WRONG)
+    assert ('fastdds_large_images.xml' in finding.remedy) == (verdict == WRONG)

@@ -1,4 +1,4 @@
-"""The examples of behaviours as processes, with the node and a camera that runs."""
+"""The examples of behaviors as processes, with the node and a camera that runs."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ import pytest
 from ros_peers import BLANK, HEAD, LiveCamera, NodeProcess, Peer, TIMEOUT
 
 from face_classification_ros.inference.model_zoo import share_folder
-from face_classification_ros.ros.client.client import FaceClient, View
-from face_classification_ros.types import Box, Detection, Estimate, Face, Image
+from face_classification_ros.ros.client.client import FaceClient, FaceSnapshot
+from face_classification_ros.types import AttributeEstimate, BoundingBox, Detection, Face, Image
 
 StartNode = Callable[..., NodeProcess]
 RunExample = Callable[..., str]
@@ -49,7 +49,7 @@ def camera(start_node: StartNode, peer: Peer) -> Iterator[LiveCamera]:
     start_node()
     camera = LiveCamera(peer, HEAD)
     try:
-        with FaceClient(node=peer.node, patience=TIMEOUT) as client:
+        with FaceClient(node=peer.node, server_timeout=TIMEOUT) as client:
             assert client.wait_for_face(TIMEOUT) is not None
         yield camera
     finally:
@@ -122,20 +122,22 @@ def test_way_to_the_nearest_happy_face_is_by_position() -> None:
     """A nearer face comes before a larger one, and a happy one before both."""
     where = example('follow_happy_face').where_to_turn
     make = example_face
-    nobody = View(0.0, '', 640, 480, (make('sad', 0, (0.0, 0.0, 0.5)),))
+    nobody = FaceSnapshot(0.0, '', 640, 480, (make('sad', 0, (0.0, 0.0, 0.5)),))
     assert where(nobody) == 'nobody is happy'
     faces = (make('happy', 0, (-1.0, 0.0, 1.0)), make('happy', 600, (1.0, 0.0, 1.8)))
-    assert where(View(0.0, '', 640, 480, faces)) == 'turn left (-45 degrees, 1.4 m away)'
+    assert where(FaceSnapshot(0.0, '', 640, 480, faces)) == 'turn left (-45 degrees, 1.4 m away)'
     faces = (make('happy', 600, None), make('happy', 0, None))
-    assert where(View(0.0, '', 640, 480, faces)).startswith('turn right (+')
-    assert where(View(0.0, '', 640, 480, (make('happy', 310, None),))).startswith('straight on')
+    assert where(FaceSnapshot(0.0, '', 640, 480, faces)).startswith('turn right (+')
+    assert where(FaceSnapshot(0.0, '', 640, 480, (make('happy', 310, None),))).startswith(
+        'straight on'
+    )
 
 
 def example_face(emotion: str, x: float, position: tuple[float, float, float] | None) -> Face:
     """Make a face of 20 pixels with an emotion that is certain."""
     one = np.ones(1, np.float32)
-    estimate = Estimate((emotion,), one, one, 1, 0.0)
-    return Face(Detection(Box(x, 0, 20, 20), 1.0), '1', 0.0, None, estimate, position)
+    estimate = AttributeEstimate((emotion,), one, one, 1, 0.0)
+    return Face(Detection(BoundingBox(x, 0, 20, 20), 1.0), '1', 0.0, None, estimate, position)
 
 
 @pytest.mark.parametrize('name', ['greet_guest', 'count_people', 'follow_happy_face'])

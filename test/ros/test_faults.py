@@ -38,7 +38,7 @@ from face_classification_ros.io.sample import crowd
 from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.ros.processes import LOCK_LIMIT
 from face_classification_ros.srv import GetFaces
-from face_classification_ros.types import Box
+from face_classification_ros.types import BoundingBox
 
 StartNode = Callable[..., NodeProcess]
 Record = Callable[[str, object], None]
@@ -116,7 +116,7 @@ def test_camera_is_killed_and_started_again(
     start_node: StartNode, peer: Peer, domain: int, record_property: Record
 ) -> None:
     """The silence is an error in diagnostics; the next picture is answered, with a new id."""
-    start_node('-p', 'max_picture_age:=0.5', '-p', 'track_timeout:=0.5')
+    start_node('-p', 'max_image_age:=0.5', '-p', 'track_timeout:=0.5')
     monitor, arrivals = Monitor(peer), Arrivals(peer)
     with peer_process(domain, 'camera') as camera:
         first_time(camera)
@@ -166,7 +166,7 @@ def test_camera_that_repeats_itself_makes_nothing_more_certain(camera: Camera, p
     for stamp in (100.0, 100.0, 100.0, 100.1):
         camera.answers.clear()
         (face,) = camera.ask(message, stamp).faces
-        observations.append((face.track_id, face.gender.observations))
+        observations.append((face.track_id, face.gender.frame_count))
     first = observations[0][0]
     assert observations == [(first, 1), (first, 1), (first, 1), (first, 2)]
 
@@ -175,7 +175,7 @@ def test_camera_that_stops_for_a_while_keeps_its_people(
     start_node: StartNode, peer: Peer, record_property: Record
 ) -> None:
     """An error in diagnostics meanwhile; who is still there has the same id."""
-    start_node('-p', 'max_picture_age:=0.5', '-p', 'track_timeout:=30.0')
+    start_node('-p', 'max_image_age:=0.5', '-p', 'track_timeout:=30.0')
     monitor, arrivals = Monitor(peer), Arrivals(peer)
     camera = LiveCamera(peer, HEAD)
     try:
@@ -297,7 +297,7 @@ def test_subscriber_that_does_not_read_holds_up_nobody(
 
 def test_two_hundred_faces(start_node: StartNode, peer: Peer, record_property: Record) -> None:
     """All are found, each has an id of its own, and keeps it."""
-    start_node('-p', 'detection_width:=1600', '-p', 'image_reliability:=reliable')
+    start_node('-p', 'detection_size:=1600', '-p', 'image_reliability:=reliable')
     camera = Camera(peer)
     camera.connect()
     message = image_message(np.tile(crowd(100, 1600, 600), (2, 1, 1)))
@@ -324,7 +324,10 @@ def test_picture_of_twelve_megapixels(
     record_property('12 Mpx: time to faces', time.monotonic() - begin)
     (face,) = answer.faces
     x, y = 4000 / HEAD.shape[1], 3000 / HEAD.shape[0]
-    assert box_of(face).iou(Box(FACE.x * x, FACE.y * y, FACE.width * x, FACE.height * y)) > 0.4
+    assert (
+        box_of(face).iou(BoundingBox(FACE.x * x, FACE.y * y, FACE.width * x, FACE.height * y))
+        > 0.4
+    )
     assert len(camera.ask(image_message(HEAD)).faces) == 1
 
 
@@ -352,7 +355,7 @@ def test_processor_is_overloaded(
 ) -> None:
     """Pictures are dropped and counted, what is told is of the newest; then all is as before."""
     start_node(
-        *('-p', 'detection_width:=640', '-p', 'detection_interval:=1'),
+        *('-p', 'detection_size:=640', '-p', 'detection_interval:=1'),
         *('-p', 'image_reliability:=reliable'),
     )
     monitor = Monitor(peer)

@@ -14,7 +14,7 @@ def test_memory_stays_and_every_picture_is_accounted_for(tmp_path: Path, domain:
     done = subprocess.run(
         [
             *(sys.executable, str(SOAK), '--rounds', '20', '--warm-up', '5', '--every', '3'),
-            *('--domain', str(domain), '--parameter', 'detection_width:=160'),
+            *('--domain', str(domain), '--parameter', 'detection_size:=160'),
             *('--json', str(path)),
         ],
         capture_output=True,

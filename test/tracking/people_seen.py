@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from face_classification_ros.types import Box, Detection, Estimate, Face
+from face_classification_ros.types import AttributeEstimate, BoundingBox, Detection, Face
 
 GENDERS = ('woman', 'man')
 
 
-def gender(woman: float, threshold: float = 0.7) -> Estimate:
+def gender(woman: float, threshold: float = 0.7) -> AttributeEstimate:
     """Make an estimate by the probability of a woman."""
     probabilities = np.array([woman, 1 - woman], np.float32)
-    return Estimate(GENDERS, probabilities, probabilities, 1, threshold)
+    return AttributeEstimate(GENDERS, probabilities, probabilities, 1, threshold)
 
 
 def face(
@@ -22,5 +22,5 @@ def face(
 ) -> Face:
     """Make a face; `woman` None is a gender that is switched off."""
     estimate = None if woman is None else gender(woman)
-    detection = Detection(Box(10.0, 10.0, size, size), 0.9)
+    detection = Detection(BoundingBox(10.0, 10.0, size, size), 0.9)
     return Face(detection, track_id, 1.0, estimate, None, position)

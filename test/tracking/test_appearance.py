@@ -4,23 +4,23 @@ import cv2
 import numpy as np
 import pytest
 
-from face_classification_ros.tracking.appearance import describe, differences
-from face_classification_ros.tracking.tracker import ALIKE, MARGIN
-from face_classification_ros.types import Box, Image
+from face_classification_ros.tracking.appearance import compute_appearance, differences
+from face_classification_ros.tracking.tracker import MARGIN, SAME_APPEARANCE
+from face_classification_ros.types import BoundingBox, Image
 
 RED, BLUE, BLACK = (40, 40, 200), (200, 60, 40), (25, 25, 25)
 
 
-def draw(image: Image, face: Box, clothes: tuple[int, int, int]) -> None:
+def draw(image: Image, face: BoundingBox, clothes: tuple[int, int, int]) -> None:
     """Draw somebody with brown hair around and below a face."""
-    x, y = (round(each) for each in face.centre)
+    x, y = (round(each) for each in face.center)
     side = round(face.width)
     cv2.rectangle(image, (x - 3 * side // 2, y + side), (x + 3 * side // 2, 480), clothes, -1)
     cv2.circle(image, (x, y), round(0.8 * side), (30, 50, 80), -1)
     cv2.circle(image, (x, y), side // 2, (130, 160, 210), -1)
 
 
-def scene(*people: tuple[Box, tuple[int, int, int]], wall: int = 120) -> Image:
+def scene(*people: tuple[BoundingBox, tuple[int, int, int]], wall: int = 120) -> Image:
     """Draw people before a wall, the first one farthest."""
     image = np.full((480, 640, 3), wall, np.uint8)
     for face, clothes in people:
@@ -28,13 +28,15 @@ def scene(*people: tuple[Box, tuple[int, int, int]], wall: int = 120) -> Image:
     return image
 
 
-def difference(one: Image, face: Box, other: Image, other_face: Box) -> float:
+def difference(one: Image, face: BoundingBox, other: Image, other_face: BoundingBox) -> float:
     """Tell how different the people of these faces look."""
-    looks = [describe(image, [box])[0] for image, box in ((one, face), (other, other_face))]
-    return float(differences(looks[:1], looks[1:])[0, 0])
+    appearance = [
+        compute_appearance(image, [box])[0] for image, box in ((one, face), (other, other_face))
+    ]
+    return float(differences(appearance[:1], appearance[1:])[0, 0])
 
 
-NEAR, FAR = Box(200, 120, 100, 100), Box(480, 180, 50, 50)
+NEAR, FAR = BoundingBox(200, 120, 100, 100), BoundingBox(480, 180, 50, 50)
 
 
 @pytest.mark.parametrize('light', [0.6, 1.0, 1.3])
@@ -42,7 +44,7 @@ def test_person_looks_the_same_elsewhere_and_in_other_light(light: float) -> Non
     """Neither the place nor the size nor the exposure makes somebody else of a person."""
     before = scene((NEAR, RED))
     after = cv2.convertScaleAbs(scene((FAR, RED)), alpha=light)
-    assert difference(before, NEAR, np.asarray(after), FAR) < ALIKE
+    assert difference(before, NEAR, np.asarray(after), FAR) < SAME_APPEARANCE
 
 
 @pytest.mark.parametrize('clothes', [BLUE, BLACK])
@@ -51,36 +53,40 @@ def test_other_clothes_are_seen(clothes: tuple[int, int, int], light: float) -> 
     """Somebody in other clothes differs by more than the same person can."""
     before = scene((NEAR, RED))
     after = cv2.convertScaleAbs(scene((NEAR, clothes)), alpha=light)
-    assert difference(before, NEAR, np.asarray(after), NEAR) > ALIKE + MARGIN
+    assert difference(before, NEAR, np.asarray(after), NEAR) > SAME_APPEARANCE + MARGIN
 
 
-def test_grey_pictures_tell_light_clothes_from_dark() -> None:
-    """Cameras without colour see less, but something."""
+def test_gray_pictures_tell_light_clothes_from_dark() -> None:
+    """Cameras without color see less, but something."""
     light, dark = (
         np.repeat(image.mean(2, keepdims=True).astype(np.uint8), 3, 2)
         for image in (scene((NEAR, (200, 200, 200))), scene((NEAR, BLACK)))
     )
     assert difference(light, NEAR, light, NEAR) == 0
-    assert difference(light, NEAR, dark, NEAR) > ALIKE + MARGIN
+    assert difference(light, NEAR, dark, NEAR) > SAME_APPEARANCE + MARGIN
 
 
 def test_what_is_behind_somebody_is_not_seen() -> None:
     """Of who stands behind another person, only what shows beside that one counts."""
-    behind = Box(290, 110, 50, 50)
+    behind = BoundingBox(290, 110, 50, 50)
     image = scene((behind, RED), (NEAR, BLUE))
-    near, far = describe(image, [NEAR, behind])
+    near, far = compute_appearance(image, [NEAR, behind])
     assert not np.isnan(near).any()
     assert 0.3 < np.isnan(far).mean() < 1
-    alone = describe(scene((behind, RED)), [behind])
-    assert differences([far], list(alone))[0, 0] < ALIKE
+    alone = compute_appearance(scene((behind, RED)), [behind])
+    assert differences([far], list(alone))[0, 0] < SAME_APPEARANCE
     # Not knowing of the one in front, one takes that one's clothes for those of the other.
-    assert differences(list(describe(image, [behind])), list(alone))[0, 0] > ALIKE
+    assert (
+        differences(list(compute_appearance(image, [behind])), list(alone))[0, 0] > SAME_APPEARANCE
+    )
 
 
 def test_too_little_in_common_is_not_compared() -> None:
     """Who is outside the picture, or has nothing else to be compared by, looks unknown."""
     image = scene((NEAR, RED))
-    seen, left, gone = describe(image, [NEAR, Box(-80, 120, 100, 100), Box(-400, 0, 100, 100)])
+    seen, left, gone = compute_appearance(
+        image, [NEAR, BoundingBox(-80, 120, 100, 100), BoundingBox(-400, 0, 100, 100)]
+    )
     assert 0 < np.isnan(left).mean() < 1
     assert np.isnan(gone).all()
     assert np.isnan(differences([seen], [gone])).all()
@@ -88,4 +94,4 @@ def test_too_little_in_common_is_not_compared() -> None:
 
 def test_nobody_looks_like_nothing() -> None:
     """A picture without a face is no special case."""
-    assert describe(scene(), []).shape[0] == 0
+    assert compute_appearance(scene(), []).shape[0] == 0

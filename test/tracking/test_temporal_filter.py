@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from face_classification_ros.tracking.temporal_filter import Belief
+from face_classification_ros.tracking.temporal_filter import TemporalFilter
 
 LABELS = ('happy', 'sad', 'neutral')
 
@@ -15,11 +15,11 @@ def distribution(happy: float, sad: float) -> np.ndarray:
 
 def told(*answers: np.ndarray, threshold: float = 0.4) -> list[str]:
     """Give the label after each answer, each of which replaces the one before in the average."""
-    belief = Belief()
+    filter_ = TemporalFilter()
     labels = []
     for number, answer in enumerate(answers):
-        belief.add(answer, 1000.0 * number, smoothing_time=1.0)
-        labels.append(belief.hold(LABELS, threshold))
+        filter_.add(answer, 1000.0 * number, smoothing_time=1.0)
+        labels.append(filter_.update_label(LABELS, threshold))
     return labels
 
 
@@ -49,36 +49,36 @@ def test_certainty_can_be_told_again_even_with_a_threshold_near_one() -> None:
 
 def test_better_pictures_count_more() -> None:
     """A sharp one outweighs a blurred one by their weights; each is one observation."""
-    belief = Belief()
-    belief.add(distribution(1, 0), 0.0, 1e9, weight=0.9)
-    belief.add(distribution(0, 1), 0.1, 1e9, weight=0.1)
-    assert np.allclose(belief.probabilities, [0.9, 0.1, 0], atol=1e-6)
-    assert belief.observations == 2
+    filter_ = TemporalFilter()
+    filter_.add(distribution(1, 0), 0.0, 1e9, weight=0.9)
+    filter_.add(distribution(0, 1), 0.1, 1e9, weight=0.1)
+    assert np.allclose(filter_.probabilities, [0.9, 0.1, 0], atol=1e-6)
+    assert filter_.frame_count == 2
 
 
 def test_picture_that_comes_twice_counts_once() -> None:
     """A camera that repeats itself makes nothing more certain."""
-    belief = Belief()
-    belief.add(distribution(1, 0), 0.0, 1.0)
-    belief.add(distribution(0, 1), 0.1, 1.0)
-    once = belief.probabilities
-    belief.add(distribution(0, 1), 0.1, 1.0)
-    assert np.array_equal(belief.probabilities, once)
-    assert belief.observations == 2
+    filter_ = TemporalFilter()
+    filter_.add(distribution(1, 0), 0.0, 1.0)
+    filter_.add(distribution(0, 1), 0.1, 1.0)
+    once = filter_.probabilities
+    filter_.add(distribution(0, 1), 0.1, 1.0)
+    assert np.array_equal(filter_.probabilities, once)
+    assert filter_.frame_count == 2
 
 
 def test_picture_without_weight_changes_nothing() -> None:
     """It is not even counted, and long after it the average is still a distribution."""
-    belief = Belief()
-    belief.add(distribution(1, 0), 0.0, 0.01)
-    belief.add(distribution(0, 1), 50.0, 0.01, weight=0.0)
-    assert list(belief.probabilities) == [1, 0, 0]
-    assert belief.observations == 1
+    filter_ = TemporalFilter()
+    filter_.add(distribution(1, 0), 0.0, 0.01)
+    filter_.add(distribution(0, 1), 50.0, 0.01, weight=0.0)
+    assert list(filter_.probabilities) == [1, 0, 0]
+    assert filter_.frame_count == 1
 
 
 @pytest.mark.parametrize('weight', [0.0, 0.05, 1.0])
 def test_first_picture_is_told_whatever_it_is_worth(weight: float) -> None:
     """There is nothing better yet."""
-    belief = Belief()
-    belief.add(distribution(0.7, 0.2), 0.0, 1.0, weight)
-    assert np.allclose(belief.probabilities, [0.7, 0.2, 0.1], atol=1e-6)
+    filter_ = TemporalFilter()
+    filter_.add(distribution(0.7, 0.2), 0.0, 1.0, weight)
+    assert np.allclose(filter_.probabilities, [0.7, 0.2, 0.1], atol=1e-6)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 import pytest
 
 from face_classification_ros.tracking.tracker import Tracker
-from face_classification_ros.types import Box, Detection
+from face_classification_ros.types import BoundingBox, Detection
 
 WOMAN = np.array([0.9, 0.1], np.float32)
 MAN = np.array([0.2, 0.8], np.float32)
@@ -16,8 +16,8 @@ SAD = np.array([0, 0, 1], np.float32)
 
 
 def face(x: float, y: float = 100, side: float = 50) -> Detection:
-    """Make a detection with a centre at x, y."""
-    return Detection(Box(x - side / 2, y - side / 2, side, side), 0.9)
+    """Make a detection with a center at x, y."""
+    return Detection(BoundingBox(x - side / 2, y - side / 2, side, side), 0.9)
 
 
 def ids(tracker: Tracker, stamp: float, *faces: Detection) -> list[str]:
@@ -73,13 +73,13 @@ def test_people_who_cross_keep_their_ids(rate: int) -> None:
 
 @pytest.mark.parametrize('rate', [30, 10, 5])
 def test_people_who_move_together_keep_their_ids(rate: int) -> None:
-    """A turning camera moves all faces by most of the way to a neighbour, from the start."""
+    """A turning camera moves all faces by most of the way to a neighbor, from the start."""
     tracker = Tracker(timeout=1)
     first = ids(tracker, 0, face(100), face(160), face(220))
     step = 34
     for i in range(1, 8):
-        moved = (face(x + step * i) for x in (100, 160, 220))
-        assert ids(tracker, i / rate, *moved) == first
+        translated = (face(x + step * i) for x in (100, 160, 220))
+        assert ids(tracker, i / rate, *translated) == first
 
 
 def test_fast_person_at_10_hz_keeps_the_id() -> None:
@@ -89,16 +89,16 @@ def test_fast_person_at_10_hz_keeps_the_id() -> None:
     assert all(names == found[0] for names in found)
 
 
-def test_nothing_is_learnt_of_a_face_that_may_be_another_persons() -> None:
+def test_nothing_is_learned_of_a_face_that_may_be_another_persons() -> None:
     """While one of two is hidden just where a face is seen, nobody's average takes it."""
     tracker = Tracker(timeout=1)
     for i in range(3):
         left, right = tracker.update([face(100), face(135)], i / 10)
-        assert not left.is_contested and not right.is_contested
+        assert not left.is_ambiguous and not right.is_ambiguous
     (seen,) = tracker.update([face(118)], 0.3)
-    assert seen.is_contested
+    assert seen.is_ambiguous
     (seen,) = tracker.update([face(118)], 1.5)
-    assert not seen.is_contested
+    assert not seen.is_ambiguous
 
 
 def test_whoever_cannot_be_told_apart_gets_a_new_id() -> None:
@@ -130,43 +130,43 @@ def test_id_of_a_covered_face_is_not_handed_on(rate: int) -> None:
     assert {names[1] for names in found} == {found[0][1]} != {first[1]}
 
 
-def looks(*colours: float) -> Callable[[], NDArray[np.float32]]:
+def appearance(*colors: float) -> Callable[[], NDArray[np.float32]]:
     """Describe people who are red all over, each as much as said."""
-    people = [np.tile(np.array([0, 0, each], np.float32), (48, 1)) for each in colours]
+    people = [np.tile(np.array([0, 0, each], np.float32), (48, 1)) for each in colors]
     return lambda: np.array(people, np.float32).reshape(-1, 48, 3)
 
 
 @pytest.mark.parametrize(
-    'near_colour, colour, keeps',
+    'near_color, color, keeps',
     [(0.0, 1.0, True), (0.0, 0.0, False), (1.0, 1.0, False), (0.0, 0.5, False)],
     ids=['same person', 'other person', 'both look the same', 'somebody between'],
 )
 def test_covered_face_keeps_its_id_where_looks_tell(
-    near_colour: float, colour: float, keeps: bool
+    near_color: float, color: float, keeps: bool
 ) -> None:
     """Who comes out where nobody expects it must look like before, and unlike the other one."""
     tracker = Tracker(timeout=1)
     near = face(300, side=100)
     for i in range(10):
         both = [near, face(130 + 9 * i, side=60)]
-        first = [t.id for t in tracker.update(both, i / 10, looks(near_colour, 1.0))]
-    tracker.update([near], 1.2, looks(near_colour))
-    tracker.update([], 1.3, looks())
-    after = tracker.update([near, face(215, 130, side=60)], 1.4, looks(near_colour, colour))
+        first = [t.id for t in tracker.update(both, i / 10, appearance(near_color, 1.0))]
+    tracker.update([near], 1.2, appearance(near_color))
+    tracker.update([], 1.3, appearance())
+    after = tracker.update([near, face(215, 130, side=60)], 1.4, appearance(near_color, color))
     assert after[0].id == first[0]
     assert (after[1].id == first[1]) is keeps
 
 
-@pytest.mark.parametrize('colour, is_told', [(1.0, True), (0.05, False)])
-def test_people_who_come_apart_are_told_by_their_looks(colour: float, is_told: bool) -> None:
+@pytest.mark.parametrize('color, is_told', [(1.0, True), (0.05, False)])
+def test_people_who_come_apart_are_told_by_their_looks(color: float, is_told: bool) -> None:
     """Where either may be either by place, they keep their ids only if they look different."""
     tracker = Tracker(timeout=1)
     for i in range(3):
-        both = tracker.update([face(100), face(130)], i / 10, looks(0.0, colour))
+        both = tracker.update([face(100), face(130)], i / 10, appearance(0.0, color))
         first = [track.id for track in both]
-    tracker.update([face(115)], 0.3, looks(0.0))
+    tracker.update([face(115)], 0.3, appearance(0.0))
     apart = [face(120, 80), face(120, 120)]
-    after = [track.id for track in tracker.update(apart, 0.4, looks(colour, 0.0))]
+    after = [track.id for track in tracker.update(apart, 0.4, appearance(color, 0.0))]
     assert (after == first[::-1]) is is_told
     assert not is_told or set(after) == set(first)
 
@@ -174,8 +174,8 @@ def test_people_who_come_apart_are_told_by_their_looks(colour: float, is_told: b
 def test_looks_do_not_move_an_id_to_a_place_where_the_face_cannot_be() -> None:
     """Who looks like somebody far away is somebody else."""
     tracker = Tracker(timeout=9)
-    (first, other) = tracker.update([face(100), face(300)], 0, looks(0.0, 1.0))
-    (far, again) = tracker.update([face(500), face(300)], 0.1, looks(0.0, 1.0))
+    (first, other) = tracker.update([face(100), face(300)], 0, appearance(0.0, 1.0))
+    (far, again) = tracker.update([face(500), face(300)], 0.1, appearance(0.0, 1.0))
     assert again.id == other.id
     assert far.id not in (first.id, other.id)
 
@@ -257,14 +257,14 @@ def test_older_pictures_weigh_less() -> None:
     weights, total, previous = 0.0, np.zeros(2), 0.0
     for i, (stamp, answer) in enumerate([(0.0, WOMAN), (0.3, MAN), (1.3, MAN), (1.5, WOMAN)]):
         (track,) = tracker.update([face(100)], stamp)
-        belief = track.learn('gender', answer, 0.5)
+        filter_ = track.update_attribute('gender', answer, 0.5)
         kept = math.exp(-(stamp - previous) / 0.5)
         weights, total = weights * kept + 1, total * kept + answer
         previous = stamp
-        assert np.allclose(belief.probabilities, total / weights, atol=1e-6)
-        assert belief.probabilities.sum() == pytest.approx(1, abs=1e-6)
-        assert belief.probabilities.dtype == np.float32
-        assert belief.observations == i + 1
+        assert np.allclose(filter_.probabilities, total / weights, atol=1e-6)
+        assert filter_.probabilities.sum() == pytest.approx(1, abs=1e-6)
+        assert filter_.probabilities.dtype == np.float32
+        assert filter_.frame_count == i + 1
 
 
 def test_smoothing_time_of_zero_smooths_nothing() -> None:
@@ -272,9 +272,9 @@ def test_smoothing_time_of_zero_smooths_nothing() -> None:
     tracker = Tracker(timeout=9)
     for stamp, answer in ((0.0, WOMAN), (0.1, MAN)):
         (track,) = tracker.update([face(100)], stamp)
-        belief = track.learn('gender', answer, 0)
-        assert np.allclose(belief.probabilities, answer)
-        assert belief.observations == 1
+        filter_ = track.update_attribute('gender', answer, 0)
+        assert np.allclose(filter_.probabilities, answer)
+        assert filter_.frame_count == 1
 
 
 def test_answers_are_not_written_to() -> None:
@@ -283,7 +283,7 @@ def test_answers_are_not_written_to() -> None:
     answer = WOMAN.copy()
     for stamp in (0.0, 0.1, 0.2):
         (track,) = tracker.update([face(100)], stamp)
-        track.learn('gender', answer, 1.0)
+        track.update_attribute('gender', answer, 1.0)
     assert np.array_equal(answer, WOMAN)
 
 
@@ -292,23 +292,23 @@ def test_attributes_and_tracks_are_averaged_apart() -> None:
     tracker = Tracker(timeout=9)
     for stamp in (0.0, 0.1):
         left, right = tracker.update([face(100), face(300)], stamp)
-        gender = left.learn('gender', WOMAN, 1)
+        gender = left.update_attribute('gender', WOMAN, 1)
         assert np.allclose(gender.probabilities, WOMAN)
-        assert np.allclose(right.learn('gender', MAN, 1).probabilities, MAN)
-        assert np.allclose(left.learn('emotion', SAD, 1).probabilities, SAD)
-    assert gender.observations == 2
+        assert np.allclose(right.update_attribute('gender', MAN, 1).probabilities, MAN)
+        assert np.allclose(left.update_attribute('emotion', SAD, 1).probabilities, SAD)
+    assert gender.frame_count == 2
 
 
 def test_averages_can_be_started_anew_while_tracks_go_on() -> None:
     """Another model may have other labels; the person is the same."""
     tracker = Tracker(timeout=9)
     (track,) = tracker.update([face(100)], 0)
-    track.learn('gender', WOMAN, 1)
-    tracker.forget_averages()
+    track.update_attribute('gender', WOMAN, 1)
+    tracker.reset_filters()
     (again,) = tracker.update([face(100)], 0.1)
     assert again.id == track.id
-    belief = again.learn('gender', SAD, 1)
-    assert (list(belief.probabilities), belief.observations) == (list(SAD), 1)
+    filter_ = again.update_attribute('gender', SAD, 1)
+    assert (list(filter_.probabilities), filter_.frame_count) == (list(SAD), 1)
 
 
 @pytest.mark.parametrize('side', [0.0, 1e-9])
@@ -323,9 +323,9 @@ def test_looks_are_asked_for_where_people_may_be_mistaken() -> None:
     """Not where one is alone or in a crowd; of several now and then, of those who meet always."""
     asked = []
 
-    def describe() -> NDArray[np.float32]:
+    def compute_appearance() -> NDArray[np.float32]:
         asked.append(stamp)
-        return looks(*np.arange(len(faces), dtype=float))()
+        return appearance(*np.arange(len(faces), dtype=float))()
 
     tracker = Tracker(timeout=9)
     stamps = [number / 10 for number in range(10)]
@@ -340,5 +340,5 @@ def test_looks_are_asked_for_where_people_may_be_mistaken() -> None:
         for each in stamps:
             stamp = 2 * (len(places) + (130 in places)) - 2 + each
             faces = [face(place) for place in places]
-            tracker.update(faces, stamp, describe)
+            tracker.update(faces, stamp, compute_appearance)
         assert asked == pytest.approx(expected)

@@ -6,9 +6,9 @@ import pytest
 pytest.importorskip('pydantic', reason='needs the extra [train]')
 
 from face_classification_ros.training.augmentation import Augmentation
-from face_classification_ros.types import Box
+from face_classification_ros.types import BoundingBox
 
-WHOLE = Box(0, 0, 48, 48)
+WHOLE = BoundingBox(0, 0, 48, 48)
 
 
 def gradient(side: int) -> np.ndarray:
@@ -27,7 +27,9 @@ def test_no_change_is_the_same_picture() -> None:
 
 def test_a_larger_picture_is_shrunk_as_a_whole() -> None:
     """Both edges of the picture are still there after a change of size."""
-    face = Augmentation().apply(gradient(96), Box(0, 0, 96, 96), 48, np.random.default_rng(0))
+    face = Augmentation().apply(
+        gradient(96), BoundingBox(0, 0, 96, 96), 48, np.random.default_rng(0)
+    )
     assert face.shape == (48, 48, 1)
     np.testing.assert_allclose(face[..., 0], gradient(48)[..., 0], atol=4)
 
@@ -53,7 +55,9 @@ def test_the_same_seed_gives_the_same_face() -> None:
 
 def test_a_square_beyond_the_edge_repeats_the_last_pixels() -> None:
     """What a crop shows beyond the picture is what its edge shows; nothing is scaled by it."""
-    face = Augmentation().apply(gradient(48), Box(12, 0, 48, 48), 48, np.random.default_rng(0))
+    face = Augmentation().apply(
+        gradient(48), BoundingBox(12, 0, 48, 48), 48, np.random.default_rng(0)
+    )
     np.testing.assert_array_equal(face[:, :36], gradient(48)[:, 12:])
     assert (face[:, 36:] == 255).all()
 
@@ -89,7 +93,7 @@ def test_some_faces_are_shown_as_if_they_were_small() -> None:
 
 
 def test_some_faces_are_half_covered() -> None:
-    """One grey from one side over a tenth to a half; the given picture stays as it is."""
+    """One gray from one side over a tenth to a half; the given picture stays as it is."""
     face = gradient(48)
     before = face.copy()
     changed = [each for each in many(Augmentation(cover=0.5), face) if (each != face).any()]
@@ -101,11 +105,11 @@ def test_some_faces_are_half_covered() -> None:
 def test_light_is_halved_as_often_as_allowed() -> None:
     """With darkness 3 a white face has from an eighth of its brightness to all of it."""
     white = np.full((48, 48, 1), 255, np.uint8)
-    values = [face.max() for face in many(Augmentation(darkness=3), white)]
+    values = [face.max() for face in many(Augmentation(exposure=3), white)]
     assert 255 / 8 <= min(values) < 40 and 230 < max(values) <= 255
 
 
-def test_gamma_bends_the_greys_and_keeps_black_and_white() -> None:
+def test_gamma_bends_the_grays_and_keeps_black_and_white() -> None:
     """With 1 a half becomes anything from a quarter to the root of a half."""
     faces = many(Augmentation(gamma=1), gradient(48))
     assert {int(face.min()) for face in faces} == {0}
@@ -115,7 +119,7 @@ def test_gamma_bends_the_greys_and_keeps_black_and_white() -> None:
 
 
 def test_some_faces_are_blurred() -> None:
-    """A quarter of them lose contrast between neighbours, the others stay as they are."""
+    """A quarter of them lose contrast between neighbors, the others stay as they are."""
     noise = np.random.default_rng(0).integers(0, 256, (48, 48, 1)).astype(np.uint8)
     faces = np.stack([noise] * 200)
     Augmentation(blur=0.25).blur_some(faces, np.random.default_rng(1))

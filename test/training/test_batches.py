@@ -16,21 +16,21 @@ pytest.importorskip('tensorflow', reason='needs the extra [train]')
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.datasets.registry import FaceDataset, LABELS
 from face_classification_ros.training.augmentation import Augmentation
-from face_classification_ros.training.batches import FaceBatches, join_targets, teacher_answers
+from face_classification_ros.training.batches import FaceBatches, join_targets, teacher_predictions
 from face_classification_ros.training.recipe import Recipe, Teacher
 
 MakeModel = Callable[..., Path]
 
 
-def faces(attribute: str, truth: list[int]) -> FaceDataset:
-    """Make a data set of grey noise with given answers."""
-    random = np.random.default_rng(len(truth))
+def faces(attribute: str, y_true: list[int]) -> FaceDataset:
+    """Make a data set of gray noise with given answers."""
+    random = np.random.default_rng(len(y_true))
     return FaceDataset(
         attribute,
         'noise',
-        [random.integers(0, 256, (48, 48, 1)).astype(np.uint8) for _ in truth],
-        np.array(truth),
-        np.eye(len(LABELS[attribute]), dtype=np.float32)[truth],
+        [random.integers(0, 256, (48, 48, 1)).astype(np.uint8) for _ in y_true],
+        np.array(y_true),
+        np.eye(len(LABELS[attribute]), dtype=np.float32)[y_true],
     )
 
 
@@ -97,9 +97,9 @@ def test_glasses_are_drawn_on_the_eyes_that_are_found() -> None:
     astronaut = cv2.imread(str(Path(skimage.__file__).parent / 'data' / 'astronaut.png'))
     head = np.asarray(cv2.resize(astronaut[60:220, 140:300], (96, 96)), np.uint8)
     wall = np.full((96, 96, 3), 90, np.uint8)
-    truth = np.array([0, 1])
-    dataset = FaceDataset('gender', 'two', [head, wall], truth, np.eye(2, dtype=np.float32))
-    recipe = Recipe(attributes=('gender',), network='x', colour='bgr', side=96)
+    y_true = np.array([0, 1])
+    dataset = FaceDataset('gender', 'two', [head, wall], y_true, np.eye(2, dtype=np.float32))
+    recipe = Recipe(attributes=('gender',), network='x', color='bgr', side=96)
     bare, _, _ = FaceBatches([dataset], recipe).batch(0, 0)
     worn, _, _ = FaceBatches(
         [dataset], recipe.model_copy(update={'augmentation': Augmentation(glasses=1)})
@@ -132,7 +132,7 @@ def test_batches_are_the_same_for_the_same_seed_and_epoch() -> None:
 
 def test_faces_are_small_in_the_first_epochs() -> None:
     """Progressive resizing changes the size of the faces from epoch to epoch."""
-    recipe = Recipe(attributes=('gender',), network='x', first_side=32, side=48, epochs=3)
+    recipe = Recipe(attributes=('gender',), network='x', initial_size=32, side=48, epochs=3)
     batches = FaceBatches([faces('gender', [0, 1])], recipe)
     sizes = [tuple(shown.shape) for shown, _, _ in batches.stream(0)]
     assert sizes == [(2, 32, 32, 1), (2, 40, 40, 1), (2, 48, 48, 1)]
@@ -174,7 +174,7 @@ def test_a_warm_teacher_is_less_sure(make_model: MakeModel) -> None:
     face = faces('gender', [0])
     face.images[0][:] = 230
     teacher = Classifier(make_model({'gender': LABELS['gender']}))
-    answers = teacher_answers(teacher, [face], temperature=2)['gender']
+    answers = teacher_predictions(teacher, [face], temperature=2)['gender']
     np.testing.assert_allclose(answers, [[0.75, 0.25]], atol=0.01)
 
 
@@ -188,8 +188,8 @@ def test_a_consistent_teacher_answers_for_each_face_as_it_is_shown(make_model: M
         attributes=('gender',),
         network='x',
         side=40,
-        teachers=(teacher.model_copy(update={'consistent': True}),),
-        augmentation=Augmentation(darkness=3),
+        teachers=(teacher.model_copy(update={'function_matching': True}),),
+        augmentation=Augmentation(exposure=3),
     )
     batches = FaceBatches([faces('gender', [1] * 20)], recipe)
     for epoch in range(2):
@@ -202,7 +202,7 @@ def test_a_consistent_teacher_answers_for_each_face_as_it_is_shown(make_model: M
 def test_views_come_again_and_their_teacher_is_asked_once(
     make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After `views` epochs the same changed faces come with the same answers, in less time."""
+    """After `augmentation_views` epochs the same augmented faces and predictions come again."""
     asked = []
     classify = Classifier.classify
 
@@ -212,15 +212,15 @@ def test_views_come_again_and_their_teacher_is_asked_once(
 
     monkeypatch.setattr(Classifier, 'classify', note)
     teacher = Teacher(
-        model=str(make_model({'gender': LABELS['gender']})), share=0.5, consistent=True
+        model=str(make_model({'gender': LABELS['gender']})), share=0.5, function_matching=True
     )
     recipe = Recipe(
         attributes=('gender',),
         network='x',
-        views=2,
+        augmentation_views=2,
         batch_size=16,
         teachers=(teacher,),
-        augmentation=Augmentation(darkness=3),
+        augmentation=Augmentation(exposure=3),
     )
     batches = FaceBatches([faces('gender', [1] * 20)], recipe)
     epochs = [[batches.batch(epoch, index) for index in range(2)] for epoch in range(5)]
@@ -246,29 +246,31 @@ def test_a_consistent_teacher_sees_its_own_margin(
     face.images[0][:] = 0
     face.images[0][10:38, 10:38] = 255
     teacher = Teacher(
-        model=str(make_model({'gender': LABELS['gender']})), share=1, consistent=True
+        model=str(make_model({'gender': LABELS['gender']})), share=1, function_matching=True
     )
     recipe = Recipe(attributes=('gender',), network='x', margin=margin, teachers=(teacher,))
     _, targets, _ = FaceBatches([face], recipe).batch(0, 0)
     np.testing.assert_allclose(targets['gender'][0, 0], expected, atol=0.06)
 
 
-def test_a_consistent_teacher_of_other_colours_is_refused(make_model: MakeModel) -> None:
-    """A teacher that wants grey faces cannot be asked about the coloured ones of the recipe."""
+def test_a_consistent_teacher_of_other_colors_is_refused(make_model: MakeModel) -> None:
+    """A teacher that wants gray faces cannot be asked about the colored ones of the recipe."""
     recipe = Recipe(
         attributes=('gender',),
         network='x',
-        colour='bgr',
-        teachers=(Teacher(model=str(make_model({'gender': LABELS['gender']})), consistent=True),),
+        color='bgr',
+        teachers=(
+            Teacher(model=str(make_model({'gender': LABELS['gender']})), function_matching=True),
+        ),
     )
-    with pytest.raises(ValueError, match='wants grey faces, the recipe has bgr ones'):
+    with pytest.raises(ValueError, match='wants gray faces, the recipe has bgr ones'):
         FaceBatches([faces('gender', [1])], recipe)
 
 
 def test_mixup_mixes_faces_and_answers_by_the_same_share() -> None:
-    """Men's pictures are white here, women's black: grey of a third says a man by a third."""
+    """Men's pictures are white here, women's black: gray of a third says a man by a third."""
     dataset = faces('gender', [0, 1] * 20)
-    for image, label in zip(dataset.images, dataset.truth, strict=True):
+    for image, label in zip(dataset.images, dataset.y_true, strict=True):
         image[:] = 255 * label
     recipe = Recipe(attributes=('gender',), network='x', mixup=1.0)
     shown, targets, weights = FaceBatches([dataset], recipe).batch(0, 0)
@@ -301,10 +303,10 @@ def test_a_consistent_teacher_answers_for_mixed_faces(make_model: MakeModel) -> 
     Men's faces are white, women's black here, so that it contradicts every answer of the data.
     """
     dataset = faces('gender', [0, 1] * 20)
-    for image, label in zip(dataset.images, dataset.truth, strict=True):
+    for image, label in zip(dataset.images, dataset.y_true, strict=True):
         image[:] = 255 * label
     teacher = Teacher(
-        model=str(make_model({'gender': LABELS['gender']})), share=1, consistent=True
+        model=str(make_model({'gender': LABELS['gender']})), share=1, function_matching=True
     )
     recipe = Recipe(attributes=('gender',), network='x', mixup=1.0, teachers=(teacher,))
     shown, targets, _ = FaceBatches([dataset], recipe).batch(0, 0)
@@ -318,7 +320,7 @@ def test_a_consistent_teacher_sees_sharp_what_the_network_sees_blurred(
 ) -> None:
     """It takes brightness for an answer; here blur changes that of pictures, not its answers."""
     teacher = Teacher(
-        model=str(make_model({'gender': LABELS['gender']})), share=1, consistent=True
+        model=str(make_model({'gender': LABELS['gender']})), share=1, function_matching=True
     )
     sharp = Recipe(attributes=('gender',), network='x', teachers=(teacher,))
     blurred = sharp.model_copy(update={'augmentation': Augmentation(blur=1)})

@@ -46,15 +46,15 @@ average: 0.9
 
 
 def faces(count: int) -> FaceDataset:
-    """Make faces of grey noise, every third one a woman's."""
+    """Make faces of gray noise, every third one a woman's."""
     random = np.random.default_rng(0)
-    truth = np.minimum(np.arange(count) % 3, 1)
+    y_true = np.minimum(np.arange(count) % 3, 1)
     return FaceDataset(
         'gender',
         'noise',
-        [random.integers(0, 256, (32, 32, 1)).astype(np.uint8) for _ in truth],
-        truth,
-        np.eye(2, dtype=np.float32)[truth],
+        [random.integers(0, 256, (32, 32, 1)).astype(np.uint8) for _ in y_true],
+        y_true,
+        np.eye(2, dtype=np.float32)[y_true],
     )
 
 
@@ -237,7 +237,7 @@ print(json.dumps([weights, history.history['loss'], refusal]))
 
 
 def test_two_workers_step_as_one_does(processes: Processes, tmp_path: Path) -> None:
-    """Without batch normalisation, the weights are the same at the end, also with uneven shares.
+    """Without batch normalization, the weights are the same at the end, also with uneven shares.
 
     The last batch has three faces: two for one worker, one for the other.
     """

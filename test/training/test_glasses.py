@@ -16,7 +16,7 @@ EYES = ((30.0, 40.0), (66.0, 40.0))
 
 
 def skin(channels: int = 1) -> np.ndarray:
-    """Make a picture of one bright colour."""
+    """Make a picture of one bright color."""
     return np.full((96, 96, channels), 200, np.uint8)
 
 

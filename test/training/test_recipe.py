@@ -19,7 +19,7 @@ def test_shipped_recipes_are_valid(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ('text', 'complaint'),
+    ('text', 'problem'),
     [
         (
             'attributes: [gender]\nnetwork: x\nepochs: 0',
@@ -33,17 +33,17 @@ def test_shipped_recipes_are_valid(path: Path) -> None:
         ('{', 'is not YAML'),
     ],
 )
-def test_a_wrong_recipe_is_refused_in_one_line(tmp_path: Path, text: str, complaint: str) -> None:
+def test_a_wrong_recipe_is_refused_in_one_line(tmp_path: Path, text: str, problem: str) -> None:
     """The line names the file, the field and what was expected."""
     path = tmp_path / 'wrong.yaml'
     path.write_text(text)
-    with pytest.raises(ValueError, match=rf'wrong\.yaml.*{complaint}'):
+    with pytest.raises(ValueError, match=rf'wrong\.yaml.*{problem}'):
         read_recipe(path)
 
 
 def test_faces_grow_in_the_middle_third_of_the_epochs() -> None:
     """Progressive resizing starts small, grows in steps of 8 pixels and ends at the full side."""
-    recipe = Recipe(attributes=('gender',), network='x', first_side=32, side=48, epochs=30)
+    recipe = Recipe(attributes=('gender',), network='x', initial_size=32, side=48, epochs=30)
     sides = [recipe.side_in(epoch) for epoch in range(30)]
     assert sides == sorted(sides)
     assert set(sides) == {32, 40, 48}

@@ -111,13 +111,13 @@ EVERYTHING = """
 attributes: [gender, emotion]
 network: tiny.yaml
 side: 40
-first_side: 32
+initial_size: 32
 epochs: {epochs}
 batch_size: 8
 learning_rate: 0.01
 average: 0.9
 balance: 0.5
-mirror_average: true
+flip_tta: true
 teachers: [{{model: gender_mini_xception, share: 0.1, consistent: true}}]
 """
 
@@ -143,7 +143,7 @@ def test_a_blended_network_learns_each_attribute_from_its_own_pictures(
     assert process.returncode == 0, errors
     classifier = Classifier(output.splitlines()[-1])
     assert classifier.path.name == 'blended_tiny.onnx'
-    assert classifier.form.side == 40
+    assert classifier.input_spec.side == 40
     assert str(tmp_path) not in str(classifier.properties)
     assert '"network":"tiny.yaml"' in classifier.properties['recipe']
     for attribute, folder in (('gender', data), ('emotion', moods)):
@@ -177,8 +177,8 @@ def test_a_start_without_a_run_is_refused(tmp_path: Path, data: Path) -> None:
 
 
 def test_mirrored_faces_have_the_same_answer(tmp_path: Path, data: Path) -> None:
-    """With mirror_average, a face and its mirror image cannot be told differently."""
-    process = start_training(tmp_path, [data], 1, recipe=RECIPE + 'mirror_average: true\n')
+    """With flip_tta, a face and its mirror image cannot be told differently."""
+    process = start_training(tmp_path, [data], 1, recipe=RECIPE + 'flip_tta: true\n')
     output, errors = process.communicate()
     assert process.returncode == 0, errors
     classifier = Classifier(output.splitlines()[-1])

@@ -24,7 +24,7 @@ LABELS = {'gender': 2, 'emotion': 7}
     [
         ('emotion_mini_xception', False, 1e-3),
         ('emotion_mini_xception', True, 0.05),
-        ('blended_mini_xception', True, 0.05),
+        ('multitask_mini_xception', True, 0.05),
         # With dropout its answers in training are left to chance.
         ('gender_sequential_fully_cnn', False, 1e-3),
     ],
@@ -32,18 +32,18 @@ LABELS = {'gender': 2, 'emotion': 7}
 def test_network_answers_as_the_model_file_does(
     name: str, training: bool, tolerance: float
 ) -> None:
-    """Also in training, where each batch is normalised by its own mean and variance."""
+    """Also in training, where each batch is normalized by its own mean and variance."""
     path = Path(model_path(name))
     classifier = Classifier(path)
-    form = classifier.form
+    input_spec = classifier.input_spec
     attributes = {each: LABELS[each] for each in classifier.labels}
     random = np.random.default_rng(0)
     # Smooth, as faces are.
-    coarse = random.integers(0, 256, (64, 8, 8, form.channels)).repeat(8, 1).repeat(8, 2)
-    crops = np.ascontiguousarray(coarse[:, : form.side, : form.side]).astype(np.uint8)
+    coarse = random.integers(0, 256, (64, 8, 8, input_spec.channels)).repeat(8, 1).repeat(8, 2)
+    crops = np.ascontiguousarray(coarse[:, : input_spec.side, : input_spec.side]).astype(np.uint8)
     metadata = onnxruntime.InferenceSession(path).get_modelmeta().custom_metadata_map
     network = build_network(
-        read_network(metadata['network']), (None, None, form.channels), attributes
+        read_network(metadata['network']), (None, None, input_spec.channels), attributes
     )
     faces = scale_faces(crops)
     take_weights(network, path, faces)

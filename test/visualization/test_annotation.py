@@ -1,4 +1,4 @@
-"""Annotated pictures: colours, edges, crowds, faces made unrecognisable, contact sheets."""
+"""Annotated pictures: colors, edges, crowds, faces made unrecognizable, contact sheets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from face_classification_ros.types import Box, Detection, Estimate, Face, Image
+from face_classification_ros.types import AttributeEstimate, BoundingBox, Detection, Face, Image
 from face_classification_ros.visualization import annotation as drawing
 
 GENDERS = ('woman', 'man')
@@ -16,13 +16,13 @@ EMOTIONS = ('angry', 'disgust', 'fear', 'happy', 'sad', 'surprise', 'neutral')
 SIZES = [(320, 240), (640, 480), (2048, 1536)]
 
 
-def estimate(labels: tuple[str, ...], label: str, confidence: float) -> Estimate:
+def estimate(labels: tuple[str, ...], label: str, confidence: float) -> AttributeEstimate:
     """Give an estimate that is "unknown" below 0.5."""
     rest = (1 - confidence) / (len(labels) - 1)
     probabilities = np.array(
         [confidence if name == label else rest for name in labels], np.float32
     )
-    return Estimate(labels, probabilities, probabilities, 5, 0.5)
+    return AttributeEstimate(labels, probabilities, probabilities, 5, 0.5)
 
 
 WOMAN, MAN = estimate(GENDERS, 'woman', 0.97), estimate(GENDERS, 'man', 0.97)
@@ -35,32 +35,34 @@ def face_at(
     width: float,
     height: float,
     *,
-    gender: Estimate | None = WOMAN,
-    emotion: Estimate | None = HAPPY,
+    gender: AttributeEstimate | None = WOMAN,
+    emotion: AttributeEstimate | None = HAPPY,
 ) -> Face:
     """Give a face with made-up estimates."""
-    return Face(Detection(Box(x, y, width, height), 0.93), 'track', 0.0, gender, emotion)
+    return Face(Detection(BoundingBox(x, y, width, height), 0.93), 'track', 0.0, gender, emotion)
 
 
 def noise(width: int = 640, height: int = 480) -> Image:
-    """Make a picture full of detail, with no colour that is drawn."""
+    """Make a picture full of detail, with no color that is drawn."""
     return np.random.default_rng(0).integers(90, 120, (height, width, 3), dtype=np.uint8)
 
 
-def grey(width: int = 640, height: int = 480) -> Image:
+def gray(width: int = 640, height: int = 480) -> Image:
     """Make a picture without any detail."""
     return np.full((height, width, 3), 100, np.uint8)
 
 
-def changed(annotated: Image, image: Image) -> Box:
+def changed(annotated: Image, image: Image) -> BoundingBox:
     """Give the smallest box around all that was drawn."""
     rows, columns = np.nonzero((annotated != image).any(axis=2))
-    return Box(columns.min(), rows.min(), float(np.ptp(columns)) + 1, float(np.ptp(rows)) + 1)
+    return BoundingBox(
+        columns.min(), rows.min(), float(np.ptp(columns)) + 1, float(np.ptp(rows)) + 1
+    )
 
 
-def share_of(colour: drawing.Colour, image: Image, tolerance: int = 60) -> float:
-    """Give the share of pixels that are of a colour; the edges of letters are a little darker."""
-    return float((np.abs(image.astype(int) - colour) <= tolerance).all(axis=2).mean())
+def share_of(color: drawing.Color, image: Image, tolerance: int = 60) -> float:
+    """Give the share of pixels that are of a color; the edges of letters are a little darker."""
+    return float((np.abs(image.astype(int) - color) <= tolerance).all(axis=2).mean())
 
 
 def detail(image: Image) -> float:
@@ -69,56 +71,56 @@ def detail(image: Image) -> float:
 
 
 @pytest.mark.parametrize(
-    ('gender', 'emotion', 'colour'),
+    ('gender', 'emotion', 'color'),
     [
-        (WOMAN, None, drawing.GENDER_COLOURS['woman']),
-        (MAN, SAD, drawing.GENDER_COLOURS['man']),
-        (None, HAPPY, drawing.EMOTION_COLOURS['happy']),
-        (None, estimate(EMOTIONS, 'happy', 0.3), drawing.NEUTRAL_COLOUR),
-        (None, None, drawing.NEUTRAL_COLOUR),
+        (WOMAN, None, drawing.GENDER_COLORS['woman']),
+        (MAN, SAD, drawing.GENDER_COLORS['man']),
+        (None, HAPPY, drawing.EMOTION_COLORS['happy']),
+        (None, estimate(EMOTIONS, 'happy', 0.3), drawing.NEUTRAL_COLOR),
+        (None, None, drawing.NEUTRAL_COLOR),
     ],
     ids=['woman', 'man', 'happy', 'unknown emotion', 'all switched off'],
 )
 @pytest.mark.parametrize(('width', 'height'), SIZES)
-def test_box_and_text_have_the_colour_of_the_class(
+def test_box_and_text_have_the_color_of_the_class(
     width: int,
     height: int,
-    gender: Estimate | None,
-    emotion: Estimate | None,
-    colour: drawing.Colour,
+    gender: AttributeEstimate | None,
+    emotion: AttributeEstimate | None,
+    color: drawing.Color,
 ) -> None:
     """All four sides of the box, and letters above it, at every size of picture."""
     x, y, side = width // 4, height // 2, height // 4
     face = face_at(x, y, side, side, gender=gender, emotion=emotion)
-    annotated = drawing.draw_faces(grey(width, height), [face])
+    annotated = drawing.draw_faces(gray(width, height), [face])
     for row, column in (
         (y, x + side // 2),
         (y + side - 1, x + side // 2),
         (y + side // 2, x),
         (y + side // 2, x + side - 1),
     ):
-        assert tuple(annotated[row, column]) == colour
-    assert share_of(colour, annotated[: y - height // 100]) > 0.001
+        assert tuple(annotated[row, column]) == color
+    assert share_of(color, annotated[: y - height // 100]) > 0.001
 
 
 def test_unknown_gender_is_neutral() -> None:
-    """Nobody below the threshold gets the colour of a class."""
+    """Nobody below the threshold gets the color of a class."""
     probabilities = np.array([0.6, 0.4], np.float32)
-    unsure = Estimate(GENDERS, probabilities, probabilities, 5, 0.7)
+    unsure = AttributeEstimate(GENDERS, probabilities, probabilities, 5, 0.7)
     annotated = drawing.draw_faces(
-        grey(), [face_at(200, 200, 100, 100, gender=unsure, emotion=None)]
+        gray(), [face_at(200, 200, 100, 100, gender=unsure, emotion=None)]
     )
-    assert tuple(annotated[200, 250]) == drawing.NEUTRAL_COLOUR
-    for colour in drawing.GENDER_COLOURS.values():
-        assert share_of(colour, annotated) == 0
+    assert tuple(annotated[200, 250]) == drawing.NEUTRAL_COLOR
+    for color in drawing.GENDER_COLORS.values():
+        assert share_of(color, annotated) == 0
 
 
 def test_bar_shows_the_distribution_of_emotions() -> None:
-    """Its longest part has the colour of the most probable emotion."""
-    annotated = drawing.draw_faces(grey(), [face_at(200, 200, 100, 100)])
+    """Its longest part has the color of the most probable emotion."""
+    annotated = drawing.draw_faces(gray(), [face_at(200, 200, 100, 100)])
     shares = {
-        label: share_of(colour, annotated, tolerance=0)
-        for label, colour in drawing.EMOTION_COLOURS.items()
+        label: share_of(color, annotated, tolerance=0)
+        for label, color in drawing.EMOTION_COLORS.items()
     }
     assert max(shares, key=lambda label: shares[label]) == 'happy'
     assert all(share > 0 for share in shares.values())
@@ -162,19 +164,19 @@ def test_no_face_gives_the_same_picture() -> None:
 @pytest.mark.parametrize('blur', [False, True])
 def test_face_at_the_edge_has_its_box_and_text_in_the_picture(x: int, y: int, blur: bool) -> None:
     """Also where the box reaches over the edge: four sides and the whole text are seen."""
-    colour = drawing.GENDER_COLOURS['woman']
+    color = drawing.GENDER_COLORS['woman']
     face = face_at(x, y, 100, 140)
-    annotated = drawing.draw_faces(grey(), [face], blur=blur)
+    annotated = drawing.draw_faces(gray(), [face], blur=blur)
     part = face.detection.box.clipped(640, 480)
     left, right = int(part.x), int(part.x + part.width) - 1
     top, bottom = int(part.y), int(part.y + part.height) - 1
     for row, column in ((top, left), (top, right), (bottom, left), (bottom, right)):
-        assert tuple(annotated[row, column]) == colour
+        assert tuple(annotated[row, column]) == color
     annotated[max(top - 2, 0) : bottom + 3, max(left - 2, 0) : right + 3] = 0
-    in_the_middle = drawing.draw_faces(grey(), [face_at(270, 220, part.width, part.height)])
-    letters = share_of(colour, in_the_middle[:217])
+    in_the_middle = drawing.draw_faces(gray(), [face_at(270, 220, part.width, part.height)])
+    letters = share_of(color, in_the_middle[:217])
     assert letters > 0
-    assert share_of(colour, annotated) * annotated.size == pytest.approx(
+    assert share_of(color, annotated) * annotated.size == pytest.approx(
         letters * in_the_middle[:217].size
     )
 
@@ -189,7 +191,7 @@ def test_face_outside_the_picture_is_left_out() -> None:
 @pytest.mark.parametrize('side', [0.5, 1, 3, 8])
 def test_tiny_face_has_a_label_that_can_be_read(side: float) -> None:
     """Its text is no smaller than that of others, its region is blurred too."""
-    image = grey()
+    image = gray()
     annotated = drawing.draw_faces(image, [face_at(300, 200, side, side)], blur=True)
     drawn = changed(annotated, image)
     assert drawn.width > 100
@@ -200,7 +202,7 @@ def test_tiny_face_has_a_label_that_can_be_read(side: float) -> None:
 def test_odd_sizes_of_picture(width: int, height: int) -> None:
     """A picture that is too small for any text is drawn on as well as can be."""
     face = face_at(0, 0, width, height)
-    annotated = drawing.draw_faces(grey(width, height), [face], blur=True)
+    annotated = drawing.draw_faces(gray(width, height), [face], blur=True)
     assert annotated.shape == (height, width, 3)
 
 
@@ -208,7 +210,7 @@ def test_text_grows_with_the_picture() -> None:
     """What is legible at 320 x 240 is so at 2048 x 1536 on the same screen."""
     shares = []
     for width, height in SIZES:
-        image = grey(width, height)
+        image = gray(width, height)
         face = face_at(width * 0.4, height * 0.5, width * 0.1, width * 0.1)
         drawn = changed(drawing.draw_faces(image, [face]), image)
         shares.append(drawn.width / width)
@@ -216,21 +218,21 @@ def test_text_grows_with_the_picture() -> None:
     assert max(shares) < 0.4
 
 
-def test_labels_of_neighbours_do_not_hide_each_other() -> None:
-    """Two faces side by side: each label has as many pixels of its colour as alone."""
+def test_labels_of_neighbors_do_not_hide_each_other() -> None:
+    """Two faces side by side: each label has as many pixels of its color as alone."""
     faces = [
         face_at(200, 200, 90, 110),
         face_at(295, 205, 90, 110, gender=MAN),
     ]
-    together = drawing.draw_faces(grey(), faces)
+    together = drawing.draw_faces(gray(), faces)
     for face in faces:
-        alone = drawing.draw_faces(grey(), [face])
-        colour = drawing.colour_of(face)
-        assert share_of(colour, together) > 0.95 * share_of(colour, alone)
+        alone = drawing.draw_faces(gray(), [face])
+        color = drawing.color_of(face)
+        assert share_of(color, together) > 0.95 * share_of(color, alone)
 
 
 def test_twenty_faces() -> None:
-    """In a crowd each face has its whole box, and a label of the same colour above it."""
+    """In a crowd each face has its whole box, and a label of the same color above it."""
     faces = [
         face_at(
             40 + 250 * (index % 5),
@@ -241,13 +243,13 @@ def test_twenty_faces() -> None:
         )
         for index in range(20)
     ]
-    annotated = drawing.draw_faces(grey(1280, 800), faces)
+    annotated = drawing.draw_faces(gray(1280, 800), faces)
     for face in faces:
         x, y = int(face.detection.box.x), int(face.detection.box.y)
-        colour = drawing.colour_of(face)
+        color = drawing.color_of(face)
         for row, column in ((y, x + 45), (y + 99, x + 45), (y + 50, x), (y + 50, x + 89)):
-            assert tuple(annotated[row, column]) == colour
-        assert share_of(colour, annotated[y - 60 : y - 5, x : x + 150]) > 0.05
+            assert tuple(annotated[row, column]) == color
+        assert share_of(color, annotated[y - 60 : y - 5, x : x + 150]) > 0.05
 
 
 @pytest.mark.parametrize('side', [24, 100, 300])
@@ -267,10 +269,10 @@ def test_blurred_face_has_no_detail_left(side: int) -> None:
 
 def test_blur_keeps_box_and_text_sharp() -> None:
     """They are drawn on top."""
-    colour = drawing.GENDER_COLOURS['woman']
+    color = drawing.GENDER_COLORS['woman']
     faces = [face_at(200, 200, 100, 100)]
-    sharp = share_of(colour, drawing.draw_faces(noise(), faces))
-    assert share_of(colour, drawing.draw_faces(noise(), faces, blur=True)) == sharp
+    sharp = share_of(color, drawing.draw_faces(noise(), faces))
+    assert share_of(color, drawing.draw_faces(noise(), faces, blur=True)) == sharp
 
 
 def test_blurred_face_is_not_found_by_a_detector() -> None:
@@ -287,8 +289,8 @@ def test_blurred_face_is_not_found_by_a_detector() -> None:
         image, [face_at(float(x), float(y), float(width), float(height))], blur=True
     )
     again = detector.detectMultiScale(cv2.cvtColor(blurred, cv2.COLOR_BGR2GRAY), 1.1, 5)
-    face = Box(x, y, width, height)
-    assert all(face.iou(Box(*box)) < 0.1 for box in again)
+    face = BoundingBox(x, y, width, height)
+    assert all(face.iou(BoundingBox(*box)) < 0.1 for box in again)
 
 
 def test_contact_sheet_shows_every_picture_in_rows() -> None:
@@ -298,11 +300,11 @@ def test_contact_sheet_shows_every_picture_in_rows() -> None:
     assert sheet.shape[1] == 600
     assert sheet.dtype == np.uint8
     rows, columns = sheet.shape[0] // 4, 100
-    centres = [
+    centers = [
         sheet[rows * (1 + 2 * (index // 3)), columns * (1 + 2 * (index % 3)), 0]
         for index in range(5)
     ]
-    assert centres == [50, 90, 130, 170, 210]
+    assert centers == [50, 90, 130, 170, 210]
     assert sheet[rows * 3, columns * 5, 0] < 50
 
 
@@ -320,4 +322,4 @@ def test_contact_sheet_fits_in_pictures_of_other_proportions() -> None:
 def test_contact_sheet_of_nothing_is_refused(count: int, columns: int, width: int) -> None:
     """The error names what was given."""
     with pytest.raises(ValueError, match=f'of {count} pictures in {columns} columns of {width} '):
-        drawing.contact_sheet([grey(64, 48)] * count, columns, width)
+        drawing.contact_sheet([gray(64, 48)] * count, columns, width)

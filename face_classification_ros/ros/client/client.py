@@ -1,4 +1,4 @@
-"""What a behaviour asks the node: a few calls that wait, and plain values as answers."""
+"""What a behavior asks the node: a few calls that wait, and plain values as answers."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ from std_srvs.srv import SetBool, Trigger
 from face_classification_ros.action import Observe
 from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.ros.client.service_client import (
-    Asker,
     FaceClientError,
-    NoAnswerError,
-    PATIENCE,
-    RefusedError,
-    ServerMissingError,
+    NodeClient,
+    RequestRejectedError,
+    ResponseTimeoutError,
+    SERVER_TIMEOUT,
+    ServerUnavailableError,
 )
 from face_classification_ros.ros.conversions.images import image_to_message
 from face_classification_ros.ros.conversions.messages import face_from_message, seconds
 from face_classification_ros.srv import ClassifyImage, CountPeople, GetFaces
 from face_classification_ros.tracking.observation import Outcome
 from face_classification_ros.tracking.people import PeopleCount
-from face_classification_ros.types import Estimate, Face, Image, UNKNOWN
+from face_classification_ros.types import AttributeEstimate, Face, Image, UNKNOWN
 
 __all__ = [
     'FaceClient',
     'FaceClientError',
-    'NoAnswerError',
+    'FaceSnapshot',
     'Observation',
-    'Observing',
+    'ObservationHandle',
     'Outcome',
     'PeopleCount',
     'Progress',
-    'RefusedError',
-    'ServerMissingError',
-    'View',
-    'certain_label',
+    'RequestRejectedError',
+    'ResponseTimeoutError',
+    'ServerUnavailableError',
+    'confident_label',
 ]
 
 RESULT_RESEND = 5.0
@@ -61,7 +61,7 @@ PNG = b'\x89PNG'
 
 
 @dataclass(frozen=True)
-class View:
+class FaceSnapshot:
     """The faces of one picture.
 
     Attributes:
@@ -84,11 +84,11 @@ class Progress:
     """What an observation has so far.
 
     Attributes:
-        observations: pictures with the watched face; of several faces, the fewest.
+        frames: pictures with the watched face; of several faces, the fewest.
         faces: the watched faces in the newest picture.
     """
 
-    observations: int
+    frames: int
     faces: tuple[Face, ...]
 
 
@@ -100,7 +100,7 @@ class Observation:
         outcome: how it ended.
         reason: the same in words.
         faces: one per watched person, largest first, each with the distribution over all of its
-            observations; what was seen until then where it ended early.
+            frames; what was seen until then where it ended early.
     """
 
     outcome: Outcome
@@ -108,7 +108,7 @@ class Observation:
     faces: tuple[Face, ...]
 
 
-def certain_label(estimate: Estimate | None) -> str:
+def confident_label(estimate: AttributeEstimate | None) -> str:
     """Give the label that may be told: "" where it is unknown, or the attribute switched off."""
     return '' if estimate is None or estimate.label == UNKNOWN else estimate.label
 
@@ -117,11 +117,11 @@ class FaceClient:
     """Asks a node `face_classification`, from a script, a thread or a callback.
 
     It has a ROS node of its own that spins in a thread of its own. So its methods may be called
-    from wherever a behaviour runs, with or without a node and an executor of its own, and from
+    from wherever a behavior runs, with or without a node and an executor of its own, and from
     several threads at once; also inside a callback, where they hold up the executor that runs it
     like any other work that takes time, but wait for nothing that this executor would have to do.
 
-    Every method waits until there is an answer, at most `patience` seconds longer than it was
+    Every method waits for a result, at most `server_timeout` seconds longer than it was
     told to, and raises a `FaceClientError` where there is none.
 
     Example:
@@ -134,23 +134,23 @@ class FaceClient:
         node_name: str = '/face_classification',
         *,
         node: Node | None = None,
-        patience: float = PATIENCE,
+        server_timeout: float = SERVER_TIMEOUT,
     ) -> None:
         """Join ROS; whether the node is there shows with the first question.
 
         Args:
             node_name: of the node to ask, with its namespace; a relative one is taken in the
                 namespace of `node`.
-            node: the behaviour's own node, if it has one; need not be spun. Without one, ROS is
+            node: the behavior's own node, if it has one; need not be spun. Without one, ROS is
                 as `rclpy.init` started it, or else starts and ends with this client.
-            patience: seconds that a server may take to appear, and beyond its time to answer.
+            server_timeout: seconds that a server may take to appear, and to respond.
         """
-        self._asker = Asker(node_name, node, patience)
+        self._client_node = NodeClient(node_name, node, server_timeout)
 
     @property
     def node_name(self) -> str:
         """Name of the node that is asked, with its namespace."""
-        return self._asker.node_name
+        return self._client_node.node_name
 
     def __enter__(self) -> FaceClient:
         """Give itself."""
@@ -167,13 +167,13 @@ class FaceClient:
 
     def close(self) -> None:
         """Leave ROS; what is still waited for in other threads ends with an error."""
-        self._asker.close()
+        self._client_node.close()
 
     # Questions
 
-    def look(
+    def get_faces(
         self, max_age: float = 0.5, timeout: float = 2.0, min_confidence: float = 0.0
-    ) -> View:
+    ) -> FaceSnapshot:
         """Tell what is seen now; often nobody.
 
         Args:
@@ -182,18 +182,18 @@ class FaceClient:
             min_confidence: faces that the detector is less sure of are left out; 0 to 1.
 
         Raises:
-            RefusedError: no such picture came, or the node is not active.
-            ServerMissingError, NoAnswerError: see there.
+            RequestRejectedError: no such picture came, or the node is not active.
+            ServerUnavailableError, ResponseTimeoutError: see there.
         """
         request = GetFaces.Request(
             max_age=float(max_age), timeout=float(timeout), min_confidence=float(min_confidence)
         )
-        answer = self._asker.call(GetFaces, 'get_faces', request, timeout)
-        return _view(_accepted(answer).faces)
+        answer = self._client_node.call(GetFaces, 'get_faces', request, timeout)
+        return _snapshot(_accepted(answer).faces)
 
     def wait_for_face(
         self, timeout: float, max_age: float = 0.5, min_confidence: float = 0.0
-    ) -> View | None:
+    ) -> FaceSnapshot | None:
         """Wait until somebody is in view.
 
         Args:
@@ -205,18 +205,18 @@ class FaceClient:
             the first picture with a face, None where there was none in time.
 
         Raises:
-            RefusedError: no picture came at all, or the node is not active.
-            ServerMissingError, NoAnswerError: see there.
+            RequestRejectedError: no picture came at all, or the node is not active.
+            ServerUnavailableError, ResponseTimeoutError: see there.
         """
         end = time.monotonic() + timeout
-        view = self.look(max_age, timeout, min_confidence)
+        view = self.get_faces(max_age, timeout, min_confidence)
         while not view.faces:
             rest = end - time.monotonic()
             if rest <= 0:
                 return None
             try:
-                view = self.look(0.0, rest, min_confidence)
-            except RefusedError:
+                view = self.get_faces(0.0, rest, min_confidence)
+            except RequestRejectedError:
                 if time.monotonic() < end:
                     raise
                 # There were pictures, only none in the moment that was left.
@@ -227,7 +227,7 @@ class FaceClient:
         self,
         track_id: str = '',
         *,
-        observations: int = 0,
+        frames: int = 0,
         duration: float = 5.0,
         timeout: float = 30.0,
         on_feedback: Callable[[Progress], None] | None = None,
@@ -236,7 +236,7 @@ class FaceClient:
 
         Args:
             track_id: of the person; "" is the largest face, "nearest" the nearest, "all" all.
-            observations: pictures of each watched face that are enough; 0 for no limit.
+            frames: pictures of each watched face that are enough; 0 for no limit.
             duration: seconds, by the pictures' stamps, after which it ends even so; 0 for no
                 limit.
             timeout: seconds after which it is cancelled at the latest.
@@ -244,12 +244,12 @@ class FaceClient:
                 exception of its own cancels the observation and comes out.
 
         Raises:
-            ValueError: neither `observations` nor `duration` limits it.
-            RefusedError: the node takes no such goal.
-            ServerMissingError, NoAnswerError: see there.
+            ValueError: neither `frames` nor `duration` limits it.
+            RequestRejectedError: the node takes no such goal.
+            ServerUnavailableError, ResponseTimeoutError: see there.
         """
         end = time.monotonic() + timeout
-        watching = self.start_observing(track_id, observations=observations, duration=duration)
+        watching = self.start_observation(track_id, frames=frames, duration=duration)
         try:
             while not watching.is_done() and (rest := end - time.monotonic()) > 0:
                 progress = watching.progress(min(rest, LONG_POLL))
@@ -261,40 +261,40 @@ class FaceClient:
                 watching.cancel()
             raise
         watching.cancel()
-        return watching.result(self._asker.patience)
+        return watching.result(self._client_node.server_timeout)
 
-    def start_observing(
-        self, track_id: str = '', *, observations: int = 0, duration: float = 5.0
-    ) -> Observing:
-        """Begin to watch somebody and go on at once, as a behaviour tree does.
+    def start_observation(
+        self, track_id: str = '', *, frames: int = 0, duration: float = 5.0
+    ) -> ObservationHandle:
+        """Begin to watch somebody and go on at once, as a behavior tree does.
 
         Args:
             track_id: of the person; "" is the largest face, "nearest" the nearest, "all" all.
-            observations: pictures of each watched face that are enough; 0 for no limit.
+            frames: pictures of each watched face that are enough; 0 for no limit.
             duration: seconds, by the pictures' stamps, after which it ends; 0 for no limit.
 
         Raises:
-            ValueError, RefusedError, ServerMissingError, NoAnswerError: see `observe`.
+            ValueError, FaceClientError: see `observe`.
         """
-        if not observations > 0 and not duration > 0:
+        if not frames > 0 and not duration > 0:
             raise ValueError(
-                f'an observation needs an end: observations ({observations}) or duration '
+                f'an observation needs an end: frames ({frames}) or duration '
                 f'({duration}) must be above 0'
             )
-        goal = Observe.Goal(track_id=track_id, observations=observations, duration=float(duration))
-        return Observing(self._asker, goal)
+        goal = Observe.Goal(track_id=track_id, frames=frames, duration=float(duration))
+        return ObservationHandle(self._client_node, goal)
 
     def count_people(self, window: float) -> PeopleCount:
         """Tell how many people were seen in the last `window` seconds, by distinct track.
 
         Raises:
-            ServerMissingError, NoAnswerError: see there.
+            ServerUnavailableError, ResponseTimeoutError: see there.
         """
         request = CountPeople.Request(window=float(window))
-        answer = self._asker.call(CountPeople, 'count_people', request)
+        answer = self._client_node.call(CountPeople, 'count_people', request)
         return PeopleCount(answer.women, answer.men, answer.unknown)
 
-    def classify_image(self, image: Image | bytes, timeout: float = 10.0) -> View:
+    def classify_image(self, image: Image | bytes, timeout: float = 10.0) -> FaceSnapshot:
         """Classify one still picture; no track is touched.
 
         Args:
@@ -303,11 +303,13 @@ class FaceClient:
 
         Raises:
             ValueError: `image` is no such array.
-            RefusedError: the picture cannot be read, or the node has no models loaded.
-            ServerMissingError, NoAnswerError: see there.
+            RequestRejectedError: the picture cannot be read, or the node has no models loaded.
+            ServerUnavailableError, ResponseTimeoutError: see there.
         """
-        answer = self._asker.call(ClassifyImage, 'classify_image', _image_request(image), timeout)
-        return _view(_accepted(answer).faces)
+        answer = self._client_node.call(
+            ClassifyImage, 'classify_image', _image_request(image), timeout
+        )
+        return _snapshot(_accepted(answer).faces)
 
     # Commands
 
@@ -315,51 +317,51 @@ class FaceClient:
         """Let the node work, or leave camera and processor to others until it is enabled again.
 
         Raises:
-            RefusedError: the node cannot in the state that it is in.
-            ServerMissingError, NoAnswerError: see there.
+            RequestRejectedError: the node cannot in the state that it is in.
+            ServerUnavailableError, ResponseTimeoutError: see there.
         """
-        _accepted(self._asker.call(SetBool, 'enable', SetBool.Request(data=on)))
+        _accepted(self._client_node.call(SetBool, 'enable', SetBool.Request(data=on)))
 
     def reset_tracks(self) -> None:
         """Forget everybody, as between two runs: who is in view gets a new track id.
 
         Raises:
-            RefusedError: the node cannot in the state that it is in.
-            ServerMissingError, NoAnswerError: see there.
+            RequestRejectedError: the node cannot in the state that it is in.
+            ServerUnavailableError, ResponseTimeoutError: see there.
         """
-        _accepted(self._asker.call(Trigger, 'reset_tracks', Trigger.Request()))
+        _accepted(self._client_node.call(Trigger, 'reset_tracks', Trigger.Request()))
 
     def state(self) -> str:
         """Tell the state of the node's life cycle, such as "active".
 
         Raises:
-            ServerMissingError, NoAnswerError: see there.
+            ServerUnavailableError, ResponseTimeoutError: see there.
         """
-        answer = self._asker.call(GetState, 'get_state', GetState.Request())
+        answer = self._client_node.call(GetState, 'get_state', GetState.Request())
         return str(answer.current_state.label)
 
 
-class Observing:
-    """An observation that is under way, see `FaceClient.start_observing`."""
+class ObservationHandle:
+    """An observation that is under way, see `FaceClient.start_observation`."""
 
-    def __init__(self, asker: Asker, goal: Observe.Goal) -> None:
-        """Send the goal and wait until the node takes it, see `FaceClient.start_observing`."""
-        self._asker = asker
+    def __init__(self, client_node: NodeClient, goal: Observe.Goal) -> None:
+        """Send the goal and wait until the node takes it, see `FaceClient.start_observation`."""
+        self._client_node = client_node
         self._news = threading.Event()
         self._newest: Progress | None = None
         self._results: list[Future] = []
-        self._handle = asker.send_goal(Observe, 'observe', goal, self._take_feedback)
+        self._handle = client_node.send_goal(Observe, 'observe', goal, self._take_feedback)
         if not self._handle.accepted:
-            raise RefusedError(
-                f'{asker.node_name} takes no observation of track_id {goal.track_id!r}, '
-                f'observations {goal.observations}, duration {goal.duration}'
+            raise RequestRejectedError(
+                f'{client_node.node_name} takes no observation of track_id {goal.track_id!r}, '
+                f'frames {goal.frames}, duration {goal.duration}'
             )
         self._ask_for_result()
 
     def is_done(self) -> bool:
         """Tell whether it has ended; `result` then gives its result at once."""
         if not any(each.done() for each in self._results):
-            self._asker.require_ros()
+            self._client_node.require_ros()
             if time.monotonic() - self._asked > RESULT_RESEND:
                 self._ask_for_result()
         return any(each.done() for each in self._results)
@@ -374,19 +376,19 @@ class Observing:
     def cancel(self) -> None:
         """End it where it has not ended yet; its result is what was seen until then."""
         if not self.is_done():
-            self._asker.in_executor(self._handle.cancel_goal_async)
+            self._client_node.in_executor(self._handle.cancel_goal_async)
 
     def result(self, timeout: float) -> Observation:
         """Wait for the end up to `timeout` seconds, and give what was told.
 
         Raises:
-            NoAnswerError: it has not ended by then.
+            ResponseTimeoutError: it has not ended by then.
         """
         end = time.monotonic() + timeout
         while not self.is_done():
             if time.monotonic() >= end:
-                raise NoAnswerError(f'the observation has not ended within {timeout:.1f} s')
-            self._asker.wait(self._results[-1], min(RESULT_RESEND, end - time.monotonic()))
+                raise ResponseTimeoutError(f'the observation has not ended within {timeout:.1f} s')
+            self._client_node.wait(self._results[-1], min(RESULT_RESEND, end - time.monotonic()))
         result = next(each for each in self._results if each.done()).result().result
         return Observation(
             Outcome(result.outcome), result.reason, tuple(map(face_from_message, result.faces))
@@ -394,26 +396,26 @@ class Observing:
 
     def _ask_for_result(self) -> None:
         self._asked = time.monotonic()
-        future = self._asker.in_executor(self._handle.get_result_async)
+        future = self._client_node.in_executor(self._handle.get_result_async)
         future.add_done_callback(lambda _: self._news.set())
         self._results.append(future)
 
     def _take_feedback(self, message: Any) -> None:
         feedback = message.feedback
         faces = tuple(map(face_from_message, feedback.faces))
-        self._newest = Progress(feedback.observations, faces)
+        self._newest = Progress(feedback.frames, faces)
         self._news.set()
 
 
 def _accepted(answer: Any) -> Any:
     """Give an answer of the node that is no refusal."""
     if not answer.success:
-        raise RefusedError(answer.message)
+        raise RequestRejectedError(answer.message)
     return answer
 
 
-def _view(message: FaceAttributesArray) -> View:
-    return View(
+def _snapshot(message: FaceAttributesArray) -> FaceSnapshot:
+    return FaceSnapshot(
         seconds(message.header.stamp),
         message.header.frame_id,
         message.image_width,

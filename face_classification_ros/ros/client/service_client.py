@@ -19,7 +19,7 @@ from rclpy.node import Node
 from rclpy.task import Future
 from rclpy.utilities import get_default_context
 
-PATIENCE = 5.0
+SERVER_TIMEOUT = 5.0
 """Seconds that a server may take to appear, and to answer beyond what it was given to wait."""
 
 RESEND = 2.0
@@ -33,38 +33,38 @@ class FaceClientError(RuntimeError):
     """The node gave no answer that could be used; the text is one line that says why."""
 
 
-class ServerMissingError(FaceClientError):
+class ServerUnavailableError(FaceClientError):
     """The service or action is not there; the text names it and tells the node's state."""
 
 
-class NoAnswerError(FaceClientError, TimeoutError):
+class ResponseTimeoutError(FaceClientError, TimeoutError):
     """The service or action is there and did not answer in time."""
 
 
-class RefusedError(FaceClientError):
+class RequestRejectedError(FaceClientError):
     """The node answered that it cannot; the text is the node's own reason."""
 
 
-class Asker:
+class NodeClient:
     """Asks a node with a ROS node of its own, which spins in a thread of its own.
 
     A question whose answer gets lost is asked again, so it must do no harm twice.
     """
 
-    def __init__(self, node_name: str, node: Node | None, patience: float) -> None:
+    def __init__(self, node_name: str, node: Node | None, server_timeout: float) -> None:
         """Join ROS, see `FaceClient`."""
         context = node.context if node else get_default_context()
         is_own_context = node is None and not context.ok()
         if is_own_context:
             context = Context()
             context.init()
-        self.patience = patience
+        self.server_timeout = server_timeout
         self._context = context
         self._node = Node(
             f'face_client_{uuid.uuid4().hex[:8]}',
             context=context,
             namespace=node.get_namespace() if node else None,
-            # The command line's names and parameters are meant for the behaviour's own node.
+            # The command line's names and parameters are meant for the behavior's own node.
             use_global_arguments=False,
             enable_rosout=False,
             start_parameter_services=False,
@@ -102,11 +102,11 @@ class Asker:
             timeout: seconds that the server may take for it.
 
         Raises:
-            ServerMissingError, NoAnswerError: see there.
+            ServerUnavailableError, ResponseTimeoutError: see there.
         """
         client = self._client(Node.create_client, kind, name)
         self._wait_for_server(client.service_is_ready, 'service', name)
-        end = time.monotonic() + timeout + self.patience
+        end = time.monotonic() + timeout + self.server_timeout
         while True:
             future = client.call_async(request)
             # An answer gets lost where the server had the question before it knew of this
@@ -115,9 +115,9 @@ class Asker:
                 return future.result()
             client.remove_pending_request(future)
             if time.monotonic() >= end:
-                raise NoAnswerError(
+                raise ResponseTimeoutError(
                     f'no answer of the service {self.node_name}/{name} within '
-                    f'{timeout + self.patience:.1f} s'
+                    f'{timeout + self.server_timeout:.1f} s'
                 )
 
     def send_goal(
@@ -134,26 +134,27 @@ class Asker:
             on_feedback: is called with each message, in the thread that spins.
 
         Raises:
-            ServerMissingError, NoAnswerError: see there.
+            ServerUnavailableError, ResponseTimeoutError: see there.
         """
         client = self._client(ActionClient, kind, name)
         self._wait_for_server(client.server_is_ready, 'action', name)
-        end = time.monotonic() + self.patience
+        end = time.monotonic() + self.server_timeout
         while True:
             sent = self.in_executor(lambda: client.send_goal_async(goal, on_feedback))
             if self.wait(sent, min(RESEND, end - time.monotonic())):
                 return sent.result()
             if time.monotonic() >= end:
-                raise NoAnswerError(
-                    f'no answer of the action {self.node_name}/{name} within {self.patience:.1f} s'
+                raise ResponseTimeoutError(
+                    f'no answer of the action {self.node_name}/{name} '
+                    f'within {self.server_timeout:.1f} s'
                 )
 
     def _wait_for_server(self, is_ready: Callable[[], bool], sort: str, name: str) -> None:
-        end = time.monotonic() + self.patience
+        end = time.monotonic() + self.server_timeout
         while not is_ready():
             if time.monotonic() >= end:
-                raise ServerMissingError(
-                    f'no {sort} {self.node_name}/{name} within {self.patience:.1f} s: '
+                raise ServerUnavailableError(
+                    f'no {sort} {self.node_name}/{name} within {self.server_timeout:.1f} s: '
                     f'{self._explain_absence(name)}'
                 )
             time.sleep(POLL)
@@ -167,7 +168,7 @@ class Asker:
                 return f'the node {self.node_name} has no life cycle'
             try:
                 return f'the node {self.node_name} is {self._state()}'
-            except (ServerMissingError, NoAnswerError):
+            except (ServerUnavailableError, ResponseTimeoutError):
                 return f'the node {self.node_name} is there, but does not tell its state'
         wanted = 'face_classification_ros/srv/GetFaces'
         others = sorted(
@@ -190,8 +191,8 @@ class Asker:
         answer in between.
         """
         task = self._executor.create_task(function)
-        if not self.wait(task, self.patience):
-            raise NoAnswerError('ROS does not go on in this process')
+        if not self.wait(task, self.server_timeout):
+            raise ResponseTimeoutError('ROS does not go on in this process')
         return task.result()
 
     def wait(self, future: Future, timeout: float) -> bool:

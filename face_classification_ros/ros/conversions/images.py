@@ -43,8 +43,8 @@ class _Layout:
 
 # ROS names a Bayer pattern by the first two pixels of its first two rows, OpenCV by the second
 # and third pixel of its second row: ROS's rggb is OpenCV's BG. The encodings 8UC1, 8UC3 and 8UC4
-# say nothing of colour; they are what OpenCV programs send who name none, so they are taken in
-# OpenCV's order: grey, BGR, BGRA.
+# say nothing of color; they are what OpenCV programs send who name none, so they are taken in
+# OpenCV's order: gray, BGR, BGRA.
 _LAYOUTS = {
     'bgr8': _Layout('bgr8', 3, None),
     'rgb8': _Layout('rgb8', 3, cv2.COLOR_RGB2BGR),
@@ -94,7 +94,7 @@ def _convert_with_cv_bridge(pixels: NDArray[Any], layout: _Layout) -> Image:
 
     # cv_bridge gets packed pixels in this machine's byte order under a name that it knows:
     # it shears rows whose step is no multiple of a pixel, needs a numpy below 2 for the foreign
-    # byte order, and does not know uyvy, yuyv and the colours of 8UC1 and 8UC4.
+    # byte order, and does not know uyvy, yuyv and the colors of 8UC1 and 8UC4.
     height, width = pixels.shape[:2]
     message = ImageMessage(height=height, width=width, encoding=layout.name)
     message.is_bigendian = int(sys.byteorder == 'big')
@@ -162,7 +162,7 @@ def image_from_message(message: ImageMessage, using: Converter | None = None) ->
 
 
 def image_from_compressed(message: CompressedImage) -> Image:
-    """Decode a JPEG or PNG message, of 8 or 16 bits, grey, colour or with alpha, to BGR.
+    """Decode a JPEG or PNG message, of 8 or 16 bits, gray, color or with alpha, to BGR.
 
     The pixels come as they are stored: a rotation in EXIF data is not applied, so that they agree
     with the camera's calibration; image_transport does the same. Alpha is dropped.
@@ -182,7 +182,7 @@ def image_from_compressed(message: CompressedImage) -> Image:
     source, _, stored = message.format.partition(';')
     refusal = f'compressed picture of format {message.format!r}, {len(data)} bytes: '
     if 'compressedDepth' in stored or source.strip() in _DEPTH_ENCODINGS:
-        raise ValueError(refusal + 'is a depth picture, expected a colour or grey one')
+        raise ValueError(refusal + 'is a depth picture, expected a color or gray one')
     width, height = _compressed_size(data, refusal)
     if not 0 < width * height <= MAX_PIXELS:
         raise ValueError(
@@ -246,7 +246,7 @@ def _validated_layout(message: ImageMessage) -> _Layout:
     layout = _LAYOUTS.get(message.encoding)
     if message.encoding in _DEPTH_ENCODINGS:
         raise ValueError(
-            refusal + 'looks like a depth picture, `image` expects a colour or grey one'
+            refusal + 'looks like a depth picture, `image` expects a color or gray one'
         )
     if layout is None:
         raise ValueError(refusal + f'unknown encoding, expected one of {", ".join(ENCODINGS)}')
@@ -258,7 +258,7 @@ def _validated_layout(message: ImageMessage) -> _Layout:
     if size < message.step * message.height:
         raise ValueError(refusal + f'expected at least {message.step * message.height} bytes')
     if layout.name.startswith('yuv422') and message.width % 2:
-        raise ValueError(refusal + 'expected an even width, two pixels share their colour')
+        raise ValueError(refusal + 'expected an even width, two pixels share their color')
     return layout
 
 
@@ -306,7 +306,7 @@ def _compressed_size(data: bytes, refusal: str) -> tuple[int, int]:
         if marker == 0xFF:
             at += 1
         elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            # OpenCV before 4.11 fills up a JPEG that is cut short with grey.
+            # OpenCV before 4.11 fills up a JPEG that is cut short with gray.
             if data.find(b'\xff\xd9', at) < 0:
                 break
             height, width = struct.unpack_from('>HH', data, at + 5)

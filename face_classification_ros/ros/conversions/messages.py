@@ -19,8 +19,9 @@ from vision_msgs.msg import (
 )
 
 from face_classification_ros.evaluation.results import AttributeResult, FaceResult
-from face_classification_ros.msg import AttributeEstimate, FaceAttributes, FaceAttributesArray
-from face_classification_ros.types import Box, Detection, Estimate, Face
+from face_classification_ros.msg import AttributeEstimate as AttributeEstimateMessage
+from face_classification_ros.msg import FaceAttributes, FaceAttributesArray
+from face_classification_ros.types import AttributeEstimate, BoundingBox, Detection, Face
 
 FACE_CLASS = 'face'
 NANOSECONDS = 1_000_000_000
@@ -66,7 +67,7 @@ def face_from_message(message: FaceAttributes) -> Face:
     """
     roi, point = message.roi, message.position
     detection = Detection(
-        Box(roi.x_offset, roi.y_offset, roi.width, roi.height),
+        BoundingBox(roi.x_offset, roi.y_offset, roi.width, roi.height),
         message.detection_confidence,
         tuple((landmark.x, landmark.y) for landmark in message.landmarks),
     )
@@ -85,7 +86,7 @@ def face_result_from_message(face: FaceAttributes) -> FaceResult:
     roi, position = face.roi, face.position
     return FaceResult(
         track_id=face.track_id,
-        box=Box(roi.x_offset, roi.y_offset, roi.width, roi.height),
+        box=BoundingBox(roi.x_offset, roi.y_offset, roi.width, roi.height),
         confidence=face.detection_confidence,
         landmarks=tuple((point.x, point.y) for point in face.landmarks),
         gender=_attribute_result(face.gender),
@@ -105,7 +106,7 @@ def detections_message(faces: Sequence[Face], header: Header) -> Detection2DArra
     for face in faces:
         box = face.detection.box
         detection = Detection2D(header=header, id=face.track_id)
-        detection.bbox.center.position.x, detection.bbox.center.position.y = box.centre
+        detection.bbox.center.position.x, detection.bbox.center.position.y = box.center
         detection.bbox.size_x = float(box.width)
         detection.bbox.size_y = float(box.height)
         detection.results = [_hypothesis(FACE_CLASS, face.detection.confidence)]
@@ -164,7 +165,7 @@ def _point(position: tuple[float, float, float]) -> Point:
     return Point(x=x, y=y, z=z)
 
 
-def _region(box: Box) -> RegionOfInterest:
+def _region(box: BoundingBox) -> RegionOfInterest:
     left, top = int(box.x), int(box.y)
     return RegionOfInterest(
         x_offset=left,
@@ -174,36 +175,36 @@ def _region(box: Box) -> RegionOfInterest:
     )
 
 
-def _estimate_message(estimate: Estimate | None) -> AttributeEstimate:
+def _estimate_message(estimate: AttributeEstimate | None) -> AttributeEstimateMessage:
     if estimate is None:
-        return AttributeEstimate()
-    return AttributeEstimate(
+        return AttributeEstimateMessage()
+    return AttributeEstimateMessage(
         label=estimate.label,
         confidence=estimate.confidence,
         labels=estimate.labels,
         probabilities=estimate.probabilities,
         frame_probabilities=estimate.frame_probabilities,
-        observations=estimate.observations,
+        frame_count=estimate.frame_count,
     )
 
 
-def _estimate_from_message(message: AttributeEstimate) -> Estimate | None:
+def _estimate_from_message(message: AttributeEstimateMessage) -> AttributeEstimate | None:
     if not message.labels:
         return None
-    return Estimate(
+    return AttributeEstimate(
         tuple(message.labels),
         np.array(message.probabilities, np.float32),
         np.array(message.frame_probabilities, np.float32),
-        message.observations,
+        message.frame_count,
         threshold=0.0,
-        held=message.label,
+        stable_label=message.label,
     )
 
 
-def _attribute_result(estimate: AttributeEstimate) -> AttributeResult | None:
+def _attribute_result(estimate: AttributeEstimateMessage) -> AttributeResult | None:
     if not estimate.labels:
         return None
     probabilities = dict(zip(estimate.labels, map(float, estimate.probabilities), strict=True))
     return AttributeResult(
-        estimate.label, estimate.confidence, probabilities, estimate.observations
+        estimate.label, estimate.confidence, probabilities, estimate.frame_count
     )

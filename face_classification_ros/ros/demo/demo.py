@@ -20,7 +20,7 @@ from sensor_msgs.msg import Image as ImageMessage
 from vision_msgs.msg import LabelInfo
 
 from face_classification_ros.evaluation.results import face_record
-from face_classification_ros.io.files import VideoFile, write_json, write_picture
+from face_classification_ros.io.files import VideoFile, write_image, write_json
 from face_classification_ros.io.sample import FPS
 from face_classification_ros.msg import FaceAttributes, FaceAttributesArray
 from face_classification_ros.ros.conversions.images import image_from_message
@@ -90,7 +90,7 @@ class Recorder(Node):
             FaceAttributesArray, f'{NODE_NAME}/faces', self._take_faces, RESULTS
         )
         self.create_subscription(
-            ImageMessage, f'{NODE_NAME}/image_annotated', self._take_picture, RESULTS
+            ImageMessage, f'{NODE_NAME}/image_annotated', self._take_image, RESULTS
         )
         self.create_subscription(LabelInfo, f'{NODE_NAME}/label_info', self._take_labels, LATCHED)
 
@@ -125,7 +125,7 @@ class Recorder(Node):
             faces = '   '.join(_short(face) for face in message.faces) or 'nobody'
             print(f'{elapsed:6.1f} s  {faces}', flush=True)
 
-    def _take_picture(self, message: ImageMessage) -> None:
+    def _take_image(self, message: ImageMessage) -> None:
         picture = image_from_message(message)
         self._video.write(picture)
         # A sheet of evenly spaced pictures of a stream whose length is not known beforehand:
@@ -221,7 +221,7 @@ def _report(recorder: Recorder, options: DemoOptions, sent: str) -> int:
         written += [options.output / 'annotated.mp4', options.output / 'contact_sheet.png']
         chosen = np.linspace(0, len(recorder.sheet) - 1, SHEET_PICTURES).round().astype(int)
         pictures = [recorder.sheet[index] for index in dict.fromkeys(chosen)]
-        write_picture(written[2], contact_sheet(pictures, SHEET_COLUMNS, SHEET_WIDTH))
+        write_image(written[2], contact_sheet(pictures, SHEET_COLUMNS, SHEET_WIDTH))
     sent_text = f'{sent} pictures, ' if sent else ''
     print(f'{sent_text}{len(records)} processed, {faces} faces found in {with_faces} of them')
     for path in written:

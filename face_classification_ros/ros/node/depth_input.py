@@ -17,11 +17,11 @@ from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
-from face_classification_ros.geometry.positions import DepthPicture, Intrinsics, locate
+from face_classification_ros.geometry.positions import DepthImage, Intrinsics, locate
 from face_classification_ros.ros.conversions.messages import seconds
 from face_classification_ros.ros.node.input_monitor import LOG_PERIOD
 from face_classification_ros.ros.node.parameters import Parameters
-from face_classification_ros.ros.node.statistics import PositionCounts
+from face_classification_ros.ros.node.statistics import PositionStatistics
 from face_classification_ros.types import Face
 
 BUFFERED = 5
@@ -42,15 +42,15 @@ PATIENCE = 2.0
 FOCAL_LENGTHS = (0.01, 100.0)
 """Of a camera that can be, in longer sides of its picture: views of 179 to half a degree."""
 
-# Encoding -> how a value lies in memory, and what a value of one metre is, after REP-118.
+# Encoding -> how a value lies in memory, and what a value of one meter is, after REP-118.
 _ENCODINGS = {'16UC1': ('u2', 1000.0), '32FC1': ('f4', 1.0)}
 
 
-def depth_from_message(message: ImageMessage) -> DepthPicture:
+def depth_from_message(message: ImageMessage) -> DepthImage:
     """Give the distances of a message without a copy.
 
     Args:
-        message: 16UC1 in millimetres or 32FC1 in metres, any step, either byte order.
+        message: 16UC1 in millimeters or 32FC1 in meters, any step, either byte order.
 
     Raises:
         ValueError: the message is malformed or no depth picture; the text is one line that names
@@ -63,7 +63,7 @@ def depth_from_message(message: ImageMessage) -> DepthPicture:
     )
     if message.encoding not in _ENCODINGS:
         raise ValueError(refusal + f'expected {" or ".join(_ENCODINGS)}')
-    kind, metre = _ENCODINGS[message.encoding]
+    kind, meter = _ENCODINGS[message.encoding]
     value = int(kind[1:])
     if message.width == 0 or message.height == 0:
         raise ValueError(refusal + 'is empty, expected at least 1 x 1')
@@ -77,7 +77,7 @@ def depth_from_message(message: ImageMessage) -> DepthPicture:
         buffer=message.data,
         strides=(message.step, value),
     )
-    return DepthPicture(values, metre)
+    return DepthImage(values, meter)
 
 
 def intrinsics_from_message(message: CameraInfo) -> Intrinsics:
@@ -130,7 +130,7 @@ def intrinsics_from_message(message: CameraInfo) -> Intrinsics:
 class _Stamped:
     stamp: float
     frame_id: str
-    depth: DepthPicture
+    depth: DepthImage
 
 
 class DepthBuffer:
@@ -140,7 +140,7 @@ class DepthBuffer:
         """Make an empty one."""
         self._pictures: deque[_Stamped] = deque(maxlen=BUFFERED)
 
-    def add(self, header: Header, depth: DepthPicture) -> None:
+    def add(self, header: Header, depth: DepthImage) -> None:
         """Keep a depth picture; a stamp before the last one means that time was set back."""
         stamp = seconds(header.stamp)
         if self._pictures and stamp < self._pictures[-1].stamp:
@@ -154,7 +154,7 @@ class DepthBuffer:
         gaps = [after - before for before, after in pairwise(stamps) if after > before]
         return min(statistics.median(gaps), LONGEST_FRAME_TIME) if gaps else NOMINAL_FRAME_TIME
 
-    def nearest(self, header: Header) -> DepthPicture:
+    def nearest(self, header: Header) -> DepthImage:
         """Give the depth picture whose stamp is nearest to that of a picture.
 
         Raises:
@@ -201,7 +201,7 @@ class DepthInput:
         self._reason = ''
         # Topic -> why its newest message cannot be used.
         self._refusals: dict[str, str] = {}
-        self.counts = PositionCounts()
+        self.counts = PositionStatistics()
 
     @property
     def subscribed(self) -> bool:
@@ -209,7 +209,7 @@ class DepthInput:
         return bool(self._subscriptions)
 
     @property
-    def trouble(self) -> str:
+    def problem(self) -> str:
         """Why what came cannot be used, or faces have had no positions for some time; or ""."""
         waited = time.monotonic() - self._failing_since
         return '; '.join(self._refusals.values()) or (self._reason if waited >= PATIENCE else '')
@@ -293,10 +293,10 @@ class DepthInput:
         subscription = self._subscriptions['depth']
         for _ in range(BUFFERED):
             with subscription.handle:
-                taken = subscription.handle.take_message(subscription.msg_type, False)
-            if taken is None:
+                capture_time = subscription.handle.take_message(subscription.msg_type, False)
+            if capture_time is None:
                 return
-            self._note_depth(taken[0])
+            self._note_depth(capture_time[0])
 
     def _note_depth(self, message: ImageMessage) -> None:
         self.counts.depths += 1
@@ -328,7 +328,7 @@ class DepthInput:
         self._reason = reason
         self._failing_since = min(self._failing_since, time.monotonic())
         # What was refused was told as it came, and is the reason.
-        if self.trouble and not self._refusals:
+        if self.problem and not self._refusals:
             topics = ', '.join(each.topic_name for each in self._subscriptions.values())
             self._node.get_logger().warning(
                 f'faces have no positions ({topics}): {reason}',

@@ -8,7 +8,7 @@ STILL = 1.0
 """Seconds of the steady clock after which the same stamp again is no repeated picture."""
 
 
-class PictureTime:
+class FrameClock:
     """Tells the time of pictures, also of a camera whose stamps are all zero or stand still.
 
     By such stamps no time would pass: who left would be in view for ever. Time goes back only

@@ -19,10 +19,10 @@ from face_classification_ros.ros.conversions.images import (
     image_from_message,
 )
 from face_classification_ros.ros.conversions.messages import NANOSECONDS, seconds
-from face_classification_ros.ros.node.input_monitor import CameraWatch, describe, LOG_PERIOD
+from face_classification_ros.ros.node.input_monitor import describe, InputMonitor, LOG_PERIOD
 from face_classification_ros.ros.node.parameters import Parameters
 from face_classification_ros.ros.node.rate_limit import RateLimit
-from face_classification_ros.ros.node.statistics import PictureCounts, SequenceGaps
+from face_classification_ros.ros.node.statistics import ImageStatistics, SequenceGaps
 from face_classification_ros.types import Image
 
 Process = Callable[[Image, Header, float], None]
@@ -46,19 +46,19 @@ def image_of(message: ImageMessage | CompressedImage) -> Image:
     return image_from_message(message)
 
 
-class PictureInput:
+class ImageInput:
     """Subscribes to a camera's pictures, and passes on those that are to be worked on.
 
     Only the newest picture waits while one is worked on, so that results are never older than one
     picture.
     """
 
-    def __init__(self, node: Node, counts: PictureCounts, process: Process) -> None:
+    def __init__(self, node: Node, counts: ImageStatistics, process: Process) -> None:
         """Subscribe to nothing yet; what comes later is counted and given to `process`."""
         self._node = node
         self._counts = counts
         self._pass_on = process
-        self._watch = CameraWatch(node, counts)
+        self._watch = InputMonitor(node, counts)
         self._subscription: Subscription | None = None
         self._parameters = Parameters()
         self._limit = RateLimit()
@@ -126,10 +126,10 @@ class PictureInput:
 
     def _process(self, message: ImageMessage | CompressedImage, info: Mapping[str, Any]) -> None:
         arrival = time.perf_counter()
-        self._counts.note_arrival(self._gaps.before(info['publication_sequence_number']))
+        self._counts.record_arrival(self._gaps.before(info['publication_sequence_number']))
         stamp = seconds(message.header.stamp)
-        if self._limit.leaves_out(stamp, self._parameters.max_rate):
-            self._counts.skipped += 1
+        if self._limit.leaves_out(stamp, self._parameters.max_processing_rate):
+            self._counts.rate_limited += 1
             return
         try:
             image = image_of(message)

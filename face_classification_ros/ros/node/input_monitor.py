@@ -16,7 +16,7 @@ from rclpy.topic_endpoint_info import TopicEndpointInfo
 from face_classification_ros.inference.model_zoo import dds_profile
 from face_classification_ros.ros.node.parameters import Parameters
 from face_classification_ros.ros.node.result_cache import STEADY
-from face_classification_ros.ros.node.statistics import PictureCounts
+from face_classification_ros.ros.node.statistics import ImageStatistics
 
 SILENCE = 5.0
 """Seconds without a picture after which the node says what it waits for."""
@@ -27,10 +27,10 @@ LOG_PERIOD = 5.0
 PICTURES = {'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'}
 
 
-class CameraWatch:
+class InputMonitor:
     """Looks at a subscription to pictures once a second, and warns."""
 
-    def __init__(self, node: Node, counts: PictureCounts) -> None:
+    def __init__(self, node: Node, counts: ImageStatistics) -> None:
         """Watch nothing yet."""
         self._node = node
         self._counts = counts
@@ -49,8 +49,8 @@ class CameraWatch:
     def events(self) -> SubscriptionEventCallbacks:
         """What the subscription that is to be watched has to call."""
         return SubscriptionEventCallbacks(
-            incompatible_qos=self._note_incompatible_publisher,
-            message_lost=self._note_lost_pictures,
+            incompatible_qos=self._record_incompatible_publisher,
+            message_lost=self._record_lost_images,
         )
 
     def start(self, subscription: Subscription, parameters: Parameters) -> None:
@@ -73,7 +73,7 @@ class CameraWatch:
             self._report_incompatible_publisher(self._subscription)
         if self._counts.lost > self._lost_told and now - self._lost_told_at >= LOG_PERIOD:
             self._lost_told, self._lost_told_at = self._counts.lost, now
-            self._report_lost_pictures(self._subscription)
+            self._report_lost_images(self._subscription)
         self._last_sign = max(self._last_sign, self._counts.last_arrival)
         if now - self._last_sign >= SILENCE:
             self._last_sign = now
@@ -102,7 +102,7 @@ class CameraWatch:
             f'{found}'
         )
 
-    def _note_incompatible_publisher(self, event: QoSRequestedIncompatibleQoSInfo) -> None:
+    def _record_incompatible_publisher(self, event: QoSRequestedIncompatibleQoSInfo) -> None:
         self._incompatible_since = time.monotonic()
 
     def _report_incompatible_publisher(self, subscription: Subscription) -> None:
@@ -113,10 +113,10 @@ class CameraWatch:
             'set image_reliability to best_effort'
         )
 
-    def _note_lost_pictures(self, event: QoSMessageLostInfo) -> None:
+    def _record_lost_images(self, event: QoSMessageLostInfo) -> None:
         self._counts.lost += event.total_count_change
 
-    def _report_lost_pictures(self, subscription: Subscription) -> None:
+    def _report_lost_images(self, subscription: Subscription) -> None:
         """Say that pictures do not get through, which happens before the node can see them."""
         other = {'raw': 'compressed', 'compressed': 'raw'}[self._parameters.image_transport]
         self._node.get_logger().warning(

@@ -24,27 +24,27 @@ from face_classification_ros.ros.memory import give_back_memory
 from face_classification_ros.ros.node.depth_input import DepthInput
 from face_classification_ros.ros.node.diagnostics.publisher import Diagnostics
 from face_classification_ros.ros.node.diagnostics.status import (
-    Health,
-    judge_positions,
+    evaluate_positions,
+    ImageStatus,
     Level,
     Limits,
-    PictureHealth,
+    Status,
 )
-from face_classification_ros.ros.node.frame_clock import PictureTime
-from face_classification_ros.ros.node.image_input import PictureInput
-from face_classification_ros.ros.node.name_conflicts import Namesakes
+from face_classification_ros.ros.node.frame_clock import FrameClock
+from face_classification_ros.ros.node.image_input import ImageInput
+from face_classification_ros.ros.node.name_conflicts import NameConflicts
 from face_classification_ros.ros.node.observe import ObserveServer
 from face_classification_ros.ros.node.outputs.publishers import Outputs
 from face_classification_ros.ros.node.parameters import (
-    complaint_about,
     descriptor_of,
     PARAMETER_NAMES,
     Parameters,
+    validation_error,
 )
 from face_classification_ros.ros.node.pipelines import make_pipeline
-from face_classification_ros.ros.node.result_cache import Answer, Answers
-from face_classification_ros.ros.node.services import QuestionServices, SwitchServices
-from face_classification_ros.ros.node.statistics import PictureCounts
+from face_classification_ros.ros.node.result_cache import FrameResult, ResultCache
+from face_classification_ros.ros.node.services import ControlServices, QueryServices
+from face_classification_ros.ros.node.statistics import ImageStatistics
 from face_classification_ros.ros.runtime import ros_running, signals_as_interrupt
 from face_classification_ros.tracking.people import PeopleCounter
 from face_classification_ros.tracking.tracker import Tracker
@@ -52,16 +52,16 @@ from face_classification_ros.types import Face, Image
 
 NODE_NAME = 'face_classification'
 
-LOADED_BY = {
+RELOAD_PARAMETERS = {
     'detector',
     'detector_model',
     'detection_threshold',
-    'detection_width',
+    'detection_size',
     'detection_interval',
     'min_face_size',
     'gender_model',
     'emotion_model',
-    'threads',
+    'num_threads',
 }
 """Parameters whose change loads detector and models anew."""
 
@@ -69,7 +69,7 @@ LOADED_BY = {
 Transition = Callable[['FaceClassificationNode', LifecycleState], TransitionCallbackReturn]
 
 
-def _telling(transition: Transition) -> Transition:
+def _log_errors(transition: Transition) -> Transition:
     """Log the error in which a transition ends: rclpy handles it and says nothing."""
 
     @wraps(transition)
@@ -105,46 +105,46 @@ class FaceClassificationNode(Node):
         for each in fields(Parameters):
             self.declare_parameter(each.name, each.default, descriptor_of(each.name))
         self._settings = self._read_parameters()
-        if complaint := complaint_about(self._settings.__dict__):
-            raise ValueError(complaint)
+        if problem := validation_error(self._settings.__dict__):
+            raise ValueError(problem)
         # One for the whole run, as no id is given twice in it.
         self._tracker = Tracker(self._settings.track_timeout)
-        self._time = PictureTime()
+        self._time = FrameClock()
         self._pipeline: FacePipeline | None = None
         self._candidate: FacePipeline | None = None
         self._outputs: Outputs | None = None
         self._state = 'unconfigured'
         self._is_enabled = True
-        self._counts = PictureCounts()
-        self._input = PictureInput(self, self._counts, self._process)
+        self._counts = ImageStatistics()
+        self._input = ImageInput(self, self._counts, self._process)
         self._depth = DepthInput(self)
-        self._picture_health = PictureHealth()
+        self._image_status = ImageStatus()
         self._load_error = ''
-        self._namesakes = Namesakes(self)
-        self._diagnostics = Diagnostics(self, self._judge)
+        self._name_conflicts = NameConflicts(self)
+        self._diagnostics = Diagnostics(self, self._evaluate_status)
         self._people = PeopleCounter()
-        self._answers = Answers(self)
+        self._results = ResultCache(self)
         self._observe = ObserveServer(
             self,
-            why_not_looking=self._why_not_looking,
+            inactive_reason=self._inactive_reason,
             parameters=lambda: self._settings,
         )
-        QuestionServices(
+        QueryServices(
             self,
-            self._answers,
+            self._results,
             self._people,
             classify=self._classify_still,
-            why_not_looking=self._why_not_looking,
-            why_not_loaded=self._why_not_loaded,
+            inactive_reason=self._inactive_reason,
+            unloaded_reason=self._unloaded_reason,
         )
-        SwitchServices(self, enable=self._enable, reset=self._reset_tracks)
+        ControlServices(self, enable=self._enable, reset=self._reset_tracks)
         self._refuse_impossible_transitions()
         self.add_on_set_parameters_callback(self._check_parameters)
         self.add_post_set_parameters_callback(self._apply_parameters)
 
     # Life cycle
 
-    @_telling
+    @_log_errors
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load detector and models, and offer the topics."""
         self._settings = self._read_parameters()
@@ -160,7 +160,7 @@ class FaceClassificationNode(Node):
         self._state = 'inactive'
         return TransitionCallbackReturn.SUCCESS
 
-    @_telling
+    @_log_errors
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe to the camera, unless the work on pictures is switched off."""
         result = super().on_activate(state)
@@ -169,19 +169,19 @@ class FaceClassificationNode(Node):
         if self._is_enabled:
             self._look()
         else:
-            self.get_logger().warning(self._why_not_looking())
+            self.get_logger().warning(self._inactive_reason())
         self._outputs.publish_labels(self._pipeline, self._settings)
         self._outputs.log_topics()
         return result
 
-    @_telling
+    @_log_errors
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Leave the camera and the processor to others."""
         self._state = 'inactive'
-        self._stop_looking()
+        self._stop_input()
         return super().on_deactivate(state)
 
-    @_telling
+    @_log_errors
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the memory of detector and models, and forget who was seen."""
         self._free()
@@ -195,7 +195,7 @@ class FaceClassificationNode(Node):
 
     def _free(self) -> None:
         self._state = 'unconfigured'
-        self._stop_looking()
+        self._stop_input()
         if self._outputs is not None:
             self._outputs.destroy()
         self._outputs = self._pipeline = self._candidate = None
@@ -205,13 +205,13 @@ class FaceClassificationNode(Node):
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop working; what is left goes with the process."""
         self._state = 'finalized'
-        self._stop_looking()
+        self._stop_input()
         return TransitionCallbackReturn.SUCCESS
 
-    def _why_not_loaded(self) -> str:
+    def _unloaded_reason(self) -> str:
         return '' if self._state in ('inactive', 'active') else f'the node is {self._state}'
 
-    def _why_not_looking(self) -> str:
+    def _inactive_reason(self) -> str:
         if self._state != 'active':
             return f'the node is {self._state}'
         service = f'{self.get_fully_qualified_name()}/enable'
@@ -221,45 +221,45 @@ class FaceClassificationNode(Node):
         """Take pictures, and what tells where their faces are."""
         self._input.subscribe(self._settings)
         self._depth.subscribe(self._settings)
-        self._picture_health.start(self._counts, time.monotonic())
+        self._image_status.start(self._counts, time.monotonic())
 
-    def _stop_looking(self) -> None:
+    def _stop_input(self) -> None:
         """Take no more pictures, and tell who waits for one."""
         self._input.unsubscribe()
         self._depth.unsubscribe()
         if self._outputs is not None:
             self._outputs.withdraw_hri()
-        self._answers.refuse(self._why_not_looking())
-        self._observe.stop(self._why_not_looking())
+        self._results.refuse(self._inactive_reason())
+        self._observe.stop(self._inactive_reason())
 
-    def _judge(self) -> dict[str, Health]:
+    def _evaluate_status(self) -> dict[str, Status]:
         """Say how well pictures, models and positions do, for diagnostics."""
         parameters = self._settings
-        if idle := self._why_not_looking():
+        if idle := self._inactive_reason():
             # That is what somebody asked for, so it is no trouble.
-            pictures = Health(Level.OK, idle)
+            pictures = Status(Level.OK, idle)
         else:
             limits = Limits(
-                parameters.max_picture_age, parameters.max_latency, parameters.min_rate
+                parameters.max_image_age, parameters.max_latency, parameters.min_output_rate
             )
-            pictures = self._picture_health.judge(self._counts, time.monotonic(), limits)
+            pictures = self._image_status.evaluate(self._counts, time.monotonic(), limits)
         loaded = {
             'detector': parameters.detector,
             'gender_model': parameters.gender_model,
             'emotion_model': parameters.emotion_model,
         }
         if self._load_error:
-            models = Health(Level.ERROR, self._load_error, loaded)
+            models = Status(Level.ERROR, self._load_error, loaded)
         elif self._pipeline is None:
-            models = Health(Level.OK, 'not loaded')
+            models = Status(Level.OK, 'not loaded')
         else:
-            models = Health(Level.OK, 'loaded', loaded)
-        healths = {'pictures': pictures, 'models': models}
+            models = Status(Level.OK, 'loaded', loaded)
+        statuses = {'pictures': pictures, 'models': models}
         if self._depth.subscribed:
-            healths['positions'] = judge_positions(self._depth.counts, self._depth.trouble)
-        if namesakes := self._namesakes.judge(time.monotonic()):
-            healths['name'] = namesakes
-        return healths
+            statuses['positions'] = evaluate_positions(self._depth.counts, self._depth.problem)
+        if name_conflicts := self._name_conflicts.evaluate(time.monotonic()):
+            statuses['name'] = name_conflicts
+        return statuses
 
     def _refuse_impossible_transitions(self) -> None:
         """Answer who asks for a transition that the present state does not have.
@@ -292,10 +292,10 @@ class FaceClassificationNode(Node):
         """Refuse what cannot work; detector and models are loaded here, so that all of it can."""
         # The node has others, too, such as use_sim_time.
         values = {each.name: each.value for each in changes if each.name in PARAMETER_NAMES}
-        if complaint := complaint_about(values):
-            return SetParametersResult(successful=False, reason=complaint)
+        if problem := validation_error(values):
+            return SetParametersResult(successful=False, reason=problem)
         self._candidate = None
-        if self._pipeline is not None and LOADED_BY & values.keys():
+        if self._pipeline is not None and RELOAD_PARAMETERS & values.keys():
             try:
                 self._candidate = make_pipeline(replace(self._settings, **values), self._tracker)
             except (FileNotFoundError, ImportError, ValueError) as error:
@@ -310,7 +310,7 @@ class FaceClassificationNode(Node):
         if self._candidate is not None:
             # Tracks go on: who is in view does not change with the detector. Averages do not:
             # another model may have other labels.
-            self._tracker.forget_averages()
+            self._tracker.reset_filters()
             self._pipeline, self._candidate = self._candidate, None
             self._outputs.forget_explainer()
         elif (before.explanation_attribute, before.explanation_method) != (
@@ -342,7 +342,7 @@ class FaceClassificationNode(Node):
                 'so time is that of their arrival',
                 once=True,
             )
-        taken = self._now() if self._time.is_by_arrival else seconds(header.stamp)
+        capture_time = self._now() if self._time.is_by_arrival else seconds(header.stamp)
         resets = self._tracker.resets
         faces = self._pipeline.process(image, stamp)
         if self._tracker.resets > resets:
@@ -351,12 +351,12 @@ class FaceClassificationNode(Node):
             self._forget_people(reason)
         faces = self._depth.locate(faces, header, image.shape[1], image.shape[0])
         message = self._message(image, faces, header, arrival)
-        answer = Answer(faces, message, stamp, taken)
+        answer = FrameResult(faces, message, stamp, capture_time)
         self._outputs.publish(image, answer, self._pipeline, self._settings)
-        self._counts.note_answer(len(faces), message.processing_time, self._now() - taken)
+        self._counts.record_result(len(faces), message.processing_time, self._now() - capture_time)
         self._counts.have_stamps = not self._time.is_by_arrival
         self._people.add(faces, stamp)
-        self._answers.give(answer)
+        self._results.give(answer)
         self._observe.add(answer)
 
     def _classify_still(self, image: Image, header: Header) -> FaceAttributesArray:
@@ -379,8 +379,8 @@ class FaceClassificationNode(Node):
             if self._state == 'active' and on:
                 self._look()
             elif self._state == 'active':
-                self._stop_looking()
-                self.get_logger().info(self._why_not_looking())
+                self._stop_input()
+                self.get_logger().info(self._inactive_reason())
         state = 'enabled' if on else 'disabled'
         return state if self._state == 'active' else f'{state}, but the node is {self._state}'
 

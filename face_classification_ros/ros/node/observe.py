@@ -14,7 +14,7 @@ from rclpy.timer import Timer
 from face_classification_ros.action import Observe
 from face_classification_ros.ros.conversions.messages import faces_message
 from face_classification_ros.ros.node.parameters import Parameters
-from face_classification_ros.ros.node.result_cache import Answer, LONGEST, STEADY
+from face_classification_ros.ros.node.result_cache import FrameResult, LONGEST, STEADY
 from face_classification_ros.tracking.observation import Ending, Observation, Outcome
 
 GRACE = 2.0
@@ -40,7 +40,7 @@ class _Run:
     observation: Observation
     ending: Future
     silence: Timer
-    newest: Answer | None = None
+    newest: FrameResult | None = None
 
 
 class ObserveServer:
@@ -50,18 +50,18 @@ class ObserveServer:
         self,
         node: Node,
         *,
-        why_not_looking: Callable[[], str],
+        inactive_reason: Callable[[], str],
         parameters: Callable[[], Parameters],
     ) -> None:
         """Offer the action.
 
         Args:
             node: that offers it.
-            why_not_looking: says why no picture is worked on, "" while they are.
+            inactive_reason: says why no picture is worked on, "" while they are.
             parameters: gives those of the node, which hold for a goal as it finds them.
         """
         self._node = node
-        self._why_not_looking = why_not_looking
+        self._inactive_reason = inactive_reason
         self._parameters = parameters
         self._current: _Run | None = None
         self._runs: dict[bytes, _Run] = {}
@@ -75,7 +75,7 @@ class ObserveServer:
             cancel_callback=self._cancel,
         )
 
-    def add(self, answer: Answer) -> None:
+    def add(self, answer: FrameResult) -> None:
         """Take the faces of the newest picture."""
         run = self._current
         if run is None:
@@ -86,15 +86,13 @@ class ObserveServer:
         watched = [
             face for face in answer.message.faces if run.observation.is_watched(face.track_id)
         ]
-        run.goal.publish_feedback(
-            Observe.Feedback(observations=run.observation.observations, faces=watched)
-        )
+        run.goal.publish_feedback(Observe.Feedback(frames=run.observation.frames, faces=watched))
         if ending is not None:
             self._end(ending)
 
     def stop(self, reason: str) -> None:
         """End the goal because nothing is looked at any more, or not as before."""
-        self._end(Ending(Outcome.STOPPED, reason))
+        self._end(Ending(Outcome.INTERRUPTED, reason))
 
     def _check(self, goal: Observe.Goal) -> GoalResponse:
         try:
@@ -108,7 +106,7 @@ class ObserveServer:
         parameters = self._parameters()
         return Observation(
             goal.track_id,
-            observations=goal.observations,
+            frames=goal.frames,
             duration=goal.duration,
             track_timeout=parameters.track_timeout,
             thresholds=parameters.thresholds,
@@ -117,15 +115,15 @@ class ObserveServer:
     def _begin(self, goal: ServerGoalHandle) -> None:
         self._end(Ending(Outcome.PREEMPTED, 'another goal came'))
         duration = goal.request.duration
-        patience = min(duration + GRACE, LONGEST) if duration else SILENCE
+        server_timeout = min(duration + GRACE, LONGEST) if duration else SILENCE
         self._current = self._runs[bytes(goal.goal_id.uuid)] = _Run(
             goal,
             self._observation(goal.request),
             Future(),
-            self._node.create_timer(patience, self._end_in_silence, clock=STEADY),
+            self._node.create_timer(server_timeout, self._end_in_silence, clock=STEADY),
         )
         # A goal cannot be rejected with a reason, so it is ended with one.
-        if reason := self._why_not_looking():
+        if reason := self._inactive_reason():
             self.stop(reason)
         goal.execute()
 
@@ -151,7 +149,7 @@ class ObserveServer:
     async def _execute(self, goal: ServerGoalHandle) -> Observe.Result:
         run = self._runs.pop(bytes(goal.goal_id.uuid))
         ending: Ending = await run.ending
-        if ending.outcome in (Outcome.COMPLETED, Outcome.NOBODY):
+        if ending.outcome in (Outcome.COMPLETED, Outcome.NO_FACE):
             goal.succeed()
         elif ending.outcome is Outcome.CANCELED:
             goal.canceled()

@@ -52,7 +52,7 @@ class Parameters:
     detection_threshold: float = _parameter(
         0.6, 'detections of lower confidence are dropped', low=0.0, high=1.0
     )
-    detection_width: int = _parameter(
+    detection_size: int = _parameter(
         320,
         'longer side in pixels to which a larger picture is scaled for detection',
         low=32,
@@ -96,7 +96,7 @@ class Parameters:
     track_timeout: float = _parameter(
         1.0, 'seconds after which a face that was not seen again is forgotten', low=0.0, high=60.0
     )
-    max_rate: float = _parameter(
+    max_processing_rate: float = _parameter(
         0.0, 'pictures per second that are worked on at most; 0 is no limit', low=0.0, high=1000.0
     )
     image_transport: str = _parameter(
@@ -108,16 +108,18 @@ class Parameters:
         choices=RELIABILITIES,
     )
     use_depth: bool = _parameter(
-        False, 'subscribe to depth and camera_info, and tell where faces are in metres'
+        False, 'subscribe to depth and camera_info, and tell where faces are in meters'
     )
-    threads: int = _parameter(1, 'processor threads for detection and networks', low=1, high=64)
-    max_picture_age: float = _parameter(
+    num_threads: int = _parameter(
+        1, 'processor threads for detection and networks', low=1, high=64
+    )
+    max_image_age: float = _parameter(
         2.0, 'seconds without a picture from which diagnostics is ERROR', low=0.1, high=3600.0
     )
     max_latency: float = _parameter(
         0.5, 'seconds from stamp to faces above which diagnostics is WARN', low=0.001, high=3600.0
     )
-    min_rate: float = _parameter(
+    min_output_rate: float = _parameter(
         0.0,
         'answered pictures per second below which diagnostics is WARN; 0 is off',
         low=0.0,
@@ -130,7 +132,7 @@ class Parameters:
         True, 'offer the annotated picture; it is drawn only while somebody subscribes'
     )
     blur_faces: bool = _parameter(
-        False, 'make faces unrecognisable in the annotated picture, and explain none'
+        False, 'make faces unrecognizable in the annotated picture, and explain none'
     )
     explanation_attribute: str = _parameter(
         'emotion', 'whose answer is explained while somebody subscribes', choices=ATTRIBUTES
@@ -183,7 +185,7 @@ def descriptor_of(name: str) -> ParameterDescriptor:
     return descriptor
 
 
-def complaint_about(values: Mapping[str, Any]) -> str:
+def validation_error(values: Mapping[str, Any]) -> str:
     """Say which value is none of those that can be chosen; "" where all are."""
     for each in fields(Parameters):
         choices = each.metadata['choices']
@@ -261,6 +263,6 @@ def make_parameters(values: Mapping[str, Any]) -> Parameters:
         step = each.metadata['step']
         if step and (value - low) % step:
             raise ValueError(f'{each.name}: {value!r} is no multiple of {step}')
-    if complaint := complaint_about(values):
-        raise ValueError(complaint)
+    if problem := validation_error(values):
+        raise ValueError(problem)
     return Parameters(**values)

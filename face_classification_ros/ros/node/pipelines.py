@@ -19,14 +19,14 @@ def make_pipeline(parameters: Parameters, tracker: Tracker) -> FacePipeline:
             `model_path`.
     """
     # OpenCV's threads are one pool for the whole process; it scales and converts pictures.
-    cv2.setNumThreads(parameters.threads)
+    cv2.setNumThreads(parameters.num_threads)
     detector = create_detector(
         parameters.detector,
         model=parameters.detector_model,
         threshold=parameters.detection_threshold,
-        width=parameters.detection_width,
+        width=parameters.detection_size,
         min_face_size=parameters.min_face_size,
-        threads=parameters.threads,
+        num_threads=parameters.num_threads,
         interval=parameters.detection_interval,
     )
     classifiers = load_classifiers(
@@ -34,7 +34,7 @@ def make_pipeline(parameters: Parameters, tracker: Tracker) -> FacePipeline:
             'gender': model_path(parameters.gender_model),
             'emotion': model_path(parameters.emotion_model),
         },
-        threads=parameters.threads,
+        num_threads=parameters.num_threads,
     )
     return FacePipeline(
         detector,

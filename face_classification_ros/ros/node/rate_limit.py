@@ -1,4 +1,4 @@
-"""Which pictures `max_rate` leaves out."""
+"""Which pictures `max_processing_rate` leaves out."""
 
 from __future__ import annotations
 

@@ -20,21 +20,21 @@ LONGEST = 1e9
 
 
 @dataclass(frozen=True)
-class Answer:
+class FrameResult:
     """The faces of a picture; the picture itself is not kept.
 
     Attributes:
         faces: largest first.
         message: the same faces as they are published, with the picture's header.
-        stamp: time of the picture in seconds, see `PictureTime`.
-        taken: when that was by the node's clock, in seconds: the stamp of the picture, or its
+        stamp: time of the picture in seconds, see `FrameClock`.
+        capture_time: when, by the node's clock in seconds: the stamp of the picture, or its
             arrival where stamps are zero or stand still.
     """
 
     faces: list[Face]
     message: FaceAttributesArray
     stamp: float
-    taken: float
+    capture_time: float
 
     @property
     def header(self) -> Header:
@@ -42,16 +42,16 @@ class Answer:
         return self.message.header
 
 
-class Answers:
+class ResultCache:
     """Keeps the newest answer, and hands the next one to those who wait for it."""
 
     def __init__(self, node: Node) -> None:
         """Have no answer yet."""
         self._node = node
         self._waiting: list[Future] = []
-        self.newest: Answer | None = None
+        self.newest: FrameResult | None = None
 
-    def give(self, answer: Answer) -> None:
+    def give(self, answer: FrameResult) -> None:
         """Take the answer to the newest picture."""
         self.newest = answer
         self._finish(answer)
@@ -61,7 +61,7 @@ class Answers:
         self.newest = None
         self._finish(reason)
 
-    async def next(self, timeout: float) -> Answer | str:
+    async def next(self, timeout: float) -> FrameResult | str:
         """Wait for the next answer, for `timeout` seconds of the steady clock at most.
 
         Returns:
@@ -77,12 +77,12 @@ class Answers:
 
         timer = self._node.create_timer(min(timeout, LONGEST), give_up, clock=STEADY)
         try:
-            result: Answer | str = await future
+            result: FrameResult | str = await future
         finally:
             self._node.destroy_timer(timer)
         return result
 
-    def _finish(self, result: Answer | str) -> None:
+    def _finish(self, result: FrameResult | str) -> None:
         waiting, self._waiting = self._waiting, []
         for future in waiting:
             future.set_result(result)

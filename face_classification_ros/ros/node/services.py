@@ -1,4 +1,4 @@
-"""The services of the node: what behaviours ask for, and what they switch."""
+"""The services of the node: what behaviors ask for, and what they switch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.ros.node.image_input import image_of
-from face_classification_ros.ros.node.result_cache import Answer, Answers
+from face_classification_ros.ros.node.result_cache import FrameResult, ResultCache
 from face_classification_ros.srv import ClassifyImage, CountPeople, GetFaces
 from face_classification_ros.tracking.people import PeopleCounter
 from face_classification_ros.types import Image
@@ -27,7 +27,7 @@ Classify = Callable[[Image, Header], FaceAttributesArray]
 """Finds the faces of a picture that follows no other."""
 
 
-class QuestionServices:
+class QueryServices:
     """Answers questions about faces and people; a question that cannot be answered gets a reason.
 
     They are there in every state of the node, so that whoever asks too early is told so.
@@ -36,12 +36,12 @@ class QuestionServices:
     def __init__(
         self,
         node: Node,
-        answers: Answers,
+        answers: ResultCache,
         people: PeopleCounter,
         *,
         classify: Classify,
-        why_not_looking: Callable[[], str],
-        why_not_loaded: Callable[[], str],
+        inactive_reason: Callable[[], str],
+        unloaded_reason: Callable[[], str],
     ) -> None:
         """Offer the services.
 
@@ -49,16 +49,16 @@ class QuestionServices:
             node: that offers them.
             answers: to the camera's pictures.
             people: who was seen in them.
-            classify: is called while `why_not_loaded` gives "".
-            why_not_looking: says why no picture is worked on, "" while they are.
-            why_not_loaded: says why there are no models, "" while there are.
+            classify: is called while `unloaded_reason` gives "".
+            inactive_reason: says why no picture is worked on, "" while they are.
+            unloaded_reason: says why there are no models, "" while there are.
         """
         self._node = node
-        self._answers = answers
+        self._results = answers
         self._people = people
         self._classify = classify
-        self._why_not_looking = why_not_looking
-        self._why_not_loaded = why_not_loaded
+        self._inactive_reason = inactive_reason
+        self._unloaded_reason = unloaded_reason
         # Reentrant: who waits for a picture holds up nobody.
         node.create_service(
             GetFaces,
@@ -77,16 +77,16 @@ class QuestionServices:
     async def _get_faces(
         self, request: GetFaces.Request, response: GetFaces.Response
     ) -> GetFaces.Response:
-        reason = _complaint_about(request) or self._why_not_looking()
+        reason = _complaint_about(request) or self._inactive_reason()
         if reason:
             response.message = reason
             return response
-        newest = self._answers.newest
-        answer: Answer | str
+        newest = self._results.newest
+        answer: FrameResult | str
         if newest is not None and self._age(newest) < request.max_age:
             answer = newest
         elif request.timeout > 0:
-            answer = await self._answers.next(request.timeout)
+            answer = await self._results.next(request.timeout)
         elif newest is None:
             answer = 'there was no picture yet'
         else:
@@ -98,18 +98,18 @@ class QuestionServices:
             response.faces = _without_doubtful(answer.message, request.min_confidence)
         return response
 
-    def _age(self, answer: Answer) -> float:
+    def _age(self, answer: FrameResult) -> float:
         """Give the time since a picture was taken, by the node's clock.
 
         One from the future is no new one: the clock was set back, as it is when a recording
         starts again.
         """
-        return abs(self._node.get_clock().now().nanoseconds / 1e9 - answer.taken)
+        return abs(self._node.get_clock().now().nanoseconds / 1e9 - answer.capture_time)
 
     def _classify_image(
         self, request: ClassifyImage.Request, response: ClassifyImage.Response
     ) -> ClassifyImage.Response:
-        response.message = self._why_not_loaded()
+        response.message = self._unloaded_reason()
         if response.message:
             return response
         try:
@@ -130,7 +130,7 @@ class QuestionServices:
         return response
 
 
-class SwitchServices:
+class ControlServices:
     """Switches the work on pictures on and off, and starts tracks anew."""
 
     def __init__(

@@ -8,7 +8,7 @@ import time
 
 
 @dataclass
-class PictureCounts:
+class ImageStatistics:
     """Pictures since the node started, each of which is accounted for.
 
     Sent are those that were received, replaced or lost; received are those that were processed,
@@ -16,10 +16,10 @@ class PictureCounts:
 
     Attributes:
         received: pictures that the node got.
-        missing: pictures that were sent between those that were received.
-        is_missing_known: whether all of them are counted; False once they could not be.
+        sequence_gaps: pictures that were sent between those that were received.
+        are_gaps_known: whether all of them are counted; False once they could not be.
         processed: pictures that were answered.
-        skipped: pictures that `max_rate` left out.
+        rate_limited: pictures that `max_processing_rate` left out.
         malformed: pictures that could not be read.
         lost: pictures that DDS knows to have lost on the way to the node.
         faces: faces in the newest picture that was answered.
@@ -32,10 +32,10 @@ class PictureCounts:
     """
 
     received: int = 0
-    missing: int = 0
-    is_missing_known: bool = True
+    sequence_gaps: int = 0
+    are_gaps_known: bool = True
     processed: int = 0
-    skipped: int = 0
+    rate_limited: int = 0
     malformed: int = 0
     lost: int = 0
     faces: int = 0
@@ -45,29 +45,29 @@ class PictureCounts:
     last_arrival: float = 0.0
 
     @property
-    def replaced(self) -> int:
+    def superseded(self) -> int:
         """Pictures that newer ones took the place of while the node was busy."""
         # DDS may tell of a loss before the next picture shows the gap.
-        return max(0, self.missing - self.lost)
+        return max(0, self.sequence_gaps - self.lost)
 
     @property
     def sent(self) -> int:
         """Pictures that were sent to the node."""
-        return self.received + self.replaced + self.lost
+        return self.received + self.superseded + self.lost
 
     @property
     def dropped(self) -> int:
         """Pictures that came all the way and were left out."""
-        return self.replaced + self.skipped
+        return self.superseded + self.rate_limited
 
-    def note_arrival(self, missing: int | None) -> None:
+    def record_arrival(self, sequence_gaps: int | None) -> None:
         """Count a picture that has just come, and those sent before it that did not, if known."""
         self.received += 1
-        self.missing += missing or 0
-        self.is_missing_known &= missing is not None
+        self.sequence_gaps += sequence_gaps or 0
+        self.are_gaps_known &= sequence_gaps is not None
         self.last_arrival = time.monotonic()
 
-    def note_answer(self, faces: int, processing_time: float, latency: float) -> None:
+    def record_result(self, faces: int, processing_time: float, latency: float) -> None:
         """Count a picture that was answered, with its number of faces and the times in seconds."""
         self.processed += 1
         self.faces = faces
@@ -76,7 +76,7 @@ class PictureCounts:
 
 
 @dataclass
-class PositionCounts:
+class PositionStatistics:
     """What came for positions since the node started, and what came of it.
 
     Attributes:

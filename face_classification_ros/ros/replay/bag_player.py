@@ -35,7 +35,7 @@ from face_classification_ros.ros.bags import (
 )
 from face_classification_ros.ros.node.rate_limit import RateLimit
 from face_classification_ros.ros.processes import START_LIMIT
-from face_classification_ros.ros.replay.result import LEFT_OUT, Outcome
+from face_classification_ros.ros.replay.result import Outcome, RATE_LIMITED
 
 ANSWER_LIMIT = 30.0
 """Seconds after which a node that has not answered a picture will not."""
@@ -144,14 +144,14 @@ class Player:
             'image_reliability': 'reliable',
             'image_transport': self.transport,
         }
-        found = self._ask([*wanted, 'max_rate'])
+        found = self._ask([*wanted, 'max_processing_rate'])
         for name, value in wanted.items():
             if found[name] != value:
                 raise ValueError(
                     f'the parameter {name} of {self._node_name} is {found[name]}, a replay needs '
                     f'{value}'
                 )
-        self._max_rate = found['max_rate']
+        self._max_rate = found['max_processing_rate']
 
     def play(self, rate: float) -> Iterator[Outcome]:
         """Play the recording, `rate` times as fast as it was recorded if the node keeps up."""
@@ -183,21 +183,21 @@ class Player:
             picture = read_picture_message(message)
         except ValueError as error:
             # DDS could not hand it to anybody.
-            return Outcome(number, message.time, None, complaint=str(error))
+            return Outcome(number, message.time, None, problem=str(error))
         self._arrived.clear()
         sent = time.monotonic()
         self._pictures.publish(message.data)
-        if complaint := complaint_about_picture(picture, limit, self._max_rate):
-            return Outcome(number, message.time, None, complaint=complaint)
+        if problem := complaint_about_picture(picture, limit, self._max_rate):
+            return Outcome(number, message.time, None, problem=problem)
         stamp = time_of(picture.stamp)
         answer = self._wait(
-            lambda: self._answer_to(stamp),
+            lambda: self._result_of(stamp),
             ANSWER_LIMIT,
             f'{self._node_name} does not answer picture {number}',
         )
         return Outcome(number, message.time, answer[0], answer[1] - sent)
 
-    def _answer_to(self, stamp: Time) -> tuple[FaceAttributesArray, float] | None:
+    def _result_of(self, stamp: Time) -> tuple[FaceAttributesArray, float] | None:
         return next((each for each in self._arrived if each[0].header.stamp == stamp), None)
 
     def _take(self, message: FaceAttributesArray) -> None:
@@ -232,14 +232,14 @@ class Player:
             if time.monotonic() > limit:
                 raise TimeoutError(f'{self._node_name} does not tell its parameters')
 
-    def _wait(self, predicate: Callable[[], Any], limit: float, complaint: str) -> Any:
+    def _wait(self, predicate: Callable[[], Any], limit: float, problem: str) -> Any:
         """Wait until the predicate gives something true, and give that."""
         end = time.monotonic() + limit
         while not (result := predicate()):
             if self._process is not None and (code := self._process.poll()) is not None:
                 raise ChildProcessError(f'the node ended with exit code {code}')
             if time.monotonic() > end:
-                raise TimeoutError(f'{complaint} within {limit:.0f} s')
+                raise TimeoutError(f'{problem} within {limit:.0f} s')
             self._spin(CLOCK_PERIOD)
         return result
 
@@ -251,10 +251,10 @@ def complaint_about_picture(picture: RecordedPicture, limit: RateLimit, rate: fl
     """Say why the node does not answer a picture, "" where it does."""
     stamp = picture.stamp / NANOSECONDS
     if limit.leaves_out(stamp, rate):
-        return LEFT_OUT
-    if not picture.complaint:
+        return RATE_LIMITED
+    if not picture.problem:
         limit.note(stamp)
-    return picture.complaint
+    return picture.problem
 
 
 def time_of(nanoseconds: int) -> Time:

@@ -133,12 +133,12 @@ def _replay_offline(
             try:
                 picture = read_picture_message(message)
             except ValueError as error:
-                yield Outcome(number, message.time, None, complaint=str(error))
+                yield Outcome(number, message.time, None, problem=str(error))
                 continue
             stamp = picture.stamp / NANOSECONDS
-            complaint = complaint_about_picture(picture, limit, parameters.max_rate)
-            if complaint or picture.image is None:
-                yield Outcome(number, message.time, None, complaint=complaint)
+            problem = complaint_about_picture(picture, limit, parameters.max_processing_rate)
+            if problem or picture.image is None:
+                yield Outcome(number, message.time, None, problem=problem)
                 continue
             faces = pipeline.process(picture.image, stamp)
             height, width = picture.image.shape[:2]

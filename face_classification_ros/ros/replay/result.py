@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from rclpy.serialization import serialize_message
 
-from face_classification_ros.evaluation.results import PictureResult, record_of
+from face_classification_ros.evaluation.results import FrameResultRecord, record_of
 from face_classification_ros.io.files import record_writer
 from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.ros.bags import FACES, STORAGES, write_bag
 from face_classification_ros.ros.conversions.messages import face_result_from_message, seconds
 
-LEFT_OUT = 'left out by max_rate'
+RATE_LIMITED = 'left out by max_processing_rate'
 """The complaint about a picture that comes too soon."""
 
 RECORDED_TOPIC = '/face_classification/faces'
@@ -31,14 +31,14 @@ class Outcome:
         recorded: when it was, in nanoseconds.
         message: its faces; None where it has none.
         latency: seconds from when it was sent to when the faces came; None without a node.
-        complaint: why it has no faces, `LEFT_OUT` or what makes it unreadable.
+        problem: why it has no faces, `RATE_LIMITED` or what makes it unreadable.
     """
 
     number: int
     recorded: int
     message: FaceAttributesArray | None
     latency: float | None = None
-    complaint: str = ''
+    problem: str = ''
 
 
 @dataclass
@@ -47,29 +47,30 @@ class ReplayResult:
 
     Attributes:
         pictures: with their faces, in the order of the recording.
-        left_out: how many pictures `max_rate` left out.
+        rate_limited: how many pictures `max_processing_rate` left out.
         unreadable: a line for each malformed picture.
     """
 
-    pictures: list[PictureResult] = field(default_factory=list)
-    left_out: int = 0
+    pictures: list[FrameResultRecord] = field(default_factory=list)
+    rate_limited: int = 0
     unreadable: list[str] = field(default_factory=list)
 
     def add(self, outcome: Outcome) -> None:
         """Take in what became of the next picture."""
         if outcome.message is not None:
             self.pictures.append(self._result(outcome.number, outcome.message, outcome.latency))
-        elif outcome.complaint == LEFT_OUT:
-            self.left_out += 1
+        elif outcome.problem == RATE_LIMITED:
+            self.rate_limited += 1
         else:
-            self.unreadable.append(f'picture {outcome.number}: {outcome.complaint}')
+            self.unreadable.append(f'picture {outcome.number}: {outcome.problem}')
 
     def summary(self) -> str:
         """Say in a line or two what came."""
         faces = [face for picture in self.pictures for face in picture.faces]
         tracks = len({face.track_id for face in faces})
         text = (
-            f'{len(self.pictures)} pictures answered, {self.left_out} left out by max_rate, '
+            f'{len(self.pictures)} pictures answered, '
+            f'{self.rate_limited} left out by max_processing_rate, '
             f'{len(self.unreadable)} unreadable; {len(faces)} faces, {tracks} tracks'
         )
         latencies = [each.latency for each in self.pictures if each.latency is not None]
@@ -80,9 +81,9 @@ class ReplayResult:
 
     def _result(
         self, number: int, message: FaceAttributesArray, latency: float | None
-    ) -> PictureResult:
+    ) -> FrameResultRecord:
         stamp = seconds(message.header.stamp)
-        return PictureResult(
+        return FrameResultRecord(
             number=number,
             stamp=stamp,
             time=stamp - self.pictures[0].stamp if self.pictures else 0.0,
@@ -93,7 +94,7 @@ class ReplayResult:
         )
 
 
-Keep = Callable[[Outcome, PictureResult], None]
+Keep = Callable[[Outcome, FrameResultRecord], None]
 
 
 @contextmanager
@@ -117,7 +118,7 @@ def recorder(path: Path) -> Iterator[Keep]:
             path = path / 'faces.json'
         write_record = stack.enter_context(record_writer(path))
 
-        def keep(outcome: Outcome, picture: PictureResult) -> None:
+        def keep(outcome: Outcome, picture: FrameResultRecord) -> None:
             if write is not None:
                 write(outcome.recorded, serialize_message(outcome.message))
             write_record(record_of(picture))

@@ -20,9 +20,9 @@ from face_classification_ros.ros.conversions import images
 
 HEIGHT, WIDTH = 6, 8
 BGR = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
-GREY = BGR[..., 0]
+GRAY = BGR[..., 0]
 ALPHA = BGR[..., 1:2]
-SAME_GREY = np.repeat(GREY[..., None], 3, axis=2)
+SAME_GRAY = np.repeat(GRAY[..., None], 3, axis=2)
 
 # encoding, what the camera sends, what must come out
 PLAIN = [
@@ -32,8 +32,8 @@ PLAIN = [
     ('bgra8', np.dstack([BGR, ALPHA]), BGR),
     ('8UC4', np.dstack([BGR, ALPHA]), BGR),
     ('rgba8', np.dstack([BGR[..., ::-1], ALPHA]), BGR),
-    ('mono8', GREY, SAME_GREY),
-    ('8UC1', GREY, SAME_GREY),
+    ('mono8', GRAY, SAME_GRAY),
+    ('8UC1', GRAY, SAME_GRAY),
 ]
 PLAIN_IDS = [case[0] for case in PLAIN]
 
@@ -48,7 +48,7 @@ BAYER = {
 # Where luminance, blue and red difference of two pixels lie in four bytes.
 YUV = {'yuv422': 'uyvy', 'uyvy': 'uyvy', 'yuv422_yuy2': 'yuyv', 'yuyv': 'yuyv'}
 
-COLOURS = {'red': (0, 0, 255), 'green': (0, 255, 0), 'blue': (255, 0, 0), 'skin': (140, 170, 224)}
+COLORS = {'red': (0, 0, 255), 'green': (0, 255, 0), 'blue': (255, 0, 0), 'skin': (140, 170, 224)}
 
 HEADER = Header(frame_id='head_cam_optical_frame')
 
@@ -65,9 +65,9 @@ def message_of(
     return message
 
 
-def yuv_message(colour: tuple[int, int, int], encoding: str, padding: int = 0) -> Image:
-    """Make a picture of one colour in YUV 4:2:2 by the formula of BT.601."""
-    blue, green, red = colour
+def yuv_message(color: tuple[int, int, int], encoding: str, padding: int = 0) -> Image:
+    """Make a picture of one color in YUV 4:2:2 by the formula of BT.601."""
+    blue, green, red = color
     values = {
         'y': 16 + 0.257 * red + 0.504 * green + 0.098 * blue,
         'u': 128 - 0.148 * red - 0.291 * green + 0.439 * blue,
@@ -77,9 +77,9 @@ def yuv_message(colour: tuple[int, int, int], encoding: str, padding: int = 0) -
     return message_of(np.tile(pair, (HEIGHT, WIDTH // 2)), encoding, padding=padding)
 
 
-def bayer_message(colour: tuple[int, int, int], encoding: str, padding: int = 0) -> Image:
-    """Make a picture of one colour as a sensor with a colour mosaic sees it."""
-    value = dict(zip('bgr', colour, strict=True))
+def bayer_message(color: tuple[int, int, int], encoding: str, padding: int = 0) -> Image:
+    """Make a picture of one color as a sensor with a color mosaic sees it."""
+    value = dict(zip('bgr', color, strict=True))
     tile = np.array([[value[letter] for letter in row] for row in BAYER[encoding]], np.uint8)
     return message_of(np.tile(tile, (HEIGHT // 2, WIDTH // 2)), encoding, padding=padding)
 
@@ -124,26 +124,22 @@ def test_mono16_is_scaled_and_rounded_in_both_byte_orders(big: bool, padding: in
 
 
 @pytest.mark.parametrize('padding', [0, 1, 4])
-@pytest.mark.parametrize('colour', COLOURS.values(), ids=COLOURS)
+@pytest.mark.parametrize('color', COLORS.values(), ids=COLORS)
 @pytest.mark.parametrize('encoding', YUV)
-def test_yuv422_keeps_its_colours(
-    encoding: str, colour: tuple[int, int, int], padding: int
-) -> None:
+def test_yuv422_keeps_its_colors(encoding: str, color: tuple[int, int, int], padding: int) -> None:
     """Both orders of the bytes, under their old and new names."""
-    image = images.image_from_message(yuv_message(colour, encoding, padding))
+    image = images.image_from_message(yuv_message(color, encoding, padding))
     assert image.shape == (HEIGHT, WIDTH, 3)
-    assert np.abs(image.astype(int) - colour).max() <= 3
+    assert np.abs(image.astype(int) - color).max() <= 3
 
 
 @pytest.mark.parametrize('padding', [0, 1, 3])
-@pytest.mark.parametrize('colour', COLOURS.values(), ids=COLOURS)
+@pytest.mark.parametrize('color', COLORS.values(), ids=COLORS)
 @pytest.mark.parametrize('encoding', BAYER)
-def test_bayer_keeps_its_colours(
-    encoding: str, colour: tuple[int, int, int], padding: int
-) -> None:
+def test_bayer_keeps_its_colors(encoding: str, color: tuple[int, int, int], padding: int) -> None:
     """Red stays red: ROS and OpenCV name the patterns differently."""
-    image = images.image_from_message(bayer_message(colour, encoding, padding))
-    np.testing.assert_array_equal(image, np.broadcast_to(colour, (HEIGHT, WIDTH, 3)))
+    image = images.image_from_message(bayer_message(color, encoding, padding))
+    np.testing.assert_array_equal(image, np.broadcast_to(color, (HEIGHT, WIDTH, 3)))
 
 
 @pytest.mark.parametrize('padding', [0, 1, 3])
@@ -189,11 +185,11 @@ def malformed(**fields: object) -> Image:
         ({'encoding': ''}, 'unknown encoding, expected one of bgr8, rgb8, '),
         (
             {'encoding': '16UC1'},
-            'looks like a depth picture, `image` expects a colour or grey one',
+            'looks like a depth picture, `image` expects a color or gray one',
         ),
         (
             {'encoding': '32FC1'},
-            'looks like a depth picture, `image` expects a colour or grey one',
+            'looks like a depth picture, `image` expects a color or gray one',
         ),
         ({'step': 0}, 'expected a step of at least 24'),
         ({'step': 23}, 'expected a step of at least 24'),
@@ -234,7 +230,7 @@ def test_malformed_message_is_refused_in_one_line(
 
 
 def smooth(dtype: type = np.uint8) -> NDArray[Any]:
-    """Make a colour gradient that JPEG hardly changes: 48 x 64."""
+    """Make a color gradient that JPEG hardly changes: 48 x 64."""
     y, x = np.mgrid[0:48, 0:64]
     scale = np.iinfo(dtype).max // 255
     return (np.dstack([x * 3, y * 4, 255 - x * 3]) * scale).astype(dtype)
@@ -262,7 +258,7 @@ def compressed(
     ],
 )
 def test_jpeg_under_every_name_of_the_format(message_format: str) -> None:
-    """What the format says of the camera's own encoding does not turn the colours."""
+    """What the format says of the camera's own encoding does not turn the colors."""
     image = images.image_from_compressed(compressed(smooth(), 'jpeg', message_format))
     assert image.dtype == np.uint8
     assert np.abs(image.astype(int) - smooth()).max() < 25
@@ -286,12 +282,12 @@ def test_png_gives_the_very_pixels(pixels: NDArray[np.uint8], message_format: st
 
 
 @pytest.mark.parametrize('kind', ['jpeg', 'png'])
-def test_grey_compressed_picture_becomes_bgr(kind: str) -> None:
-    """A grey file has three equal channels."""
-    grey = smooth()[..., 0]
-    image = images.image_from_compressed(compressed(grey, kind, f'mono8; {kind} compressed '))
+def test_gray_compressed_picture_becomes_bgr(kind: str) -> None:
+    """A gray file has three equal channels."""
+    gray = smooth()[..., 0]
+    image = images.image_from_compressed(compressed(gray, kind, f'mono8; {kind} compressed '))
     assert image.shape == (48, 64, 3)
-    assert np.abs(image.astype(int) - grey[..., None]).max() < 10
+    assert np.abs(image.astype(int) - gray[..., None]).max() < 10
 
 
 def test_16_bit_png_is_scaled_like_mono16() -> None:
@@ -305,12 +301,12 @@ def test_16_bit_png_is_scaled_like_mono16() -> None:
 def test_exif_rotation_is_not_applied() -> None:
     """Pixels stay where the camera's calibration says they are."""
     message = compressed(smooth(), 'jpeg')
-    turned = (
+    rotated = (
         b'\xff\xe1\x00\x22Exif\x00\x00MM\x00\x2a\x00\x00\x00\x08\x00\x01'
         b'\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00'
     )
     data = bytes(message.data)
-    message.data = data[:2] + turned + data[2:]
+    message.data = data[:2] + rotated + data[2:]
     assert images.image_from_compressed(message).shape == (48, 64, 3)
 
 
@@ -360,9 +356,9 @@ def test_bytes_of_another_format_are_refused() -> None:
     ],
 )
 def test_compressed_depth_picture_is_refused(message_format: str) -> None:
-    """It is told from a colour picture by its format."""
+    """It is told from a color picture by its format."""
     message = compressed(smooth()[..., 0].astype(np.uint16), 'png', message_format)
-    with pytest.raises(ValueError, match='is a depth picture, expected a colour or grey one'):
+    with pytest.raises(ValueError, match='is a depth picture, expected a color or gray one'):
         images.image_from_compressed(message)
 
 
@@ -402,8 +398,8 @@ def test_picture_comes_back_from_its_compressed_message() -> None:
 
 CASES = {
     **{encoding: message_of(sent, encoding, padding=1) for encoding, sent, _ in PLAIN},
-    **{encoding: yuv_message(COLOURS['skin'], encoding, padding=1) for encoding in YUV},
-    **{encoding: message_of(GREY, encoding, padding=1) for encoding in BAYER},
+    **{encoding: yuv_message(COLORS['skin'], encoding, padding=1) for encoding in YUV},
+    **{encoding: message_of(GRAY, encoding, padding=1) for encoding in BAYER},
     'mono16': mono16_message(np.arange(48).reshape(6, 8) * 1365, big=False, padding=1),
     'mono16 big': mono16_message(np.arange(48).reshape(6, 8) * 1365, big=True, padding=1),
 }

@@ -15,20 +15,20 @@ from face_classification_ros.ros.conversions.messages import (
     seconds,
     time_message,
 )
-from face_classification_ros.types import Box, Detection, Estimate, Face
+from face_classification_ros.types import AttributeEstimate, BoundingBox, Detection, Face
 
 HEADER = Header(stamp=Time(sec=1_700_000_000, nanosec=123_456_789), frame_id='head_camera')
-WOMAN = Estimate(
+WOMAN = AttributeEstimate(
     ('woman', 'man'),
     np.array([0.75, 0.25], np.float32),
     np.array([0.25, 0.75], np.float32),
-    observations=3,
+    frame_count=3,
     threshold=0,
 )
 LANDMARKS = ((1.0, 2.0), (3.0, 4.0), (5.0, 6.0), (7.0, 8.0), (9.5, 10.5))
 
 
-def face_at(box: Box, **attributes: Estimate) -> Face:
+def face_at(box: BoundingBox, **attributes: AttributeEstimate) -> Face:
     """Make a face whose attributes are off where not given."""
     detection = Detection(box, 0.875, LANDMARKS)
     return Face(detection, '7', 12.5, attributes.get('gender'), attributes.get('emotion'))
@@ -54,7 +54,9 @@ def test_seconds_that_round_up_carry_over() -> None:
 
 def test_all_that_is_known_of_a_face_is_told() -> None:
     """Every field of a face has its place in the message."""
-    message = faces_message([face_at(Box(10, 20, 30, 40), gender=WOMAN)], HEADER, 640, 480, 0.5)
+    message = faces_message(
+        [face_at(BoundingBox(10, 20, 30, 40), gender=WOMAN)], HEADER, 640, 480, 0.5
+    )
     assert message.header == HEADER
     assert (message.image_width, message.image_height) == (640, 480)
     assert message.processing_time == pytest.approx(0.5)
@@ -67,7 +69,7 @@ def test_all_that_is_known_of_a_face_is_told() -> None:
     assert face.first_seen == Time(sec=12, nanosec=500_000_000)
     assert not face.has_position
     gender = face.gender
-    assert (gender.label, gender.confidence, gender.observations) == ('woman', 0.75, 3)
+    assert (gender.label, gender.confidence, gender.frame_count) == ('woman', 0.75, 3)
     assert list(gender.labels) == ['woman', 'man']
     assert list(gender.probabilities) == [0.75, 0.25]
     assert list(gender.frame_probabilities) == [0.25, 0.75]
@@ -75,7 +77,7 @@ def test_all_that_is_known_of_a_face_is_told() -> None:
 
 def test_position_is_told_and_read_again() -> None:
     """In the messages of faces and of detections, and back."""
-    face = replace(face_at(Box(10, 20, 30, 40), gender=WOMAN), position=(-0.5, 0.25, 1.5))
+    face = replace(face_at(BoundingBox(10, 20, 30, 40), gender=WOMAN), position=(-0.5, 0.25, 1.5))
     message = faces_message([face], HEADER, 640, 480, 0.5).faces[0]
     assert message.has_position
     point = message.position
@@ -90,25 +92,27 @@ def test_position_is_told_and_read_again() -> None:
 
 def test_attribute_that_is_off_is_empty() -> None:
     """Nothing is told of an attribute without a model."""
-    (face,) = faces_message([face_at(Box(0, 0, 9, 9))], HEADER, 640, 480, 0).faces
+    (face,) = faces_message([face_at(BoundingBox(0, 0, 9, 9))], HEADER, 640, 480, 0).faces
     assert face.gender.label == face.emotion.label == ''
     assert list(face.gender.labels) == list(face.gender.probabilities) == []
-    assert face.gender.observations == 0
+    assert face.gender.frame_count == 0
 
 
 @pytest.mark.parametrize(
     'box, expected',
     [
-        (Box(10, 20, 30, 40), (10, 20, 30, 40)),
-        (Box(-10.5, -20.5, 30.5, 40.5), (0, 0, 20, 20)),
-        (Box(620.5, 470.5, 50, 50), (620, 470, 20, 10)),
-        (Box(-5, -5, 700, 500), (0, 0, 640, 480)),
-        (Box(700, 500, 10, 10), (640, 480, 0, 0)),
-        (Box(-70, -50, 10, 10), (0, 0, 0, 0)),
-        (Box(10.6, 10.6, 30, 30), (10, 10, 31, 31)),
+        (BoundingBox(10, 20, 30, 40), (10, 20, 30, 40)),
+        (BoundingBox(-10.5, -20.5, 30.5, 40.5), (0, 0, 20, 20)),
+        (BoundingBox(620.5, 470.5, 50, 50), (620, 470, 20, 10)),
+        (BoundingBox(-5, -5, 700, 500), (0, 0, 640, 480)),
+        (BoundingBox(700, 500, 10, 10), (640, 480, 0, 0)),
+        (BoundingBox(-70, -50, 10, 10), (0, 0, 0, 0)),
+        (BoundingBox(10.6, 10.6, 30, 30), (10, 10, 31, 31)),
     ],
 )
-def test_region_is_clipped_to_the_picture(box: Box, expected: tuple[int, int, int, int]) -> None:
+def test_region_is_clipped_to_the_picture(
+    box: BoundingBox, expected: tuple[int, int, int, int]
+) -> None:
     """A box over the edge is cut, one outside is empty, and no side is negative."""
     roi = faces_message([face_at(box)], HEADER, 640, 480, 0).faces[0].roi
     assert (roi.x_offset, roi.y_offset, roi.width, roi.height) == expected
@@ -116,7 +120,7 @@ def test_region_is_clipped_to_the_picture(box: Box, expected: tuple[int, int, in
 
 def test_detection_has_one_hypothesis_per_class() -> None:
     """Tools that know vision_msgs alone get box, id and all probabilities."""
-    message = detections_message([face_at(Box(10, 20, 30, 40), gender=WOMAN)], HEADER)
+    message = detections_message([face_at(BoundingBox(10, 20, 30, 40), gender=WOMAN)], HEADER)
     assert message.header == HEADER
     (detection,) = message.detections
     assert (detection.header, detection.id) == (HEADER, '7')
@@ -142,7 +146,7 @@ def test_classes_are_numbered_in_their_order() -> None:
 
 def test_face_comes_back_from_its_message() -> None:
     """What one program tells, another has as it was."""
-    face = face_at(Box(10, 20, 30, 40), gender=WOMAN)
+    face = face_at(BoundingBox(10, 20, 30, 40), gender=WOMAN)
     (message,) = faces_message([face], HEADER, 640, 480, 0.5).faces
     back = face_from_message(message)
     assert (back.detection, back.track_id, back.first_seen) == (face.detection, '7', 12.5)
@@ -151,12 +155,14 @@ def test_face_comes_back_from_its_message() -> None:
     assert (back.gender.label, back.gender.labels) == ('woman', ('woman', 'man'))
     assert back.gender.probabilities.tolist() == [0.75, 0.25]
     assert back.gender.frame_probabilities.tolist() == [0.25, 0.75]
-    assert back.gender.observations == 3
+    assert back.gender.frame_count == 3
 
 
 def test_unknown_and_a_position_come_back_from_a_message() -> None:
     """A label is told by who knows the threshold, and taken as it was told."""
-    (message,) = faces_message([face_at(Box(1, 2, 3, 4), gender=WOMAN)], HEADER, 64, 48, 0.5).faces
+    (message,) = faces_message(
+        [face_at(BoundingBox(1, 2, 3, 4), gender=WOMAN)], HEADER, 64, 48, 0.5
+    ).faces
     message.gender.label = 'unknown'
     message.has_position = True
     message.position.x, message.position.z = -0.5, 2.0

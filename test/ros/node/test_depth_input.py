@@ -36,8 +36,8 @@ HAS_HRI_MSGS = importlib.util.find_spec('hri_msgs') is not None
 
 # Eileen Collins's face is 90 pixels wide; at this focal length that are 15 cm at 1.2 m.
 CAMERA = Intrinsics(200, 200, 720.0, 720.0, 101.0, 97.0)
-CENTRE = ((93 - 101.0) / 720 * 1.29, (99.5 - 97.0) / 720 * 1.29, 1.29)
-"""Centre of a head behind her face."""
+CENTER = ((93 - 101.0) / 720 * 1.29, (99.5 - 97.0) / 720 * 1.29, 1.29)
+"""Center of a head behind her face."""
 
 
 def depth_message(
@@ -47,7 +47,7 @@ def depth_message(
     big_endian: bool = False,
     padding: int = 0,
 ) -> ImageMessage:
-    """Make a message of distances in metres, with some bytes behind each row."""
+    """Make a message of distances in meters, with some bytes behind each row."""
     kind, factor = {'16UC1': ('u2', 1000), '32FC1': ('f4', 1)}[encoding]
     pixels = np.ascontiguousarray((values * factor).astype(('>' if big_endian else '<') + kind))
     rows = pixels.view(np.uint8)
@@ -82,10 +82,10 @@ def header(stamp: float, frame_id: str = 'head_camera') -> Header:
 @pytest.mark.parametrize('encoding', ['16UC1', '32FC1'])
 def test_depth_is_read_whatever_its_layout(encoding: str, big_endian: bool, padding: int) -> None:
     """Both encodings, both byte orders, and rows that end in bytes that mean nothing."""
-    metres = np.linspace(0.5, 4, 12, dtype=np.float32).reshape(3, 4)
-    message = depth_message(metres, encoding, big_endian=big_endian, padding=padding)
+    meters = np.linspace(0.5, 4, 12, dtype=np.float32).reshape(3, 4)
+    message = depth_message(meters, encoding, big_endian=big_endian, padding=padding)
     depth = depth_from_message(message)
-    assert np.allclose(depth.values.astype(np.float64) / depth.metre, metres, atol=1e-3)
+    assert np.allclose(depth.values.astype(np.float64) / depth.meter, meters, atol=1e-3)
 
 
 def without(message: ImageMessage, **changes: object) -> ImageMessage:
@@ -275,13 +275,13 @@ def test_faces_have_positions(depth_camera: DepthCamera) -> None:
     depth_camera.calibrate(calibration())
     for number, encoding in enumerate(['16UC1', '32FC1', 'half']):
         camera = CAMERA.scaled(100, 100) if encoding == 'half' else CAMERA
-        values = render(camera, [CENTRE], wall=2.0, holes=0.2, noise=0.003, seed=number)
+        values = render(camera, [CENTER], wall=2.0, holes=0.2, noise=0.003, seed=number)
         message = depth_message(values, encoding if encoding != 'half' else '16UC1')
         depth_camera.send_depth(message, 100.0 + number)
         face = depth_camera.face(100.0 + number)
         assert face.has_position
-        truth = surface_point(CAMERA, CENTRE, box_of(face))
-        assert math.dist(point_of(face), truth) <= 0.02 * math.hypot(*truth)
+        y_true = surface_point(CAMERA, CENTER, box_of(face))
+        assert math.dist(point_of(face), y_true) <= 0.02 * math.hypot(*y_true)
         assert face.detection_confidence > 0.6
 
 
@@ -319,31 +319,31 @@ def test_positions_are_those_of_the_picture_as_it_came(
     def as_mounted(upright: NDArray[Any]) -> NDArray[Any]:
         return np.ascontiguousarray(np.rot90(upright, rotation // 90))
 
-    x, y, z = CENTRE
+    x, y, z = CENTER
     last = 199.0
     if rotation == 90:
         mounted = Intrinsics(200, 200, CAMERA.fy, CAMERA.fx, CAMERA.cy, last - CAMERA.cx)
-        centre = (y, -x, z)
+        center = (y, -x, z)
     else:
         mounted = Intrinsics(200, 200, CAMERA.fx, CAMERA.fy, last - CAMERA.cx, last - CAMERA.cy)
-        centre = (-x, -y, z)
+        center = (-x, -y, z)
     assert peer.set_parameter('rotation', rotation).successful
     depth_camera.calibrate(calibration(mounted))
-    values = render(CAMERA, [CENTRE], wall=2.0, holes=0.2, noise=0.003)
+    values = render(CAMERA, [CENTER], wall=2.0, holes=0.2, noise=0.003)
     picture = as_mounted(HEAD)
     depth_camera.send_depth(depth_message(as_mounted(values)), 600.0)
     face = depth_camera.face(600.0, picture)
     assert face.has_position
     # The truth is taken from the turned picture of the head, as the camera has it.
-    u, v = (each - 0.5 for each in box_of(face).centre)
-    distance = float(as_mounted(render(CAMERA, [CENTRE], wall=2.0))[round(v), round(u)])
-    truth = ((u - mounted.cx) / mounted.fx * distance, (v - mounted.cy) / mounted.fy * distance)
-    assert math.dist(point_of(face), (*truth, distance)) <= 0.02 * distance
-    # And it is where the head is, a few centimetres beside its middle as the box has it.
-    assert math.dist(point_of(face)[:2], centre[:2]) < 0.03
+    u, v = (each - 0.5 for each in box_of(face).center)
+    distance = float(as_mounted(render(CAMERA, [CENTER], wall=2.0))[round(v), round(u)])
+    y_true = ((u - mounted.cx) / mounted.fx * distance, (v - mounted.cy) / mounted.fy * distance)
+    assert math.dist(point_of(face), (*y_true, distance)) <= 0.02 * distance
+    # And it is where the head is, a few centimeters beside its middle as the box has it.
+    assert math.dist(point_of(face)[:2], center[:2]) < 0.03
 
-    def confidence_at(metres: float, stamp: float) -> float:
-        depth_camera.send_depth(plane(metres), stamp)
+    def confidence_at(meters: float, stamp: float) -> float:
+        depth_camera.send_depth(plane(meters), stamp)
         return float(depth_camera.face(stamp, picture).detection_confidence)
 
     # Her face is 90 pixels wide and 113 high: at 0.7 m too narrow though high enough, at 2.5 m

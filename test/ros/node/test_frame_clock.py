@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from face_classification_ros.ros.node.frame_clock import PictureTime
+from face_classification_ros.ros.node.frame_clock import FrameClock
 
 FRAME = 0.1
 """Seconds from the arrival of one picture to that of the next."""
@@ -14,7 +14,7 @@ FRAME = 0.1
 
 def times(*stamps: float) -> list[float]:
     """Give the times of pictures that arrive one after the other."""
-    time = PictureTime()
+    time = FrameClock()
     return [time.of(stamp, 50.0 + number * FRAME) for number, stamp in enumerate(stamps)]
 
 
@@ -63,7 +63,7 @@ def test_stamps_that_go_back_set_time_back() -> None:
 
 def test_it_is_told_whether_stamps_tell_the_time() -> None:
     """Zero at once, others once they have stood still for a second, until they move."""
-    time = PictureTime()
+    time = FrameClock()
     found = []
     for stamp, arrival in ((0.0, 10.0), (0.0, 11.5), (7.0, 12.0), (7.0, 13.5), (7.1, 14.0)):
         time.of(stamp, arrival)

@@ -5,24 +5,24 @@ from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
 from face_classification_ros.ros.conversions.messages import seconds, time_message
-from face_classification_ros.ros.node.image_input import PictureInput
+from face_classification_ros.ros.node.image_input import ImageInput
 from face_classification_ros.ros.node.parameters import Parameters
-from face_classification_ros.ros.node.statistics import PictureCounts
+from face_classification_ros.ros.node.statistics import ImageStatistics
 from face_classification_ros.types import Image
 
 
 def test_pictures_are_processed_skipped_or_malformed(peer: Peer) -> None:
     """What came is the sum of what became of it; what comes later is not counted."""
-    counts = PictureCounts()
+    counts = ImageStatistics()
     processed: list[float] = []
 
     def process(image: Image, header: Header, arrival: float) -> None:
         assert image.shape == BLANK.shape
         processed.append(seconds(header.stamp))
-        counts.note_answer(0, 0.001, 0.002)
+        counts.record_result(0, 0.001, 0.002)
 
-    pictures = PictureInput(peer.node, counts, process)
-    pictures.subscribe(Parameters(image_reliability='reliable', max_rate=5.0))
+    pictures = ImageInput(peer.node, counts, process)
+    pictures.subscribe(Parameters(image_reliability='reliable', max_processing_rate=5.0))
     publisher = peer.node.create_publisher(ImageMessage, '/image', RELIABLE)
     peer.wait_for(publisher.get_subscription_count, 'the subscription')
     for number in range(10):
@@ -34,8 +34,8 @@ def test_pictures_are_processed_skipped_or_malformed(peer: Peer) -> None:
         peer.wait_for(lambda sent=number: counts.received > sent, 'the picture')
     # The one after the malformed picture takes its place.
     assert processed == [100.0, 100.2, 100.5, 100.7, 100.9]
-    assert (counts.processed, counts.skipped, counts.malformed) == (5, 4, 1)
-    assert counts.received == counts.processed + counts.skipped + counts.malformed
+    assert (counts.processed, counts.rate_limited, counts.malformed) == (5, 4, 1)
+    assert counts.received == counts.processed + counts.rate_limited + counts.malformed
     pictures.unsubscribe()
     assert not pictures.subscribed
     publisher.publish(image_message(BLANK))

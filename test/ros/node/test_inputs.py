@@ -30,7 +30,7 @@ StartNode = Callable[..., NodeProcess]
 
 
 def test_encodings_give_the_same_faces(start_node: StartNode, peer: Peer) -> None:
-    """bgr8 and rgb8 show the same; a grey picture has the same face."""
+    """bgr8 and rgb8 show the same; a gray picture has the same face."""
     start_node('-p', 'smoothing_time:=0.0', '-p', 'detection_interval:=1')
     camera = Camera(peer)
     camera.connect()

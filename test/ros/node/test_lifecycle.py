@@ -131,7 +131,7 @@ def test_transition_that_fails_unexpectedly_can_be_tried_again(
 
 def test_disabled_node_takes_no_processor(start_node: StartNode, peer: Peer) -> None:
     """A camera that goes on costs a small part of what its pictures cost before."""
-    node = start_node('-p', 'detection_interval:=1', '-p', 'detection_width:=1280')
+    node = start_node('-p', 'detection_interval:=1', '-p', 'detection_size:=1280')
     camera = Camera(peer)
     camera.connect()
     large = image_message(HEAD.repeat(3, axis=0).repeat(3, axis=1))

@@ -12,8 +12,8 @@ from rclpy.node import Node
 from ros_peers import Monitor, Peer
 
 from face_classification_ros.ros.node import name_conflicts
-from face_classification_ros.ros.node.diagnostics.status import Health, Level
-from face_classification_ros.ros.node.name_conflicts import LEASE, Namesakes
+from face_classification_ros.ros.node.diagnostics.status import Level, Status
+from face_classification_ros.ros.node.name_conflicts import LEASE, NameConflicts
 from face_classification_ros.ros.node.node import FaceClassificationNode
 from face_classification_ros.ros.runtime import ros_running
 
@@ -35,14 +35,14 @@ def test_namesake_is_told_once_it_has_been_there_for_a_while(
     node: Node, domain: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """DDS takes so long to forget one that was killed; when it ends, that is that."""
-    watch = Namesakes(node)
-    assert watch.judge(0.0) is None
+    watch = NameConflicts(node)
+    assert watch.evaluate(0.0) is None
     other = Peer(domain, NAME)
     here = (NAME, '/')
     other.wait_for(lambda: node.get_node_names_and_namespaces().count(here) == 2)
-    assert watch.judge(10.0) is None
-    assert watch.judge(10.0 + LEASE - 0.1) is None
-    told: list[Health | None] = [watch.judge(10.0 + LEASE + i) for i in range(3)]
+    assert watch.evaluate(10.0) is None
+    assert watch.evaluate(10.0 + LEASE - 0.1) is None
+    told: list[Status | None] = [watch.evaluate(10.0 + LEASE + i) for i in range(3)]
     for each in told:
         assert each is not None
         assert each.level == Level.WARN
@@ -51,15 +51,15 @@ def test_namesake_is_told_once_it_has_been_there_for_a_while(
     other.close()
     third = Peer(domain, 'other')
     third.wait_for(lambda: node.get_node_names_and_namespaces().count(here) == 1)
-    assert watch.judge(100.0) is None
+    assert watch.evaluate(100.0) is None
     third.close()
 
 
 def test_node_of_the_name_elsewhere_is_no_namesake(node: Node, domain: int) -> None:
     """Several cameras have a node each, in namespaces of their own."""
     other = Node(NAME, namespace='front', context=node.context, enable_rosout=False)
-    watch = Namesakes(node)
-    assert [watch.judge(now) for now in (0.0, 100.0)] == [None, None]
+    watch = NameConflicts(node)
+    assert [watch.evaluate(now) for now in (0.0, 100.0)] == [None, None]
     other.destroy_node()
 
 

@@ -27,7 +27,7 @@ from sensor_msgs.msg import Image as ImageMessage
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from face_classification_ros.ros.conversions.messages import seconds
-from face_classification_ros.types import Box, Image
+from face_classification_ros.types import BoundingBox, Image
 
 GENDERS = ['woman', 'man']
 EMOTIONS = ['angry', 'disgust', 'fear', 'happy', 'sad', 'surprise', 'neutral']
@@ -43,7 +43,7 @@ def pixels_of(message: ImageMessage) -> Image:
     return np.frombuffer(bytes(message.data), np.uint8).reshape(message.height, message.width, 3)
 
 
-def inside(image: Image, box: Box) -> Image:
+def inside(image: Image, box: BoundingBox) -> Image:
     """Give the middle of a face, where no line of the box is."""
     left, top = round(box.x + box.width * 0.2), round(box.y + box.height * 0.2)
     return image[top : top + round(box.height * 0.6), left : left + round(box.width * 0.6)]
@@ -99,7 +99,7 @@ def test_attributes_are_distributions_in_the_order_of_the_model(camera: Camera) 
             assert estimate.confidence == pytest.approx(max(estimate.probabilities), abs=1e-6)
             best = labels[int(np.argmax(estimate.probabilities))]
             assert estimate.label in (best, 'unknown')
-            assert estimate.observations == observations
+            assert estimate.frame_count == observations
 
 
 def test_astronaut_is_a_woman_and_happy(camera: Camera) -> None:
@@ -112,7 +112,7 @@ def test_astronaut_is_a_woman_and_happy(camera: Camera) -> None:
 
 def test_several_faces_come_largest_first(start_node: StartNode, peer: Peer) -> None:
     """Each face has a track and an answer of its own, wherever it is in the picture."""
-    start_node('-p', 'detection_width:=640')
+    start_node('-p', 'detection_size:=640')
     camera = Camera(peer)
     camera.connect()
     image = np.zeros((220, 480, 3), np.uint8)
@@ -121,7 +121,7 @@ def test_several_faces_come_largest_first(start_node: StartNode, peer: Peer) -> 
         side = round(200 * scale)
         image[10 : 10 + side, x : x + side] = cv2.resize(HEAD, (side, side))
         face = FACE.scaled(scale)
-        boxes.append(Box(face.x + x, face.y + 10, face.width, face.height))
+        boxes.append(BoundingBox(face.x + x, face.y + 10, face.width, face.height))
     expected = sorted(boxes, key=lambda box: box.area, reverse=True)
     for _ in range(2):
         faces = camera.ask(image_message(image)).faces
@@ -147,7 +147,7 @@ def test_answers_are_smoothed_over_the_track(
     kept = np.exp(-1 / 2)
     assert dark.track_id == bright.track_id
     assert dark.gender.probabilities[0] == pytest.approx((p * kept + q) / (kept + 1), abs=1e-4)
-    assert dark.gender.observations == 2
+    assert dark.gender.frame_count == 2
 
 
 # The other ways to tell faces
@@ -388,7 +388,7 @@ def test_signal_ends_the_node_in_the_midst_of_its_work(
     start_node: StartNode, peer: Peer, how: signal.Signals
 ) -> None:
     """The exit code is 0 and there is no traceback, whatever a callback was doing."""
-    node = start_node('-p', 'detection_width:=4096')
+    node = start_node('-p', 'detection_size:=4096')
     camera = Camera(peer)
     camera.connect()
     peer.collect(ImageMessage, '/face_classification/image_annotated')

@@ -104,7 +104,7 @@ def test_largest_face_is_watched_and_the_mean_told(
     start_node('-p', f'gender_model:={model}', '-p', 'smoothing_time:=0.1')
     camera = Camera(peer)
     camera.connect()
-    goal = Observer(peer).send(observations=3)
+    goal = Observer(peer).send(frames=3)
     assert goal.accepted
     camera.ask(image_message(BLANK))
     answers = [camera.ask(image_message(HEAD // dim)) for dim in (1, 1, 2)]
@@ -116,11 +116,11 @@ def test_largest_face_is_watched_and_the_mean_told(
     smoothed = answers[-1].faces[0].gender.probabilities
     assert abs(smoothed - expected).min() > 0.08
     assert face.gender.probabilities == pytest.approx(expected, abs=0.08)
-    assert (face.gender.observations, face.emotion.observations) == (3, 3)
+    assert (face.gender.frames, face.emotion.frames) == (3, 3)
     assert face.roi == answers[-1].faces[0].roi
     assert face.first_seen == answers[0].faces[0].first_seen
     peer.wait_for(lambda: len(goal.feedback) == 4, 'all feedback')
-    assert [each.observations for each in goal.feedback] == [0, 1, 2, 3]
+    assert [each.frames for each in goal.feedback] == [0, 1, 2, 3]
     assert [list(each.faces) for each in goal.feedback] == [
         [],
         *([each.faces[0]] for each in answers),
@@ -148,7 +148,7 @@ def test_all_or_one_track_are_watched_for_a_time_by_the_stamps(
         assert last.header.stamp.sec + last.header.stamp.nanosec / 1e9 >= start + 0.299
         result = goal.result(GoalStatus.STATUS_SUCCEEDED, Result.COMPLETED)
         assert [face.track_id for face in result.faces] == [face.track_id for face in expected]
-        assert {face.gender.observations for face in result.faces} == {4}
+        assert {face.gender.frames for face in result.faces} == {4}
         assert ('largest was watched' in result.reason) == (whom == 'nearest')
 
 
@@ -165,15 +165,15 @@ def test_nearest_face_is_that_of_the_smallest_distance(start_node: StartNode, pe
     info.p = [720.0, 0.0, 200.0, 0.0, 0.0, 720.0, 100.0, 0.0, 0.0, 0.0, 1.0, 0.0]
     calibration.publish(info)
     # The large face is 2 m away, the small one 1.4 m.
-    millimetres = np.full((200, 400), 2000, np.uint16)
-    millimetres[:, 215:] = 1400
+    millimeters = np.full((200, 400), 2000, np.uint16)
+    millimeters[:, 215:] = 1400
     message = ImageMessage(height=200, width=400, encoding='16UC1', step=800)
-    message.data.frombytes(millimetres.view(np.uint8))
+    message.data.frombytes(millimeters.view(np.uint8))
     message.header = Header(stamp=time_message(50.0), frame_id='head_camera')
     depth.publish(message)
     for publisher in (calibration, depth):
         assert publisher.wait_for_all_acked()
-    goal = Observer(peer).send(track_id='nearest', observations=1)
+    goal = Observer(peer).send(track_id='nearest', frames=1)
     large, small = camera.ask(image_message(two_heads()), stamp=50.0).faces
     result = goal.result(GoalStatus.STATUS_SUCCEEDED, Result.COMPLETED)
     (face,) = result.faces
@@ -188,16 +188,16 @@ def test_cancelled_goal_tells_what_was_seen(
     camera: Camera, peer: Peer, observer: Observer
 ) -> None:
     """After that, and before the first picture, another goal works as well."""
-    goal = observer.send(observations=100)
+    goal = observer.send(frames=100)
     goal.cancel()
     assert len(goal.result(GoalStatus.STATUS_CANCELED, Result.CANCELED).faces) == 0
-    goal = observer.send(observations=100)
+    goal = observer.send(frames=100)
     camera.ask(image_message(HEAD))
     camera.ask(image_message(HEAD))
     goal.cancel()
     (face,) = goal.result(GoalStatus.STATUS_CANCELED, Result.CANCELED).faces
-    assert face.gender.observations == 2
-    goal = observer.send(observations=1)
+    assert face.gender.frames == 2
+    goal = observer.send(frames=1)
     camera.ask(image_message(HEAD))
     goal.result(GoalStatus.STATUS_SUCCEEDED, Result.COMPLETED)
 
@@ -206,51 +206,51 @@ def test_new_goal_takes_the_place_of_the_old(
     camera: Camera, peer: Peer, observer: Observer
 ) -> None:
     """The old one tells what it saw, also where it is another client's."""
-    old = observer.send(observations=100)
+    old = observer.send(frames=100)
     camera.ask(image_message(HEAD))
-    new = Observer(peer).send(observations=2)
+    new = Observer(peer).send(frames=2)
     (face,) = old.result(GoalStatus.STATUS_ABORTED, Result.PREEMPTED).faces
-    assert face.gender.observations == 1
+    assert face.gender.frames == 1
     camera.ask(image_message(HEAD))
     assert not new.done
     camera.ask(image_message(HEAD))
     (face,) = new.result(GoalStatus.STATUS_SUCCEEDED, Result.COMPLETED).faces
-    assert face.gender.observations == 2
+    assert face.gender.frames == 2
 
 
 def test_person_who_leaves_and_track_that_is_not_there(
     camera: Camera, peer: Peer, observer: Observer
 ) -> None:
     """Both are told once the time-out of tracks is over; so is that nobody came."""
-    goal = observer.send(observations=100)
+    goal = observer.send(frames=100)
     camera.ask(image_message(HEAD), stamp=100.0)
     camera.ask(image_message(BLANK), stamp=100.5)
     assert not goal.done
     camera.ask(image_message(BLANK), stamp=101.1)
-    result = goal.result(GoalStatus.STATUS_ABORTED, Result.LEFT)
-    assert [face.gender.observations for face in result.faces] == [1]
+    result = goal.result(GoalStatus.STATUS_ABORTED, Result.LOST)
+    assert [face.gender.frames for face in result.faces] == [1]
     goal = observer.send(track_id='999', duration=60.0)
     camera.ask(image_message(HEAD), stamp=110.0)
     camera.ask(image_message(HEAD), stamp=111.1)
-    result = goal.result(GoalStatus.STATUS_ABORTED, Result.LEFT)
+    result = goal.result(GoalStatus.STATUS_ABORTED, Result.LOST)
     assert result.reason == 'there is no track 999'
     goal = observer.send(duration=0.5)
     camera.ask(image_message(BLANK), stamp=120.0)
     camera.ask(image_message(BLANK), stamp=120.6)
-    assert len(goal.result(GoalStatus.STATUS_SUCCEEDED, Result.NOBODY).faces) == 0
+    assert len(goal.result(GoalStatus.STATUS_SUCCEEDED, Result.NO_FACE).faces) == 0
 
 
 def test_goal_ends_though_no_picture_comes(camera: Camera, peer: Peer, observer: Observer) -> None:
     """A camera that died keeps nobody waiting for ever; what was seen before counts."""
     goal = observer.send(duration=0.3)
-    result = goal.result(GoalStatus.STATUS_SUCCEEDED, Result.NOBODY)
+    result = goal.result(GoalStatus.STATUS_SUCCEEDED, Result.NO_FACE)
     assert 'the pictures stopped coming' in result.reason
     goal = observer.send(duration=0.3)
     camera.ask(image_message(HEAD))
     result = goal.result(GoalStatus.STATUS_SUCCEEDED, Result.COMPLETED)
-    assert [face.gender.observations for face in result.faces] == [1]
-    goal = observer.send(observations=3)
-    result = goal.result(GoalStatus.STATUS_ABORTED, Result.STOPPED)
+    assert [face.gender.frames for face in result.faces] == [1]
+    goal = observer.send(frames=3)
+    result = goal.result(GoalStatus.STATUS_ABORTED, Result.INTERRUPTED)
     assert result.reason == 'no picture came for 10 s'
 
 
@@ -258,7 +258,7 @@ def test_goal_that_would_never_end_is_rejected(
     camera: Camera, peer: Peer, observer: Observer
 ) -> None:
     """A running goal goes on, and a very long one is none that never ends."""
-    running = observer.send(observations=1, duration=3e38)
+    running = observer.send(frames=1, duration=3e38)
     for duration in (0.0, -1.0, math.nan, math.inf):
         assert not observer.send(duration=duration).accepted
     camera.ask(image_message(HEAD))
@@ -271,18 +271,18 @@ def test_goal_ends_when_the_node_stops_looking(
     """Disabled, deactivated, set back in time: the reason says which; later goals are told so."""
 
     def running() -> Goal:
-        goal = observer.send(observations=100)
+        goal = observer.send(frames=100)
         camera.ask(image_message(HEAD))
         return goal
 
     def stopped(goal: Goal) -> Observe.Result:
-        return goal.result(GoalStatus.STATUS_ABORTED, Result.STOPPED)
+        return goal.result(GoalStatus.STATUS_ABORTED, Result.INTERRUPTED)
 
     goal = running()
     camera.ask(image_message(HEAD), stamp=0.5)
     result = stopped(goal)
     assert result.reason == 'time was set back to 0.500 s, so tracks start anew'
-    assert [face.gender.observations for face in result.faces] == [1]
+    assert [face.gender.frames for face in result.faces] == [1]
 
     goal = running()
     peer.call(Trigger, f'{NODE}/reset_tracks', Trigger.Request())
@@ -291,7 +291,7 @@ def test_goal_ends_when_the_node_stops_looking(
     goal = running()
     peer.call(SetBool, f'{NODE}/enable', SetBool.Request(data=False))
     assert stopped(goal).reason.startswith('the node is disabled')
-    assert stopped(observer.send(observations=1)).reason.startswith('the node is disabled')
+    assert stopped(observer.send(frames=1)).reason.startswith('the node is disabled')
     peer.call(SetBool, f'{NODE}/enable', SetBool.Request(data=True))
     camera.answers.clear()
     camera.connect()
@@ -299,14 +299,14 @@ def test_goal_ends_when_the_node_stops_looking(
     goal = running()
     assert peer.change_state(Transition.TRANSITION_DEACTIVATE)
     assert stopped(goal).reason == 'the node is inactive'
-    assert stopped(observer.send(observations=1)).reason == 'the node is inactive'
+    assert stopped(observer.send(frames=1)).reason == 'the node is inactive'
     assert peer.change_state(Transition.TRANSITION_CLEANUP)
-    assert stopped(observer.send(observations=1)).reason == 'the node is unconfigured'
+    assert stopped(observer.send(frames=1)).reason == 'the node is unconfigured'
     assert peer.change_state(Transition.TRANSITION_CONFIGURE)
     assert peer.change_state(Transition.TRANSITION_ACTIVATE)
     camera.answers.clear()
     camera.connect()
-    goal = observer.send(observations=1)
+    goal = observer.send(frames=1)
     camera.ask(image_message(HEAD))
     goal.result(GoalStatus.STATUS_SUCCEEDED, Result.COMPLETED)
 
@@ -319,7 +319,7 @@ def test_signal_ends_the_node_in_the_midst_of_a_goal(
     node = start_node()
     camera = Camera(peer)
     camera.connect()
-    Observer(peer).send(observations=100)
+    Observer(peer).send(frames=100)
     camera.ask(image_message(HEAD))
     peer.start_call(GetFaces, f'{NODE}/get_faces', GetFaces.Request(timeout=60.0))
     camera.publish(image_message(HEAD))

@@ -30,7 +30,7 @@ def told(answers: list[FaceAttributesArray]) -> list[Any]:
                 (face.roi.x_offset, face.roi.y_offset, face.roi.width, face.roi.height),
                 (face.first_seen.sec, face.first_seen.nanosec),
                 *(
-                    (each.label, each.observations, [round(p, 3) for p in each.probabilities])
+                    (each.label, each.frame_count, [round(p, 3) for p in each.probabilities])
                     for each in (face.gender, face.emotion)
                 ),
             )

@@ -24,7 +24,7 @@ from ros_peers import (
 from sensor_msgs.msg import CompressedImage
 
 from face_classification_ros.ros.conversions.messages import seconds
-from face_classification_ros.ros.node.parameters import complaint_about, descriptor_of, Parameters
+from face_classification_ros.ros.node.parameters import descriptor_of, Parameters, validation_error
 
 NAMES = [each.name for each in fields(Parameters)]
 GENDERS = ['woman', 'man']
@@ -38,7 +38,7 @@ MakeModel = Callable[..., Path]
 
 def test_default_is_accepted() -> None:
     """No default is one that the node would refuse."""
-    assert complaint_about(Parameters().__dict__) == ''
+    assert validation_error(Parameters().__dict__) == ''
 
 
 @pytest.mark.parametrize('name', NAMES)
@@ -58,9 +58,9 @@ def test_parameter_says_what_it_does_and_what_it_may_be(name: str) -> None:
 @pytest.mark.parametrize('name', ['detector', 'image_transport', 'image_reliability'])
 def test_choice_that_is_none_is_named_with_those_that_are(name: str) -> None:
     """The reason names parameter, value and choices."""
-    complaint = complaint_about({name: 'telepathy'})
-    assert f"{name}: 'telepathy' is none of " in complaint
-    assert getattr(Parameters(), name) in complaint
+    problem = validation_error({name: 'telepathy'})
+    assert f"{name}: 'telepathy' is none of " in problem
+    assert getattr(Parameters(), name) in problem
 
 
 # A node that runs
@@ -92,16 +92,16 @@ def test_value_that_cannot_work_is_refused_and_changes_nothing(
         ('detection_threshold', -0.1, 'Min: 0.0'),
         ('detection_threshold', float('nan'), 'value: nan'),
         ('detection_threshold', 1, 'Type'),
-        ('detection_width', 31, 'Min: 32'),
-        ('detection_width', 320.0, 'Type'),
+        ('detection_size', 31, 'Min: 32'),
+        ('detection_size', 320.0, 'Type'),
         ('min_face_size', -1, 'Min: 0'),
         ('rotation', 45, 'step: 90'),
         ('rotation', 360, 'Max: 270'),
         ('unknown_threshold_gender', 2.0, 'Max: 1.0'),
         ('smoothing_time', -1.0, 'Min: 0.0'),
         ('track_timeout', 61.0, 'Max: 60.0'),
-        ('max_rate', float('inf'), 'Max: 1000.0'),
-        ('threads', 0, 'Min: 1'),
+        ('max_processing_rate', float('inf'), 'Max: 1000.0'),
+        ('num_threads', 0, 'Min: 1'),
         ('image_transport', 'theora', "'theora' is none of raw, compressed"),
         ('image_reliability', 'perfect', "'perfect' is none of best_effort, reliable"),
         ('detector', 'mtcnn', "'mtcnn' is none of libfacedetection, haar, yunet"),
@@ -131,7 +131,7 @@ def test_value_that_cannot_work_is_refused_and_changes_nothing(
     (after,) = camera.ask(image_message(HEAD)).faces
     assert after.track_id == face.track_id
     assert after.gender.labels == face.gender.labels
-    assert after.emotion.observations == face.emotion.observations + 1
+    assert after.emotion.frame_count == face.emotion.frame_count + 1
 
 
 def test_parameters_of_detection_take_effect(camera: Camera, peer: Peer) -> None:
@@ -143,7 +143,7 @@ def test_parameters_of_detection_take_effect(camera: Camera, peer: Peer) -> None
     assert count() == 1
     for name, value, default in (
         ('detection_threshold', 0.999, 0.6),
-        ('detection_width', 32, 320),
+        ('detection_size', 32, 320),
         ('min_face_size', 150, 0),
     ):
         assert peer.set_parameter(name, value).successful
@@ -157,14 +157,14 @@ def test_threads_are_those_of_the_parameter(start_node: StartNode, peer: Peer) -
     node = start_node()
     camera = Camera(peer)
     camera.connect()
-    alone = node.threads
-    assert peer.set_parameter('threads', 3).successful
+    alone = node.num_threads
+    assert peer.set_parameter('num_threads', 3).successful
     assert len(camera.ask(image_message(HEAD)).faces) == 1
-    several = node.threads
+    several = node.num_threads
     assert several >= alone + 4
-    assert peer.set_parameter('threads', 1).successful
+    assert peer.set_parameter('num_threads', 1).successful
     assert len(camera.ask(image_message(HEAD)).faces) == 1
-    assert node.threads <= several - 4
+    assert node.num_threads <= several - 4
 
 
 def test_interval_of_detection_takes_effect(camera: Camera, peer: Peer) -> None:
@@ -203,7 +203,7 @@ def test_attribute_can_be_switched_off_and_on(camera: Camera, peer: Peer) -> Non
         assert peer.set_parameter(f'{off}_model', '').successful
         (face,) = camera.ask(image_message(HEAD)).faces
         estimate = getattr(face, off)
-        assert (estimate.label, list(estimate.labels), estimate.observations) == ('', [], 0)
+        assert (estimate.label, list(estimate.labels), estimate.frame_count) == ('', [], 0)
         assert getattr(face, on).label != ''
         assert peer.set_parameter(f'{off}_model', f'{off}_mini_xception').successful
         (face,) = camera.ask(image_message(HEAD)).faces
@@ -220,7 +220,7 @@ def test_model_with_other_labels_replaces_the_old_one(
     (face,) = camera.ask(image_message(HEAD)).faces
     assert face.track_id == before.track_id
     assert list(face.emotion.labels) == ['sad', 'happy', 'neutral']
-    assert (face.gender.observations, face.emotion.observations) == (1, 1)
+    assert (face.gender.frame_count, face.emotion.frame_count) == (1, 1)
     assert face.emotion.probabilities[1] == pytest.approx(face.emotion.probabilities[2])
     assert face.gender.probabilities[0] == pytest.approx(face.emotion.probabilities[0], abs=1e-5)
 
@@ -245,10 +245,10 @@ def test_smoothing_time_and_track_timeout_take_effect(camera: Camera, peer: Peer
     """Without smoothing each picture counts alone; without time-out each gap ends a track."""
     camera.ask(image_message(HEAD), stamp=10.0)
     (face,) = camera.ask(image_message(HEAD), stamp=10.5).faces
-    assert face.gender.observations == 2
+    assert face.gender.frame_count == 2
     assert peer.set_parameter('smoothing_time', 0.0).successful
     (single,) = camera.ask(image_message(HEAD), stamp=11.0).faces
-    assert single.gender.observations == 1
+    assert single.gender.frame_count == 1
     assert single.track_id == face.track_id
     assert peer.set_parameter('track_timeout', 0.2).successful
     (other,) = camera.ask(image_message(HEAD), stamp=11.5).faces
@@ -263,7 +263,7 @@ def test_rate_is_limited_by_the_stamps(start_node: StartNode, peer: Peer) -> Non
     start_node('-p', 'image_reliability:=reliable')
     camera = Camera(peer)
     camera.connect()
-    assert peer.set_parameter('max_rate', 2.0).successful
+    assert peer.set_parameter('max_processing_rate', 2.0).successful
 
     def assert_answered(stamps: list[float], expected: list[float]) -> None:
         camera.answers.clear()
@@ -282,7 +282,7 @@ def test_rate_is_limited_by_the_stamps(start_node: StartNode, peer: Peer) -> Non
     # A camera that sets no stamps is not silenced.
     for _ in range(3):
         assert_answered([0.0], [0.0])
-    assert peer.set_parameter('max_rate', 0.0).successful
+    assert peer.set_parameter('max_processing_rate', 0.0).successful
     assert_answered([200.0, 200.01], [200.0, 200.01])
 
 
@@ -336,8 +336,8 @@ def end_of(start_node: StartNode, *arguments: str) -> str:
         ('detector:=yunet', 'yunet needs the path of an ONNX file'),
         ('image_transport:=theora', "image_transport: 'theora' is none of raw, compressed"),
         ('detection_threshold:=1.5', 'detection_threshold out of range'),
-        ('threads:=0', 'threads out of range'),
-        ('detection_width:=wide', 'detection_width'),
+        ('num_threads:=0', 'threads out of range'),
+        ('detection_size:=wide', 'detection_size'),
     ],
 )
 def test_bad_start_is_told_in_one_line(start_node: StartNode, setting: str, reason: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from ros_peers import box_of, Camera, HEAD, image_message, Peer
 from sensor_msgs.msg import Image as ImageMessage
 
-from face_classification_ros.types import Box, Image, ROTATIONS, turned_point
+from face_classification_ros.types import BoundingBox, Image, rotated_point, ROTATIONS
 
 # Not square, so that sides cannot be mixed up unnoticed.
 SCENE: Image = np.ascontiguousarray(np.pad(HEAD, ((0, 0), (0, 60), (0, 0)), 'edge'))
@@ -39,11 +39,11 @@ def test_faces_are_told_in_the_picture_as_it_came(camera: Camera, peer: Peer) ->
         assert (answer.image_height, answer.image_width) == as_mounted(rotation).shape[:2]
         (face,) = answer.faces
         upright = -rotation % 360
-        place = box_of(expected).turned(upright, width, height)
+        place = box_of(expected).rotated(upright, width, height)
         # A region has whole pixels; which way they are rounded turns with the picture.
         assert np.allclose(_sides(box_of(face)), _sides(place), atol=1)
         for point, other in zip(face.landmarks, expected.landmarks, strict=True):
-            x, y = turned_point((other.x, other.y), upright, width, height)
+            x, y = rotated_point((other.x, other.y), upright, width, height)
             assert (point.x, point.y) == pytest.approx((x, y), abs=0.01)
         assert np.allclose(face.gender.probabilities, expected.gender.probabilities, atol=0.02)
         assert np.allclose(face.emotion.probabilities, expected.emotion.probabilities, atol=0.02)
@@ -52,7 +52,7 @@ def test_faces_are_told_in_the_picture_as_it_came(camera: Camera, peer: Peer) ->
     assert peer.set_parameter('rotation', 0).successful
     (same,) = camera.ask(image_message(SCENE)).faces
     assert same.track_id == tracks[-1]
-    assert same.gender.observations == 2
+    assert same.gender.frame_count == 2
 
 
 def test_annotated_picture_stays_as_it_came_and_the_explained_face_stands_upright(
@@ -93,5 +93,5 @@ def _likeness(one: Image, other: Image) -> float:
     return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
 
 
-def _sides(box: Box) -> tuple[float, ...]:
+def _sides(box: BoundingBox) -> tuple[float, ...]:
     return box.x, box.y, box.x + box.width, box.y + box.height

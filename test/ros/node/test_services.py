@@ -1,4 +1,4 @@
-"""The services that behaviours ask, of the node as a process over DDS."""
+"""The services that behaviors ask, of the node as a process over DDS."""
 
 from __future__ import annotations
 
@@ -251,16 +251,16 @@ def test_still_pictures_are_classified(camera: Camera, peer: Peer) -> None:
         assert answer.faces.header == raw.header
         assert (answer.faces.image_width, answer.faces.image_height) == (500, 300)
         (face,) = answer.faces.faces
-        assert box_of(face).iou(FACE.moved(250, 50)) > 0.6
+        assert box_of(face).iou(FACE.translated(250, 50)) > 0.6
         assert face.track_id == ''
-        assert (face.gender.label, face.gender.observations) == ('woman', 1)
+        assert (face.gender.label, face.gender.frame_count) == ('woman', 1)
         assert face.first_seen == raw.header.stamp
     blank = classify(peer, image=image_message(BLANK))
     assert blank.success
     assert len(blank.faces.faces) == 0
     after = camera.ask(image_message(HEAD), stamp=100.1)
     assert after.faces[0].track_id == before.faces[0].track_id
-    assert after.faces[0].gender.observations == 2
+    assert after.faces[0].gender.frame_count == 2
     assert count(peer, 100.0) == (1, 0, 0, 1)
     assert peer.set_parameter('unknown_threshold_gender', 1.0).successful
     assert classify(peer, image=raw).faces.faces[0].gender.label == 'unknown'
@@ -369,7 +369,7 @@ def test_tracks_start_anew_on_request_and_when_time_is_set_back(
     assert count(peer, 600.0)[3] == 0
     (second,) = camera.ask(image_message(HEAD), stamp=100.1).faces
     assert int(second.track_id) > int(first.track_id)
-    assert second.gender.observations == 1
+    assert second.gender.frame_count == 1
     assert 'time was set back' not in node.log
     (third,) = camera.ask(image_message(HEAD), stamp=50.0).faces
     node.wait_for_log('time was set back to 50.000 s, so tracks start anew')

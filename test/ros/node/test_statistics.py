@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from face_classification_ros.ros.node.statistics import PictureCounts, SequenceGaps
+from face_classification_ros.ros.node.statistics import ImageStatistics, SequenceGaps
 
 ONE, OTHER = frozenset([b'one']), frozenset([b'other'])
 
@@ -44,11 +44,11 @@ def test_numbers_that_are_not_available_are_done_without() -> None:
 
 def test_every_picture_that_was_sent_is_accounted_for() -> None:
     """Lost ones are told by DDS, before or after the gap is seen; the rest of it was replaced."""
-    counts = PictureCounts()
-    counts.note_arrival(0)
+    counts = ImageStatistics()
+    counts.record_arrival(0)
     counts.lost += 2
-    assert (counts.sent, counts.replaced) == (3, 0)
-    counts.note_arrival(5)
-    assert (counts.sent, counts.replaced, counts.is_missing_known) == (7, 3, True)
-    counts.note_arrival(None)
-    assert (counts.sent, counts.replaced, counts.is_missing_known) == (8, 3, False)
+    assert (counts.sent, counts.superseded) == (3, 0)
+    counts.record_arrival(5)
+    assert (counts.sent, counts.superseded, counts.are_gaps_known) == (7, 3, True)
+    counts.record_arrival(None)
+    assert (counts.sent, counts.superseded, counts.are_gaps_known) == (8, 3, False)

@@ -247,7 +247,7 @@ def picture_of(pixels: np.ndarray, header: Any, encoding: str) -> Any:
 def test_pictures_without_faces_to_come_are_not_waited_for(
     offline: bool, online: None, tmp_path: Path
 ) -> None:
-    """A malformed picture is told, those that max_rate leaves out are counted."""
+    """A malformed picture is told, those that max_processing_rate leaves out are counted."""
     path = tmp_path / 'bag'
     types = TYPES.types
     with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
@@ -261,10 +261,12 @@ def test_pictures_without_faces_to_come_are_not_waited_for(
             writer.write(connection, time, TYPES.serialize_cdr(message, 'sensor_msgs/msg/Image'))
         # And one that is no message at all.
         writer.write(connection, START + 6 * 10**8, b'\0\1\0\0abc')
-    options = ReplayOptions(path, parameters=['max_rate:=6.0'], rate=10.0, offline=offline)
+    options = ReplayOptions(
+        path, parameters=['max_processing_rate:=6.0'], rate=10.0, offline=offline
+    )
     result = collect(options)
     assert [picture.number for picture in result.pictures] == [0, 3, 5]
-    assert result.left_out == 2
+    assert result.rate_limited == 2
     assert [line[:10] for line in result.unreadable] == ['picture 2:', 'picture 6:']
     assert "encoding 'unheard_of'" in result.unreadable[0]
 
@@ -377,7 +379,8 @@ def test_what_is_expected_and_comes_is_success(
     assert command(make_bag(), '--offline', '--expect', file) == 0
     printed = capsys.readouterr().out
     assert (
-        '12 pictures answered, 0 left out by max_rate, 0 unreadable; 9 faces, 1 tracks' in printed
+        '12 pictures answered, 0 left out by max_processing_rate, 0 unreadable; 9 faces, 1 tracks'
+        in printed
     )
     assert f'{file}: 5 of 5 expectations met' in printed
 
@@ -442,7 +445,7 @@ def test_a_bag_that_is_cut_off_is_told_in_one_line(
         (['--parameter', 'smoothing_time'], "'smoothing_time' is not NAME:=VALUE"),
         (['--parameter', 'smoothing:=1.0'], "the node has no parameter 'smoothing'"),
         (['--parameter', 'smoothing_time:=1'], 'smoothing_time: 1 is no float'),
-        (['--parameter', 'detection_width:=9'], 'detection_width: 9 is not between 32 and 4096'),
+        (['--parameter', 'detection_size:=9'], 'detection_size: 9 is not between 32 and 4096'),
         (['--parameter', 'rotation:=45'], 'rotation: 45 is no multiple of 90'),
         (['--parameter', 'thresholds:=1'], "the node has no parameter 'thresholds'"),
         (['--parameter', 'detector:=eye'], "detector: 'eye' is none of libfacedetection, haar"),
@@ -452,12 +455,12 @@ def test_a_bag_that_is_cut_off_is_told_in_one_line(
     ],
 )
 def test_wrong_use_is_told_in_one_line(
-    arguments: list[str], complaint: str, make_bag: MakeBag, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], problem: str, make_bag: MakeBag, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Before anything is started; exit code 2."""
     assert command(make_bag(), *arguments) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert complaint in line
+    assert problem in line
 
 
 def test_a_parameter_file_is_used_offline_as_by_the_node(
@@ -466,11 +469,12 @@ def test_a_parameter_file_is_used_offline_as_by_the_node(
     """A robot's own settings are tested, and what is given beside them stands above them."""
     file = tmp_path / 'robot.yaml'
     file.write_text(
-        '/**/face_classification: {ros__parameters: {emotion_model: "", max_rate: 5.0}}\n'
+        '/**/face_classification: '
+        '{ros__parameters: {emotion_model: "", max_processing_rate: 5.0}}\n'
         '/**/somebody: {ros__parameters: {gender_model: ""}}\n'
     )
     options = ReplayOptions(
-        make_bag(), parameter_file=file, parameters=['max_rate:=0.0'], offline=True
+        make_bag(), parameter_file=file, parameters=['max_processing_rate:=0.0'], offline=True
     )
     result = collect(options)
     assert len(result.pictures) == PICTURES

@@ -8,24 +8,24 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
-from face_classification_ros.ros.node.diagnostics.status import Health
+from face_classification_ros.ros.node.diagnostics.status import Status
 
 PERIOD = 1.0
 """Seconds between two messages."""
 
 
 class Diagnostics:
-    """Publishes what `judge` says; diagnostic_updater does the same but is in no wheel."""
+    """Publishes what `evaluate` says; diagnostic_updater does the same but is in no wheel."""
 
-    def __init__(self, node: Node, judge: Callable[[], Mapping[str, Health]]) -> None:
+    def __init__(self, node: Node, evaluate: Callable[[], Mapping[str, Status]]) -> None:
         """Begin at once.
 
         Args:
             node: whose name the lines carry.
-            judge: gives name -> health of each part of the node; called once a second.
+            evaluate: gives name -> health of each part of the node; called once a second.
         """
         self._node = node
-        self._judge = judge
+        self._evaluate_status = evaluate
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # Of the steady clock: a simulated one may stand still, and that is no reason for silence.
         self._timer = node.create_timer(
@@ -40,12 +40,12 @@ class Diagnostics:
         message.header.stamp = self._node.get_clock().now().to_msg()
         message.status = [
             DiagnosticStatus(
-                level=bytes([health.level]),
+                level=bytes([status.level]),
                 name=f'{name}: {part}',
-                message=health.message,
+                message=status.message,
                 hardware_id=camera,
-                values=[KeyValue(key=key, value=value) for key, value in health.values.items()],
+                values=[KeyValue(key=key, value=value) for key, value in status.values.items()],
             )
-            for part, health in self._judge().items()
+            for part, status in self._evaluate_status().items()
         ]
         self._publisher.publish(message)

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
-from face_classification_ros.ros.node.statistics import PictureCounts, PositionCounts
+from face_classification_ros.ros.node.statistics import ImageStatistics, PositionStatistics
 
 WINDOW = 5
 """Reports, one a second, over which rates are taken and troubles are remembered."""
@@ -26,18 +26,18 @@ class Limits:
     """From where on a trouble is told.
 
     Attributes:
-        max_picture_age: seconds without a picture.
+        max_image_age: seconds without a picture.
         max_latency: seconds from the stamp of a picture to its faces.
-        min_rate: pictures per second that must be answered; 0 for any.
+        min_output_rate: pictures per second that must be answered; 0 for any.
     """
 
-    max_picture_age: float
+    max_image_age: float
     max_latency: float
-    min_rate: float
+    min_output_rate: float
 
 
 @dataclass(frozen=True)
-class Health:
+class Status:
     """One line of diagnostics.
 
     Attributes:
@@ -51,7 +51,7 @@ class Health:
     values: dict[str, str] = field(default_factory=dict)
 
 
-class PictureHealth:
+class ImageStatus:
     """Judges the way of pictures from the counts of the last seconds.
 
     Rates and ages are of the steady clock, so they hold while simulated time stands still.
@@ -59,9 +59,9 @@ class PictureHealth:
 
     def __init__(self) -> None:
         """Know of nothing yet."""
-        self._past: deque[tuple[float, PictureCounts]] = deque(maxlen=WINDOW)
+        self._past: deque[tuple[float, ImageStatistics]] = deque(maxlen=WINDOW)
 
-    def start(self, counts: PictureCounts, now: float) -> None:
+    def start(self, counts: ImageStatistics, now: float) -> None:
         """Forget what was before: the node begins to look at pictures.
 
         Args:
@@ -72,7 +72,7 @@ class PictureHealth:
         self._past.append((now, replace(counts)))
         self._before_start = counts.received
 
-    def judge(self, counts: PictureCounts, now: float, limits: Limits) -> Health:
+    def evaluate(self, counts: ImageStatistics, now: float, limits: Limits) -> Status:
         """Judge the last seconds; to be called once a second while pictures are wanted.
 
         A camera that has sent no picture yet is STALE, one that has stopped is an ERROR, as are
@@ -93,7 +93,7 @@ class PictureHealth:
         lost = counts.lost - before.lost
         age = now - counts.last_arrival
         output_rate = answered / duration
-        at_least = '' if counts.is_missing_known else 'at least '
+        at_least = '' if counts.are_gaps_known else 'at least '
         values = {
             'input rate (Hz)': f'{sent / duration:.1f}',
             'output rate (Hz)': f'{output_rate:.1f}',
@@ -105,24 +105,24 @@ class PictureHealth:
             'processed': str(counts.processed),
             'malformed': str(counts.malformed),
             'dropped': at_least + str(counts.dropped),
-            'replaced by newer ones': at_least + str(counts.replaced),
-            'left out by max_rate': str(counts.skipped),
+            'replaced by newer ones': at_least + str(counts.superseded),
+            'left out by max_processing_rate': str(counts.rate_limited),
             'lost on the way': str(counts.lost),
         }
         if counts.received == self._before_start:
             # Rates are taken from the first picture on.
             self.start(counts, now)
-            return Health(Level.STALE, f'no picture yet, for {age:.0f} s', values)
+            return Status(Level.STALE, f'no picture yet, for {age:.0f} s', values)
         is_window_full = len(self._past) == WINDOW
         self._past.append((now, replace(counts)))
         troubles = []
-        if age > limits.max_picture_age:
+        if age > limits.max_image_age:
             troubles.append((Level.ERROR, f'no picture for {age:.1f} s'))
-        elif is_window_full and output_rate < limits.min_rate:
+        elif is_window_full and output_rate < limits.min_output_rate:
             troubles.append(
                 (
                     Level.WARN,
-                    f'{output_rate:.1f} pictures a second, expected {limits.min_rate:g}',
+                    f'{output_rate:.1f} pictures a second, expected {limits.min_output_rate:g}',
                 )
             )
         if malformed:
@@ -137,16 +137,16 @@ class PictureHealth:
             troubles.append((Level.WARN, _describe_latency(counts.latency, limits.max_latency)))
         if troubles:
             worst = max(level for level, _ in troubles)
-            return Health(worst, '; '.join(text for _, text in troubles), values)
-        return Health(Level.OK, f'{output_rate:.1f} pictures a second', values)
+            return Status(worst, '; '.join(text for _, text in troubles), values)
+        return Status(Level.OK, f'{output_rate:.1f} pictures a second', values)
 
 
-def judge_positions(counts: PositionCounts, trouble: str) -> Health:
+def evaluate_positions(counts: PositionStatistics, problem: str) -> Status:
     """Judge how faces get their positions.
 
     Args:
         counts: up to now.
-        trouble: why they have none at present, "" where they have.
+        problem: why they have none at present, "" where they have.
     """
     values = {
         'depth pictures': str(counts.depths),
@@ -154,8 +154,8 @@ def judge_positions(counts: PositionCounts, trouble: str) -> Health:
         'faces with a position': str(counts.located),
         'faces without': str(counts.unlocated),
     }
-    level = Level.WARN if trouble else Level.OK
-    return Health(level, trouble or 'from depth pictures', values)
+    level = Level.WARN if problem else Level.OK
+    return Status(level, problem or 'from depth pictures', values)
 
 
 def _describe_latency(latency: float, limit: float) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from face_classification_ros.explanation.explainer import Explainer
 
 
-class Explanations:
+class ExplanationOutput:
     """Explains one face of a picture; what that needs is loaded by the first that is asked for."""
 
     def __init__(self, logger: RcutilsLogger) -> None:
@@ -53,9 +53,9 @@ class Explanations:
 
         estimate = {'gender': shown[0].gender, 'emotion': shown[0].emotion}[explainer.attribute]
         assert estimate is not None
-        form = pipeline.classifiers[explainer.attribute].form
+        input_spec = pipeline.classifiers[explainer.attribute].input_spec
         (panel,) = explain_faces(
-            pipeline.crop(image, shown[:1], form),
+            pipeline.crop(image, shown[:1], input_spec),
             estimate.labels,
             estimate.frame_probabilities[np.newaxis],
             explainer,
@@ -77,7 +77,7 @@ class Explanations:
                 classifier,
                 attribute,
                 method=parameters.explanation_method,
-                threads=parameters.threads,
+                num_threads=parameters.num_threads,
             )
         except (ImportError, ValueError) as error:
             self._logger.error(f'nothing is explained: {error}')

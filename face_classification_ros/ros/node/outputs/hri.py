@@ -18,8 +18,8 @@ from std_msgs.msg import Header
 
 from face_classification_ros.ros.conversions.images import image_to_message
 from face_classification_ros.ros.node.parameters import Parameters
-from face_classification_ros.ros.node.result_cache import Answer
-from face_classification_ros.types import Box, Face, Image
+from face_classification_ros.ros.node.result_cache import FrameResult
+from face_classification_ros.types import BoundingBox, Face, Image
 
 NAMESPACE = '/humans/faces'
 """Absolute, as the standard has it: whoever listens looks there and nowhere else."""
@@ -49,8 +49,8 @@ def face_id(track_id: str) -> str:
     return f'f{track_id}'
 
 
-def cropped_face(image: Image, box: Box) -> Image:
-    """Cut a face out of a picture, scaled to fit and centred on black.
+def cropped_face(image: Image, box: BoundingBox) -> Image:
+    """Cut a face out of a picture, scaled to fit and centerd on black.
 
     Args:
         image: uint8 H x W x 3 in BGR.
@@ -74,7 +74,7 @@ def cropped_face(image: Image, box: Box) -> Image:
     return cropped
 
 
-class HumanFaces:
+class HriOutput:
     """Publishes faces below `/humans/faces`, each on topics that last as long as its track."""
 
     def __init__(self, node: Node) -> None:
@@ -99,7 +99,7 @@ class HumanFaces:
         self._faces.clear()
         self._node.destroy_publisher(self._tracked)
 
-    def publish(self, image: Image, answer: Answer, parameters: Parameters) -> None:
+    def publish(self, image: Image, answer: FrameResult, parameters: Parameters) -> None:
         """Publish the faces of a picture.
 
         A face that was not found in this picture stays in the list until its track ends.

@@ -13,10 +13,10 @@ from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.pipeline import FacePipeline
 from face_classification_ros.ros.conversions.images import image_to_compressed, image_to_message
 from face_classification_ros.ros.conversions.messages import detections_message, label_info_message
-from face_classification_ros.ros.node.outputs.explanation import Explanations
-from face_classification_ros.ros.node.outputs.hri import HumanFaces
+from face_classification_ros.ros.node.outputs.explanation import ExplanationOutput
+from face_classification_ros.ros.node.outputs.hri import HriOutput
 from face_classification_ros.ros.node.parameters import Parameters
-from face_classification_ros.ros.node.result_cache import Answer
+from face_classification_ros.ros.node.result_cache import FrameResult
 from face_classification_ros.types import Image
 from face_classification_ros.visualization.annotation import draw_faces
 
@@ -26,7 +26,7 @@ LATCHED = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
-# What behaviours subscribe to, reliably or not; pictures are offered reliably, too, because rviz
+# What behaviors subscribe to, reliably or not; pictures are offered reliably, too, because rviz
 # and image viewers ask for it.
 RESULTS = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=5, reliability=ReliabilityPolicy.RELIABLE
@@ -48,8 +48,8 @@ class Outputs:
             CompressedImage, '~/image_annotated/compressed', RESULTS
         )
         self._explanation = publisher(ImageMessage, '~/explanation', RESULTS)
-        self._explanations = Explanations(node.get_logger())
-        self._humans: HumanFaces | None = None
+        self._explanations = ExplanationOutput(node.get_logger())
+        self._humans: HriOutput | None = None
         self._is_hri_missing = False
 
     def destroy(self) -> None:
@@ -90,7 +90,7 @@ class Outputs:
         )
 
     def publish(
-        self, image: Image, answer: Answer, pipeline: FacePipeline, parameters: Parameters
+        self, image: Image, answer: FrameResult, pipeline: FacePipeline, parameters: Parameters
     ) -> None:
         """Tell of the faces of a picture, in all ways that somebody listens to."""
         self._faces.publish(answer.message)
@@ -113,17 +113,19 @@ class Outputs:
             self._humans.destroy()
             self._humans = None
 
-    def _publish_hri(self, image: Image, answer: Answer, parameters: Parameters) -> None:
+    def _publish_hri(self, image: Image, answer: FrameResult, parameters: Parameters) -> None:
         if self._humans is None and not self._is_hri_missing:
             try:
-                self._humans = HumanFaces(self._node)
+                self._humans = HriOutput(self._node)
             except ImportError as error:
                 self._is_hri_missing = True
                 self._node.get_logger().error(f'publish_hri: hri_msgs is not installed: {error}')
         if self._humans is not None:
             self._humans.publish(image, answer, parameters)
 
-    def _publish_annotated(self, image: Image, answer: Answer, parameters: Parameters) -> None:
+    def _publish_annotated(
+        self, image: Image, answer: FrameResult, parameters: Parameters
+    ) -> None:
         raw = self._annotated.get_subscription_count() > 0
         compressed = self._annotated_compressed.get_subscription_count() > 0
         if not (raw or compressed):

@@ -31,7 +31,7 @@ StartNode = Callable[..., NodeProcess]
 
 def test_health_follows_the_camera_and_the_state(start_node: StartNode, peer: Peer) -> None:
     """STALE before pictures, OK with them, WARN when some are malformed, ERROR after, OK again."""
-    start_node('-p', 'max_picture_age:=1.5', '-p', 'max_latency:=30.0', '-r', 'image:=/cam/image')
+    start_node('-p', 'max_image_age:=1.5', '-p', 'max_latency:=30.0', '-r', 'image:=/cam/image')
     arrays: list[DiagnosticArray] = peer.collect(DiagnosticArray, '/diagnostics')
     camera = Camera(peer, '/cam/image')
 
@@ -85,7 +85,8 @@ def test_every_picture_is_accounted_for(
 ) -> None:
     """A node that is too slow for its camera, and pictures that it leaves out or cannot read."""
     node = start_node(
-        '-p', 'detection_width:=4096', '-p', 'detection_interval:=1', '-p', 'max_rate:=4.0',
+        '-p', 'detection_size:=4096', '-p', 'detection_interval:=1',
+        '-p', 'max_processing_rate:=4.0',
         '-p', f'image_reliability:={"reliable" if qos is RELIABLE else "best_effort"}',
     )  # fmt: skip
     monitor = Monitor(peer)
@@ -96,7 +97,7 @@ def test_every_picture_is_accounted_for(
     malformed = image_message(HEAD)
     malformed.encoding = 'h264'
     ways = ('received', 'replaced by newer ones', 'lost on the way')
-    fates = ('processed', 'left out by max_rate', 'malformed')
+    fates = ('processed', 'left out by max_processing_rate', 'malformed')
 
     def counted() -> dict[str, int]:
         values = monitor.next_values()
@@ -116,7 +117,7 @@ def test_every_picture_is_accounted_for(
     sent += 20
 
     def send(message: ImageMessage, is_done: Callable[[Header], bool]) -> None:
-        """Send a picture that `max_rate` lets through; again where it gets lost."""
+        """Send a picture that `max_processing_rate` lets through; again where it gets lost."""
         nonlocal sent
         for _ in range(5):
             header = camera.publish(message, camera.next_stamp + 1.0)
@@ -134,7 +135,8 @@ def test_every_picture_is_accounted_for(
     for name in ('replaced by newer ones', *fates):
         assert changes[name] > 0, name
     assert (
-        changes['dropped'] == changes['replaced by newer ones'] + changes['left out by max_rate']
+        changes['dropped']
+        == changes['replaced by newer ones'] + changes['left out by max_processing_rate']
     )
 
 
@@ -171,13 +173,15 @@ def test_models_that_do_not_load_are_an_error(
 
 def test_fewer_answers_than_min_rate_are_a_warning(start_node: StartNode, peer: Peer) -> None:
     """A camera that is slower than wanted; what is wanted can be changed meanwhile."""
-    start_node('-p', 'min_rate:=50.0', '-p', 'max_picture_age:=60.0', '-p', 'max_latency:=60.0')
+    start_node(
+        '-p', 'min_output_rate:=50.0', '-p', 'max_image_age:=60.0', '-p', 'max_latency:=60.0'
+    )
     monitor = Monitor(peer)
     live = LiveCamera(peer, HEAD)
     try:
         text = 'pictures a second, expected 50'
         monitor.wait_for('pictures', DiagnosticStatus.WARN, text)
-        assert peer.set_parameter('min_rate', 0.1).successful
+        assert peer.set_parameter('min_output_rate', 0.1).successful
         monitor.wait_for('pictures', DiagnosticStatus.OK, 'pictures a second')
     finally:
         live.close()

@@ -56,7 +56,7 @@ def test_attribute_and_method_can_be_changed_while_it_works(camera: Camera, peer
     assert (emotion[:, 480:] != gender[:, 480:]).any()
     assert peer.set_parameter('explanation_method', 'grad_cam').successful
     heat = newest(camera, peer, explained)
-    # Colours instead of greys.
+    # Colors instead of grays.
     assert np.ptp(heat[:, 240:480].astype(int), axis=2).max() > 100
     assert np.ptp(gender[:, 240:480].astype(int), axis=2).max() == 0
     refused = peer.set_parameter('explanation_method', 'lime')

@@ -12,7 +12,7 @@ from ros_peers import BLANK, box_of, Camera, HEAD, image_message, NodeProcess, P
 from sensor_msgs.msg import Image as ImageMessage
 
 from face_classification_ros.ros.node.outputs.hri import cropped_face, EXPRESSIONS, GENDERS
-from face_classification_ros.types import Box
+from face_classification_ros.types import BoundingBox
 
 StartNode = Callable[..., NodeProcess]
 
@@ -20,14 +20,14 @@ HAS_HRI_MSGS = importlib.util.find_spec('hri_msgs') is not None
 needs_hri_msgs = pytest.mark.skipif(not HAS_HRI_MSGS, reason='hri_msgs is in no wheel')
 
 
-def test_cropped_face_is_centred_on_black() -> None:
+def test_cropped_face_is_centerd_on_black() -> None:
     """A tall face fills the height, and black is left and right of it."""
     image = np.full((200, 200, 3), 200, np.uint8)
-    cropped = cropped_face(image, Box(50, 50, 40, 80))
+    cropped = cropped_face(image, BoundingBox(50, 50, 40, 80))
     assert cropped.shape == (128, 128, 3)
     assert (cropped[:, 32:96] == 200).all()
     assert not cropped[:, :32].any() and not cropped[:, 96:].any()
-    assert not cropped_face(image, Box(300, 0, 10, 10)).any()
+    assert not cropped_face(image, BoundingBox(300, 0, 10, 10)).any()
 
 
 @pytest.mark.skipif(HAS_HRI_MSGS, reason='hri_msgs is installed')
