@@ -9,7 +9,7 @@ import pytest
 import skimage
 
 from face_classification_ros.commands.main import main
-from face_classification_ros.explanation.drawing import BARS_WIDTH, PANEL_SIDE
+from face_classification_ros.explanation.drawing import BARS_WIDTH, PANEL_SIZE
 
 ASTRONAUT = Path(skimage.__file__).parent / 'data' / 'astronaut.png'
 OPTIONS = ['--detector', 'haar', '--model', 'emotion_sequential_fully_cnn']
@@ -28,8 +28,8 @@ def test_a_picture_gives_a_panel_for_each_face(
     path = tmp_path / 'astronaut.png.png'
     assert str(path) in capsys.readouterr().out
     panel = cv2.imread(str(path))
-    assert panel.shape == (PANEL_SIDE, 2 * PANEL_SIDE + BARS_WIDTH, 3)
-    face, relevance, bars = np.split(panel, [PANEL_SIDE, 2 * PANEL_SIDE], axis=1)
+    assert panel.shape == (PANEL_SIZE, 2 * PANEL_SIZE + BARS_WIDTH, 3)
+    face, relevance, bars = np.split(panel, [PANEL_SIZE, 2 * PANEL_SIZE], axis=1)
     assert face.std() > 30
     assert relevance.std() > 10 and abs(relevance.mean() - 127.5) < 10
     # She smiles: the yellow bar is long.
@@ -56,8 +56,8 @@ def test_there_are_other_ways_to_look(tmp_path: Path, options: tuple[str, str]) 
     assert explain(ASTRONAUT, '--output', tmp_path / 'other', *options) == 0
     one, other = (cv2.imread(str(tmp_path / n / 'astronaut.png.png')) for n in ('one', 'other'))
     differs = (one != other).any(axis=(0, 2))
-    assert differs[PANEL_SIDE : 2 * PANEL_SIDE].any()
-    assert not differs[:PANEL_SIDE].any() and not differs[2 * PANEL_SIDE :].any()
+    assert differs[PANEL_SIZE : 2 * PANEL_SIZE].any()
+    assert not differs[:PANEL_SIZE].any() and not differs[2 * PANEL_SIZE :].any()
 
 
 def test_what_cannot_be_read_is_told_and_the_rest_done(
@@ -81,9 +81,9 @@ def test_what_cannot_be_read_is_told_and_the_rest_done(
     ('arguments', 'expected'),
     [
         ((), 'name pictures, or a data set with --data'),
-        ((ASTRONAUT, '--label', 'bored'), "unknown label 'bored'; there are: angry, "),
-        ((ASTRONAUT, '--method', 'lime'), "unknown method 'lime'"),
-        ((ASTRONAUT, '--attribute', 'gender'), 'does not tell gender, but emotion'),
+        ((ASTRONAUT, '--label', 'bored'), "'bored'; expected predicted, angry, "),
+        ((ASTRONAUT, '--method', 'lime'), "'lime'"),
+        ((ASTRONAUT, '--attribute', 'gender'), "'gender'; expected emotion"),
         ((ASTRONAUT, '--model', 'emotion_sequential_fully_cnn'), 'name one for pictures'),
     ],
 )
@@ -125,4 +125,4 @@ def test_a_data_set_that_nobody_gets_right_gives_no_figure(
         cv2.imread(str(ASTRONAUT))[50:190, 150:290],
     )
     assert explain('--data', tmp_path / 'data', '--output', tmp_path / 'out') == 2
-    assert 'there is no face to draw' in capsys.readouterr().err
+    assert 'no face was classified correctly' in capsys.readouterr().err
