@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         from face_classification_ros.audit.audit import audit_classifier, audit_columns
 
         if arguments.report:
-            from face_classification_ros.evaluation.audit_report import write_audit_report
+            from face_classification_ros.audit.report import write_audit_report
             from face_classification_ros.explanation.explainer import Explainer
             from face_classification_ros.explanation.panels import relevance_drawer
     attribute, split = arguments.attribute, arguments.split
