@@ -19,7 +19,7 @@ EMOTIONS = {
 
 def greeting(gender: str, emotion: str) -> str:
     """Return a greeting; an attribute that is not certain is ""."""
-    parts = [GENDERS[gender]] if gender else []
+    parts = [GENDERS[gender]] if gender in GENDERS else []
     if emotion in EMOTIONS:
         parts.append(f'somebody who looks {EMOTIONS[emotion]}')
     return f'Welcome! I see {" and ".join(parts)}.' if parts else 'Welcome!'
