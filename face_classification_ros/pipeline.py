@@ -17,7 +17,7 @@ from face_classification_ros.config import check_threshold, PipelineConfig, Sett
 from face_classification_ros.detection import create_detector, Detector
 from face_classification_ros.geometry.positions import DepthView, locate
 from face_classification_ros.tracking.appearance import compute_appearance
-from face_classification_ros.tracking.tracker import Track, Tracker, TrackingUpdate
+from face_classification_ros.tracking.tracker import Track, Tracker
 from face_classification_ros.types import (
     AttributeEstimate,
     Detection,
@@ -141,7 +141,7 @@ class FacePipeline:
         """
         upright = self._upright(image)
         detections = self.detector.detect(upright)
-        update = self._track(upright, detections, stamp)
+        tracks, was_reset = self._track(upright, detections, stamp)
         predictions = self._classify(upright, detections)
         height, width = upright.shape[:2]
         faces = largest_first(
@@ -155,19 +155,17 @@ class FacePipeline:
                     track.id if track else '',
                     track.first_seen if track else stamp,
                 )
-                for index, (detection, track) in enumerate(
-                    zip(detections, update.tracks, strict=True)
-                )
+                for index, (detection, track) in enumerate(zip(detections, tracks, strict=True))
             ]
         )
         if depth_view is None or not faces:
-            return PipelineResult(faces, update.was_reset)
+            return PipelineResult(faces, was_reset)
         height, width = image.shape[:2]
         try:
             located = locate(faces, depth_view, width, height, self.rotation)
         except ValueError as error:
-            return PipelineResult(faces, update.was_reset, str(error))
-        return PipelineResult(located, update.was_reset)
+            return PipelineResult(faces, was_reset, str(error))
+        return PipelineResult(located, was_reset)
 
     def process_still(self, image: Image, depth_view: DepthView | None = None) -> list[Face]:
         """Return all faces of an image that does not belong to a stream, largest first.
@@ -201,11 +199,12 @@ class FacePipeline:
 
     def _track(
         self, image: Image, detections: Sequence[Detection], stamp: float
-    ) -> TrackingUpdate:
+    ) -> tuple[Sequence[Track | None], bool]:
         if self.tracker is None:
-            return TrackingUpdate([None] * len(detections), was_reset=False)
+            return [None] * len(detections), False
         boxes = [detection.box for detection in detections]
-        return self.tracker.update(detections, stamp, partial(compute_appearance, image, boxes))
+        update = self.tracker.update(detections, stamp, partial(compute_appearance, image, boxes))
+        return update.tracks, update.was_reset
 
     def _classify(
         self, image: Image, detections: Sequence[Detection]

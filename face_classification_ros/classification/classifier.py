@@ -29,6 +29,22 @@ _TOLERANCE = 1e-3
 """Largest deviation of the sum of a distribution from 1."""
 
 
+class ModelFileError(ValueError):
+    """A file is not a classifier of this package.
+
+    Attributes:
+        path: of the file.
+        part: what is wrong: `file` if it is not a usable ONNX file at all, otherwise its
+            `metadata`, or of that `labels`, `thresholds`, `color` or `margin`, or the `input` or
+            `output` of the network.
+    """
+
+    def __init__(self, path: Path, part: str, reason: str) -> None:
+        """Name the file and say what is wrong with it."""
+        super().__init__(f'model file {path} {reason}')
+        self.path, self.part = path, part
+
+
 class Classifier:
     """A loaded model file.
 
@@ -55,7 +71,7 @@ class Classifier:
 
         Raises:
             FileNotFoundError: there is no such file.
-            ValueError: the file cannot be read, is not a self-contained ONNX file, see
+            ModelFileError: the file cannot be read, is not a self-contained ONNX file, see
                 `inference.session.read_model`, or is not a classifier of this package.
         """
         self.path = Path(path)
@@ -64,15 +80,15 @@ class Classifier:
         try:
             self._session = load_network(self.path, num_threads=num_threads)
         except (ValueError, OSError) as error:
-            raise ValueError(
-                f'model file {self.path} is not a usable ONNX file: {error}'
+            raise ModelFileError(
+                self.path, 'file', f'is not a usable ONNX file: {error}'
             ) from error
         try:
             self.properties: dict[str, str] = dict(
                 self._session.get_modelmeta().custom_metadata_map
             )
         except UnicodeDecodeError as error:
-            raise self._foreign('its metadata is not text') from error
+            raise self._error('metadata', 'its metadata is not text') from error
         self.labels = self._read_labels()
         self.thresholds = self._read_thresholds()
         self.input_spec = self._read_input_spec()
@@ -92,35 +108,38 @@ class Classifier:
 
     def _read_labels(self) -> dict[str, tuple[str, ...]]:
         if 'labels' not in self.properties:
-            raise self._foreign('its metadata has no labels')
+            raise self._error('labels', 'its metadata has no labels')
         try:
             content = json.loads(self.properties['labels'])
         except (ValueError, RecursionError) as error:
-            raise self._foreign('its labels are not a JSON object of lists') from error
+            raise self._error('labels', 'its labels are not a JSON object of lists') from error
         if not isinstance(content, dict) or not all(
             isinstance(names, list) for names in content.values()
         ):
-            raise self._foreign('its labels are not a JSON object of lists')
+            raise self._error('labels', 'its labels are not a JSON object of lists')
         if not content:
-            raise self._foreign('its metadata has no labels')
+            raise self._error('labels', 'its metadata has no labels')
         outputs = {output.name: output for output in self._session.get_outputs()}
         for attribute, names in content.items():
             if not ATTRIBUTE_NAME.fullmatch(attribute):
-                raise self._foreign(
-                    f'{attribute[:40]!r} is not the name of an attribute (a-z, 0-9 and _)'
+                raise self._error(
+                    'labels',
+                    f'{attribute[:40]!r} is not the name of an attribute (a-z, 0-9 and _)',
                 )
             # Control characters and surrogates would not survive a message.
             if not all(isinstance(name, str) and name.isprintable() and name for name in names):
-                raise self._foreign(f'a label of {attribute} is not printable text')
+                raise self._error('labels', f'a label of {attribute} is not printable text')
             if len(set(names)) < len(names):
-                raise self._foreign(f'the labels of {attribute} are not distinct')
+                raise self._error('labels', f'the labels of {attribute} are not distinct')
             output = outputs.get(attribute)
             if (
                 output is None
                 or output.type != 'tensor(float)'
                 or output.shape[-1:] != [len(names)]
             ):
-                raise self._foreign(f'no output {attribute!r} with {len(names)} probabilities')
+                raise self._error(
+                    'output', f'no output {attribute!r} with {len(names)} probabilities'
+                )
         return {attribute: tuple(names) for attribute, names in content.items()}
 
     def _read_thresholds(self) -> dict[str, float]:
@@ -128,36 +147,40 @@ class Classifier:
         try:
             content = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise self._foreign('its thresholds are not a JSON object') from error
+            raise self._error('thresholds', 'its thresholds are not a JSON object') from error
         if not isinstance(content, dict):
-            raise self._foreign('its thresholds are not a JSON object')
+            raise self._error('thresholds', 'its thresholds are not a JSON object')
         thresholds = {name: content.get(name, DEFAULT_THRESHOLD) for name in self.labels}
         for name, threshold in thresholds.items():
             is_number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
             if not (is_number and 0 <= threshold <= 1):
-                raise self._foreign(f'its threshold of {name} is not a number from 0 to 1')
+                raise self._error(
+                    'thresholds', f'its threshold of {name} is not a number from 0 to 1'
+                )
         return thresholds
 
     def _read_input_spec(self) -> InputSpec:
         inputs = self._session.get_inputs()
         shape = inputs[0].shape
         if len(inputs) != 1 or inputs[0].name != INPUT or inputs[0].type != 'tensor(uint8)':
-            raise self._foreign(f'its only input is not {INPUT!r} of type uint8')
+            raise self._error('input', f'its only input is not {INPUT!r} of type uint8')
         color = self.properties.get('color', '')
         channels = {'gray': 1, 'bgr': 3}.get(color)
         is_square = len(shape) == 4 and isinstance(shape[1], int) and shape[1] == shape[2]
         if not is_square or shape[3] != channels:
-            raise self._foreign(f'its input {shape} does not fit its color {color!r}')
+            raise self._error('color', f'its input {shape} does not fit its color {color!r}')
         if not 1 <= shape[1] <= MAX_SIZE:
-            raise self._foreign(f'its faces of {shape[1]} pixels are not of 1 to {MAX_SIZE}')
+            raise self._error(
+                'input', f'its faces of {shape[1]} pixels are not of 1 to {MAX_SIZE}'
+            )
         if isinstance(shape[0], int):
-            raise self._foreign(f'it takes {shape[0]} face(s) at a time, not any number')
+            raise self._error('input', f'it takes {shape[0]} face(s) at a time, not any number')
         try:
             margin = float(self.properties['margin'])
         except (KeyError, ValueError) as error:
-            raise self._foreign('its metadata has no margin') from error
+            raise self._error('margin', 'its metadata has no margin') from error
         if not -0.5 < margin <= 2:
-            raise self._foreign(f'its margin {margin} is not between -0.5 and 2')
+            raise self._error('margin', f'its margin {margin} is not between -0.5 and 2')
         return InputSpec(shape[1], margin, color)
 
     def _require_distributions(self) -> None:
@@ -167,7 +190,7 @@ class Classifier:
         try:
             outputs = try_out(self._session, names, {INPUT: blank})
         except ValueError as error:
-            raise self._foreign(str(error)) from error
+            raise self._error('output', str(error)) from error
         for name, output in zip(names, outputs, strict=True):
             is_distribution = (
                 output.shape == (2, len(self.labels[name]))
@@ -175,11 +198,13 @@ class Classifier:
                 and (abs(output.sum(axis=1) - 1) < _TOLERANCE).all()
             )
             if not is_distribution:
-                raise self._foreign(f'its output {name!r} is not a probability distribution')
+                raise self._error(
+                    'output', f'its output {name!r} is not a probability distribution'
+                )
 
-    def _foreign(self, reason: str) -> ValueError:
-        return ValueError(
-            f'model file {self.path} is not a classifier of face_classification_ros: {reason}'
+    def _error(self, part: str, reason: str) -> ModelFileError:
+        return ModelFileError(
+            self.path, part, f'is not a classifier of face_classification_ros: {reason}'
         )
 
 
@@ -199,7 +224,8 @@ def load_classifiers(
 
     Raises:
         FileNotFoundError: there is no such model.
-        ValueError: a file is not usable, or no model estimates one of `attributes`.
+        ModelFileError: a file is not usable.
+        ValueError: no model estimates one of `attributes`.
     """
     classifiers: dict[str, Classifier] = {}
     for model in dict.fromkeys(models):
