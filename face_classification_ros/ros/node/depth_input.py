@@ -17,12 +17,12 @@ from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
-from face_classification_ros.geometry.positions import DepthImage, Intrinsics, locate
+from face_classification_ros.geometry.positions import DepthImage, DepthView, Intrinsics
+from face_classification_ros.pipeline import PipelineResult
 from face_classification_ros.ros.conversions.messages import seconds
 from face_classification_ros.ros.node.input_monitor import LOG_PERIOD
-from face_classification_ros.ros.node.parameters import Parameters
+from face_classification_ros.ros.node.parameters import NodeConfig
 from face_classification_ros.ros.node.statistics import PositionStatistics
-from face_classification_ros.types import Face
 
 BUFFERED = 5
 """Depth pictures that are kept, so that a picture that took long finds its own."""
@@ -193,12 +193,14 @@ class DepthInput:
     def __init__(self, node: Node) -> None:
         """Subscribe to nothing yet."""
         self._node = node
-        self._parameters = Parameters()
+        self._parameters = NodeConfig()
         self._subscriptions: dict[str, Subscription] = {}
         self._buffer = DepthBuffer()
         self._intrinsics: Intrinsics | None = None
         self._failing_since = math.inf
         self._reason = ''
+        self._view: DepthView | None = None
+        self._lookup_error = ''
         # Topic -> why its newest message cannot be used.
         self._refusals: dict[str, str] = {}
         self.counts = PositionStatistics()
@@ -214,7 +216,7 @@ class DepthInput:
         waited = time.monotonic() - self._failing_since
         return '; '.join(self._refusals.values()) or (self._reason if waited >= PATIENCE else '')
 
-    def subscribe(self, parameters: Parameters) -> None:
+    def subscribe(self, parameters: NodeConfig) -> None:
         """Take depth pictures and calibration in, where the parameters want them."""
         self._parameters = parameters
         if not parameters.use_depth:
@@ -243,7 +245,7 @@ class DepthInput:
         self._failing_since = math.inf
         self._refusals = {}
 
-    def apply(self, parameters: Parameters, *, wanted: bool) -> None:
+    def apply(self, parameters: NodeConfig, *, wanted: bool) -> None:
         """Go on with other parameters; `wanted` says whether pictures come in at all."""
         before, self._parameters = self._parameters, parameters
         if wanted and (before.use_depth, before.image_reliability) != (
@@ -253,36 +255,36 @@ class DepthInput:
             self.unsubscribe()
             self.subscribe(parameters)
 
-    def locate(self, faces: list[Face], header: Header, width: int, height: int) -> list[Face]:
-        """Give the faces of a picture with their positions, as far as those are known.
-
-        Args:
-            faces: in pixels of the picture.
-            header: of the picture.
-            width: of the picture in pixels.
-            height: likewise.
-        """
-        if not self.subscribed or not faces:
-            return faces
+    def view(self, header: Header) -> DepthView | None:
+        """Return the depth image nearest to an image with this header, None if there is none."""
+        self._view = None
+        if not self.subscribed:
+            return None
         self._take_what_came()
         try:
             if self._intrinsics is None:
                 raise LookupError('no calibration has come')
-            depth = self._buffer.nearest(header)
-            rotation = self._parameters.rotation
-            faces = locate(faces, depth, self._intrinsics, width, height, rotation)
-            located = sum(face.position is not None for face in faces)
-            # Of a person who is too far away nothing is told, of a blind camera it is.
-            if not located and depth.is_blind:
-                raise LookupError('the depth picture has no distance above 0 anywhere')
+            self._view = DepthView(self._buffer.nearest(header), self._intrinsics)
         except (LookupError, ValueError) as error:
-            self.counts.unlocated += len(faces)
-            self._note_failure(str(error))
-            return faces
+            self._lookup_error = str(error)
+        return self._view
+
+    def record(self, result: PipelineResult) -> None:
+        """Count the located faces of an image, and log why there is none."""
+        if not self.subscribed or not result.faces:
+            return
+        located = sum(face.position is not None for face in result.faces)
         self.counts.located += located
-        self.counts.unlocated += len(faces) - located
-        self._failing_since = math.inf
-        return faces
+        self.counts.unlocated += len(result.faces) - located
+        reason = result.position_error
+        if self._view is None:
+            reason = self._lookup_error
+        elif not located and self._view.depth.is_blind:
+            reason = 'the depth image has no distance above 0 anywhere'
+        if reason:
+            self._note_failure(reason)
+        else:
+            self._failing_since = math.inf
 
     def _take_what_came(self) -> None:
         """Read the depth pictures that came while this one was worked on.

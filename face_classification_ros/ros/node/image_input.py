@@ -20,7 +20,7 @@ from face_classification_ros.ros.conversions.images import (
 )
 from face_classification_ros.ros.conversions.messages import NANOSECONDS, seconds
 from face_classification_ros.ros.node.input_monitor import describe, InputMonitor, LOG_PERIOD
-from face_classification_ros.ros.node.parameters import Parameters
+from face_classification_ros.ros.node.parameters import NodeConfig
 from face_classification_ros.ros.node.rate_limit import RateLimit
 from face_classification_ros.ros.node.statistics import ImageStatistics, SequenceGaps
 from face_classification_ros.types import Image
@@ -60,7 +60,7 @@ class ImageInput:
         self._pass_on = process
         self._watch = InputMonitor(node, counts)
         self._subscription: Subscription | None = None
-        self._parameters = Parameters()
+        self._parameters = NodeConfig()
         self._limit = RateLimit()
         self._gaps = SequenceGaps(self._publishers)
 
@@ -69,7 +69,7 @@ class ImageInput:
         """Whether pictures come in."""
         return self._subscription is not None
 
-    def subscribe(self, parameters: Parameters) -> None:
+    def subscribe(self, parameters: NodeConfig) -> None:
         """Take pictures in, as the parameters have it."""
         # rclpy has no image_transport, so its rule for names is kept here: the topic of another
         # transport is the resolved name of the raw topic with the transport's name appended.
@@ -109,7 +109,7 @@ class ImageInput:
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
 
-    def apply(self, parameters: Parameters) -> None:
+    def apply(self, parameters: NodeConfig) -> None:
         """Go on with other parameters; the subscription is made anew where they ask for it."""
         before, self._parameters = self._parameters, parameters
         if self.subscribed and (before.image_transport, before.image_reliability) != (

@@ -14,7 +14,7 @@ from rclpy.subscription import Subscription
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from face_classification_ros.inference.model_zoo import dds_profile
-from face_classification_ros.ros.node.parameters import Parameters
+from face_classification_ros.ros.node.parameters import NodeConfig
 from face_classification_ros.ros.node.result_cache import STEADY
 from face_classification_ros.ros.node.statistics import ImageStatistics
 
@@ -35,7 +35,7 @@ class InputMonitor:
         self._node = node
         self._counts = counts
         self._subscription: Subscription | None = None
-        self._parameters = Parameters()
+        self._parameters = NodeConfig()
         self._last_sign = 0.0
         self._incompatible_since = float('inf')
         self._lost_told = 0
@@ -53,7 +53,7 @@ class InputMonitor:
             message_lost=self._record_lost_images,
         )
 
-    def start(self, subscription: Subscription, parameters: Parameters) -> None:
+    def start(self, subscription: Subscription, parameters: NodeConfig) -> None:
         """Watch a subscription that was made with these parameters."""
         self._subscription, self._parameters = subscription, parameters
         self._last_sign = time.monotonic()
@@ -126,7 +126,7 @@ class InputMonitor:
         )
 
 
-def describe(subscription: Subscription, parameters: Parameters) -> str:
+def describe(subscription: Subscription, parameters: NodeConfig) -> str:
     """Name a subscription to pictures with its type and reliability."""
     name = 'Image' if parameters.image_transport == 'raw' else 'CompressedImage'
     return f'{subscription.topic_name} (sensor_msgs/msg/{name}, {parameters.image_reliability})'

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import wraps
 import sys
 import time
+from typing import Any
 
+import cv2
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import SetParametersResult
 import rclpy
@@ -18,9 +20,8 @@ from rclpy.parameter import Parameter
 from std_msgs.msg import Header
 
 from face_classification_ros.msg import FaceAttributesArray
-from face_classification_ros.pipeline import FacePipeline
+from face_classification_ros.pipeline import create_pipeline, FacePipeline, thresholds_of
 from face_classification_ros.ros.conversions.messages import faces_message, seconds
-from face_classification_ros.ros.memory import give_back_memory
 from face_classification_ros.ros.node.depth_input import DepthInput
 from face_classification_ros.ros.node.diagnostics.publisher import Diagnostics
 from face_classification_ros.ros.node.diagnostics.status import (
@@ -36,35 +37,27 @@ from face_classification_ros.ros.node.name_conflicts import NameConflicts
 from face_classification_ros.ros.node.observe import ObserveServer
 from face_classification_ros.ros.node.outputs.publishers import Outputs
 from face_classification_ros.ros.node.parameters import (
+    default_value,
     descriptor_of,
-    PARAMETER_NAMES,
-    Parameters,
-    validation_error,
+    NodeConfig,
+    PARAMETERS,
+    RELOAD_PARAMETERS,
+    THRESHOLD,
+    threshold_descriptor,
 )
-from face_classification_ros.ros.node.pipelines import make_pipeline
 from face_classification_ros.ros.node.result_cache import FrameResult, ResultCache
 from face_classification_ros.ros.node.services import ControlServices, QueryServices
 from face_classification_ros.ros.node.statistics import ImageStatistics
-from face_classification_ros.ros.runtime import ros_running, signals_as_interrupt
+from face_classification_ros.ros.runtime import (
+    release_free_memory,
+    ros_running,
+    signals_as_interrupt,
+)
 from face_classification_ros.tracking.people import PeopleCounter
 from face_classification_ros.tracking.tracker import Tracker
 from face_classification_ros.types import Face, Image
 
 NODE_NAME = 'face_classification'
-
-RELOAD_PARAMETERS = {
-    'detector',
-    'detector_model',
-    'detection_threshold',
-    'detection_size',
-    'detection_interval',
-    'min_face_size',
-    'gender_model',
-    'emotion_model',
-    'num_threads',
-}
-"""Parameters whose change loads detector and models anew."""
-
 
 Transition = Callable[['FaceClassificationNode', LifecycleState], TransitionCallbackReturn]
 
@@ -102,16 +95,20 @@ class FaceClassificationNode(Node):
             ValueError: a parameter has a value that cannot be.
         """
         super().__init__(NODE_NAME, namespace=namespace)
-        for each in fields(Parameters):
-            self.declare_parameter(each.name, each.default, descriptor_of(each.name))
-        self._settings = self._read_parameters()
-        if problem := validation_error(self._settings.__dict__):
-            raise ValueError(problem)
+        values: dict[str, Any] = {}
+        for name, field in PARAMETERS.items():
+            declared = self.declare_parameter(name, default_value(field), descriptor_of(field))
+            values[name] = declared.value
+        # rclpy has no public access to values of parameters that are not declared yet.
+        for name, parameter in self._parameter_overrides.items():
+            if name.startswith(THRESHOLD):
+                values[name] = parameter.value
+        self._settings = NodeConfig().changed(values)
         # One for the whole run, as no id is given twice in it.
         self._tracker = Tracker(self._settings.track_timeout)
         self._time = FrameClock()
         self._pipeline: FacePipeline | None = None
-        self._candidate: FacePipeline | None = None
+        self._prepared: tuple[NodeConfig, FacePipeline | None] | None = None
         self._outputs: Outputs | None = None
         self._state = 'unconfigured'
         self._is_enabled = True
@@ -127,7 +124,8 @@ class FaceClassificationNode(Node):
         self._observe = ObserveServer(
             self,
             inactive_reason=self._inactive_reason,
-            parameters=lambda: self._settings,
+            config=lambda: self._settings,
+            thresholds=lambda: self._pipeline.thresholds if self._pipeline else {},
         )
         QueryServices(
             self,
@@ -136,6 +134,7 @@ class FaceClassificationNode(Node):
             classify=self._classify_still,
             inactive_reason=self._inactive_reason,
             unloaded_reason=self._unloaded_reason,
+            labels=self._labels,
         )
         ControlServices(self, enable=self._enable, reset=self._reset_tracks)
         self._refuse_impossible_transitions()
@@ -147,15 +146,16 @@ class FaceClassificationNode(Node):
     @_log_errors
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load detector and models, and offer the topics."""
-        self._settings = self._read_parameters()
         self._tracker.timeout = self._settings.track_timeout
         try:
-            self._pipeline = make_pipeline(self._settings, self._tracker)
+            self._pipeline = create_pipeline(self._settings, tracker=self._tracker)
         except (FileNotFoundError, ImportError, ValueError) as error:
             self._load_error = str(error)
             self.get_logger().error(f'cannot start: {error}')
             return TransitionCallbackReturn.FAILURE
         self._load_error = ''
+        cv2.setNumThreads(self._settings.num_threads)
+        self._declare_thresholds(self._pipeline)
         self._outputs = Outputs(self)
         self._state = 'inactive'
         return TransitionCallbackReturn.SUCCESS
@@ -185,7 +185,7 @@ class FaceClassificationNode(Node):
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the memory of detector and models, and forget who was seen."""
         self._free()
-        give_back_memory()
+        release_free_memory()
         return TransitionCallbackReturn.SUCCESS
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -198,7 +198,7 @@ class FaceClassificationNode(Node):
         self._stop_input()
         if self._outputs is not None:
             self._outputs.destroy()
-        self._outputs = self._pipeline = self._candidate = None
+        self._outputs = self._pipeline = None
         self._is_enabled = True
         self._reset_tracks()
 
@@ -216,6 +216,11 @@ class FaceClassificationNode(Node):
             return f'the node is {self._state}'
         service = f'{self.get_fully_qualified_name()}/enable'
         return '' if self._is_enabled else f'the node is disabled; {service} switches it on'
+
+    def _labels(self) -> dict[str, tuple[str, ...]]:
+        """Return attribute -> labels of the loaded models."""
+        classifiers = self._pipeline.classifiers if self._pipeline else {}
+        return {name: each.labels[name] for name, each in classifiers.items()}
 
     def _look(self) -> None:
         """Take pictures, and what tells where their faces are."""
@@ -243,11 +248,7 @@ class FaceClassificationNode(Node):
                 parameters.max_image_age, parameters.max_latency, parameters.min_output_rate
             )
             pictures = self._image_status.evaluate(self._counts, time.monotonic(), limits)
-        loaded = {
-            'detector': parameters.detector,
-            'gender_model': parameters.gender_model,
-            'emotion_model': parameters.emotion_model,
-        }
+        loaded = {'detector': parameters.detector, 'models': ', '.join(parameters.models)}
         if self._load_error:
             models = Status(Level.ERROR, self._load_error, loaded)
         elif self._pipeline is None:
@@ -281,49 +282,81 @@ class FaceClassificationNode(Node):
 
         service.callback = change_state_if_possible
 
-    # Parameters
+    # NodeConfig
 
-    def _read_parameters(self) -> Parameters:
-        return Parameters(
-            **{each.name: self.get_parameter(each.name).value for each in fields(Parameters)}
-        )
+    def _declare_thresholds(self, pipeline: FacePipeline) -> None:
+        """Declare one parameter per attribute of the models, with the thresholds in use."""
+        for name in self.get_parameters_by_prefix(THRESHOLD.removesuffix('.')):
+            self.undeclare_parameter(f'{THRESHOLD}{name}')
+        for attribute, threshold in pipeline.thresholds.items():
+            self.declare_parameter(
+                f'{THRESHOLD}{attribute}',
+                threshold,
+                threshold_descriptor(attribute),
+                ignore_override=True,
+            )
 
     def _check_parameters(self, changes: list[Parameter]) -> SetParametersResult:
-        """Refuse what cannot work; detector and models are loaded here, so that all of it can."""
-        # The node has others, too, such as use_sim_time.
-        values = {each.name: each.value for each in changes if each.name in PARAMETER_NAMES}
-        if problem := validation_error(values):
-            return SetParametersResult(successful=False, reason=problem)
-        self._candidate = None
-        if self._pipeline is not None and RELOAD_PARAMETERS & values.keys():
-            try:
-                self._candidate = make_pipeline(replace(self._settings, **values), self._tracker)
-            except (FileNotFoundError, ImportError, ValueError) as error:
-                return SetParametersResult(successful=False, reason=str(error))
+        """Reject values that cannot work; detector and models are loaded here for that."""
+        # Not use_sim_time and others of rclpy, nor what is just being declared.
+        values = {
+            each.name: each.value
+            for each in changes
+            if each.name in PARAMETERS or each.name.startswith(THRESHOLD)
+            if self.has_parameter(each.name)
+        }
+        self._prepared = None
+        if not values:
+            return SetParametersResult(successful=True)
+        try:
+            config = self._settings.changed(values)
+            pipeline = None
+            if self._pipeline is not None and RELOAD_PARAMETERS & values.keys():
+                pipeline = create_pipeline(
+                    replace(config, unknown_threshold={}), tracker=self._tracker
+                )
+                # Thresholds of attributes that no model estimates any more are undeclared.
+                remaining = {
+                    attribute: threshold
+                    for attribute, threshold in config.unknown_threshold.items()
+                    if attribute in pipeline.classifiers
+                }
+                pipeline.thresholds = thresholds_of(pipeline.classifiers, remaining)
+                config = replace(config, unknown_threshold=remaining)
+        except (FileNotFoundError, ImportError, ValueError) as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        self._prepared = config, pipeline
         return SetParametersResult(successful=True)
 
     def _apply_parameters(self, changes: list[Parameter]) -> None:
-        before, self._settings = self._settings, self._read_parameters()
+        if self._prepared is None:
+            return
+        before = self._settings
+        (self._settings, pipeline), self._prepared = self._prepared, None
         if self._pipeline is None:
             return
         assert self._outputs is not None
-        if self._candidate is not None:
+        if pipeline is not None:
             # Tracks go on: who is in view does not change with the detector. Averages do not:
             # another model may have other labels.
             self._tracker.reset_filters()
-            self._pipeline, self._candidate = self._candidate, None
+            self._pipeline = pipeline
+            cv2.setNumThreads(self._settings.num_threads)
+            self._declare_thresholds(pipeline)
             self._outputs.forget_explainer()
         elif (before.explanation_attribute, before.explanation_method) != (
             self._settings.explanation_attribute,
             self._settings.explanation_method,
         ):
             self._outputs.forget_explainer()
-        self._pipeline.thresholds = self._settings.thresholds
+        self._pipeline.thresholds = thresholds_of(
+            self._pipeline.classifiers, self._settings.unknown_threshold
+        )
         self._pipeline.smoothing_time = self._settings.smoothing_time
         if before.rotation != self._settings.rotation:
             self._pipeline.rotation = self._settings.rotation
             self._tracker.reset()
-            self._forget_people('the rotation was changed, so nobody is where they were')
+            self._forget_people('the rotation was changed')
         self._tracker.timeout = self._settings.track_timeout
         self._input.apply(self._settings)
         self._depth.apply(self._settings, wanted=self._input.subscribed)
@@ -343,13 +376,13 @@ class FaceClassificationNode(Node):
                 once=True,
             )
         capture_time = self._now() if self._time.is_by_arrival else seconds(header.stamp)
-        resets = self._tracker.resets
-        faces = self._pipeline.process(image, stamp)
-        if self._tracker.resets > resets:
+        result = self._pipeline.process_frame(image, stamp, self._depth.view(header))
+        faces = result.faces
+        self._depth.record(result)
+        if result.was_reset:
             reason = f'time was set back to {stamp:.3f} s, so tracks start anew'
             self.get_logger().warning(reason)
             self._forget_people(reason)
-        faces = self._depth.locate(faces, header, image.shape[1], image.shape[0])
         message = self._message(image, faces, header, arrival)
         answer = FrameResult(faces, message, stamp, capture_time)
         self._outputs.publish(image, answer, self._pipeline, self._settings)
@@ -362,7 +395,7 @@ class FaceClassificationNode(Node):
     def _classify_still(self, image: Image, header: Header) -> FaceAttributesArray:
         assert self._pipeline is not None
         arrival = time.perf_counter()
-        faces = self._pipeline.process_still(image, seconds(header.stamp))
+        faces = self._pipeline.process_still(image)
         return self._message(image, faces, header, arrival)
 
     def _message(
@@ -391,7 +424,7 @@ class FaceClassificationNode(Node):
         return 'tracks start anew; no id is given twice'
 
     def _forget_people(self, reason: str) -> None:
-        self._people.forget()
+        self._people.reset()
         self._observe.stop(reason)
 
     def _now(self) -> float:

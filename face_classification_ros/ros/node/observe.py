@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
@@ -13,7 +13,7 @@ from rclpy.timer import Timer
 
 from face_classification_ros.action import Observe
 from face_classification_ros.ros.conversions.messages import faces_message
-from face_classification_ros.ros.node.parameters import Parameters
+from face_classification_ros.ros.node.parameters import NodeConfig
 from face_classification_ros.ros.node.result_cache import FrameResult, LONGEST, STEADY
 from face_classification_ros.tracking.observation import Ending, Observation, Outcome
 
@@ -51,18 +51,21 @@ class ObserveServer:
         node: Node,
         *,
         inactive_reason: Callable[[], str],
-        parameters: Callable[[], Parameters],
+        config: Callable[[], NodeConfig],
+        thresholds: Callable[[], Mapping[str, float]],
     ) -> None:
         """Offer the action.
 
         Args:
             node: that offers it.
             inactive_reason: says why no picture is worked on, "" while they are.
-            parameters: gives those of the node, which hold for a goal as it finds them.
+            config: returns the settings of the node, which are kept for the whole goal.
+            thresholds: returns those of all attributes.
         """
         self._node = node
         self._inactive_reason = inactive_reason
-        self._parameters = parameters
+        self._config = config
+        self._thresholds = thresholds
         self._current: _Run | None = None
         self._runs: dict[bytes, _Run] = {}
         self._server = ActionServer(
@@ -83,10 +86,10 @@ class ObserveServer:
         run.newest = answer
         run.silence.reset()
         ending = run.observation.add(answer.faces, answer.stamp)
-        watched = [
-            face for face in answer.message.faces if run.observation.is_watched(face.track_id)
+        observed = [
+            face for face in answer.message.faces if run.observation.is_observed(face.track_id)
         ]
-        run.goal.publish_feedback(Observe.Feedback(frames=run.observation.frames, faces=watched))
+        run.goal.publish_feedback(Observe.Feedback(frames=run.observation.frames, faces=observed))
         if ending is not None:
             self._end(ending)
 
@@ -103,13 +106,12 @@ class ObserveServer:
         return GoalResponse.ACCEPT
 
     def _observation(self, goal: Observe.Goal) -> Observation:
-        parameters = self._parameters()
         return Observation(
             goal.track_id,
             frames=goal.frames,
             duration=goal.duration,
-            track_timeout=parameters.track_timeout,
-            thresholds=parameters.thresholds,
+            track_timeout=self._config().track_timeout,
+            thresholds=dict(self._thresholds()),
         )
 
     def _begin(self, goal: ServerGoalHandle) -> None:

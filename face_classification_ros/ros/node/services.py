@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 import math
 
 from rclpy.callback_groups import ReentrantCallbackGroup
@@ -42,6 +42,7 @@ class QueryServices:
         classify: Classify,
         inactive_reason: Callable[[], str],
         unloaded_reason: Callable[[], str],
+        labels: Callable[[], Mapping[str, Sequence[str]]],
     ) -> None:
         """Offer the services.
 
@@ -52,6 +53,7 @@ class QueryServices:
             classify: is called while `unloaded_reason` gives "".
             inactive_reason: says why no picture is worked on, "" while they are.
             unloaded_reason: says why there are no models, "" while there are.
+            labels: returns attribute -> labels of the loaded models.
         """
         self._node = node
         self._results = answers
@@ -59,6 +61,7 @@ class QueryServices:
         self._classify = classify
         self._inactive_reason = inactive_reason
         self._unloaded_reason = unloaded_reason
+        self._labels = labels
         # Reentrant: who waits for a picture holds up nobody.
         node.create_service(
             GetFaces,
@@ -124,9 +127,21 @@ class QueryServices:
     def _count_people(
         self, request: CountPeople.Request, response: CountPeople.Response
     ) -> CountPeople.Response:
-        count = self._people.count(request.window)
-        response.women, response.men, response.unknown = count.women, count.men, count.unknown
-        response.total = count.total
+        labels = self._labels()
+        attribute = request.attribute or next(iter(labels), '')
+        if not (request.window >= 0 and math.isfinite(request.window)):
+            response.message = f'window {request.window}: expected finite seconds, 0 or more'
+        elif reason := self._unloaded_reason():
+            response.message = reason
+        elif request.attribute and attribute not in labels:
+            available = ', '.join(labels) or 'none'
+            response.message = f'attribute {attribute!r} is not estimated; available: {available}'
+        else:
+            response.labels = list(labels.get(attribute, ()))
+            count = self._people.count(request.window, attribute, response.labels)
+            response.success = True
+            response.counts = list(count.counts.values())
+            response.unknown, response.total = count.unknown, count.total
         return response
 
 
@@ -170,6 +185,7 @@ def _without_doubtful(faces: FaceAttributesArray, min_confidence: float) -> Face
         header=faces.header,
         image_width=faces.image_width,
         image_height=faces.image_height,
+        position_frame_id=faces.position_frame_id,
         faces=[each for each in faces.faces if each.detection_confidence >= min_confidence],
         processing_time=faces.processing_time,
     )

@@ -105,7 +105,7 @@ def test_nodes_of_other_names_are_suggested(start_node: StartNode, peer: Peer) -
 
 def test_inactive_node_rejects_queries(start_node: StartNode, peer: Peer) -> None:
     """Services exist in every state; the state can be read."""
-    start_node('-p', 'autostart:=false', until='')
+    start_node('-p', 'autostart:=false', until_active=False)
     with FaceClient(NODE, node=peer.node, server_timeout=TIMEOUT) as client:
         with pytest.raises(RequestRejectedError) as caught:
             client.get_faces()

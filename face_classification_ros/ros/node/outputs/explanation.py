@@ -9,7 +9,7 @@ import numpy as np
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from face_classification_ros.pipeline import FacePipeline
-from face_classification_ros.ros.node.parameters import Parameters
+from face_classification_ros.ros.node.parameters import NodeConfig
 from face_classification_ros.types import Face, Image
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class ExplanationOutput:
         self._explainer, self._is_tried = None, False
 
     def panel(
-        self, image: Image, faces: Sequence[Face], pipeline: FacePipeline, parameters: Parameters
+        self, image: Image, faces: Sequence[Face], pipeline: FacePipeline, parameters: NodeConfig
     ) -> Image | None:
         """Show what was looked at in the largest face, or in the chosen one.
 
@@ -51,8 +51,7 @@ class ExplanationOutput:
         # A node that explains nothing stays light.
         from face_classification_ros.explanation.panels import explain_faces
 
-        estimate = {'gender': shown[0].gender, 'emotion': shown[0].emotion}[explainer.attribute]
-        assert estimate is not None
+        estimate = shown[0].attributes[explainer.attribute]
         input_spec = pipeline.classifiers[explainer.attribute].input_spec
         (panel,) = explain_faces(
             pipeline.crop(image, shown[:1], input_spec),
@@ -62,11 +61,15 @@ class ExplanationOutput:
         )
         return panel
 
-    def _loaded(self, pipeline: FacePipeline, parameters: Parameters) -> Explainer | None:
+    def _loaded(self, pipeline: FacePipeline, parameters: NodeConfig) -> Explainer | None:
         if self._is_tried:
             return self._explainer
         self._is_tried = True
-        attribute = parameters.explanation_attribute
+        attribute = parameters.explanation_attribute or max(
+            pipeline.classifiers,
+            key=lambda name: len(pipeline.classifiers[name].labels[name]),
+            default='',
+        )
         classifier = pipeline.classifiers.get(attribute)
         try:
             if classifier is None:

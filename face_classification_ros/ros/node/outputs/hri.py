@@ -17,7 +17,7 @@ from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
 from face_classification_ros.ros.conversions.images import image_to_message
-from face_classification_ros.ros.node.parameters import Parameters
+from face_classification_ros.ros.node.parameters import NodeConfig
 from face_classification_ros.ros.node.result_cache import FrameResult
 from face_classification_ros.types import BoundingBox, Face, Image
 
@@ -99,7 +99,7 @@ class HriOutput:
         self._faces.clear()
         self._node.destroy_publisher(self._tracked)
 
-    def publish(self, image: Image, answer: FrameResult, parameters: Parameters) -> None:
+    def publish(self, image: Image, answer: FrameResult, parameters: NodeConfig) -> None:
         """Publish the faces of a picture.
 
         A face that was not found in this picture stays in the list until its track ends.
@@ -145,7 +145,7 @@ class _FaceTopics:
         for publisher in (self._roi, self._cropped, self._expression, self._biometrics):
             self._node.destroy_publisher(publisher)
 
-    def publish(self, face: Face, image: Image, header: Header, parameters: Parameters) -> None:
+    def publish(self, face: Face, image: Image, header: Header, parameters: NodeConfig) -> None:
         """Publish what a picture shows of this face."""
         height, width = image.shape[:2]
         box = face.detection.box.clipped(width, height)
@@ -162,22 +162,22 @@ class _FaceTopics:
             cropped = cropped_face(image, face.detection.box)
             upright = np.ascontiguousarray(np.rot90(cropped, -parameters.rotation // 90))
             self._cropped.publish(image_to_message(upright, header))
-        if face.emotion is not None:
+        if emotion := face.attributes.get('emotion'):
             # No word while it is unknown; valence and arousal are never told.
             _send(
                 self._expression,
                 header=header,
-                expression=EXPRESSIONS.get(face.emotion.label, ''),
+                expression=EXPRESSIONS.get(emotion.label, ''),
                 valence=math.nan,
                 arousal=math.nan,
-                confidence=face.emotion.confidence,
+                confidence=emotion.confidence,
             )
-        if face.gender is not None:
+        if gender := face.attributes.get('gender'):
             _send(
                 self._biometrics,
                 header=header,
-                gender=GENDERS.get(face.gender.label, 0),
-                gender_confidence=face.gender.confidence,
+                gender=GENDERS.get(gender.label, 0),
+                gender_confidence=gender.confidence,
             )
 
 

@@ -15,7 +15,7 @@ from face_classification_ros.ros.conversions.images import image_to_compressed, 
 from face_classification_ros.ros.conversions.messages import detections_message, label_info_message
 from face_classification_ros.ros.node.outputs.explanation import ExplanationOutput
 from face_classification_ros.ros.node.outputs.hri import HriOutput
-from face_classification_ros.ros.node.parameters import Parameters
+from face_classification_ros.ros.node.parameters import NodeConfig
 from face_classification_ros.ros.node.result_cache import FrameResult
 from face_classification_ros.types import Image
 from face_classification_ros.visualization.annotation import draw_faces
@@ -78,7 +78,7 @@ class Outputs:
         """Load what explains anew when it is needed next, as another model needs."""
         self._explanations.forget()
 
-    def publish_labels(self, pipeline: FacePipeline, parameters: Parameters) -> None:
+    def publish_labels(self, pipeline: FacePipeline, parameters: NodeConfig) -> None:
         """Tell late subscribers, too, which classes detections have."""
         header = Header(stamp=self._node.get_clock().now().to_msg())
         labels = {
@@ -90,7 +90,7 @@ class Outputs:
         )
 
     def publish(
-        self, image: Image, answer: FrameResult, pipeline: FacePipeline, parameters: Parameters
+        self, image: Image, answer: FrameResult, pipeline: FacePipeline, parameters: NodeConfig
     ) -> None:
         """Tell of the faces of a picture, in all ways that somebody listens to."""
         self._faces.publish(answer.message)
@@ -113,7 +113,7 @@ class Outputs:
             self._humans.destroy()
             self._humans = None
 
-    def _publish_hri(self, image: Image, answer: FrameResult, parameters: Parameters) -> None:
+    def _publish_hri(self, image: Image, answer: FrameResult, parameters: NodeConfig) -> None:
         if self._humans is None and not self._is_hri_missing:
             try:
                 self._humans = HriOutput(self._node)
@@ -124,7 +124,7 @@ class Outputs:
             self._humans.publish(image, answer, parameters)
 
     def _publish_annotated(
-        self, image: Image, answer: FrameResult, parameters: Parameters
+        self, image: Image, answer: FrameResult, parameters: NodeConfig
     ) -> None:
         raw = self._annotated.get_subscription_count() > 0
         compressed = self._annotated_compressed.get_subscription_count() > 0
