@@ -62,11 +62,12 @@ def given_parameters(context: LaunchContext) -> dict[str, Any]:
     """Return the parameters whose arguments were given."""
     values: dict[str, Any] = {}
     for name, parameter in PARAMETERS.items():
-        text = LaunchConfiguration(name).perform(context)
+        argument = LaunchConfiguration(name)
+        text = argument.perform(context)
         if text and isinstance(parameter.default, tuple):
             values[name] = [each.strip() for each in text.split(',')]
         elif text:
-            values[name] = ParameterValue(text, value_type=type(parameter.default))
+            values[name] = ParameterValue(argument, value_type=type(parameter.default))
     return values
 
 
