@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-import textwrap
 
 import pytest
 from ros_peers import NodeProcess, Peer
@@ -22,49 +21,10 @@ ROOT = Path(__file__).resolve().parents[2]
 DEFAULT = 'face_classification.yaml'
 ROBOTS = sorted(path.name for path in (ROOT / 'config').glob('care_o_bot*.yaml'))
 
-WIDTH = 93
-"""Characters of a line of comment."""
-
-HEAD = """\
-# Every parameter of the node face_classification with its default.
-#
-# Copy this file, change what you need, and start with `params_file:=<your file>`. The two stars
-# match any namespace. All but autostart can also be changed at run time by `ros2 param set`. ROS
-# has no empty list; write [''].
-
-/**/face_classification:
-  ros__parameters:
-"""
-TAIL = """\
-    # probability below which a label is "unknown", by attribute; as in the model file unless given
-    # unknown_threshold:
-    #   gender: 0.7
-"""
-
-
-def default_parameter_file() -> str:
-    """Return the content of the default parameter file, made from the settings of the node."""
-    parts = [HEAD]
-    for name, parameter in PARAMETERS.items():
-        setting = parameter.metadata['setting']
-        limits = f' ({setting.low:g} to {setting.high:g})' if setting.low is not None else ''
-        names = list(map(str, setting.choices))
-        choices = f' ({", ".join(names)})' if not all(x in setting.help for x in names) else ''
-        help_text = f'{setting.help}{limits}{choices}'
-        value = yaml.safe_dump([default_value(parameter)], default_flow_style=True).strip()[1:-1]
-        parts += [f'    # {line}\n' for line in textwrap.wrap(help_text, WIDTH)]
-        parts += [f'    {name}: {value}\n']
-    return ''.join([*parts, TAIL])
-
 
 def values_in(name: str, node: str = '/face_classification') -> dict[str, object]:
     """Return the parameters of a node in an installed parameter file."""
     return read_parameter_file(share_folder() / 'config' / name, node)
-
-
-def test_default_file_is_made_from_the_settings() -> None:
-    """Every parameter has its help text and its default; paste the text below if it differs."""
-    assert (ROOT / 'config' / DEFAULT).read_text() == default_parameter_file()
 
 
 @pytest.mark.parametrize('name', [DEFAULT, *ROBOTS])
