@@ -54,7 +54,7 @@ from face_classification_ros.ros.conversions.images import (
     image_from_message,
     OWN,
 )
-from face_classification_ros.ros.node.depth_input import (
+from face_classification_ros.ros.conversions.depth import (
     depth_from_message,
     intrinsics_from_message,
 )

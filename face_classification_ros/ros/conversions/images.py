@@ -1,4 +1,4 @@
-"""Pictures between ROS messages and BGR arrays, both ways; a malformed one is a ValueError."""
+"""Convert images between ROS messages and BGR arrays; a malformed one is a ValueError."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _DEPTH_ENCODINGS = ('16UC1', '32FC1')
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """How the pixels of an encoding lie in memory.
+    """The memory layout of the pixels of an encoding.
 
     Attributes:
-        name: the encoding under the name that every version of cv_bridge knows.
+        name: of the encoding, as every version of cv_bridge knows it.
         channels: values per pixel.
-        to_bgr: OpenCV's conversion to BGR, None where the bytes are BGR already.
+        to_bgr: code of the conversion to BGR in OpenCV, None if the bytes are BGR already.
         bytes_per_value: 1 or 2.
     """
 
@@ -42,9 +42,9 @@ class _Layout:
 
 
 # ROS names a Bayer pattern by the first two pixels of its first two rows, OpenCV by the second
-# and third pixel of its second row: ROS's rggb is OpenCV's BG. The encodings 8UC1, 8UC3 and 8UC4
-# say nothing of color; they are what OpenCV programs send who name none, so they are taken in
-# OpenCV's order: gray, BGR, BGRA.
+# and third pixel of its second row: rggb of ROS is BG of OpenCV. The encodings 8UC1, 8UC3 and 8UC4
+# do not define a color; OpenCV programs use them by default, so they have the order of OpenCV:
+# gray, BGR, BGRA.
 _LAYOUTS = {
     'bgr8': _Layout('bgr8', 3, None),
     'rgb8': _Layout('rgb8', 3, cv2.COLOR_RGB2BGR),
@@ -71,11 +71,11 @@ ENCODINGS = tuple(_LAYOUTS)
 
 @dataclass(frozen=True, slots=True)
 class Converter:
-    """A way to turn pixels of another encoding into BGR; all ways give equal pictures.
+    """A conversion of pixels to BGR; all converters return equal images.
 
     Attributes:
-        name: what the log calls it.
-        to_bgr: takes the pixels, H x W or H x W x channels, and their layout.
+        name: for the log.
+        to_bgr: function of the pixels, H x W or H x W x channels, and their layout.
     """
 
     name: str
@@ -92,8 +92,8 @@ def _convert_with_opencv(pixels: NDArray[Any], layout: _Layout) -> Image:
 def _convert_with_cv_bridge(pixels: NDArray[Any], layout: _Layout) -> Image:
     from cv_bridge import CvBridge
 
-    # cv_bridge gets packed pixels in this machine's byte order under a name that it knows:
-    # it shears rows whose step is no multiple of a pixel, needs a numpy below 2 for the foreign
+    # cv_bridge gets packed pixels in the byte order of this machine and with a name that it knows:
+    # it distorts rows whose step is not a multiple of a pixel, needs a numpy below 2 for the other
     # byte order, and does not know uyvy, yuyv and the colors of 8UC1 and 8UC4.
     height, width = pixels.shape[:2]
     message = ImageMessage(height=height, width=width, encoding=layout.name)
@@ -106,7 +106,7 @@ def _convert_with_cv_bridge(pixels: NDArray[Any], layout: _Layout) -> Image:
 OWN = Converter('own', _convert_with_opencv)
 CV_BRIDGE = Converter('cv_bridge', _convert_with_cv_bridge)
 
-# The youngest encoding that cv_bridge is asked for, so that one too old is not used either.
+# Uses the newest of the encodings that cv_bridge converts, so that an old cv_bridge fails, too.
 _PROBE = """
 import array
 import cv2
@@ -120,14 +120,14 @@ raise SystemExit(CvBridge().imgmsg_to_cv2(message, 'bgr8').tolist() != [[[0] * 3
 
 @functools.cache
 def converter() -> Converter:
-    """Choose cv_bridge where it is installed and works, else our own conversion; done once.
+    """Return cv_bridge if it is installed and works, else the conversion of this module.
 
-    A cv_bridge that was built against numpy 1 imports beside numpy 2 with no more than a message,
-    and its first conversion ends the process with a segmentation fault, which no `except` catches.
-    So a child process converts two pixels first, only where cv_bridge is installed.
+    A cv_bridge that was built for numpy 1 can be imported together with numpy 2, and its first
+    conversion ends the process with a segmentation fault, which cannot be caught. If cv_bridge is
+    installed, a child process therefore converts two pixels first.
 
     Returns:
-        one whose name tells too why an installed cv_bridge is not used.
+        A converter whose name includes the reason why an installed cv_bridge is not used.
     """
     if importlib.util.find_spec('cv_bridge') is None:
         return OWN
@@ -139,20 +139,20 @@ def converter() -> Converter:
 
 
 def image_from_message(message: ImageMessage, using: Converter | None = None) -> Image:
-    """Give the picture of a message in BGR.
+    """Return the image of a message in BGR.
 
     Args:
-        message: any of `ENCODINGS`, any `step`, either byte order. It is never written to.
-        using: how to convert; by default what `converter` chooses.
+        message: any of `ENCODINGS`, any `step`, either byte order; not changed.
+        using: converter; by default the one that `converter` returns.
 
     Returns:
-        uint8, H x W x 3. For bgr8 and 8UC3 a read-only view of the message's own memory, with
-        the message's step between its rows; otherwise an array of its own. mono16 is scaled from
-        0..65535 to 0..255 and rounded, as cv_bridge does.
+        uint8, H x W x 3. For bgr8 and 8UC3 a read-only view of the memory of the message, with its
+        step between the rows; otherwise a new array. mono16 is scaled from 0..65535 to 0..255 and
+        rounded, as cv_bridge does.
 
     Raises:
-        ValueError: the message is malformed, of an unknown encoding or a depth picture; the text
-            is one line that names encoding, size, step and bytes, and what was expected.
+        ValueError: the message is malformed, of an unknown encoding or a depth image; the text is
+            one line that names encoding, size, step, number of bytes and what was expected.
     """
     layout = _validated_layout(message)
     pixels = _pixels(message, layout)
@@ -164,31 +164,31 @@ def image_from_message(message: ImageMessage, using: Converter | None = None) ->
 def image_from_compressed(message: CompressedImage) -> Image:
     """Decode a JPEG or PNG message, of 8 or 16 bits, gray, color or with alpha, to BGR.
 
-    The pixels come as they are stored: a rotation in EXIF data is not applied, so that they agree
-    with the camera's calibration; image_transport does the same. Alpha is dropped.
+    A rotation in EXIF data is not applied, so that the pixels agree with the calibration of the
+    camera; image_transport does the same. Alpha is dropped.
 
     Args:
-        message: its `format` is "jpeg" or "png" or as image_transport writes it, such as
+        message: its `format` is "jpeg", "png" or that of image_transport, such as
             "rgb8; jpeg compressed bgr8".
 
     Returns:
         uint8, H x W x 3; 16 bits are scaled as in `image_from_message`.
 
     Raises:
-        ValueError: a depth picture, neither JPEG nor PNG, cut short, corrupt, or of more than
-            `MAX_PIXELS` pixels, which is read from its header before memory is taken.
+        ValueError: a depth image, neither JPEG nor PNG, truncated, corrupt, or of more than
+            `MAX_PIXELS` pixels, which its header says before memory is allocated.
     """
     data = bytes(message.data)
     source, _, stored = message.format.partition(';')
-    refusal = f'compressed picture of format {message.format!r}, {len(data)} bytes: '
+    problem = f'compressed image of format {message.format!r}, {len(data)} bytes: '
     if 'compressedDepth' in stored or source.strip() in _DEPTH_ENCODINGS:
-        raise ValueError(refusal + 'is a depth picture, expected a color or gray one')
-    width, height = _compressed_size(data, refusal)
+        raise ValueError(problem + 'is a depth image, expected a color or gray one')
+    width, height = _compressed_size(data, problem)
     if not 0 < width * height <= MAX_PIXELS:
         raise ValueError(
-            refusal + f'its header says {width} x {height}, expected 1 to {MAX_PIXELS} pixels'
+            problem + f'its header says {width} x {height}, expected 1 to {MAX_PIXELS} pixels'
         )
-    corrupt = refusal + f'is corrupt, its header says {width} x {height}'
+    corrupt = problem + f'is corrupt, its header says {width} x {height}'
     try:
         decoded = cv2.imdecode(
             np.frombuffer(data, np.uint8),
@@ -199,35 +199,35 @@ def image_from_compressed(message: CompressedImage) -> Image:
     if decoded is None or decoded.dtype not in (np.uint8, np.uint16):
         raise ValueError(corrupt)
     image = _to_8_bit(decoded) if decoded.dtype == np.uint16 else np.asarray(decoded, np.uint8)
-    # OpenCV's encoder takes BGR. Senders before 2013 handed it RGB and said so.
+    # Senders before 2013 stored RGB although the encoder of OpenCV expects BGR, and declared it.
     if 'compressed rgb' in stored:
         return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), np.uint8)
     return image
 
 
 def image_to_message(image: Image, header: Header) -> ImageMessage:
-    """Give a bgr8 message with a copy of a picture.
+    """Return a bgr8 message with a copy of an image.
 
     Args:
         image: uint8, H x W x 3, in BGR; need not be contiguous.
-        header: of the picture that it was made from.
+        header: of the message.
     """
     height, width = image.shape[:2]
     message = ImageMessage(header=header, height=height, width=width)
     message.encoding = 'bgr8'
     message.step = width * 3
-    # One copy of memory. Assigning to `data` copies a second time, and on older distributions
-    # looks at each byte of anything that is no array.array, which takes 100 ms.
+    # One copy of memory. Assigning to `data` copies twice, and older distributions check each byte
+    # of anything but an array.array, which takes 100 ms.
     message.data.frombytes(np.ascontiguousarray(image))
     return message
 
 
 def image_to_compressed(image: Image, header: Header, quality: int = 80) -> CompressedImage:
-    """Give a JPEG message of a picture.
+    """Return a JPEG message of an image.
 
     Args:
         image: uint8, H x W x 3, in BGR.
-        header: of the picture that it was made from.
+        header: of the message.
         quality: of the JPEG, 0 to 100.
     """
     message = CompressedImage(header=header, format='bgr8; jpeg compressed bgr8')
@@ -237,36 +237,34 @@ def image_to_compressed(image: Image, header: Header, quality: int = 80) -> Comp
 
 
 def _validated_layout(message: ImageMessage) -> _Layout:
-    """Look up how a message's pixels lie; a ValueError says why a message is malformed."""
+    """Return the layout of the pixels of a message; a ValueError says why it is malformed."""
     size = len(message.data)
-    refusal = (
-        f'picture of encoding {message.encoding!r}, {message.width} x {message.height}, '
+    problem = (
+        f'image of encoding {message.encoding!r}, {message.width} x {message.height}, '
         f'step {message.step}, {size} bytes: '
     )
     layout = _LAYOUTS.get(message.encoding)
     if message.encoding in _DEPTH_ENCODINGS:
-        raise ValueError(
-            refusal + 'looks like a depth picture, `image` expects a color or gray one'
-        )
+        raise ValueError(problem + 'is a depth image, expected a color or gray one')
     if layout is None:
-        raise ValueError(refusal + f'unknown encoding, expected one of {", ".join(ENCODINGS)}')
+        raise ValueError(problem + f'unknown encoding, expected one of {", ".join(ENCODINGS)}')
     if message.width == 0 or message.height == 0:
-        raise ValueError(refusal + 'is empty, expected at least 1 x 1')
+        raise ValueError(problem + 'is empty, expected at least 1 x 1')
     row = message.width * layout.channels * layout.bytes_per_value
     if message.step < row:
-        raise ValueError(refusal + f'expected a step of at least {row}')
+        raise ValueError(problem + f'expected a step of at least {row}')
     if size < message.step * message.height:
-        raise ValueError(refusal + f'expected at least {message.step * message.height} bytes')
+        raise ValueError(problem + f'expected at least {message.step * message.height} bytes')
     if layout.name.startswith('yuv422') and message.width % 2:
-        raise ValueError(refusal + 'expected an even width, two pixels share their color')
+        raise ValueError(problem + 'expected an even width, two pixels share their color')
     return layout
 
 
 def _pixels(message: ImageMessage, layout: _Layout) -> NDArray[Any]:
-    """Give a validated message's pixels in this machine's byte order, H x W (x channels).
+    """Return the pixels of a valid message in the byte order of this machine, H x W (x channels).
 
-    8-bit pixels are a read-only view with the step between rows, 16-bit ones a copy: OpenCV takes
-    neither the foreign byte order nor an odd step.
+    8-bit pixels are a read-only view with the step between rows, 16-bit ones a copy: OpenCV
+    supports neither the other byte order nor an odd step.
     """
     shape: tuple[int, ...] = (message.height, message.width)
     strides: tuple[int, ...] = (message.step, layout.channels * layout.bytes_per_value)
@@ -288,29 +286,29 @@ def _to_8_bit(image: NDArray[Any]) -> NDArray[np.uint8]:
     return np.asarray(cv2.convertScaleAbs(image, alpha=255 / 65535), np.uint8)
 
 
-def _compressed_size(data: bytes, refusal: str) -> tuple[int, int]:
-    """Read width and height from the header of a whole JPEG or PNG.
+def _compressed_size(data: bytes, problem: str) -> tuple[int, int]:
+    """Read width and height from the header of a complete JPEG or PNG.
 
-    `refusal` is how the text of a ValueError begins.
+    `problem` is the beginning of the text of a ValueError.
     """
     if data.startswith(b'\x89PNG\r\n\x1a\n') and len(data) >= 24:
         width, height = struct.unpack_from('>II', data, 16)
         return width, height
     if not data.startswith(b'\xff\xd8'):
-        raise ValueError(refusal + 'expected a JPEG or a PNG')
-    # A JPEG is a row of segments, each of ff, marker, length; c0 to cf say the size of the
-    # picture, but for c4, c8 and cc. ff may be repeated to fill up.
+        raise ValueError(problem + 'expected a JPEG or a PNG')
+    # A JPEG is a sequence of segments, each of ff, marker, length; c0 to cf have the size of the
+    # image, except for c4, c8 and cc. ff may be repeated as padding.
     at = 2
     while at + 9 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
         if marker == 0xFF:
             at += 1
         elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            # OpenCV before 4.11 fills up a JPEG that is cut short with gray.
+            # OpenCV before 4.11 pads a truncated JPEG with gray.
             if data.find(b'\xff\xd9', at) < 0:
                 break
             height, width = struct.unpack_from('>HH', data, at + 5)
             return width, height
         else:
             at += 2 + struct.unpack_from('>H', data, at + 2)[0]
-    raise ValueError(refusal + 'is a JPEG that is cut short or corrupt')
+    raise ValueError(problem + 'is a truncated or corrupt JPEG')

@@ -25,9 +25,9 @@ from face_classification_ros.io.sample import FPS
 from face_classification_ros.msg import FaceAttributes, FaceAttributesArray
 from face_classification_ros.ros.conversions.images import image_from_message
 from face_classification_ros.ros.conversions.messages import face_result_from_message, seconds
+from face_classification_ros.ros.conversions.qos import LATCHED, RESULTS
 from face_classification_ros.ros.demo.sample_camera import read_frames
 from face_classification_ros.ros.node.node import NODE_NAME
-from face_classification_ros.ros.node.outputs.publishers import LATCHED, RESULTS
 from face_classification_ros.ros.processes import ros_environment, start, START_LIMIT, stop
 from face_classification_ros.ros.runtime import ros_running, signals_as_interrupt
 from face_classification_ros.types import Image

@@ -1,4 +1,4 @@
-"""Conversion of pictures: every encoding at any step, compressed ones, and malformed ones."""
+"""Images are converted from every encoding and step, compressed, and rejected if malformed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GRAY = BGR[..., 0]
 ALPHA = BGR[..., 1:2]
 SAME_GRAY = np.repeat(GRAY[..., None], 3, axis=2)
 
-# encoding, what the camera sends, what must come out
+# Encoding, pixels in the message, expected image.
 PLAIN = [
     ('bgr8', BGR, BGR),
     ('8UC3', BGR, BGR),
@@ -37,7 +37,7 @@ PLAIN = [
 ]
 PLAIN_IDS = [case[0] for case in PLAIN]
 
-# The red, green and blue pixels of the first 2 x 2 pixels of each pattern.
+# Colors of the first 2 x 2 pixels of each pattern.
 BAYER = {
     'bayer_rggb8': ('rg', 'gb'),
     'bayer_bggr8': ('bg', 'gr'),
@@ -45,7 +45,7 @@ BAYER = {
     'bayer_grbg8': ('gr', 'bg'),
 }
 
-# Where luminance, blue and red difference of two pixels lie in four bytes.
+# Order of luminance, blue and red difference of two pixels in four bytes.
 YUV = {'yuv422': 'uyvy', 'uyvy': 'uyvy', 'yuv422_yuy2': 'yuyv', 'yuyv': 'yuyv'}
 
 COLORS = {'red': (0, 0, 255), 'green': (0, 255, 0), 'blue': (255, 0, 0), 'skin': (140, 170, 224)}
@@ -56,7 +56,7 @@ HEADER = Header(frame_id='head_cam_optical_frame')
 def message_of(
     pixels: NDArray[np.uint8], encoding: str, *, width: int = WIDTH, padding: int = 0
 ) -> Image:
-    """Make a message whose rows end in `padding` bytes of noise."""
+    """Return a message whose rows end in `padding` bytes of noise."""
     rows = np.ascontiguousarray(pixels).reshape(len(pixels), -1)
     noise = np.random.default_rng(1).integers(0, 256, (len(rows), padding), dtype=np.uint8)
     message = Image(height=len(rows), width=width, encoding=encoding)
@@ -66,7 +66,7 @@ def message_of(
 
 
 def yuv_message(color: tuple[int, int, int], encoding: str, padding: int = 0) -> Image:
-    """Make a picture of one color in YUV 4:2:2 by the formula of BT.601."""
+    """Return a message of one color in YUV 4:2:2 by the formula of BT.601."""
     blue, green, red = color
     values = {
         'y': 16 + 0.257 * red + 0.504 * green + 0.098 * blue,
@@ -78,14 +78,14 @@ def yuv_message(color: tuple[int, int, int], encoding: str, padding: int = 0) ->
 
 
 def bayer_message(color: tuple[int, int, int], encoding: str, padding: int = 0) -> Image:
-    """Make a picture of one color as a sensor with a color mosaic sees it."""
+    """Return a message of one color as a sensor with a Bayer filter sends it."""
     value = dict(zip('bgr', color, strict=True))
     tile = np.array([[value[letter] for letter in row] for row in BAYER[encoding]], np.uint8)
     return message_of(np.tile(tile, (HEIGHT // 2, WIDTH // 2)), encoding, padding=padding)
 
 
 def mono16_message(values: NDArray[np.int64], *, big: bool, padding: int = 0) -> Image:
-    """Make a picture of 16-bit values in one byte order."""
+    """Return a message of 16-bit values in one byte order."""
     raw = values.astype('>u2' if big else '<u2').view(np.uint8)
     message = message_of(raw, 'mono16', width=values.shape[1], padding=padding)
     message.is_bigendian = int(big)
@@ -94,20 +94,20 @@ def mono16_message(values: NDArray[np.int64], *, big: bool, padding: int = 0) ->
 
 @pytest.mark.parametrize('padding', [0, 1, 7, 24])
 @pytest.mark.parametrize(('encoding', 'sent', 'expected'), PLAIN, ids=PLAIN_IDS)
-def test_plain_encodings_give_bgr_at_any_step(
+def test_plain_encodings_become_bgr_at_any_step(
     encoding: str, sent: NDArray[np.uint8], expected: NDArray[np.uint8], padding: int
 ) -> None:
-    """Channels come in the order blue, green, red and padding is not taken for pixels."""
+    """Channels are in the order blue, green, red, and padding is ignored."""
     image = images.image_from_message(message_of(sent, encoding, padding=padding))
     assert image.dtype == np.uint8
     np.testing.assert_array_equal(image, expected)
 
 
 @pytest.mark.parametrize(('encoding', 'sent', 'expected'), PLAIN, ids=PLAIN_IDS)
-def test_byte_order_means_nothing_to_8_bits(
+def test_byte_order_is_ignored_for_8_bits(
     encoding: str, sent: NDArray[np.uint8], expected: NDArray[np.uint8]
 ) -> None:
-    """A big-endian camera's 8-bit picture is read like any other."""
+    """An 8-bit image of a big-endian camera is read like any other."""
     message = message_of(sent, encoding)
     message.is_bigendian = 1
     np.testing.assert_array_equal(images.image_from_message(message), expected)
@@ -116,7 +116,7 @@ def test_byte_order_means_nothing_to_8_bits(
 @pytest.mark.parametrize('padding', [0, 1, 2, 5])
 @pytest.mark.parametrize('big', [False, True], ids=['little', 'big'])
 def test_mono16_is_scaled_and_rounded_in_both_byte_orders(big: bool, padding: int) -> None:
-    """All 65536 values come out as value / 257, rounded."""
+    """All 65536 values become value / 257, rounded."""
     values = np.arange(65536).reshape(256, 256)
     image = images.image_from_message(mono16_message(values, big=big, padding=padding))
     for channel in range(3):
@@ -127,7 +127,7 @@ def test_mono16_is_scaled_and_rounded_in_both_byte_orders(big: bool, padding: in
 @pytest.mark.parametrize('color', COLORS.values(), ids=COLORS)
 @pytest.mark.parametrize('encoding', YUV)
 def test_yuv422_keeps_its_colors(encoding: str, color: tuple[int, int, int], padding: int) -> None:
-    """Both orders of the bytes, under their old and new names."""
+    """In both byte orders, with their old and new names."""
     image = images.image_from_message(yuv_message(color, encoding, padding))
     assert image.shape == (HEIGHT, WIDTH, 3)
     assert np.abs(image.astype(int) - color).max() <= 3
@@ -137,14 +137,14 @@ def test_yuv422_keeps_its_colors(encoding: str, color: tuple[int, int, int], pad
 @pytest.mark.parametrize('color', COLORS.values(), ids=COLORS)
 @pytest.mark.parametrize('encoding', BAYER)
 def test_bayer_keeps_its_colors(encoding: str, color: tuple[int, int, int], padding: int) -> None:
-    """Red stays red: ROS and OpenCV name the patterns differently."""
+    """Red remains red although ROS and OpenCV name the patterns differently."""
     image = images.image_from_message(bayer_message(color, encoding, padding))
     np.testing.assert_array_equal(image, np.broadcast_to(color, (HEIGHT, WIDTH, 3)))
 
 
 @pytest.mark.parametrize('padding', [0, 1, 3])
 def test_bgr8_is_a_read_only_view_of_the_message(padding: int) -> None:
-    """No copy is made of what is BGR already, and nobody can write into the message by it."""
+    """An image that is BGR already is not copied, and the message cannot be changed."""
     message = message_of(BGR, 'bgr8', padding=padding)
     image = images.image_from_message(message)
     assert np.shares_memory(image, np.frombuffer(message.data, np.uint8))
@@ -153,8 +153,8 @@ def test_bgr8_is_a_read_only_view_of_the_message(padding: int) -> None:
 
 
 @pytest.mark.parametrize('encoding', images.ENCODINGS)
-def test_message_stays_as_it_came(encoding: str) -> None:
-    """Conversion leaves every byte and field of the message alone."""
+def test_message_is_not_changed(encoding: str) -> None:
+    """Every byte and field of the message is the same after the conversion."""
     pixel_bytes = {'yuv': 2, 'uyv': 2, 'yuy': 2}.get(encoding[:3], 4)
     noise = np.random.default_rng(2).integers(0, 256, (HEIGHT, WIDTH * pixel_bytes), np.uint8)
     message, same = message_of(noise, encoding), message_of(noise, encoding)
@@ -163,7 +163,7 @@ def test_message_stays_as_it_came(encoding: str) -> None:
 
 
 def test_twelve_megapixels() -> None:
-    """A picture of 4000 x 3000 is as good as a small one."""
+    """An image of 4000 x 3000 pixels is converted like a small one."""
     message = message_of(np.full((3000, 4000, 3), (30, 20, 10), np.uint8), 'rgb8', width=4000)
     image = images.image_from_message(message)
     assert image.shape == (3000, 4000, 3)
@@ -171,7 +171,7 @@ def test_twelve_megapixels() -> None:
 
 
 def malformed(**fields: object) -> Image:
-    """Make a bgr8 picture and spoil some of its fields."""
+    """Return a bgr8 message with other values of some fields."""
     message = message_of(BGR, 'bgr8')
     for name, value in fields.items():
         setattr(message, name, value)
@@ -183,14 +183,8 @@ def malformed(**fields: object) -> Image:
     [
         ({'encoding': 'h264'}, 'unknown encoding, expected one of bgr8, rgb8, '),
         ({'encoding': ''}, 'unknown encoding, expected one of bgr8, rgb8, '),
-        (
-            {'encoding': '16UC1'},
-            'looks like a depth picture, `image` expects a color or gray one',
-        ),
-        (
-            {'encoding': '32FC1'},
-            'looks like a depth picture, `image` expects a color or gray one',
-        ),
+        ({'encoding': '16UC1'}, 'is a depth image, expected a color or gray one'),
+        ({'encoding': '32FC1'}, 'is a depth image, expected a color or gray one'),
         ({'step': 0}, 'expected a step of at least 24'),
         ({'step': 23}, 'expected a step of at least 24'),
         ({'height': 7}, 'expected at least 168 bytes'),
@@ -209,19 +203,19 @@ def malformed(**fields: object) -> Image:
     ],
     ids=str,
 )
-def test_malformed_message_is_refused_in_one_line(
+def test_malformed_message_is_rejected_in_one_line(
     fields: dict[str, object], expected: str
 ) -> None:
-    """The line names encoding, size, step and bytes, and what was expected; no memory is taken."""
+    """The line names encoding, size, step, bytes and expectation; no memory is allocated."""
     message = malformed(**fields)
     tracemalloc.start()
-    with pytest.raises(ValueError) as refusal:
+    with pytest.raises(ValueError) as rejected:
         images.image_from_message(message)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    text = str(refusal.value)
+    text = str(rejected.value)
     assert text.startswith(
-        f'picture of encoding {message.encoding!r}, {message.width} x {message.height}, '
+        f'image of encoding {message.encoding!r}, {message.width} x {message.height}, '
         f'step {message.step}, {len(message.data)} bytes: '
     )
     assert expected in text
@@ -230,7 +224,7 @@ def test_malformed_message_is_refused_in_one_line(
 
 
 def smooth(dtype: type = np.uint8) -> NDArray[Any]:
-    """Make a color gradient that JPEG hardly changes: 48 x 64."""
+    """Return a color gradient that JPEG hardly changes: 48 x 64."""
     y, x = np.mgrid[0:48, 0:64]
     scale = np.iinfo(dtype).max // 255
     return (np.dstack([x * 3, y * 4, 255 - x * 3]) * scale).astype(dtype)
@@ -239,7 +233,7 @@ def smooth(dtype: type = np.uint8) -> NDArray[Any]:
 def compressed(
     pixels: NDArray[Any], kind: str, message_format: str | None = None
 ) -> CompressedImage:
-    """Encode pixels, given as OpenCV wants them, as a JPEG or PNG message."""
+    """Return pixels in the order of OpenCV as a JPEG or PNG message."""
     message = CompressedImage(format=message_format or kind)
     message.data.frombytes(cv2.imencode('.' + kind, pixels)[1])
     return message
@@ -257,8 +251,8 @@ def compressed(
         'bgr8; jpeg compressed ',
     ],
 )
-def test_jpeg_under_every_name_of_the_format(message_format: str) -> None:
-    """What the format says of the camera's own encoding does not turn the colors."""
+def test_jpeg_is_decoded_with_every_name_of_the_format(message_format: str) -> None:
+    """The encoding of the camera in the format does not change the colors."""
     image = images.image_from_compressed(compressed(smooth(), 'jpeg', message_format))
     assert image.dtype == np.uint8
     assert np.abs(image.astype(int) - smooth()).max() < 25
@@ -275,15 +269,15 @@ def test_jpeg_under_every_name_of_the_format(message_format: str) -> None:
     ],
     ids=['plain', 'image_transport', '16 bits', 'alpha', 'sender before 2013'],
 )
-def test_png_gives_the_very_pixels(pixels: NDArray[np.uint8], message_format: str) -> None:
-    """8 and 16 bits, alpha dropped; a sender that stored RGB said so in the format."""
+def test_png_is_decoded_without_loss(pixels: NDArray[np.uint8], message_format: str) -> None:
+    """With 8 and 16 bits, without alpha; an old sender declares RGB in the format."""
     image = images.image_from_compressed(compressed(pixels, 'png', message_format))
     np.testing.assert_array_equal(image, smooth())
 
 
 @pytest.mark.parametrize('kind', ['jpeg', 'png'])
-def test_gray_compressed_picture_becomes_bgr(kind: str) -> None:
-    """A gray file has three equal channels."""
+def test_gray_compressed_image_becomes_bgr(kind: str) -> None:
+    """The three channels are equal."""
     gray = smooth()[..., 0]
     image = images.image_from_compressed(compressed(gray, kind, f'mono8; {kind} compressed '))
     assert image.shape == (48, 64, 3)
@@ -291,7 +285,7 @@ def test_gray_compressed_picture_becomes_bgr(kind: str) -> None:
 
 
 def test_16_bit_png_is_scaled_like_mono16() -> None:
-    """Raw and compressed topic of one camera give the same picture."""
+    """Raw and compressed topic of one camera have equal images."""
     values = np.arange(65536, dtype=np.uint16).reshape(256, 256)
     image = images.image_from_compressed(compressed(values, 'png', 'mono16; png compressed '))
     raw = images.image_from_message(mono16_message(values.astype(np.int64), big=False))
@@ -299,7 +293,7 @@ def test_16_bit_png_is_scaled_like_mono16() -> None:
 
 
 def test_exif_rotation_is_not_applied() -> None:
-    """Pixels stay where the camera's calibration says they are."""
+    """Pixels agree with the calibration of the camera."""
     message = compressed(smooth(), 'jpeg')
     rotated = (
         b'\xff\xe1\x00\x22Exif\x00\x00MM\x00\x2a\x00\x00\x00\x08\x00\x01'
@@ -311,7 +305,7 @@ def test_exif_rotation_is_not_applied() -> None:
 
 
 def with_size(data: bytes, width: int, height: int) -> bytes:
-    """Change the size that the header of a JPEG or PNG promises."""
+    """Return a JPEG or PNG with another size in its header."""
     if data.startswith(b'\x89PNG'):
         return data[:16] + width.to_bytes(4, 'big') + height.to_bytes(4, 'big') + data[24:]
     at = data.index(b'\xff\xc0') + 5
@@ -320,8 +314,8 @@ def with_size(data: bytes, width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize('kind', ['jpeg', 'png'])
 @pytest.mark.parametrize(('width', 'height'), [(65_000, 65_000), (64_001, 1_000), (0, 48)])
-def test_absurd_size_in_a_compressed_header_is_refused(kind: str, width: int, height: int) -> None:
-    """A few bytes that promise gigabytes are refused before memory is taken."""
+def test_absurd_size_in_a_compressed_header_is_rejected(kind: str, width: int, height: int) -> None:
+    """A few bytes that declare gigabytes are rejected before memory is allocated."""
     message = compressed(smooth(), kind)
     message.data = with_size(bytes(message.data), width, height)
     expected = f'header says {width} x {height}, expected 1 to 64000000 pixels'
@@ -331,16 +325,16 @@ def test_absurd_size_in_a_compressed_header_is_refused(kind: str, width: int, he
 
 @pytest.mark.parametrize('kind', ['jpeg', 'png'])
 @pytest.mark.parametrize('kept', [0, 1, 3, 20, 150, -3])
-def test_compressed_picture_that_is_cut_short_is_refused(kind: str, kept: int) -> None:
-    """No half picture is passed on, wherever the transport lost the rest."""
+def test_truncated_compressed_image_is_rejected(kind: str, kept: int) -> None:
+    """No incomplete image is returned, wherever it is truncated."""
     message = compressed(smooth(), kind)
     message.data = bytes(message.data)[:kept]
-    with pytest.raises(ValueError, match=f"^compressed picture of format '{kind}', .* bytes: "):
+    with pytest.raises(ValueError, match=f"^compressed image of format '{kind}', .* bytes: "):
         images.image_from_compressed(message)
 
 
-def test_bytes_of_another_format_are_refused() -> None:
-    """A file that is neither JPEG nor PNG is named as such."""
+def test_other_file_format_is_rejected() -> None:
+    """The error names the expected formats."""
     message = CompressedImage(format='jpeg', data=b'GIF89a and so on')
     with pytest.raises(ValueError, match="format 'jpeg', 16 bytes: expected a JPEG or a PNG"):
         images.image_from_compressed(message)
@@ -355,14 +349,14 @@ def test_bytes_of_another_format_are_refused() -> None:
         '16UC1; png compressed ',
     ],
 )
-def test_compressed_depth_picture_is_refused(message_format: str) -> None:
-    """It is told from a color picture by its format."""
+def test_compressed_depth_image_is_rejected(message_format: str) -> None:
+    """Its format distinguishes it from a color image."""
     message = compressed(smooth()[..., 0].astype(np.uint16), 'png', message_format)
-    with pytest.raises(ValueError, match='is a depth picture, expected a color or gray one'):
+    with pytest.raises(ValueError, match='is a depth image, expected a color or gray one'):
         images.image_from_compressed(message)
 
 
-def test_picture_comes_back_from_its_message() -> None:
+def test_image_survives_the_way_through_a_message() -> None:
     """Size, step, encoding and header are set, and the pixels are the same."""
     message = images.image_to_message(BGR, HEADER)
     assert (message.height, message.width, message.step) == (HEIGHT, WIDTH, WIDTH * 3)
@@ -371,22 +365,22 @@ def test_picture_comes_back_from_its_message() -> None:
     np.testing.assert_array_equal(images.image_from_message(message), BGR)
 
 
-def test_part_of_a_picture_can_be_sent() -> None:
-    """A view with gaps between its rows is packed."""
+def test_part_of_an_image_can_be_sent() -> None:
+    """Rows of a view are packed."""
     message = images.image_to_message(BGR[1:4, 2:5], HEADER)
     np.testing.assert_array_equal(images.image_from_message(message), BGR[1:4, 2:5])
 
 
-def test_message_does_not_share_the_memory_of_its_picture() -> None:
-    """Drawing on afterwards does not change what was sent."""
+def test_message_does_not_share_the_memory_of_its_image() -> None:
+    """Later changes of the image do not change the message."""
     image = BGR.copy()
     message = images.image_to_message(image, HEADER)
     image[:] = 0
     np.testing.assert_array_equal(images.image_from_message(message), BGR)
 
 
-def test_picture_comes_back_from_its_compressed_message() -> None:
-    """The format is written as image_transport does, quality costs bytes."""
+def test_image_survives_the_way_through_a_compressed_message() -> None:
+    """The format is that of image_transport, and a higher quality takes more bytes."""
     message = images.image_to_compressed(smooth(), HEADER)
     assert message.format == 'bgr8; jpeg compressed bgr8'
     assert message.header == HEADER
@@ -407,12 +401,12 @@ CASES = {
 
 @pytest.mark.skipif(
     images.converter() is not images.CV_BRIDGE,
-    reason=f'picture conversion is {images.converter().name}: no cv_bridge that '
+    reason=f'conversion of images is {images.converter().name}: no cv_bridge that '
     'works in this environment to compare with',
 )
 @pytest.mark.parametrize('case', CASES)
-def test_cv_bridge_gives_equal_pictures(case: str) -> None:
-    """Which of the two converts can be told by nothing but the log."""
+def test_cv_bridge_returns_equal_images(case: str) -> None:
+    """Both converters agree in every pixel."""
     np.testing.assert_array_equal(
         images.image_from_message(CASES[case], using=images.CV_BRIDGE),
         images.image_from_message(CASES[case], using=images.OWN),
@@ -421,7 +415,7 @@ def test_cv_bridge_gives_equal_pictures(case: str) -> None:
 
 @pytest.fixture
 def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Give the file of a cv_bridge that is found before any other, also by child processes."""
+    """Return the file of a cv_bridge that is imported before any other, also by processes."""
     inherited = os.environ.get('PYTHONPATH', '')
     monkeypatch.setenv('PYTHONPATH', f'{tmp_path}{os.pathsep}{inherited}')
     monkeypatch.syspath_prepend(tmp_path)
@@ -451,8 +445,8 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     ],
     ids=['import fails', 'conversion fails', 'conversion kills the process'],
 )
-def test_broken_cv_bridge_is_passed_over(stand_in: Path, source: str, reason: str) -> None:
-    """The node survives, converts by itself, and its log can say why."""
+def test_broken_cv_bridge_is_not_used(stand_in: Path, source: str, reason: str) -> None:
+    """The node uses its own conversion, and the name of the converter has the reason."""
     stand_in.write_text(source)
     chosen = images.converter()
     assert chosen.to_bgr is images.OWN.to_bgr
@@ -461,7 +455,7 @@ def test_broken_cv_bridge_is_passed_over(stand_in: Path, source: str, reason: st
 
 
 def test_cv_bridge_that_works_is_used(stand_in: Path) -> None:
-    """It is given packed rows under the name that it knows."""
+    """It receives packed rows and a name that it knows."""
     stand_in.write_text(
         'import numpy as np\n'
         'class CvBridge:\n'
