@@ -414,7 +414,7 @@ def test_invalid_file_of_cameras_starts_nothing(
 def test_launch_ends_after_the_replay_of_a_bag(launch_file: StartLaunch, tmp_path: Path) -> None:
     """All images of the bag are processed and recorded."""
     pytest.importorskip('rosbags', reason='needs the extra [archive]')
-    from face_classification_ros.ros.bags import write_sample
+    from face_classification_ros.io.bag_writer import write_sample
 
     write_sample(tmp_path / 'bag', [HEAD] * 6, 10.0, 'mcap', compressed=True)
     launched = launch_file(
