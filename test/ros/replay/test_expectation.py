@@ -1,6 +1,7 @@
 """An expectation is read strictly, compared with results, and proposed from them."""
 
 from pathlib import Path
+import re
 
 import numpy as np
 import pytest
@@ -335,6 +336,16 @@ def test_file_that_is_not_yaml_is_reported_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r'is not YAML: .*line 1') as caught:
         read_expectation(path)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_example_of_the_manual_is_valid() -> None:
+    """docs/replay.md has one entry of each kind."""
+    manual = (Path(__file__).parents[3] / 'docs' / 'replay.md').read_text()
+    _, example, _ = re.split(r'```yaml\n|```\n', manual[manual.index('```yaml') :], maxsplit=2)
+    expectation = parse_expectation(yaml.safe_load(example))
+    assert {place.partition('[')[0] for place in expectation.entries} == set(
+        type(expectation).model_fields
+    )
 
 
 # Proposal

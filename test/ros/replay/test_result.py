@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from recordings import COUNT, FPS, moving_face
 from rosbags.highlevel import AnyReader
@@ -37,7 +38,7 @@ def test_images_are_counted_by_status() -> None:
 def test_json_has_one_record_per_processed_image(
     suffix: str, make_bag: MakeBag, tmp_path: Path
 ) -> None:
-    """The records are those of `FrameFaces`."""
+    """The records are those of `FrameFaces`, as the schema of the manual describes them."""
     path = tmp_path / f'faces{suffix}'
     result = replay(ReplayOptions(make_bag(), offline=True), path)
     text = path.read_text()
@@ -45,6 +46,8 @@ def test_json_has_one_record_per_processed_image(
     records = [json.loads(line) for line in lines] or json.loads(text)
     assert records == json.loads(json.dumps([frame.to_dict() for frame in result.frames]))
     assert len(records) == COUNT
+    schema = Path(__file__).parents[3] / 'docs' / 'reference' / 'classify.schema.json'
+    jsonschema.validate(records, json.loads(schema.read_text()))
 
 
 def read_bag(path: Path) -> tuple[Any, list[tuple[int, Any]]]:
