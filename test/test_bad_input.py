@@ -10,13 +10,16 @@ import struct
 import zlib
 
 import cv2
-from fuzz_targets import brightness_model, DOORS
 from hypothesis import given, HealthCheck, settings, strategies
 import numpy as np
-import onnx
-from onnx import helper, numpy_helper, TensorProto
 import pytest
 from sensor_msgs.msg import Image as ImageMessage
+
+pytest.importorskip('onnx', reason='needs the extra [train]')
+
+from fuzz_targets import brightness_model, DOORS
+import onnx
+from onnx import helper, numpy_helper, TensorProto
 
 from face_classification_ros import MAX_PIXELS
 from face_classification_ros.classification.classifier import Classifier
