@@ -9,19 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_classification_ros.types import Image
-from face_classification_ros.visualization.annotation import (
-    EMOTION_COLORS,
-    GENDER_COLORS,
-    NEUTRAL_COLOR,
-)
+from face_classification_ros.visualization.colors import color_of
 
 PANEL_SIZE = 240
 """Height of a panel in pixels, and width of each of its first two parts."""
 
 BARS_WIDTH = 320
 """Width in pixels of a panel's last part."""
-
-_LABEL_COLORS = GENDER_COLORS | EMOTION_COLORS
 
 _BACKGROUND = 32
 _TEXT = (225, 225, 225)
@@ -99,7 +93,7 @@ def draw_bars(labels: Sequence[str], probabilities: NDArray[np.float32]) -> Imag
         middle = round(row * (number + 1))
         half = round(min(row * 0.3, 14))
         end = left + round((right - left) * float(probability))
-        color = _LABEL_COLORS.get(label, NEUTRAL_COLOR)
+        color = color_of(label)
         _write(canvas, label, (10, middle + 5))
         cv2.rectangle(
             canvas, (left, middle - half), (max(end, left + 1), middle + half), color, -1
