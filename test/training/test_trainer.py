@@ -118,7 +118,7 @@ learning_rate: 0.01
 average: 0.9
 balance: 0.5
 flip_tta: true
-teachers: [{{model: gender_mini_xception, share: 0.1, consistent: true}}]
+teachers: [{{model: gender_mini_xception, share: 0.1, function_matching: true}}]
 """
 
 
