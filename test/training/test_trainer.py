@@ -115,7 +115,7 @@ initial_size: 32
 epochs: {epochs}
 batch_size: 8
 learning_rate: 0.01
-average: 0.9
+ema: 0.9
 balance: 0.5
 flip_tta: true
 teachers: [{{model: gender_mini_xception, share: 0.1, function_matching: true}}]
