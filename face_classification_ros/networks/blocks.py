@@ -49,9 +49,9 @@ class FaceStandardization(layers.Layer):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Standardise every face by itself."""
-        centerd = inputs - ops.mean(inputs, axis=(1, 2, 3), keepdims=True)
-        variance = ops.mean(ops.square(centerd), axis=(1, 2, 3), keepdims=True)
-        return centerd / ops.maximum(ops.sqrt(variance), 1 / 32)
+        centered = inputs - ops.mean(inputs, axis=(1, 2, 3), keepdims=True)
+        variance = ops.mean(ops.square(centered), axis=(1, 2, 3), keepdims=True)
+        return centered / ops.maximum(ops.sqrt(variance), 1 / 32)
 
     def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
         """Give the shape, which stays."""

@@ -255,17 +255,17 @@ def _crops_for(
 ) -> NDArray[np.uint8]:
     """Make crops of another size and margin from crops, repeating the pixels at the edge."""
     side = faces.shape[1]
-    if (side, margin) == (input_spec.side, input_spec.margin):
+    if (side, margin) == (input_spec.size, input_spec.margin):
         return faces
-    scale = input_spec.side / side * (1 + 2 * margin) / (1 + 2 * input_spec.margin)
-    shift = (input_spec.side - 1) / 2 - scale * (side - 1) / 2
+    scale = input_spec.size / side * (1 + 2 * margin) / (1 + 2 * input_spec.margin)
+    shift = (input_spec.size - 1) / 2 - scale * (side - 1) / 2
     matrix = np.array([[scale, 0, shift], [0, scale, shift]])
-    crops = np.empty((len(faces), input_spec.side, input_spec.side, input_spec.channels), np.uint8)
+    crops = np.empty((len(faces), input_spec.size, input_spec.size, input_spec.channels), np.uint8)
     for crop, face in zip(crops, faces, strict=True):
         cv2.warpAffine(
             face,
             matrix,
-            (input_spec.side, input_spec.side),
+            (input_spec.size, input_spec.size),
             dst=crop,
             borderMode=cv2.BORDER_REPLICATE,
         )
