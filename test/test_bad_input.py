@@ -97,8 +97,8 @@ def changed(draw: Callable, samples: list[bytes]) -> bytes:
 
 
 def _door(name: str) -> None:
-    if name in ('recipe', 'network'):
-        pytest.importorskip('pydantic', reason='needs the extra [train]')
+    if name in ('recipe', 'network', 'expectation'):
+        pytest.importorskip('pydantic', reason='needs the extra [train] or [replay]')
     if name in ('mcap', 'sqlite'):
         pytest.importorskip('rosbags', reason='needs the extra [archive]')
 

@@ -99,8 +99,8 @@ def audit_classifier(
         than two have so many.
 
         `perturbations`: see `measure_perturbations`, or None. `mistakes`: the most confident
-        wrong answers, `face` (number in the data set), `true`, `told`, `probabilities` (label ->
-        share) and `groups` (column -> name). `summary`: the main figures in sentences.
+        errors, `face` (number in the data set), `true`, `predicted`, `probabilities` (label ->
+        probability) and `groups` (column -> name). `summary`: the main figures in sentences.
 
     Raises:
         ValueError: there is no such column, or one is given twice; the classifier does not tell
@@ -137,7 +137,7 @@ def audit_classifier(
         {
             'face': int(face),
             'true': dataset.labels[dataset.y_true[face]],
-            'told': dataset.labels[probabilities[face].argmax()],
+            'predicted': dataset.labels[probabilities[face].argmax()],
             'probabilities': dict(zip(dataset.labels, probabilities[face].tolist(), strict=True)),
             'groups': {column: str(names[face]) for column, names in columns.items()},
         }

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 import yaml
 
 from face_classification_ros.detection import create_detector, DETECTORS
-from face_classification_ros.doctor import Finding
 from face_classification_ros.inference.model_zoo import model_path, share_folder
 from face_classification_ros.types import Face, Image, ROTATIONS
 
@@ -298,11 +297,8 @@ def _parser() -> argparse.ArgumentParser:
         '--plot', type=Path, metavar='FILE', help='draw the stages of each case there (PNG)'
     )
 
-    doctor = command('doctor', _doctor, 'say what is installed, what is missing and what to do')
-    doctor.add_argument(
-        '--licenses', action='store_true', help='instead: list the licenses of all dependencies'
-    )
-    doctor.add_argument('--json', type=Path, metavar='FILE', help='write the same there')
+    doctor = command('doctor', _doctor, 'check the installation, and print what to fix')
+    doctor.add_argument('--json', type=Path, metavar='FILE', help='also write the findings')
     return parser
 
 
@@ -428,14 +424,13 @@ def _classify(arguments: argparse.Namespace) -> int:
 
 
 def _replay(arguments: argparse.Namespace) -> int:
-    from face_classification_ros.evaluation.expectation import (
-        propose_expectation,
-        read_expectation,
-    )
-
-    expectation = read_expectation(arguments.expect) if arguments.expect else None
-    with _extra('archive', 'a bag'):
+    with _extra('replay', 'replay'):
+        from face_classification_ros.ros.replay.expectation import (
+            propose_expectation,
+            read_expectation,
+        )
         from face_classification_ros.ros.replay.replay import collect, ReplayOptions
+    expectation = read_expectation(arguments.expect) if arguments.expect else None
     options = ReplayOptions(
         source=arguments.source,
         topic=arguments.topic,
@@ -459,13 +454,13 @@ def _replay(arguments: argparse.Namespace) -> int:
     differences = expectation.differences(result.pictures)
     for difference in differences:
         print(difference)
-    met = len(expectation.entries) - len({each.where for each in differences})
+    met = len(expectation.entries) - len({each.place for each in differences})
     print(f'{arguments.expect}: {met} of {len(expectation.entries)} expectations met')
     return NO if differences else DONE
 
 
 def _sample_bag(arguments: argparse.Namespace) -> int:
-    with _extra('archive', 'a bag'):
+    with _extra('replay', 'a bag'):
         from face_classification_ros.ros.bags import write_sample
     from face_classification_ros.io.sample import FPS, sample_frames
 
@@ -908,7 +903,7 @@ def _audit(arguments: argparse.Namespace) -> int:
         from face_classification_ros.audit.audit import audit_classifier, audit_columns
 
         if arguments.report:
-            from face_classification_ros.evaluation.audit_report import write_audit_report
+            from face_classification_ros.audit.report import write_audit_report
             from face_classification_ros.explanation.explainer import Explainer
             from face_classification_ros.explanation.panels import relevance_drawer
     attribute, split = arguments.attribute, arguments.split
@@ -1083,39 +1078,22 @@ def _print_benchmark(records: list[dict[str, Any]]) -> None:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    from face_classification_ros import doctor
+    from face_classification_ros.doctor.findings import exit_code, run_checks
+    from face_classification_ros.doctor.registry import CHECKS
 
-    if arguments.licenses:
-        licenses = doctor.licenses()
-        for each in licenses:
-            mark = ' (copyleft)' if each.is_copyleft else ''
-            print(f'{each.name} {each.version}: {each.license}{mark}')
-        if arguments.json:
-            _write_json(arguments.json, [asdict(each) for each in licenses])
-        return DONE
     findings = []
-    for finding in itertools.chain(doctor.examine(), _examine_ros()):
-        print(doctor.lines_of(finding), flush=True)
+    for finding in run_checks(CHECKS):
+        print(finding, flush=True)
         findings.append(finding)
+    if any(finding.code == 'rclpy-ok' for finding in findings):
+        from face_classification_ros.ros.doctor.registry import CHECKS as ROS_CHECKS
+
+        for finding in run_checks(ROS_CHECKS):
+            print(finding, flush=True)
+            findings.append(finding)
     if arguments.json:
-        _write_json(arguments.json, [asdict(each) for each in findings])
-    return doctor.exit_code(findings)
-
-
-def _examine_ros() -> Iterator[Finding]:
-    from face_classification_ros.doctor import check_module, OK
-
-    rclpy = check_module(
-        'rclpy',
-        'source the set-up files of ROS and of the workspace, or pip install this package; '
-        'unset RMW_IMPLEMENTATION',
-        'get_rmw_implementation_identifier()',
-    )
-    yield rclpy
-    if rclpy.verdict == OK:
-        from face_classification_ros.ros.doctor import examine_ros
-
-        yield from examine_ros()
+        _write_json(arguments.json, [asdict(finding) for finding in findings])
+    return exit_code(findings)
 
 
 def _write_json(path: Path, content: Any) -> None:

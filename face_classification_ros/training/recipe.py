@@ -88,7 +88,7 @@ class Recipe(BaseModel):
         lt=1,
         description='momentum of the moving average of the weights, which is what is kept',
     )
-    server_timeout: int | None = Field(
+    patience: int | None = Field(
         default=None,
         ge=1,
         description='stop after so many epochs without a lower validation loss, and keep the best',

@@ -50,8 +50,9 @@ def train(
 ) -> Path:
     """Train a classifier and export it as a model file.
 
-    Leaves `recipe.json`, `checkpoint.keras` (network and optimizer after the last whole epoch),
-    `log.csv` (one row per epoch), `tensorboard/` and `<name>.onnx` in the output folder, the name
+    Writes `recipe.json`, `checkpoint.keras` (network and optimizer after the last whole epoch),
+    `log.csv` (a row per epoch; a killed run may repeat its last one), `tensorboard/` and
+    `<name>.onnx` into the output folder, the name
     being `emotion_mini_xception`, or `multitask_mini_xception` for a network that tells more than
     one attribute. A run that was killed goes on from its last whole epoch with `resume` and sees
     the same faces in the same order.
@@ -109,17 +110,17 @@ def train(
         np.concatenate([dataset.crops(recipe.input_spec) for dataset in validation])
     )
     callbacks = [workers.callback()]
-    if workers.is_first:
-        callbacks.append(_Checkpoint(checkpoint))
-    if workers.is_first and recipe.server_timeout is not None:
-        # Before the averaged weights are taken out again, so that those are kept.
-        callbacks.append(_KeepBest(output, recipe.server_timeout))
+    if workers.is_first and recipe.patience is not None:
+        # Before the averaged weights are taken out again, so that those are saved.
+        callbacks.append(_SaveBest(output, done, recipe.patience))
     if recipe.ema is not None:
         callbacks.append(keras.callbacks.SwapEMAWeights())
     if workers.is_first:
         callbacks += [
             keras.callbacks.CSVLogger(output / LOG, append=resume),
             keras.callbacks.TensorBoard(output / 'tensorboard', write_graph=False),
+            # Last, so that an epoch that is not repeated after a resume is in the log.
+            _Checkpoint(checkpoint),
         ]
     network.fit(
         batches.stream(done),
@@ -134,7 +135,7 @@ def train(
     kind = recipe.attributes[0] if len(recipe.attributes) == 1 else 'blended'
     path = output / f'{kind}_{network.name}.onnx'
     if workers.is_first:
-        if recipe.server_timeout is not None:
+        if recipe.patience is not None:
             network.load_weights(output / BEST)
         export_classifier(network, recipe, training, validation, path)
     return path
@@ -225,7 +226,10 @@ def _one_cycle(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.schedul
 
 
 class _Checkpoint(keras.callbacks.Callback):
-    """Keep network and optimizer after every epoch, whole at any moment."""
+    """Save network and optimizer after every epoch, so that a killed run can resume."""
+
+    # Keras' ModelCheckpoint and BackupAndRestore write in place, so a kill during a write leaves
+    # a broken file, and the latter saves no architecture, which another run starts from.
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -237,16 +241,26 @@ class _Checkpoint(keras.callbacks.Callback):
         os.replace(unfinished, self._path)
 
 
-class _KeepBest(keras.callbacks.Callback):
-    """Keep the weights of the lowest validation loss, and stop when it no longer falls."""
+class _SaveBest(keras.callbacks.Callback):
+    """Save the weights with the lowest validation loss, and stop when it no longer falls.
 
-    def __init__(self, output: Path, server_timeout: int) -> None:
+    Args:
+        output: folder of the run, whose log has the losses of the epochs before a resume.
+        done: number of epochs before a resume.
+        patience: number of epochs without a lower loss after which training stops.
+    """
+
+    # Keras' EarlyStopping and ModelCheckpoint forget the earlier losses on a resume, and act at
+    # the end of an epoch, when SwapEMAWeights has taken out the averaged weights again.
+
+    def __init__(self, output: Path, done: int, patience: int) -> None:
         super().__init__()
-        self._output, self._patience = output, server_timeout
+        self._output, self._patience = output, patience
         self._losses: list[float] = []
-        if (output / LOG).exists():
+        if done:
             with open(output / LOG, newline='') as file:
-                self._losses = [float(row['val_loss']) for row in csv.DictReader(file)]
+                losses = {int(row['epoch']): row['val_loss'] for row in csv.DictReader(file)}
+            self._losses = [float(losses[epoch]) for epoch in range(done)]
 
     def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
         assert logs is not None

@@ -115,10 +115,10 @@ initial_size: 32
 epochs: {epochs}
 batch_size: 8
 learning_rate: 0.01
-average: 0.9
+ema: 0.9
 balance: 0.5
 flip_tta: true
-teachers: [{{model: gender_mini_xception, share: 0.1, consistent: true}}]
+teachers: [{{model: gender_mini_xception, share: 0.1, function_matching: true}}]
 """
 
 
@@ -207,6 +207,33 @@ def test_a_run_stops_when_validation_gets_no_better(tmp_path: Path, data: Path) 
         losses = [float(row['val_loss']) for row in csv.DictReader(file)]
     assert len(losses) < 60
     assert int(np.argmin(losses)) == len(losses) - 3
+
+
+def test_resumed_run_has_the_losses_of_an_uninterrupted_one(tmp_path: Path, data: Path) -> None:
+    """Order of the faces, optimizer and averaged weights continue where the killed run was.
+
+    The log may repeat the epoch in which the run was killed.
+    """
+    recipe = RECIPE + 'ema: 0.9\npatience: 50\n'
+    losses = []
+    for name in ('uninterrupted', 'killed'):
+        folder = tmp_path / name
+        folder.mkdir()
+        log = folder / 'run' / 'log.csv'
+        process = start_training(folder, [data], 6, recipe=recipe)
+        if name == 'killed':
+            while not log.exists() or len(epochs_in(log)) < 3:
+                assert process.poll() is None, process.communicate()[1]
+                time.sleep(0.02)
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            process = start_training(folder, [data], 6, '--resume', recipe=recipe)
+        errors = process.communicate()[1]
+        assert process.returncode == 0, errors
+        with open(log, newline='') as file:
+            losses.append({row['epoch']: float(row['val_loss']) for row in csv.DictReader(file)})
+    assert len(losses[0]) == 6
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
 
 
 def test_data_of_another_attribute_is_refused(tmp_path: Path, data: Path) -> None:

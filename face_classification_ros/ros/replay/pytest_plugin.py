@@ -69,17 +69,19 @@ def replay() -> Replay:
         online: bool = False,
         rate: float = 1.0,
     ) -> ReplayResult:
-        from face_classification_ros.evaluation.expectation import (
-            parse_expectation,
-            read_expectation,
-        )
         from face_classification_ros.ros.replay.replay import collect, ReplayOptions
 
         expectation = None
-        if isinstance(expect, Mapping):
-            expectation = parse_expectation(expect)
-        elif expect is not None:
-            expectation = read_expectation(Path(expect))
+        if expect is not None:
+            from face_classification_ros.ros.replay.expectation import (
+                parse_expectation,
+                read_expectation,
+            )
+
+            if isinstance(expect, Mapping):
+                expectation = parse_expectation(expect)
+            else:
+                expectation = read_expectation(Path(expect))
         result = collect(
             ReplayOptions(
                 source=Path(bag),

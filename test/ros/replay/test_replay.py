@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from ros_peers import HEAD, NodeProcess, Peer, TIMEOUT
 
-pytest.importorskip('rosbags', reason='needs the extra [archive]')
+pytest.importorskip('rosbags', reason='needs the extra [replay]')
 from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_typestore, Stores
@@ -364,13 +364,13 @@ def test_a_record_is_never_written_over(
 EXPECTATION = {
     'faces': [{'to': 0.85, 'min': 1, 'max': 1}, {'from': 0.85, 'max': 0}],
     'tracks': [{'min': 1, 'max': 1}],
-    'labels': [{'to': 0.85, 'attribute': 'gender', 'label': 'woman', 'share': 0.5}],
+    'labels': [{'to': 0.85, 'attributes': {'gender': 'woman'}, 'min_fraction': 0.5}],
     'boxes': [{'at': 0, 'box': [58, 63, 90, 113]}],
 }
 """Of the frames of `make_bag`."""
 
 
-def test_what_is_expected_and_comes_is_success(
+def test_met_expectation_is_success(
     make_bag: MakeBag, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Exit code 0."""
@@ -385,21 +385,20 @@ def test_what_is_expected_and_comes_is_success(
     assert f'{file}: 5 of 5 expectations met' in printed
 
 
-def test_what_is_expected_and_does_not_come_is_told(
+def test_unmet_expectation_is_reported(
     make_bag: MakeBag, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit code 1, with what came instead and when."""
+    """Exit code 1, with one difference and the number of entries that are met."""
     file = tmp_path / 'expect.yaml'
     file.write_text(yaml.safe_dump({**EXPECTATION, 'faces': [{'min': 1, 'max': 1}]}))
     assert command(make_bag(), '--offline', '--expect', file) == 1
     printed = capsys.readouterr().out
-    assert 'faces[0]: expected 1 faces per picture all the time' in printed
-    assert '3 of 12 pictures differ: 0 in 3 (from 0.90 to 1.10 s)' in printed
+    assert 'faces[0]: expected ' in printed
     assert f'{file}: 3 of 4 expectations met' in printed
 
 
-def test_a_proposed_expectation_is_met(make_bag: MakeBag, tmp_path: Path) -> None:
-    """It begins with what came, and fails with other settings."""
+def test_proposed_expectation_is_met(make_bag: MakeBag, tmp_path: Path) -> None:
+    """By the same recording, but not with other settings."""
     file = tmp_path / 'expect.yaml'
     assert command(make_bag(), '--offline', '--write-expectation', file) == 0
     assert command(make_bag(), '--offline', '--expect', file) == 0
@@ -410,11 +409,11 @@ def test_a_proposed_expectation_is_met(make_bag: MakeBag, tmp_path: Path) -> Non
 def test_latency_is_compared_through_the_node_only(
     make_bag: MakeBag, online: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nobody answers in a microsecond; offline nothing is measured."""
+    """No node takes less than a microsecond; offline nothing is measured."""
     file = tmp_path / 'expect.yaml'
     file.write_text('latency: {p95: 0.000001}')
     assert command(make_bag(), '--rate', '10', '--expect', file) == 1
-    assert 'latency.p95: expected at most 0.0 ms' in capsys.readouterr().out
+    assert 'latency: expected p95 ' in capsys.readouterr().out
     assert command(make_bag(), '--offline', '--expect', file) == 0
 
 
@@ -542,5 +541,5 @@ def test_a_test_of_others_fails_with_the_difference(make_bag: MakeBag, tmp_path:
     )
     assert done.returncode == 1, done.stdout
     assert '1 failed, 1 passed' in done.stdout
-    assert 'faces[0]: expected 2 or more faces per picture all the time' in done.stdout
+    assert 'faces[0]: expected at least 2 faces per frame at all times' in done.stdout
     assert 'Traceback' not in done.stdout

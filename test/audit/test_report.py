@@ -1,4 +1,4 @@
-"""An audit is one page that needs nothing else, with diagrams and faces."""
+"""The report of an audit is one self-contained page with diagrams and faces."""
 
 import base64
 from collections.abc import Callable
@@ -17,16 +17,16 @@ pytest.importorskip('matplotlib', reason='needs the extra [train]')
 pytest.importorskip('scipy', reason='needs the extra [train]')
 
 from face_classification_ros.audit.audit import audit_classifier
-from face_classification_ros.audit.perturbations import PERTURBATIONS
-from face_classification_ros.classification.classifier import Classifier
-from face_classification_ros.commands.main import main
-from face_classification_ros.datasets.registry import FaceDataset
-from face_classification_ros.evaluation.audit_report import (
+from face_classification_ros.audit.figures import (
     draw_group_confusions,
     draw_group_reliability,
     draw_perturbations,
-    write_audit_report,
 )
+from face_classification_ros.audit.perturbations import PERTURBATIONS
+from face_classification_ros.audit.report import write_audit_report
+from face_classification_ros.classification.classifier import Classifier
+from face_classification_ros.commands.main import main
+from face_classification_ros.datasets.registry import FaceDataset
 from face_classification_ros.types import BoundingBox, Detection
 
 MakeModel = Callable[..., Path]
@@ -40,12 +40,13 @@ ALONE = {'meta', 'br', 'img', 'link'}
 
 
 class Page(HTMLParser):
-    """What a browser makes of a page: its text, pictures, and whether all ends that began."""
+    """The text and images of a page whose tags all end; `ids` are those of its parts."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.text = ''
-        self.pictures: list[tuple[str, NDArray[Any]]] = []
+        self.ids: set[str | None] = set()
+        self.images: list[tuple[str, NDArray[Any]]] = []
         self.tags: list[str] = []
         self._open: list[str] = []
         self.feed(text)
@@ -53,8 +54,9 @@ class Page(HTMLParser):
         assert not self._open
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        """Note a tag, and the picture that it shows."""
+        """Record a tag, its id and its image."""
         self.tags.append(tag)
+        self.ids.add(dict(attributes).get('id'))
         if tag not in ALONE:
             self._open.append(tag)
         if tag == 'img':
@@ -62,26 +64,26 @@ class Page(HTMLParser):
             kind, _, content = str(values['src']).partition(',')
             assert kind == 'data:image/png;base64'
             bits = np.frombuffer(base64.b64decode(content), np.uint8)
-            self.pictures.append((str(values['alt']), cv2.imdecode(bits, cv2.IMREAD_COLOR)))
+            self.images.append((str(values['alt']), cv2.imdecode(bits, cv2.IMREAD_COLOR)))
 
     def handle_endtag(self, tag: str) -> None:
-        """Close the tag that was opened last."""
+        """Check that a tag ends the one that started last."""
         assert self._open.pop() == tag
 
     def handle_data(self, text: str) -> None:
-        """Note what is read, with spaces as a browser shows them."""
+        """Record text, with spaces as a browser shows them."""
         self.text += re.sub(r'\s+', ' ', text)
 
 
 @pytest.fixture
 def classifier(make_model: MakeModel) -> Classifier:
-    """Give a classifier that calls faces women that are brighter than half."""
+    """Return a classifier that takes faces brighter than half for women."""
     return Classifier(make_model({'gender': ('woman', 'man')}))
 
 
 @pytest.fixture
 def dataset() -> FaceDataset:
-    """Give 60 women of whom 10 are dark, and 20 men; one is of a group with a name like a tag."""
+    """Return 60 women, 10 of them dark, and 20 men; one group has a name like a tag."""
     brightness = [200] * 50 + [20] * 10 + [60] * 20
     y_true = np.array([0] * 60 + [1] * 20)
     return FaceDataset(
@@ -95,14 +97,14 @@ def dataset() -> FaceDataset:
 
 
 def detections(dataset: FaceDataset) -> list[Detection | None]:
-    """Give the place of every face."""
+    """Return the detection of every face."""
     return [FACE] * len(dataset)
 
 
-def test_the_page_holds_all_that_it_shows(
+def test_page_is_self_contained(
     classifier: Classifier, dataset: FaceDataset, tmp_path: Path
 ) -> None:
-    """Nothing is loaded from elsewhere, nothing is run, and names of groups are no HTML."""
+    """It loads nothing and runs nothing, and names of groups are not HTML."""
     found = detections(dataset)
     audit = audit_classifier(classifier, dataset, 'val', threshold=0.7, detections=found)
     write_audit_report(audit, tmp_path / 'new' / 'audit.html', classifier, dataset, found)
@@ -117,21 +119,21 @@ def test_the_page_holds_all_that_it_shows(
     kinds = ('accuracy', 'confusion', 'reliability')
     diagrams = [f'{kind} by {column}' for column in ('race', 'gender') for kind in kinds]
     diagrams.append('perturbations')
-    shown = dict(page.pictures)
-    assert [name for name, _ in page.pictures if name] == diagrams
+    shown = dict(page.images)
+    assert [name for name, _ in page.images if name] == diagrams
     assert all(shown[name].std() > 10 for name in diagrams)
-    # One face as it is and under each perturbation, and ten women that are taken for men.
-    faces = [picture for name, picture in page.pictures if not name]
+    # One face without changes and under each perturbation, and ten women taken for men.
+    faces = [image for name, image in page.images if not name]
     assert len(faces) == 1 + len(PERTURBATIONS) + 10
     assert {face.shape for face in faces} == {(96, 96, 3)}
     assert (faces[0] == 200).all()
     assert (faces[1 + list(PERTURBATIONS).index('darker')] == 50).all()
 
 
-def test_mistakes_stand_beside_what_they_rest_on(
+def test_errors_are_shown_with_their_explanations(
     classifier: Classifier, dataset: FaceDataset, tmp_path: Path
 ) -> None:
-    """The function gets the crop that the network got, of 16 x 16 pixels in gray."""
+    """The function gets the crop that the network gets, 16 x 16 pixels in gray."""
     crops = []
 
     def explain(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -143,29 +145,31 @@ def test_mistakes_stand_beside_what_they_rest_on(
     assert [crop.shape for crop in crops] == [(16, 16, 1)] * 10
     assert all((crop == 20).all() for crop in crops)
     page = Page((tmp_path / 'audit.html').read_text())
-    pictures = [picture for name, picture in page.pictures if name == 'what the answer rests on']
-    assert len(pictures) == 10
-    assert (pictures[0] == (0, 0, 255)).all()
+    explanations = [image for name, image in page.images if name == 'explanation']
+    assert len(explanations) == 10
+    assert (explanations[0] == (0, 0, 255)).all()
     assert 'man instead of woman' in page.text
-    assert 'Changes that should change nothing' not in page.text
+    assert 'mistakes' in page.ids and 'perturbations' not in page.ids
 
 
-def test_without_mistakes_the_page_says_so(
+def test_page_without_errors_shows_no_faces(
     classifier: Classifier, dataset: FaceDataset, tmp_path: Path
 ) -> None:
-    """A classifier may be right."""
-    right = dataset.select(np.arange(80) < 50)
-    audit = audit_classifier(classifier, right, 'val')
-    write_audit_report(audit, tmp_path / 'audit.html', classifier, right)
-    assert 'There are none.' in Page((tmp_path / 'audit.html').read_text()).text
+    """A classifier may be correct for all faces."""
+    correct = dataset.select(np.arange(80) < 50)
+    audit = audit_classifier(classifier, correct, 'val')
+    write_audit_report(audit, tmp_path / 'audit.html', classifier, correct)
+    page = Page((tmp_path / 'audit.html').read_text())
+    assert 'mistakes' in page.ids
+    assert all(name for name, _ in page.images)
 
 
-def test_each_group_has_its_matrix(classifier: Classifier, dataset: FaceDataset) -> None:
-    """Beside that of all faces; of the true labels there is only that, they are its rows."""
+def test_each_group_has_its_confusion_matrix(classifier: Classifier, dataset: FaceDataset) -> None:
+    """Next to that of all faces; the true labels have only that one, as they are its rows."""
     audit = audit_classifier(classifier, dataset, 'val', by=['race', 'gender', 'race*gender'])
     titles = [axes.get_title() for axes in draw_group_confusions(audit, 'race').axes]
-    assert titles[:2] == ['all (80)\n87.5% right', '<script> (1)\n0.0% right']
-    assert titles[2:] == ['asian (59)\n84.7% right', 'black (20)\n100.0% right']
+    assert titles[:2] == ['all (80)\naccuracy 87.5%', '<script> (1)\naccuracy 0.0%']
+    assert titles[2:] == ['asian (59)\naccuracy 84.7%', 'black (20)\naccuracy 100.0%']
     asian = draw_group_confusions(audit, 'race').axes[2]
     assert [text.get_text() for text in asian.texts] == ['85', '15']
     assert len(draw_group_confusions(audit, 'gender').axes) == 1
@@ -173,7 +177,7 @@ def test_each_group_has_its_matrix(classifier: Classifier, dataset: FaceDataset)
 
 
 def test_groups_of_few_faces_are_pale(classifier: Classifier, dataset: FaceDataset) -> None:
-    """Bins of one face each would look like a bad calibration."""
+    """Their bins of one face each resemble a bad calibration."""
     audit = audit_classifier(classifier, dataset, 'val')
     _, asian, black = draw_group_reliability(audit, 'race').axes
     assert asian.patches[0].get_alpha() is None
@@ -182,7 +186,7 @@ def test_groups_of_few_faces_are_pale(classifier: Classifier, dataset: FaceDatas
 
 
 def test_each_perturbation_has_its_row(classifier: Classifier, dataset: FaceDataset) -> None:
-    """The share of answers that change on the left, the accuracy that is left on the right."""
+    """The fraction of changed predictions on the left, the accuracy on the right."""
     audit = audit_classifier(classifier, dataset, 'val', detections=detections(dataset))
     left, right = draw_perturbations(audit).axes
     assert [tick.get_text() for tick in left.get_yticklabels()] == list(PERTURBATIONS)
@@ -191,12 +195,12 @@ def test_each_perturbation_has_its_row(classifier: Classifier, dataset: FaceData
     assert right.lines[place].get_xdata() == pytest.approx([20 / 80])
 
 
-def test_the_command_writes_the_page(make_model: MakeModel, tmp_path: Path) -> None:
-    """`--report` names it."""
+def test_command_writes_the_report(make_model: MakeModel, tmp_path: Path) -> None:
+    """`--report` names the file."""
     for label, value in (('woman', 200), ('man', 20)):
         (tmp_path / 'data' / 'test' / label).mkdir(parents=True)
-        picture = np.full((20, 20, 3), value, np.uint8)
-        assert cv2.imwrite(str(tmp_path / 'data' / 'test' / label / '0.png'), picture)
+        image = np.full((20, 20, 3), value, np.uint8)
+        assert cv2.imwrite(str(tmp_path / 'data' / 'test' / label / '0.png'), image)
     arguments = ['audit', 'gender', '--data', str(tmp_path / 'data'), '--no-perturbations']
     arguments += ['--model', str(make_model({'gender': ('woman', 'man')}))]
     assert main([*arguments, '--report', str(tmp_path / 'audit.html')]) == 0
