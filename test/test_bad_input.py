@@ -476,7 +476,7 @@ def test_model_that_tells_no_distribution_is_refused(tmp_path: Path) -> None:
             'attributes: [gender]\nnetwork: x\nteachers: [{model: x, temperature: .inf}]',
             'temperature',
         ),
-        ('attributes: [gender]\nnetwork: x\nfirst_side: 64\nside: 48', 'above side 48'),
+        ('attributes: [gender]\nnetwork: x\ninitial_size: 64\nsize: 48', 'above size 48'),
     ],
     ids=range(12),
 )

@@ -534,15 +534,13 @@ def _networks(arguments: argparse.Namespace) -> int:
             compare_networks,
             plot_accuracy,
             read_models,
+            read_published,
         )
         from face_classification_ros.networks.cost import check_limits, measure_cost
 
     shape = (arguments.side, arguments.side, 1 if arguments.color == 'gray' else 3)
-    heads = {
-        attribute: len(labels)
-        for attribute, labels in LABELS.items()
-        if arguments.heads in (attribute, 'both')
-    }
+    attributes = ('gender', 'emotion') if arguments.heads == 'both' else (arguments.heads,)
+    heads = {attribute: len(LABELS[attribute]) for attribute in attributes}
     costs = [
         measure_cost(description, shape, heads, latency=not arguments.no_latency)
         for description in descriptions
@@ -560,7 +558,7 @@ def _networks(arguments: argparse.Namespace) -> int:
     if arguments.json:
         _write_json(arguments.json, records)
     if arguments.plot:
-        plot_accuracy(models, arguments.plot)
+        plot_accuracy(models, read_published(), arguments.plot)
     for description, cost in zip(descriptions, costs, strict=True):
         check_limits(description, cost)
     return DONE
@@ -614,7 +612,7 @@ def _cost_columns(record: dict[str, Any]) -> str:
 
 def _train(arguments: argparse.Namespace) -> int:
     with _train_extra('training'):
-        from face_classification_ros.training.distributed import Workers
+        from face_classification_ros.training.distributed import Cluster
         from face_classification_ros.training.recipe import read_recipe
         from face_classification_ros.training.trainer import train
 
@@ -624,17 +622,17 @@ def _train(arguments: argparse.Namespace) -> int:
     start = arguments.start
     if start is not None:
         start = Path(start if Path(start).is_dir() else model_path(start))
-    workers = Workers(tuple(arguments.workers), arguments.worker or 0)
-    with workers.joined():
+    cluster = Cluster(tuple(arguments.workers), arguments.worker or 0)
+    with cluster.joined():
         model = train(
             recipe,
             arguments.data,
             arguments.output,
             resume=arguments.resume,
-            start=start,
-            workers=workers,
+            init_from=start,
+            cluster=cluster,
         )
-    if workers.is_first:
+    if cluster.is_chief:
         print(model)
     return DONE
 
@@ -655,18 +653,18 @@ def _evaluate_detector(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.report or arguments.box_robustness:
         raise ValueError('--report and --box-robustness are for gender and emotion, not for faces')
     detection = evaluate_detector(_detector(arguments), arguments.data)
-    print(f'{"scene":>28} faces found false unjudged')
+    print(f'{"scene":>28} faces found false unverified')
     total = SceneReport(
         'all',
         detection.faces,
         detection.found,
         detection.false_detections,
-        detection.unjudged,
+        detection.unverified,
     )
     for scene in (*detection.scenes, total):
         print(
             f'{scene.name:>28} {scene.faces:5d} {scene.found:5d} {scene.false_detections:5d} '
-            f'{scene.unjudged:8d}'
+            f'{scene.unverified:10d}'
         )
     return asdict(detection)
 
@@ -715,7 +713,7 @@ def _print_report(report: dict[str, Any]) -> None:
     )
     told = report['coverage']
     print(
-        f'told from a confidence of {told["threshold"]} on: {told["share"]:.1%} of the faces, '
+        f'told from a confidence of {told["threshold"]} on: {told["fraction"]:.1%} of the faces, '
         f'accuracy among them {_share(told["accuracy"])}'
     )
     print(
@@ -905,7 +903,8 @@ def _audit(arguments: argparse.Namespace) -> int:
     from face_classification_ros.pipeline import THRESHOLDS
 
     with _train_extra('audit'):
-        from face_classification_ros.audit.audit import audit_classifier, audit_columns
+        from face_classification_ros.audit.audit import audit_classifier
+        from face_classification_ros.audit.subgroups import audit_columns
 
         if arguments.report:
             from face_classification_ros.evaluation.audit_report import write_audit_report
@@ -958,7 +957,7 @@ def _print_audit(audit: dict[str, Any]) -> None:
             print(
                 f'{name:>{width}} {row["count"]:6d} {row["accuracy"]:8.1%} '
                 f'{low:6.1%} to {high:6.1%} {_compared(row)} {row["confidence"]:9.1%} '
-                f'{row["calibration_error"]:11.3f} {row["coverage"]["share"]:8.1%}'
+                f'{row["calibration_error"]:11.3f} {row["coverage"]["fraction"]:8.1%}'
             )
     print('others: points of accuracy from that of all other faces; p: corrected')
     if audit['perturbations'] is not None:

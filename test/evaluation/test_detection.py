@@ -106,14 +106,14 @@ def test_counts_are_summed_over_pictures(tmp_path: Path) -> None:
     report = evaluate_detector(Fake(found(10, 10)), tmp_path)
     assert [scene.name for scene in report.scenes] == ['two.png', 'difficult.png', 'none.png']
     assert (report.faces, report.found, report.recall) == (2, 1, 0.5)
-    assert (report.false_detections, report.unjudged) == (1, 0)
+    assert (report.false_detections, report.unverified) == (1, 0)
 
 
 def test_detection_where_labels_are_incomplete_is_not_false(tmp_path: Path) -> None:
     """It may be a face of the background that has no label."""
     save_pictures(tmp_path, crowd={'faces': [{'box': [10, 10, 40, 40]}], 'complete': False})
     report = evaluate_detector(Fake(found(10, 10), found(100, 10)), tmp_path)
-    assert (report.found, report.false_detections, report.unjudged) == (1, 0, 1)
+    assert (report.found, report.false_detections, report.unverified) == (1, 0, 1)
 
 
 def test_frames_of_a_video_are_one_scene(tmp_path: Path) -> None:
