@@ -13,7 +13,7 @@ by their known boxes, which tremble, with 3 % missed, with and without how they 
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 import itertools
@@ -25,11 +25,8 @@ import cv2
 import numpy as np
 import skimage
 
-from face_classification_ros.classification.classifier import Classifier
-from face_classification_ros.detection import create_detector
-from face_classification_ros.inference.model_zoo import model_path
 from face_classification_ros.io.files import read_video
-from face_classification_ros.pipeline import FacePipeline, load_classifiers, THRESHOLDS
+from face_classification_ros.pipeline import create_pipeline
 from face_classification_ros.tracking.appearance import compute_appearance
 from face_classification_ros.tracking.tracker import Tracker
 from face_classification_ros.types import BoundingBox, Detection, Face, Image
@@ -208,9 +205,9 @@ def compare(rate: int, kind: str) -> str:
                 for _, b in people
             ]
             detections = [Detection(box, 0.9) for box in boxes]
-            ways_to_look = {'boxes': None, 'looks': partial(compute_appearance, image, boxes)}
+            appearances = {'boxes': None, 'looks': partial(compute_appearance, image, boxes)}
             for way, tracker in trackers.items():
-                tracks = tracker.update(detections, stamp, ways_to_look[way])
+                tracks = tracker.update(detections, stamp, appearances[way]).tracks
                 for (person, _), track in zip(people, tracks, strict=True):
                     ids[way].add(person, track.id)
         for way, counts in ways.items():
@@ -277,11 +274,9 @@ def video(path: Path) -> Iterator[Frame]:
             yield stamp, image, people
 
 
-def measure(name: str, frames: Iterable[Frame], classifiers: Mapping[str, Classifier]) -> str:
+def measure(name: str, frames: Iterable[Frame]) -> str:
     """Follow the faces of a video and give a row of figures."""
-    pipeline = FacePipeline(
-        create_detector('libfacedetection', interval=3), classifiers, Tracker(1.0), THRESHOLDS, 1.0
-    )
+    pipeline = create_pipeline()
     vote: deque[str] = deque(maxlen=VOTES)
     told: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     ids = Ids()
@@ -289,10 +284,10 @@ def measure(name: str, frames: Iterable[Frame], classifiers: Mapping[str, Classi
     for stamp, image, people in frames:
         stamps.append(stamp)
         for face in pipeline.process(image, stamp):
-            assert face.emotion is not None
-            single = face.emotion.labels[int(face.emotion.frame_probabilities.argmax())]
+            emotion = face.attributes['emotion']
+            single = emotion.labels[int(emotion.frame_probabilities.argmax())]
             vote.append(single)
-            told['ours'][face.track_id].append(face.emotion.label)
+            told['ours'][face.track_id].append(emotion.label)
             told['single'][face.track_id].append(single)
             told['vote'][face.track_id].append(Counter(vote).most_common(1)[0][0])
             if person := _person(face, people or ()):
@@ -325,18 +320,12 @@ def main() -> int:
         for rate in RATES:
             print(compare(rate, kind), flush=True)
     print()
-    classifiers = load_classifiers(
-        {
-            'gender': model_path('gender_mini_xception'),
-            'emotion': model_path('emotion_mini_xception'),
-        }
-    )
     print('| video | tracks | id switches | ids given to another | flips | vote of 10 | single |')
     print('| --- | --- | --- | --- | --- | --- | --- |')
     for rate in RATES:
-        print(measure(f'crossing, {rate} Hz', crossing(rate), classifiers))
+        print(measure(f'crossing, {rate} Hz', crossing(rate)))
     for path in map(Path, sys.argv[1:]):
-        print(measure(path.name, video(path), classifiers))
+        print(measure(path.name, video(path)))
     return 0
 
 

@@ -280,7 +280,7 @@ def answer_drawn_face(path: Path) -> dict[str, list[float]]:
 
     classifier = Classifier(path)
     input_spec = classifier.input_spec
-    y, x = np.mgrid[0 : input_spec.side, 0 : input_spec.side] / input_spec.side - 0.5
+    y, x = np.mgrid[0 : input_spec.size, 0 : input_spec.size] / input_spec.size - 0.5
     face = 90.0 + 90 * (x**2 / 0.14 + y**2 / 0.2 < 1)
     for eye in (-0.17, 0.17):
         face[(x - eye) ** 2 + (y + 0.12) ** 2 < 0.004] = 20

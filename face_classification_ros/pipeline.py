@@ -1,4 +1,4 @@
-"""From a picture to its faces: detection, classification and tracking put together."""
+"""Combine detection, tracking, classification and positions: an image goes in, faces come out."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from face_classification_ros.classification.classifier import Classifier
+from face_classification_ros.classification.classifier import Classifier, load_classifiers
 from face_classification_ros.classification.crop_quality import crop_weights
-from face_classification_ros.classification.crops import crop_faces, cut_sides, InputSpec
+from face_classification_ros.classification.crops import crop_faces, InputSpec, source_sizes
+from face_classification_ros.config import check_threshold, PipelineConfig, SettingError
 from face_classification_ros.detection import create_detector, Detector
-from face_classification_ros.detection.region_of_interest import RegionOfInterestDetector
+from face_classification_ros.geometry.positions import DepthView, locate
 from face_classification_ros.tracking.appearance import compute_appearance
 from face_classification_ros.tracking.tracker import Track, Tracker
-from face_classification_ros.types import AttributeEstimate, Detection, Face, Image, largest_first
-
-THRESHOLDS = {'gender': 0.7, 'emotion': 0.5}
-"""Attribute -> probability below which a label is "unknown", unless the user says otherwise."""
+from face_classification_ros.types import (
+    AttributeEstimate,
+    Detection,
+    Face,
+    Image,
+    largest_first,
+)
 
 _CV2_ROTATIONS = {
     90: cv2.ROTATE_90_CLOCKWISE,
@@ -29,19 +33,86 @@ _CV2_ROTATIONS = {
 }
 
 
-@dataclass
-class FacePipeline:
-    """Finds the faces of a picture, classifies them and follows them from picture to picture.
+def create_pipeline(
+    config: PipelineConfig | None = None, *, tracker: Tracker | None = None
+) -> FacePipeline:
+    """Load the detector and the models of a configuration.
+
+    Args:
+        config: the defaults if it is None.
+        tracker: tracks to continue; a new tracker if it is None.
+
+    Raises:
+        FileNotFoundError, ImportError, ValueError: see `create_detector`, `load_classifiers` and
+            `thresholds_of`.
+    """
+    config = config or PipelineConfig()
+    classifiers = load_classifiers(
+        config.models, config.attributes, num_threads=config.num_threads
+    )
+    return FacePipeline(
+        create_detector(config),
+        classifiers,
+        tracker or Tracker(config.track_timeout),
+        thresholds_of(classifiers, config.unknown_threshold),
+        config.smoothing_time,
+        config.rotation,
+    )
+
+
+def thresholds_of(
+    classifiers: Mapping[str, Classifier], unknown_threshold: Mapping[str, float]
+) -> dict[str, float]:
+    """Return attribute -> probability below which its label is "unknown".
+
+    Args:
+        classifiers: by attribute; their thresholds are the defaults.
+        unknown_threshold: attribute -> threshold that replaces the default, 0 to 1.
+
+    Raises:
+        SettingError: a threshold is not a number from 0 to 1, or no model estimates its attribute.
+    """
+    for attribute, threshold in unknown_threshold.items():
+        check_threshold(attribute, threshold)
+        if attribute not in classifiers:
+            available = ', '.join(classifiers) or 'none'
+            raise SettingError(
+                f'unknown_threshold.{attribute}',
+                f'no model estimates this attribute; available: {available}',
+            )
+    return {
+        attribute: float(unknown_threshold.get(attribute, classifier.thresholds[attribute]))
+        for attribute, classifier in classifiers.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineResult:
+    """The result for one image.
 
     Attributes:
-        detector: finds boxes.
-        classifiers: attribute -> what tells it; one classifier may serve several attributes.
-        tracker: gives ids; None for pictures that do not follow each other.
+        faces: largest first, with boxes and landmarks in pixels of the image.
+        was_reset: whether the tracks started again because time jumped back.
+        position_error: why no face has a position although there is a depth image, "" otherwise.
+    """
+
+    faces: list[Face]
+    was_reset: bool = False
+    position_error: str = ''
+
+
+@dataclass
+class FacePipeline:
+    """Detects, tracks and classifies the faces of images, see `create_pipeline`.
+
+    Attributes:
+        detector: finds the boxes.
+        classifiers: attribute -> classifier; one classifier may serve several attributes.
+        tracker: assigns track ids; None for images that do not follow each other.
         thresholds: attribute -> probability below which the label is "unknown".
-        smoothing_time: seconds over which probabilities are averaged along a track.
-        rotation: degrees clockwise, one of `ROTATIONS`, by which a picture is turned so that
-            people stand upright in it. Whoever changes it resets the tracker: tracks live in
-            the upright picture.
+        smoothing_time: time constant in seconds of the temporal filter of a track.
+        rotation: degrees clockwise, one of `ROTATIONS`, by which images are rotated for people to
+            be upright. Reset the tracker after a change: tracks live in the upright image.
     """
 
     detector: Detector
@@ -52,61 +123,70 @@ class FacePipeline:
     rotation: int = 0
 
     def process(self, image: Image, stamp: float = 0.0) -> list[Face]:
-        """Find and classify all faces of a picture, largest first.
+        """Return all faces of an image, largest first, see `process_frame`."""
+        return self.process_frame(image, stamp).faces
+
+    def process_frame(
+        self, image: Image, stamp: float = 0.0, depth_view: DepthView | None = None
+    ) -> PipelineResult:
+        """Detect, track, classify and locate all faces of an image.
 
         Args:
             image: uint8 H x W x 3 in BGR.
-            stamp: time of the picture in seconds.
+            stamp: time of the image in seconds.
+            depth_view: depth image of the same view, for positions.
 
-        Returns:
-            Faces with boxes and landmarks in pixels of `image`.
+        Raises:
+            ValueError: `image` is not an image.
         """
         upright = self._upright(image)
         detections = self.detector.detect(upright)
-        tracks: list[Track | None] = [None] * len(detections)
-        if self.tracker is not None:
-            boxes = [detection.box for detection in detections]
-            tracks = list(
-                self.tracker.update(detections, stamp, partial(compute_appearance, upright, boxes))
-            )
-        answers = self._classify(upright, detections)
+        tracks, was_reset = self._track(upright, detections, stamp)
+        predictions = self._classify(upright, detections)
         height, width = upright.shape[:2]
-        return largest_first(
+        faces = largest_first(
             [
                 Face(
                     detection.rotated(-self.rotation % 360, width, height),
+                    {
+                        attribute: self._estimate(attribute, predictions, index, track)
+                        for attribute in self.classifiers
+                    },
                     track.id if track else '',
                     track.first_seen if track else stamp,
-                    self._estimate('gender', answers, index, track),
-                    self._estimate('emotion', answers, index, track),
                 )
                 for index, (detection, track) in enumerate(zip(detections, tracks, strict=True))
             ]
         )
+        if depth_view is None or not faces:
+            return PipelineResult(faces, was_reset)
+        height, width = image.shape[:2]
+        try:
+            located = locate(faces, depth_view, width, height, self.rotation)
+        except ValueError as error:
+            return PipelineResult(faces, was_reset, str(error))
+        return PipelineResult(located, was_reset)
 
-    def process_still(self, image: Image, stamp: float = 0.0) -> list[Face]:
-        """Find and classify all faces of a picture that follows no other.
+    def process_still(self, image: Image, depth_view: DepthView | None = None) -> list[Face]:
+        """Return all faces of an image that does not belong to a stream, largest first.
 
-        Nothing is remembered of it, and it does not touch tracks. Arguments and result are those
-        of `process`; track ids are empty.
+        It is searched as a whole, and tracks are neither used nor changed: track ids are empty.
         """
-        detector = self.detector
-        if isinstance(detector, RegionOfInterestDetector):
-            detector = detector.whole
-        return replace(self, detector=detector, tracker=None).process(image, stamp)
+        still = replace(self, detector=self.detector.full_frame, tracker=None)
+        return still.process_frame(image, depth_view=depth_view).faces
 
     def crop(
         self, image: Image, faces: Sequence[Face], input_spec: InputSpec
     ) -> NDArray[np.uint8]:
-        """Cut faces out of their picture as a network sees them: upright.
+        """Crop faces out of their image as a network sees them: upright.
 
         Args:
             image: uint8 H x W x 3 in BGR, as it was processed.
-            faces: what `process` gave.
-            input_spec: what the network wants.
+            faces: result of `process`.
+            input_spec: crops that the network expects.
 
         Returns:
-            uint8 N x side x side x channels.
+            uint8 N x size x size x channels.
         """
         height, width = image.shape[:2]
         boxes = [face.detection.box.rotated(self.rotation, width, height) for face in faces]
@@ -117,123 +197,52 @@ class FacePipeline:
             return image
         return np.asarray(cv2.rotate(image, _CV2_ROTATIONS[self.rotation]), np.uint8)
 
-    def _classify(
-        self, image: Image, detections: list[Detection]
-    ) -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:
-        """Give attribute -> probabilities, N x labels, and the weights of the crops, N.
+    def _track(
+        self, image: Image, detections: Sequence[Detection], stamp: float
+    ) -> tuple[Sequence[Track | None], bool]:
+        if self.tracker is None:
+            return [None] * len(detections), False
+        boxes = [detection.box for detection in detections]
+        update = self.tracker.update(detections, stamp, partial(compute_appearance, image, boxes))
+        return update.tracks, update.was_reset
 
-        Faces are cut once per form and classified once per file.
+    def _classify(
+        self, image: Image, detections: Sequence[Detection]
+    ) -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """Return attribute -> probabilities, N x labels, and the weights of the crops, N.
+
+        Faces are cropped once per input spec and classified once per model file.
         """
         if not detections:
             return {}
         boxes = [detection.box for detection in detections]
         classifiers = set(self.classifiers.values())
-        crops = {
-            input_spec: crop_faces(image, boxes, input_spec)
-            for input_spec in {c.input_spec for c in classifiers}
-        }
-        weights = {
-            input_spec: crop_weights(each, cut_sides(boxes, input_spec))
-            for input_spec, each in crops.items()
-        }
-        answers = {each: each.classify(crops[each.input_spec]) for each in classifiers}
+        specs = {classifier.input_spec for classifier in classifiers}
+        crops = {spec: crop_faces(image, boxes, spec) for spec in specs}
+        weights = {spec: crop_weights(crops[spec], source_sizes(boxes, spec)) for spec in specs}
+        predictions = {each: each.classify(crops[each.input_spec]) for each in classifiers}
         return {
-            attribute: (answers[classifier][attribute], weights[classifier.input_spec])
+            attribute: (predictions[classifier][attribute], weights[classifier.input_spec])
             for attribute, classifier in self.classifiers.items()
         }
 
     def _estimate(
         self,
         attribute: str,
-        answers: Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]],
+        predictions: Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]],
         index: int,
         track: Track | None,
-    ) -> AttributeEstimate | None:
-        if attribute not in self.classifiers:
-            return None
-        labels, threshold = (
-            self.classifiers[attribute].labels[attribute],
-            self.thresholds[attribute],
-        )
-        frame, weight = (each[index] for each in answers[attribute])
+    ) -> AttributeEstimate:
+        labels = self.classifiers[attribute].labels[attribute]
+        threshold = self.thresholds[attribute]
+        probabilities, weights = predictions[attribute]
+        frame, weight = probabilities[index], float(weights[index])
         if track is None:
-            return AttributeEstimate(labels, frame, frame, 1, threshold, weight=float(weight))
-        weight = 0.0 if track.is_ambiguous else float(weight)
-        filter_ = track.update_attribute(attribute, frame, self.smoothing_time, weight)
-        stable_label = filter_.update_label(labels, threshold) if self.smoothing_time else None
+            return AttributeEstimate(labels, frame, frame, 1, threshold, weight=weight)
+        if track.is_ambiguous:
+            weight = 0.0
+        temporal = track.update_attribute(attribute, frame, self.smoothing_time, weight)
+        label = temporal.update_label(labels, threshold) if self.smoothing_time else None
         return AttributeEstimate(
-            labels,
-            filter_.probabilities,
-            frame,
-            filter_.frame_count,
-            threshold,
-            stable_label,
-            weight,
+            labels, temporal.probabilities, frame, temporal.frame_count, threshold, label, weight
         )
-
-
-def load_classifiers(models: Mapping[str, str], *, num_threads: int = 1) -> dict[str, Classifier]:
-    """Load the model file of each attribute; a file named twice is loaded once.
-
-    Args:
-        models: attribute -> path; an empty path switches the attribute off.
-        num_threads: processor threads for one call.
-
-    Raises:
-        FileNotFoundError: a file does not exist.
-        ValueError: a file is not usable, or does not tell its attribute.
-    """
-    loaded = {
-        path: Classifier(path, num_threads=num_threads) for path in set(models.values()) if path
-    }
-    classifiers = {attribute: loaded[path] for attribute, path in models.items() if path}
-    for attribute, classifier in classifiers.items():
-        if attribute not in classifier.labels:
-            told = ', '.join(classifier.labels)
-            raise ValueError(f'model file {classifier.path} tells {told}, not {attribute}')
-    return classifiers
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Everything that decides what is told of a picture; equal settings give equal results.
-
-    Attributes:
-        detector: see `create_detector`, as are the next three.
-        detector_model: path of its model, "" for its own.
-        detection_threshold: detections of lower confidence are dropped, 0 to 1.
-        detection_size: longer side in pixels to which a larger picture is scaled for detection.
-        gender_model: path of a model file, "" for none.
-        emotion_model: likewise.
-        num_threads: processor threads for one picture.
-        rotation: degrees clockwise that turn the picture upright, see `FacePipeline`.
-    """
-
-    detector: str
-    detector_model: str
-    detection_threshold: float
-    detection_size: int
-    gender_model: str
-    emotion_model: str
-    num_threads: int
-    rotation: int
-
-    @property
-    def models(self) -> dict[str, str]:
-        """Attribute -> path of its model file, "" where it is switched off."""
-        return {'gender': self.gender_model, 'emotion': self.emotion_model}
-
-    def load_detector(self, interval: int = 1) -> Detector:
-        """Load the detector; `interval` and the errors are those of `create_detector`."""
-        return create_detector(
-            self.detector,
-            model=self.detector_model,
-            threshold=self.detection_threshold,
-            width=self.detection_size,
-            num_threads=self.num_threads,
-            interval=interval,
-        )
-
-    def load_classifiers(self) -> dict[str, Classifier]:
-        """Load the models; the errors are those of `load_classifiers`."""
-        return load_classifiers(self.models, num_threads=self.num_threads)

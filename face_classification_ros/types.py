@@ -1,33 +1,38 @@
-"""What a face is: bounding box, landmarks and the estimates of its attributes."""
+"""Define what is passed between the parts: images, boxes, detections, estimates and faces."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
-"""A picture: uint8, H x W x 3, in BGR."""
+"""An image: uint8 H x W x 3 in BGR."""
+
+Point2D = tuple[float, float]
+"""x and y in pixels."""
+
+Position = tuple[float, float, float]
+"""x, y and z in meters."""
 
 UNKNOWN = 'unknown'
-"""The label that is told where the most probable one is not probable enough."""
+"""The label where the most probable one is below its threshold."""
 
 ROTATIONS = (0, 90, 180, 270)
-"""Degrees clockwise by which a picture can be turned."""
+"""Degrees clockwise by which an image can be rotated."""
 
 
-def rotated_point(
-    point: tuple[float, float], degrees: int, image_width: int, image_height: int
-) -> tuple[float, float]:
-    """Give a point's place in the picture that is turned.
+def rotated_point(point: Point2D, degrees: int, image_width: int, image_height: int) -> Point2D:
+    """Return the coordinates of a point in the rotated image.
 
     Args:
-        point: x and y in pixels of the picture as it is.
-        degrees: how far the picture is turned clockwise, one of `ROTATIONS`.
-        image_width: of the picture before it is turned, in pixels.
-        image_height: likewise.
+        point: x and y in pixels of the original image.
+        degrees: clockwise rotation of the image, one of `ROTATIONS`.
+        image_width: width of the original image in pixels.
+        image_height: height of the original image in pixels.
     """
     x, y = point
     return {
@@ -40,7 +45,14 @@ def rotated_point(
 
 @dataclass(frozen=True, slots=True)
 class BoundingBox:
-    """A bounding box in pixels of the picture it was found in; may reach over the edge."""
+    """A bounding box in pixels of its image; it may extend beyond the edge.
+
+    Attributes:
+        x: left edge.
+        y: top edge.
+        width: horizontal size.
+        height: vertical size.
+    """
 
     x: float
     y: float
@@ -53,36 +65,38 @@ class BoundingBox:
         return self.width * self.height
 
     @property
-    def center(self) -> tuple[float, float]:
-        """The point in the middle, x and y in pixels."""
+    def center(self) -> Point2D:
+        """Center point, x and y in pixels."""
         return self.x + self.width / 2, self.y + self.height / 2
 
     def scaled(self, factor: float) -> BoundingBox:
-        """Give the same box in a picture that is `factor` times as large."""
+        """Return the box in the image resized by `factor`."""
         return BoundingBox(
             self.x * factor, self.y * factor, self.width * factor, self.height * factor
         )
 
     def translated(self, x: float, y: float) -> BoundingBox:
-        """Give the same box in a picture that begins `x` pixels farther left, `y` higher."""
+        """Return the box moved by `x` pixels to the right and `y` pixels down."""
         return BoundingBox(self.x + x, self.y + y, self.width, self.height)
 
     def rotated(self, degrees: int, image_width: int, image_height: int) -> BoundingBox:
-        """Give the same box in the picture that is turned, see `rotated_point`."""
+        """Return the box in the rotated image, see `rotated_point`."""
         x, y = rotated_point((self.x, self.y), degrees, image_width, image_height)
-        far = self.x + self.width, self.y + self.height
-        far_x, far_y = rotated_point(far, degrees, image_width, image_height)
-        return BoundingBox(min(x, far_x), min(y, far_y), abs(far_x - x), abs(far_y - y))
+        opposite = self.x + self.width, self.y + self.height
+        opposite_x, opposite_y = rotated_point(opposite, degrees, image_width, image_height)
+        return BoundingBox(
+            min(x, opposite_x), min(y, opposite_y), abs(opposite_x - x), abs(opposite_y - y)
+        )
 
     def clipped(self, image_width: int, image_height: int) -> BoundingBox:
-        """Give the part of the box inside a picture; its sides are 0 where there is none."""
+        """Return the part of the box inside the image; its size is 0 if there is none."""
         left, top = min(max(self.x, 0.0), image_width), min(max(self.y, 0.0), image_height)
         right = min(max(self.x + self.width, left), image_width)
         bottom = min(max(self.y + self.height, top), image_height)
         return BoundingBox(left, top, right - left, bottom - top)
 
     def iou(self, other: BoundingBox) -> float:
-        """Give intersection over union with another box, from 0 to 1."""
+        """Compute intersection over union with another box, 0 to 1."""
         width = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
         height = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
         if width <= 0 or height <= 0:
@@ -92,31 +106,31 @@ class BoundingBox:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """A face as a detector found it.
+    """A face found by a detector.
 
     Attributes:
-        box: where, in pixels of the picture.
-        confidence: the detector's own score, 0 to 1.
-        landmarks: none, or five points (x, y) in pixels: right eye, left eye, nose tip, right
-            and left corner of the mouth, as the person in the picture has them.
+        box: bounding box in pixels of the image.
+        confidence: score of the detector, 0 to 1.
+        landmarks: empty, or five points (x, y) in pixels: right eye, left eye, nose tip, right
+            and left mouth corner, as seen by the person.
     """
 
     box: BoundingBox
     confidence: float
-    landmarks: tuple[tuple[float, float], ...] = ()
+    landmarks: tuple[Point2D, ...] = ()
 
     def scaled(self, factor: float) -> Detection:
-        """Give the same face in a picture that is `factor` times as large."""
+        """Return the detection in the image resized by `factor`."""
         landmarks = tuple((x * factor, y * factor) for x, y in self.landmarks)
         return Detection(self.box.scaled(factor), self.confidence, landmarks)
 
     def translated(self, x: float, y: float) -> Detection:
-        """Give the same face in a picture that begins `x` pixels farther left, `y` higher."""
+        """Return the detection moved by `x` pixels to the right and `y` pixels down."""
         landmarks = tuple((each_x + x, each_y + y) for each_x, each_y in self.landmarks)
         return Detection(self.box.translated(x, y), self.confidence, landmarks)
 
     def rotated(self, degrees: int, image_width: int, image_height: int) -> Detection:
-        """Give the same face in the picture that is turned, see `rotated_point`."""
+        """Return the detection in the rotated image, see `rotated_point`."""
         landmarks = tuple(
             rotated_point(point, degrees, image_width, image_height) for point in self.landmarks
         )
@@ -126,18 +140,18 @@ class Detection:
 
 @dataclass(frozen=True, slots=True)
 class AttributeEstimate:
-    """What a classifier says of one attribute of one face.
+    """The estimate of one attribute of one face.
 
     Attributes:
-        labels: the possible answers, in the order of the model file.
-        probabilities: float32, one per label, sum 1; smoothed over the track.
-        frame_probabilities: the same for the newest picture alone.
-        frame_count: how many pictures stand behind `probabilities`.
-        threshold: below this probability the label is "unknown".
-        stable_label: the label that a track keeps, so that it does not flicker: one of `labels`
-            or "unknown"; None for what is told by `probabilities` and `threshold` alone.
-        weight: how much this picture counts in an average: up to 1 for a sharp, large face; 0
-            where it is not certain whose face it shows.
+        labels: possible labels, in the order of the model file.
+        probabilities: float32, one per label, sum 1; filtered over the track.
+        frame_probabilities: the same for the newest image alone.
+        frame_count: number of images behind `probabilities`.
+        threshold: the label is "unknown" below this probability.
+        stable_label: label that the track keeps to avoid flicker, one of `labels` or "unknown";
+            None if `probabilities` and `threshold` alone decide.
+        weight: weight of this image in an average: up to 1 for a sharp, large face; 0 if it is
+            not certain whose face it shows.
     """
 
     labels: tuple[str, ...]
@@ -150,7 +164,7 @@ class AttributeEstimate:
 
     @property
     def label(self) -> str:
-        """What is held, or the most probable label; "unknown" where it is below the threshold."""
+        """The stable label, or the most probable one; "unknown" if below the threshold."""
         if self.stable_label is not None:
             return self.stable_label
         best = self.labels[int(self.probabilities.argmax())]
@@ -158,31 +172,108 @@ class AttributeEstimate:
 
     @property
     def confidence(self) -> float:
-        """The probability of the most probable label."""
+        """Probability of the most probable label, 0 to 1."""
         return float(self.probabilities.max())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return `label`, `confidence`, `probabilities` by label and `frame_count` for JSON."""
+        probabilities = {
+            label: round(float(probability), 4)
+            for label, probability in zip(self.labels, self.probabilities, strict=True)
+        }
+        return {
+            'label': self.label,
+            'confidence': round(self.confidence, 4),
+            'probabilities': probabilities,
+            'frame_count': self.frame_count,
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """A face with all that is known of it; an attribute that is switched off is None.
+    """A face with everything that is known about it.
 
     Attributes:
-        detection: where it is in this picture.
-        track_id: the same for one face as long as it is tracked, never given twice.
-        first_seen: stamp in seconds of the first picture of its track.
-        gender: woman or man.
-        emotion: one of the seven of FER-2013.
-        position: x, y and z in meters in the camera's optical frame, None where it is not known.
+        detection: where it is in the image.
+        attributes: estimate per attribute, in the order of the models; an attribute that is
+            switched off is absent.
+        track_id: identifies the face while it is tracked, never reused; "" in still images.
+        first_seen: stamp in seconds of the first image of its track.
+        position: in meters, None if unknown, see `geometry.positions`.
+        is_size_plausible: False if the position is known and the face would not be as wide as
+            faces are.
     """
 
     detection: Detection
-    track_id: str
-    first_seen: float
-    gender: AttributeEstimate | None
-    emotion: AttributeEstimate | None
-    position: tuple[float, float, float] | None = None
+    attributes: Mapping[str, AttributeEstimate] = field(default_factory=dict)
+    track_id: str = ''
+    first_seen: float = 0.0
+    position: Position | None = None
+    is_size_plausible: bool = True
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the face ready for JSON.
+
+        Returns:
+            `track_id`, `box` [x, y, width, height] and `landmarks` [[x, y], ...] in pixels,
+            `confidence` of the detector, `position` [x, y, z] in meters or None, and
+            `attributes` by name, see `AttributeEstimate.to_dict`.
+        """
+        box = self.detection.box
+        return {
+            'track_id': self.track_id,
+            'box': [round(float(each), 1) for each in (box.x, box.y, box.width, box.height)],
+            'confidence': round(self.detection.confidence, 4),
+            'landmarks': [[round(float(each), 1) for each in p] for p in self.detection.landmarks],
+            'position': self.position and [round(each, 4) for each in self.position],
+            'attributes': {name: each.to_dict() for name, each in self.attributes.items()},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class FrameFaces:
+    """The faces of one frame of a file, a recording or a stream.
+
+    Attributes:
+        width: of the frame in pixels.
+        height: of the frame in pixels.
+        faces: largest first.
+        stamp: time of the frame in seconds.
+        frame: number of the frame, from 0.
+        file: path of the file or recording, "" if there is none.
+        latency: seconds from sending the frame to receiving its faces; None if not measured.
+    """
+
+    width: int
+    height: int
+    faces: tuple[Face, ...]
+    stamp: float = 0.0
+    frame: int = 0
+    file: str = ''
+    latency: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the frame ready for JSON, as docs/reference/classify.schema.json describes it.
+
+        Boxes are clipped to the frame.
+        """
+        faces = []
+        for face in self.faces:
+            box = face.detection.box.clipped(self.width, self.height)
+            content = face.to_dict()
+            content['box'] = [round(each, 1) for each in (box.x, box.y, box.width, box.height)]
+            faces.append(content)
+        return {
+            'file': self.file,
+            'frame': self.frame,
+            'stamp': round(self.stamp, 6),
+            'width': self.width,
+            'height': self.height,
+            **({} if self.latency is None else {'latency': round(self.latency, 5)}),
+            'faces': faces,
+        }
 
 
 def largest_first(faces: Sequence[Face]) -> list[Face]:
-    """Sort faces by the area of their boxes, the largest first."""
+    """Sort faces by the area of their boxes, largest first."""
     return sorted(faces, key=lambda face: face.detection.box.area, reverse=True)

@@ -279,8 +279,8 @@ def brightness_model(**metadata: str) -> onnx.ModelProto:
 def _enter_model(data: bytes) -> None:
     classifier = Classifier(_file(data, 'model.onnx'))
     input_spec = classifier.input_spec
-    assert input_spec.side <= 512
-    crops = np.zeros((1, input_spec.side, input_spec.side, input_spec.channels), np.uint8)
+    assert input_spec.size <= 512
+    crops = np.zeros((1, input_spec.size, input_spec.size, input_spec.channels), np.uint8)
     for labels, answer in zip(
         classifier.labels.values(), classifier.classify(crops).values(), strict=True
     ):

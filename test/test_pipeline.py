@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 import pytest
 
 from face_classification_ros.classification.crops import InputSpec
-from face_classification_ros.pipeline import FacePipeline, load_classifiers
+from face_classification_ros.config import PipelineConfig, SettingError
+from face_classification_ros.geometry.positions import DepthImage, DepthView, Intrinsics
+from face_classification_ros.pipeline import create_pipeline, FacePipeline, thresholds_of
 from face_classification_ros.tracking.tracker import Tracker
 from face_classification_ros.types import BoundingBox, Detection, Image, ROTATIONS
 
@@ -33,6 +35,11 @@ class KnownFaces:
         self.seen: Image | None = None
         self.landmarks: tuple[tuple[float, float], ...] = ()
 
+    @property
+    def full_frame(self) -> KnownFaces:
+        """See `Detector.full_frame`."""
+        return self
+
     def detect(self, image: Image) -> list[Detection]:
         """See `Detector.detect`."""
         self.seen = image
@@ -45,6 +52,7 @@ class BrightnessClassifier:
     def __init__(self, **labels: tuple[str, ...]) -> None:
         """Make it tell these attributes."""
         self.labels = labels
+        self.thresholds = dict.fromkeys(labels, 0.5)
         self.input_spec = InputSpec(8, 0.0, 'gray')
         self.calls: list[int] = []
 
@@ -78,10 +86,9 @@ def test_faces_are_largest_first_each_with_its_own_answer() -> None:
     gender = BrightnessClassifier(gender=GENDERS)
     large, small = pipeline_of(SMALL, LARGE, gender=gender).process(picture())
     assert (large.detection.box, small.detection.box) == (LARGE, SMALL)
-    assert large.gender and small.gender
-    assert np.allclose(large.gender.probabilities, [0.8, 0.2])
-    assert np.allclose(small.gender.probabilities, [0.2, 0.8])
-    assert (large.gender.label, small.gender.label) == ('woman', 'man')
+    assert np.allclose(large.attributes['gender'].probabilities, [0.8, 0.2])
+    assert np.allclose(small.attributes['gender'].probabilities, [0.2, 0.8])
+    assert (large.attributes['gender'].label, small.attributes['gender'].label) == ('woman', 'man')
 
 
 def test_all_faces_are_classified_in_one_call() -> None:
@@ -99,20 +106,18 @@ def test_model_of_both_attributes_is_called_once() -> None:
     blended = BrightnessClassifier(gender=GENDERS, emotion=EMOTIONS)
     (face,) = pipeline_of(LARGE, gender=blended, emotion=blended).process(picture())
     assert blended.calls == [1]
-    assert face.gender and face.emotion
-    assert (face.gender.label, face.emotion.label) == ('woman', 'sad')
+    assert (face.attributes['gender'].label, face.attributes['emotion'].label) == ('woman', 'sad')
 
 
 @pytest.mark.parametrize('attributes', [(), ('gender',), ('emotion',)])
-def test_attribute_without_a_model_is_none(attributes: tuple[str, ...]) -> None:
-    """What is switched off is not told, and the rest still is."""
+def test_attribute_without_a_model_is_absent(attributes: tuple[str, ...]) -> None:
+    """An attribute that is switched off is absent, the others are not."""
     labels = {'gender': GENDERS, 'emotion': EMOTIONS}
     classifiers: dict[str, Any] = {
         each: BrightnessClassifier(**{each: labels[each]}) for each in attributes
     }
     (face,) = pipeline_of(LARGE, **classifiers).process(picture())
-    assert (face.gender is not None) == ('gender' in attributes)
-    assert (face.emotion is not None) == ('emotion' in attributes)
+    assert tuple(face.attributes) == attributes
 
 
 def test_probability_below_the_threshold_is_unknown() -> None:
@@ -121,9 +126,8 @@ def test_probability_below_the_threshold_is_unknown() -> None:
     for threshold, label in ((0.79, 'woman'), (0.81, 'unknown')):
         pipeline.thresholds = {'gender': threshold}
         (face,) = pipeline.process(picture())
-        assert face.gender
-        assert face.gender.label == label
-        assert face.gender.confidence == pytest.approx(0.8, abs=1e-5)
+        assert face.attributes['gender'].label == label
+        assert face.attributes['gender'].confidence == pytest.approx(0.8, abs=1e-5)
 
 
 def test_answers_are_smoothed_along_a_track() -> None:
@@ -138,12 +142,11 @@ def test_answers_are_smoothed_along_a_track() -> None:
     (second,) = pipeline.process(picture(large=51), stamp=6.0)
     assert first.track_id == second.track_id != ''
     assert second.first_seen == 5.0
-    assert second.gender
     kept = math.exp(-1 / 2)
     expected = (0.8 * kept + 0.2) / (kept + 1)
-    assert second.gender.probabilities[0] == pytest.approx(expected, abs=1e-5)
-    assert second.gender.frame_probabilities[0] == pytest.approx(0.2, abs=1e-5)
-    assert second.gender.frame_count == 2
+    assert second.attributes['gender'].probabilities[0] == pytest.approx(expected, abs=1e-5)
+    assert second.attributes['gender'].frame_probabilities[0] == pytest.approx(0.2, abs=1e-5)
+    assert second.attributes['gender'].frame_count == 2
 
 
 @pytest.mark.parametrize('clothes, keeps', [((200, 60, 40), True), ((30, 30, 30), False)])
@@ -182,9 +185,8 @@ def test_pictures_that_do_not_follow_each_other_are_not_tracked() -> None:
     pipeline.process(picture(large=204), stamp=5.0)
     (face,) = pipeline.process(picture(large=51), stamp=6.0)
     assert (face.track_id, face.first_seen) == ('', 6.0)
-    assert face.gender
-    assert face.gender.frame_count == 1
-    assert face.gender.probabilities[0] == pytest.approx(0.2, abs=1e-5)
+    assert face.attributes['gender'].frame_count == 1
+    assert face.attributes['gender'].probabilities[0] == pytest.approx(0.2, abs=1e-5)
 
 
 def turned_picture(degrees: int) -> Image:
@@ -205,8 +207,7 @@ def test_boxes_and_landmarks_are_those_of_the_picture_as_it_came(rotation: int) 
         assert (box.width, box.height) == (size, size)
         left, top = int(box.x), int(box.y)
         assert (came[top : top + size, left : left + size] == value).all()
-        assert face.gender
-        assert face.gender.probabilities[0] == pytest.approx(value / 255, abs=1e-5)
+        assert face.attributes['gender'].probabilities[0] == pytest.approx(value / 255, abs=1e-5)
     # Of what lies upright at 70, 30 and 90, 30 in a picture of 160 x 100.
     assert (
         large.detection.landmarks
@@ -240,28 +241,55 @@ def test_upright_picture_is_not_copied() -> None:
     assert pipeline.detector.seen is image  # type: ignore[attr-defined]
 
 
-def test_file_named_twice_is_loaded_once(make_model: MakeModel) -> None:
-    """A blended model takes its memory once."""
-    path = str(make_model({'gender': GENDERS, 'emotion': EMOTIONS}))
-    classifiers = load_classifiers({'gender': path, 'emotion': path})
-    assert classifiers['gender'] is classifiers['emotion']
+def test_threshold_of_the_model_file_is_the_default() -> None:
+    """A configured threshold replaces that of its attribute alone."""
+    classifiers: Any = {
+        'gender': BrightnessClassifier(gender=GENDERS),
+        'emotion': BrightnessClassifier(emotion=EMOTIONS),
+    }
+    assert thresholds_of(classifiers, {'emotion': 0.9}) == {'gender': 0.5, 'emotion': 0.9}
 
 
-def test_empty_path_switches_an_attribute_off(make_model: MakeModel) -> None:
-    """What is not loaded is not there."""
-    path = str(make_model({'gender': GENDERS}))
-    assert set(load_classifiers({'gender': path, 'emotion': ''})) == {'gender'}
-    assert load_classifiers({'gender': '', 'emotion': ''}) == {}
+@pytest.mark.parametrize('attribute, threshold', [('age', 0.5), ('gender', 1.5)])
+def test_threshold_that_cannot_be_is_refused(attribute: str, threshold: float) -> None:
+    """No model estimates the attribute, or the value is not a probability."""
+    classifiers: Any = {'gender': BrightnessClassifier(gender=GENDERS)}
+    with pytest.raises(SettingError) as error:
+        thresholds_of(classifiers, {attribute: threshold})
+    assert error.value.name == f'unknown_threshold.{attribute}'
 
 
-def test_model_of_another_attribute_is_refused(make_model: MakeModel) -> None:
-    """The error says what the file tells and what it does not."""
-    path = str(make_model({'emotion': EMOTIONS}))
-    with pytest.raises(ValueError, match=r'brightness\.onnx tells emotion, not gender'):
-        load_classifiers({'gender': path, 'emotion': path})
+def test_pipeline_of_an_invented_attribute(make_model: MakeModel) -> None:
+    """Attributes come from the model files, whatever they are."""
+    path = make_model({'headwear': ('none', 'hat', 'helmet')})
+    config = PipelineConfig(models=(str(path),), unknown_threshold={'headwear': 0.0})
+    pipeline = create_pipeline(config)
+    assert list(pipeline.classifiers) == ['headwear']
+    pipeline.detector = KnownFaces(LARGE)
+    (face,) = pipeline.process_still(picture(large=255))
+    assert face.attributes['headwear'].label == 'none'
+    assert face.to_dict()['attributes']['headwear']['probabilities']['none'] == 1.0
 
 
-def test_missing_model_is_named(tmp_path: Path) -> None:
-    """The error says which file was looked for."""
-    with pytest.raises(FileNotFoundError, match=r'nothing\.onnx does not exist'):
-        load_classifiers({'gender': str(tmp_path / 'nothing.onnx'), 'emotion': ''})
+def test_depth_gives_positions_and_plausible_sizes() -> None:
+    """Depth is part of the way of a frame; another view is reported, and the faces still come."""
+    pipeline = pipeline_of(LARGE)
+    depth = DepthImage(np.full((100, 160), 2.0, np.float32), 1.0)
+    camera = Intrinsics(160, 100, 500.0, 500.0, 80.0, 50.0)
+    result = pipeline.process_frame(picture(), depth_view=DepthView(depth, camera))
+    (face,) = result.faces
+    assert face.position is not None
+    assert face.position[2] == 2.0
+    assert face.is_size_plausible
+    square = DepthImage(np.full((100, 100), 2.0, np.float32), 1.0)
+    result = pipeline.process_frame(picture(), depth_view=DepthView(square, camera))
+    assert [face.position for face in result.faces] == [None]
+    assert result.position_error
+
+
+def test_time_that_jumps_back_is_reported() -> None:
+    """Whoever counts people has to start again."""
+    pipeline = pipeline_of(LARGE, tracker=Tracker(timeout=9))
+    stamps = (5.0, 6.0, 1.0)
+    resets = [pipeline.process_frame(picture(), stamp).was_reset for stamp in stamps]
+    assert resets == [False, False, True]

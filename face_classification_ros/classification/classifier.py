@@ -1,38 +1,64 @@
-"""Run a model file: crops go in, a probability distribution per attribute comes out."""
+"""Run classifiers: crops go in, a probability distribution per attribute comes out."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 import json
 from pathlib import Path
+import re
 
 import numpy as np
 from numpy.typing import NDArray
 
 from face_classification_ros.classification.crops import InputSpec
+from face_classification_ros.inference.model_zoo import model_path
 from face_classification_ros.inference.session import load_network, try_out
 
 INPUT = 'faces'
-ATTRIBUTES = ('gender', 'emotion')
 
-MAX_SIDE = 512
-"""Pixels of the largest crop, as in training."""
+ATTRIBUTE_NAME = re.compile('[a-z][a-z0-9_]{0,39}')
+"""Pattern of the name of an attribute, which becomes part of parameter names."""
+
+DEFAULT_THRESHOLD = 0.5
+"""Probability below which a label is "unknown", for model files that bring none."""
+
+MAX_SIZE = 512
+"""Height and width in pixels of the largest crop, as in training."""
 
 _TOLERANCE = 1e-3
-"""How far the sum of a distribution may be from 1."""
+"""Largest deviation of the sum of a distribution from 1."""
+
+
+class ModelFileError(ValueError):
+    """A file is not a classifier of this package.
+
+    Attributes:
+        path: of the file.
+        part: what is wrong: `file` if it is not a usable ONNX file at all, otherwise its
+            `metadata`, or of that `labels`, `thresholds`, `color` or `margin`, or the `input` or
+            `output` of the network.
+    """
+
+    def __init__(self, path: Path, part: str, reason: str) -> None:
+        """Name the file and say what is wrong with it."""
+        super().__init__(f'model file {path} {reason}')
+        self.path, self.part = path, part
 
 
 class Classifier:
-    """A model file, loaded and ready.
+    """A loaded model file.
 
-    A model file is one ONNX file that knows all that is needed to run it: input `faces`, uint8
-    N x H x W x C, an output of probabilities float32 N x labels per attribute, and in its
-    metadata `labels` (JSON: attribute -> list of labels), `color` and `margin`. Nothing about
-    preprocessing can be configured, so nothing can be configured wrong.
+    A model file is one ONNX file with everything that is needed to run it: an input `faces`,
+    uint8 N x H x W x C, one output of probabilities per attribute, float32 N x labels, and the
+    metadata `labels` (JSON: attribute -> list of labels), `color`, `margin` and `thresholds`
+    (optional, JSON: attribute -> probability). Preprocessing cannot be configured, hence not be
+    configured wrong.
 
     Attributes:
         path: the file.
         labels: attribute -> its labels in the order of the output.
-        input_spec: what crops the network wants.
+        thresholds: attribute -> probability below which its label is "unknown", 0 to 1.
+        input_spec: crops that the network expects.
         properties: all metadata of the file: recipe, data, figures, license.
     """
 
@@ -41,12 +67,12 @@ class Classifier:
 
         Args:
             path: the file.
-            num_threads: processor threads for one call.
+            num_threads: processor threads per call.
 
         Raises:
             FileNotFoundError: there is no such file.
-            ValueError: the file cannot be read, is no ONNX file that stands for itself, see
-                `inference.read_model`, or one that was not made for this package.
+            ModelFileError: the file cannot be read, is not a self-contained ONNX file, see
+                `inference.session.read_model`, or is not a classifier of this package.
         """
         self.path = Path(path)
         if not self.path.is_file():
@@ -54,17 +80,18 @@ class Classifier:
         try:
             self._session = load_network(self.path, num_threads=num_threads)
         except (ValueError, OSError) as error:
-            raise ValueError(
-                f'model file {self.path} is not a usable ONNX file: {error}'
+            raise ModelFileError(
+                self.path, 'file', f'is not a usable ONNX file: {error}'
             ) from error
         try:
             self.properties: dict[str, str] = dict(
                 self._session.get_modelmeta().custom_metadata_map
             )
         except UnicodeDecodeError as error:
-            raise self._foreign('its metadata is no text') from error
+            raise self._error('metadata', 'its metadata is not text') from error
         self.labels = self._read_labels()
-        self.input_spec = self._read_form()
+        self.thresholds = self._read_thresholds()
+        self.input_spec = self._read_input_spec()
         self._require_distributions()
 
     def classify(self, crops: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
@@ -81,75 +108,138 @@ class Classifier:
 
     def _read_labels(self) -> dict[str, tuple[str, ...]]:
         if 'labels' not in self.properties:
-            raise self._foreign('its metadata has no labels')
+            raise self._error('labels', 'its metadata has no labels')
         try:
             content = json.loads(self.properties['labels'])
         except (ValueError, RecursionError) as error:
-            raise self._foreign('its labels are not a JSON object of lists') from error
+            raise self._error('labels', 'its labels are not a JSON object of lists') from error
         if not isinstance(content, dict) or not all(
             isinstance(names, list) for names in content.values()
         ):
-            raise self._foreign('its labels are not a JSON object of lists')
+            raise self._error('labels', 'its labels are not a JSON object of lists')
         if not content:
-            raise self._foreign('its metadata has no labels')
+            raise self._error('labels', 'its metadata has no labels')
         outputs = {output.name: output for output in self._session.get_outputs()}
         for attribute, names in content.items():
-            if attribute not in ATTRIBUTES:
-                raise self._foreign(f'{attribute[:40]!r} is none of {", ".join(ATTRIBUTES)}')
-            # Control characters and halves of characters would not get through a message.
+            if not ATTRIBUTE_NAME.fullmatch(attribute):
+                raise self._error(
+                    'labels',
+                    f'{attribute[:40]!r} is not the name of an attribute (a-z, 0-9 and _)',
+                )
+            # Control characters and surrogates would not survive a message.
             if not all(isinstance(name, str) and name.isprintable() and name for name in names):
-                raise self._foreign(f'a label of {attribute} is no printable text')
+                raise self._error('labels', f'a label of {attribute} is not printable text')
             if len(set(names)) < len(names):
-                raise self._foreign(f'the labels of {attribute} are not distinct')
+                raise self._error('labels', f'the labels of {attribute} are not distinct')
             output = outputs.get(attribute)
             if (
                 output is None
                 or output.type != 'tensor(float)'
                 or output.shape[-1:] != [len(names)]
             ):
-                raise self._foreign(f'no output {attribute!r} with {len(names)} probabilities')
+                raise self._error(
+                    'output', f'no output {attribute!r} with {len(names)} probabilities'
+                )
         return {attribute: tuple(names) for attribute, names in content.items()}
 
-    def _read_form(self) -> InputSpec:
+    def _read_thresholds(self) -> dict[str, float]:
+        text = self.properties.get('thresholds', '{}')
+        try:
+            content = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise self._error('thresholds', 'its thresholds are not a JSON object') from error
+        if not isinstance(content, dict):
+            raise self._error('thresholds', 'its thresholds are not a JSON object')
+        thresholds = {name: content.get(name, DEFAULT_THRESHOLD) for name in self.labels}
+        for name, threshold in thresholds.items():
+            is_number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
+            if not (is_number and 0 <= threshold <= 1):
+                raise self._error(
+                    'thresholds', f'its threshold of {name} is not a number from 0 to 1'
+                )
+        return thresholds
+
+    def _read_input_spec(self) -> InputSpec:
         inputs = self._session.get_inputs()
         shape = inputs[0].shape
         if len(inputs) != 1 or inputs[0].name != INPUT or inputs[0].type != 'tensor(uint8)':
-            raise self._foreign(f'it has not the one input {INPUT!r} of type uint8')
+            raise self._error('input', f'its only input is not {INPUT!r} of type uint8')
         color = self.properties.get('color', '')
         channels = {'gray': 1, 'bgr': 3}.get(color)
         is_square = len(shape) == 4 and isinstance(shape[1], int) and shape[1] == shape[2]
         if not is_square or shape[3] != channels:
-            raise self._foreign(f'its input {shape} does not fit its color {color!r}')
-        if not 1 <= shape[1] <= MAX_SIDE:
-            raise self._foreign(f'its faces of {shape[1]} pixels are not of 1 to {MAX_SIDE}')
+            raise self._error('color', f'its input {shape} does not fit its color {color!r}')
+        if not 1 <= shape[1] <= MAX_SIZE:
+            raise self._error(
+                'input', f'its faces of {shape[1]} pixels are not of 1 to {MAX_SIZE}'
+            )
         if isinstance(shape[0], int):
-            raise self._foreign(f'it takes {shape[0]} face(s) at a time, not any number')
+            raise self._error('input', f'it takes {shape[0]} face(s) at a time, not any number')
         try:
             margin = float(self.properties['margin'])
         except (KeyError, ValueError) as error:
-            raise self._foreign('its metadata has no margin') from error
+            raise self._error('margin', 'its metadata has no margin') from error
         if not -0.5 < margin <= 2:
-            raise self._foreign(f'its margin {margin} is not between -0.5 and 2')
+            raise self._error('margin', f'its margin {margin} is not between -0.5 and 2')
         return InputSpec(shape[1], margin, color)
 
     def _require_distributions(self) -> None:
-        """Run the network once: what it says of its outputs may not be what it gives."""
+        """Run the network once: its outputs may differ from what the file declares."""
         names, input_spec = list(self.labels), self.input_spec
-        blank = np.full((2, input_spec.side, input_spec.side, input_spec.channels), 128, np.uint8)
+        blank = np.full((2, input_spec.size, input_spec.size, input_spec.channels), 128, np.uint8)
         try:
-            answers = try_out(self._session, names, {INPUT: blank})
+            outputs = try_out(self._session, names, {INPUT: blank})
         except ValueError as error:
-            raise self._foreign(str(error)) from error
-        for name, answer in zip(names, answers, strict=True):
+            raise self._error('output', str(error)) from error
+        for name, output in zip(names, outputs, strict=True):
             is_distribution = (
-                answer.shape == (2, len(self.labels[name]))
-                and (answer >= -_TOLERANCE).all()
-                and (abs(answer.sum(axis=1) - 1) < _TOLERANCE).all()
+                output.shape == (2, len(self.labels[name]))
+                and (output >= -_TOLERANCE).all()
+                and (abs(output.sum(axis=1) - 1) < _TOLERANCE).all()
             )
             if not is_distribution:
-                raise self._foreign(f'what it tells of {name} is no probability distribution')
+                raise self._error(
+                    'output', f'its output {name!r} is not a probability distribution'
+                )
 
-    def _foreign(self, reason: str) -> ValueError:
-        return ValueError(
-            f'model file {self.path} was not made for face_classification_ros: {reason}'
+    def _error(self, part: str, reason: str) -> ModelFileError:
+        return ModelFileError(
+            self.path, part, f'is not a classifier of face_classification_ros: {reason}'
         )
+
+
+def load_classifiers(
+    models: Sequence[str], attributes: Sequence[str] = (), *, num_threads: int = 1
+) -> dict[str, Classifier]:
+    """Load model files and assign one to each attribute.
+
+    Args:
+        models: names of shipped models or paths of .onnx files; of two that estimate the same
+            attribute the first counts.
+        attributes: attributes to estimate; empty for all of the models.
+        num_threads: processor threads per call.
+
+    Returns:
+        Attribute -> classifier, in the order of the models and of their labels.
+
+    Raises:
+        FileNotFoundError: there is no such model.
+        ModelFileError: a file is not usable.
+        ValueError: no model estimates one of `attributes`.
+    """
+    classifiers: dict[str, Classifier] = {}
+    for model in dict.fromkeys(models):
+        classifier = Classifier(model_path(model), num_threads=num_threads)
+        for attribute in classifier.labels:
+            classifiers.setdefault(attribute, classifier)
+    for attribute in attributes:
+        if attribute not in classifiers:
+            available = ', '.join(classifiers) or 'none'
+            raise ValueError(
+                f'no model estimates the attribute {attribute!r}; available: {available}'
+            )
+    return {
+        attribute: classifier
+        for attribute, classifier in classifiers.items()
+        if not attributes or attribute in attributes
+    }

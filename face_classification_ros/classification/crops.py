@@ -1,4 +1,4 @@
-"""Cut faces out of a picture the way the networks saw them in training."""
+"""Crop faces out of an image the way the networks saw them in training."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from face_classification_ros.types import BoundingBox, Image
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """What a network wants to see; stored in its model file.
+    """The crops that a network expects; stored in its model file.
 
     Attributes:
-        side: height and width of a crop in pixels.
-        margin: what to show around the box on every side, as a share of its longer side.
+        size: height and width of a crop in pixels.
+        margin: margin around the box on every side, as a fraction of its longer side.
         color: 'gray' or 'bgr'.
     """
 
-    side: int
+    size: int
     margin: float
     color: str
 
@@ -35,61 +35,58 @@ class InputSpec:
 def crop_faces(
     image: Image, boxes: Sequence[BoundingBox], input_spec: InputSpec
 ) -> NDArray[np.uint8]:
-    """Cut a square around the center of each box, scaled to the side that the form asks for.
+    """Crop a square around the center of each box and resize it.
 
-    What lies beyond the picture's edge repeats the nearest pixels, so that a face at the edge
-    is neither dropped nor distorted.
+    Beyond the edge of the image the nearest pixels are repeated, so that a face at the edge is
+    neither dropped nor distorted.
 
     Args:
         image: uint8 H x W x 3 in BGR.
         boxes: in pixels of `image`; each overlaps it.
-        input_spec: what the network wants.
+        input_spec: crops that the network expects.
 
     Returns:
-        uint8 N x side x side x channels.
+        uint8 N x size x size x channels.
     """
-    crops = np.empty((len(boxes), input_spec.side, input_spec.side, input_spec.channels), np.uint8)
+    size = input_spec.size
+    crops = np.empty((len(boxes), size, size, input_spec.channels), np.uint8)
     for crop, box in zip(crops, boxes, strict=True):
         square = _square_around(image, box, input_spec.margin)
-        shrinking = square.shape[0] > input_spec.side
+        shrinks = square.shape[0] > size
         if input_spec.color == 'gray':
-            # Before it is scaled: one channel takes half the time of three.
+            # Before resizing: one channel takes half the time of three.
             square = cv2.cvtColor(square, cv2.COLOR_BGR2GRAY)
-        cv2.resize(
-            square,
-            (input_spec.side, input_spec.side),
-            dst=crop,
-            interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR,
-        )
+        interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        cv2.resize(square, (size, size), dst=crop, interpolation=interpolation)
     return crops
 
 
-def cut_sides(boxes: Sequence[BoundingBox], input_spec: InputSpec) -> NDArray[np.int64]:
-    """Give the sides in pixels of the squares that `crop_faces` cuts, before they are scaled."""
-    return np.array([_side(box, input_spec.margin) for box in boxes], np.int64)
+def source_sizes(boxes: Sequence[BoundingBox], input_spec: InputSpec) -> NDArray[np.int64]:
+    """Return the sizes in pixels of the squares that `crop_faces` crops, before resizing."""
+    return np.array([_source_size(box, input_spec.margin) for box in boxes], np.int64)
 
 
-def _side(box: BoundingBox, margin: float) -> int:
+def _source_size(box: BoundingBox, margin: float) -> int:
     return max(2, round(max(box.width, box.height) * (1 + 2 * margin)))
 
 
 def _square_around(image: Image, box: BoundingBox, margin: float) -> Image:
-    side = _side(box, margin)
+    size = _source_size(box, margin)
     height, width = image.shape[:2]
-    # No farther out than the picture's last pixels: with a negative margin the square may lie
-    # beyond the edge where the box does not.
+    # No farther out than the last pixels of the image: with a negative margin the square may lie
+    # beyond the edge although the box does not.
     x, y = box.center
-    left = min(max(round(x - side / 2), 1 - side), width - 1)
-    top = min(max(round(y - side / 2), 1 - side), height - 1)
-    inside = image[max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)]
-    if inside.shape[0] == side and inside.shape[1] == side:
+    left = min(max(round(x - size / 2), 1 - size), width - 1)
+    top = min(max(round(y - size / 2), 1 - size), height - 1)
+    inside = image[max(top, 0) : max(top + size, 0), max(left, 0) : max(left + size, 0)]
+    if inside.shape[0] == size and inside.shape[1] == size:
         return inside
     above, before = max(-top, 0), max(-left, 0)
     return cv2.copyMakeBorder(
         inside,
         above,
-        side - above - inside.shape[0],
+        size - above - inside.shape[0],
         before,
-        side - before - inside.shape[1],
+        size - before - inside.shape[1],
         cv2.BORDER_REPLICATE,
     )

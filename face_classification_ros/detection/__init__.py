@@ -1,5 +1,5 @@
-"""Find faces: a picture goes in, bounding boxes come out."""
+"""Detect faces: an image goes in, bounding boxes come out."""
 
-from face_classification_ros.detection.registry import create_detector, Detector, DETECTORS
+from face_classification_ros.detection.registry import create_detector, Detector
 
-__all__ = ['DETECTORS', 'Detector', 'create_detector']
+__all__ = ['Detector', 'create_detector']

@@ -1,4 +1,4 @@
-"""Search the whole picture now and then, and only around the known faces in between."""
+"""Detect faces in streams: full frames at intervals, regions of interest in between."""
 
 from __future__ import annotations
 
@@ -7,77 +7,77 @@ import math
 import cv2
 import numpy as np
 
-from face_classification_ros.detection.scaling import require_image, ScalingDetector
+from face_classification_ros.detection.full_frame import FullFrameDetector, require_image
 from face_classification_ros.types import BoundingBox, Detection, Image
 
-REGION_SIDE = 96
-"""Longest side in pixels to which the surroundings of a face are scaled down for the search."""
+REGION_SIZE = 96
+"""Longer side in pixels to which the region around a face is resized."""
 
-LEAST_SIDE = 64
-"""What is searched at least after scaling, in pixels: a small face needs more around it."""
+MIN_REGION_SIZE = 64
+"""Minimum size of a region after resizing in pixels: a small face needs more around it."""
 
-SURROUNDINGS = 0.5
-"""What is searched around a face on every side, in longer sides of its box."""
+REGION_MARGIN = 0.5
+"""Margin of a region around a face on every side, in longer sides of its box."""
 
 MAX_DISTANCE = 0.5
-"""How far the center of a face may move between two pictures, in longer sides of its box."""
+"""Largest movement of the center of a face between two images, in longer sides of its box."""
 
 MAX_GROWTH = 1.5
-"""How much larger or smaller a face may become between two pictures."""
+"""Largest ratio of the sizes of a face in two images."""
 
 SAME_FACE = 0.5
 """Intersection over union from which two boxes are of one face."""
 
 SCENE_CHANGE = 25.0
-"""Mean difference of two pictures, in gray levels, from which they do not show one scene."""
+"""Mean difference of two images in gray levels from which they show different scenes."""
 
 _SAMPLES = (160, 120)
 _THUMBNAIL = (16, 12)
 
 
 class RegionOfInterestDetector:
-    """Finds faces in pictures that follow each other, at a fraction of the cost.
+    """Detects faces in images that follow each other, at a fraction of the cost.
 
-    A face is near where it was one picture before, so a few thousand pixels around it do instead
-    of the whole picture. The detector itself searches there, so a face that has gone is not held
-    on to, and box, landmarks and confidence are as good as ever. The whole picture is searched
-    - in every `interval`-th picture, which is when new faces are found,
-    - in the same picture where a known face is not found again, or two have become one,
-    - where the scene or the size of the picture changes,
-    - where so many faces are known that their surroundings cost as much.
+    A face is near its place in the previous image, so a few thousand pixels around it suffice. The
+    detector itself runs there, so box, landmarks and confidence are as accurate as in full frames,
+    and a face that left is not kept. The full frame is searched
+    - in every `interval`-th image, which is when new faces are found,
+    - in the same image if a known face is not found again, or two have become one,
+    - if the scene or the size of the image changes,
+    - if there are so many known faces that their regions cost as much.
 
     Attributes:
-        whole: searches each picture as a whole, and remembers nothing.
+        full_frame: searches every image as a whole and remembers nothing.
     """
 
-    def __init__(self, detector: ScalingDetector, interval: int) -> None:
-        """Make a detector for pictures that follow each other.
+    def __init__(self, detector: FullFrameDetector, interval: int) -> None:
+        """Wrap a detector.
 
         Args:
-            detector: searches whole pictures, and regions of them.
-            interval: of the pictures, in which the whole one is searched at least, 2 or more.
+            detector: searches full frames and regions of them.
+            interval: largest number of images between two full frames, 2 or more.
         """
-        self.whole = detector
+        self.full_frame = detector
         self._interval = interval
         self._known: list[Detection] = []
-        self._pictures_left = 0
+        self._images_left = 0
         self._shape: tuple[int, ...] = ()
         self._thumbnail: Image = np.zeros((*_THUMBNAIL[::-1], 3), np.uint8)
 
     def detect(self, image: Image) -> list[Detection]:
-        """See `Detector.detect`; the faces depend on the pictures that were given before."""
+        """See `Detector.detect`; the result depends on the previous images."""
         require_image(image)
-        is_due = self._is_scene_change(image) or self._pictures_left == 0
+        is_due = self._is_scene_change(image) or self._images_left == 0
         found = None if is_due else self._find_known(image)
         if found is None:
-            found = self.whole.detect(image)
-            self._pictures_left = self._interval
-        self._pictures_left -= 1
+            found = self.full_frame.detect(image)
+            self._images_left = self._interval
+        self._images_left -= 1
         self._known = found
         return found
 
     def _is_scene_change(self, image: Image) -> bool:
-        # Means over a large picture would cost more than the search.
+        # Means over a large image would cost more than the search.
         samples = cv2.resize(image, _SAMPLES, interpolation=cv2.INTER_NEAREST)
         thumbnail = cv2.resize(samples, _THUMBNAIL, interpolation=cv2.INTER_AREA)
         before, self._thumbnail = self._thumbnail, thumbnail
@@ -86,20 +86,21 @@ class RegionOfInterestDetector:
         return is_other_size or cv2.absdiff(thumbnail, before).mean() >= SCENE_CHANGE
 
     def _find_known(self, image: Image) -> list[Detection] | None:
-        """Find all known faces near where they were; None where that fails or does not pay."""
+        """Return all known faces near their places; None if that fails or is not cheaper."""
         height, width = image.shape[:2]
-        # Never finer than the whole picture: a detector's boxes vary with the scale.
-        scale = self.whole.scale_for(image)
+        # Never finer than the full frame, since the boxes of a detector vary with the scale.
+        scale = self.full_frame.scale_for(image)
         regions = [_search_region(face.box, width, height, scale) for face in self._known]
-        scales = [min(scale, REGION_SIDE / max(w, h)) for _, _, w, h in regions]
+        scales = [min(scale, REGION_SIZE / max(w, h)) for _, _, w, h in regions]
         costs = [
-            self.whole.cost(w, h, each) for (_, _, w, h), each in zip(regions, scales, strict=True)
+            self.full_frame.cost(w, h, each)
+            for (_, _, w, h), each in zip(regions, scales, strict=True)
         ]
-        if sum(costs) >= self.whole.cost(width, height, scale):
+        if sum(costs) >= self.full_frame.cost(width, height, scale):
             return None
         found: list[Detection] = []
         for known, (x, y, w, h), each in zip(self._known, regions, scales, strict=True):
-            around = self.whole.detect_at(image[y : y + h, x : x + w], each)
+            around = self.full_frame.detect_at(image[y : y + h, x : x + w], each)
             near = [
                 face
                 for found_face in around
@@ -117,9 +118,9 @@ class RegionOfInterestDetector:
 def _search_region(
     box: BoundingBox, width: int, height: int, scale: float
 ) -> tuple[int, int, int, int]:
-    """Give x, y, width and height of the part of a picture that is searched for a face."""
+    """Return x, y, width and height of the part of an image that is searched for a face."""
     side = max(box.width, box.height)
-    margin = max(SURROUNDINGS * side, (LEAST_SIDE / scale - side) / 2)
+    margin = max(REGION_MARGIN * side, (MIN_REGION_SIZE / scale - side) / 2)
     left, top = max(0, round(box.x - margin)), max(0, round(box.y - margin))
     right = min(width, round(box.x + box.width + margin))
     bottom = min(height, round(box.y + box.height + margin))

@@ -1,97 +1,74 @@
-"""The interface that all face detectors share, and the way to get one by its name."""
+"""Create a face detector by its name."""
 
 from __future__ import annotations
 
+import importlib
 from typing import Protocol
 
+from face_classification_ros.config import AUTO, DetectorConfig, DETECTORS
+from face_classification_ros.detection.full_frame import DetectorBackend, FullFrameDetector
+from face_classification_ros.detection.region_of_interest import RegionOfInterestDetector
 from face_classification_ros.types import Detection, Image
-
-DETECTORS = ('libfacedetection', 'haar', 'yunet')
-"""The names of the detectors, the default first."""
 
 
 class Detector(Protocol):
-    """Finds the faces in a picture; an object is for one thread at a time."""
+    """Detects faces in images; an object serves one thread at a time."""
 
     def detect(self, image: Image) -> list[Detection]:
-        """Find the faces in a picture.
+        """Detect the faces in an image.
 
         Args:
-            image: uint8, H x W x 3, BGR, of any size.
+            image: uint8 H x W x 3 in BGR, of any size.
 
         Returns:
-            The faces in pixels of `image`, the most confident first. A box or a landmark may
-            reach over the edge.
+            Faces in pixels of `image`, the most confident first. Boxes and landmarks may extend
+            beyond the edge.
 
         Raises:
             ValueError: `image` is empty, or not uint8 with three channels.
         """
         ...
 
+    @property
+    def full_frame(self) -> Detector:
+        """The detector that searches every image as a whole and remembers nothing."""
+        ...
 
-def create_detector(
-    name: str,
-    *,
-    model: str = '',
-    threshold: float = 0.6,
-    width: int = 320,
-    min_face_size: int = 0,
-    num_threads: int = 1,
-    interval: int = 1,
-) -> Detector:
-    """Make the detector of that name.
 
-    Args:
-        name: one of `DETECTORS`.
-        model: path of the model: for `yunet` an ONNX file, for `haar` an OpenCV cascade
-            ("" takes the frontal face that OpenCV brings); `libfacedetection` has its own and
-            does not look at it, so that a node can change from one to the other step by step.
-        threshold: faces below this confidence are dropped, 0 to 1.
-        width: the longest side of the picture that is searched, 32 to 4096 pixels; a larger
-            picture is scaled down to it, a smaller one is taken as it is.
-        min_face_size: faces whose shorter side is below it are dropped, pixels of the incoming
-            picture.
-        num_threads: threads that work on an image, at least 1. With `haar` this sets
-            the thread pool that OpenCV has for the whole process.
-        interval: for pictures that follow each other: at least every so many-th is searched as a
-            whole, the others around the faces of the one before; 1 searches each as a whole.
+def create_detector(config: DetectorConfig) -> Detector:
+    """Create the detector that a configuration describes.
 
-    Returns:
-        The detector, ready to detect.
+    With a `detection_interval` above 1 it is meant for images that follow each other, see
+    `RegionOfInterestDetector`.
 
     Raises:
-        ValueError: an argument is out of range, or the model is of another kind.
+        ValueError: the model file is of another kind.
         FileNotFoundError: there is no file of that name, or no cascade on this machine.
-        ImportError: the library behind the detector is missing or does not run here.
+        ImportError: the library of the detector is missing or does not run here.
     """
-    if name not in DETECTORS:
-        raise ValueError(f'detector {name!r}: expected one of {", ".join(DETECTORS)}')
-    if not 0 <= threshold <= 1:
-        raise ValueError(f'detection threshold {threshold}: expected 0 to 1')
-    if not 32 <= width <= 4096:
-        raise ValueError(f'detection width {width}: expected 32 to 4096 pixels')
-    if min_face_size < 0:
-        raise ValueError(f'minimum face size {min_face_size}: expected 0 or more pixels')
-    if num_threads < 1:
-        raise ValueError(f'threads {num_threads}: expected 1 or more')
-    if interval < 1:
-        raise ValueError(f'detection interval {interval}: expected 1 or more pictures')
-    # A detector's module loads the library behind it, and only the chosen one has to be there.
-    from face_classification_ros.detection.region_of_interest import RegionOfInterestDetector
-    from face_classification_ros.detection.scaling import Finder, ScalingDetector
+    backend = _automatic(config) if config.detector == AUTO else _load(config.detector, config)
+    detector = FullFrameDetector(
+        backend, config.detection_threshold, config.detection_size, config.min_face_size
+    )
+    if config.detection_interval == 1:
+        return detector
+    return RegionOfInterestDetector(detector, config.detection_interval)
 
-    finder: Finder
-    if name == 'yunet':
-        from face_classification_ros.detection.yunet import YuNet
 
-        finder = YuNet(model, num_threads)
-    elif name == 'haar':
-        from face_classification_ros.detection.haar import Haar
+def _load(name: str, config: DetectorConfig) -> DetectorBackend:
+    # The module imports the library of the detector, which is only needed if it is chosen.
+    module, backend = DETECTORS[name].split(':')
+    loaded = importlib.import_module(f'face_classification_ros.detection.{module}')
+    created: DetectorBackend = getattr(loaded, backend)(config.detector_model, config.num_threads)
+    return created
 
-        finder = Haar(model, num_threads)
-    else:
-        from face_classification_ros.detection.libfacedetection import LibFaceDetection
 
-        finder = LibFaceDetection(num_threads)
-    detector = ScalingDetector(finder, threshold, width, min_face_size)
-    return RegionOfInterestDetector(detector, interval) if interval > 1 else detector
+def _automatic(config: DetectorConfig) -> DetectorBackend:
+    """Return the first detector that works here; a model file is for the one that takes it."""
+    reasons = []
+    for name in DETECTORS:
+        try:
+            return _load(name, config)
+        except (ImportError, FileNotFoundError, ValueError) as error:
+            reasons.append(f'{name}: {error}')
+    raise ImportError(f'no detector works on this machine; {"; ".join(reasons)}')

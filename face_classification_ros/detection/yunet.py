@@ -20,9 +20,9 @@ _OUTPUTS = tuple(f'{part}_{stride}' for part in _VALUES for stride in _STRIDES)
 _MAX_OVERLAP = 0.3
 _MAX_SIDE = 4096
 _FAR = 1e6
-"""Pixels from the corner at which nothing of a face can be."""
+"""Distance in pixels from the corner of the image that no face can have."""
 _CALL_COST = 8_000
-"""What a search costs beside its pixels, in pixels; measured."""
+"""Measured cost of a call in addition to its pixels, in pixels."""
 
 
 class YuNet:
@@ -34,19 +34,19 @@ class YuNet:
     Research 2023; decoding as in OpenCV's `FaceDetectorYN`.
 
     Attributes:
-        longest_side: what fits into the model's input, in pixels, where that has a fixed size.
+        max_size: largest width or height in pixels that fits into the input of the model.
     """
 
     def __init__(self, model: str, num_threads: int) -> None:
         """Load a model.
 
         Args:
-            model: path of the ONNX file, with an input of fixed or of free size.
-            num_threads: how many threads a picture is worked on with.
+            model: path of the ONNX file, with an input of fixed or dynamic size.
+            num_threads: number of threads.
 
         Raises:
             FileNotFoundError: there is no such file.
-            ValueError: no file is named, or it is not a YuNet.
+            ValueError: the path is empty, or the file is not a YuNet.
         """
         if not model:
             raise ValueError(
@@ -77,40 +77,40 @@ class YuNet:
         self._input_name = inputs[0].name
         height, width = inputs[0].shape[2:]
         if inputs[0].type != 'tensor(float)':
-            raise ValueError(f'detector model {model}: its input is no float32 picture')
-        # ONNX Runtime gives a side of free size by its name.
+            raise ValueError(f'detector model {model}: its input is not a float32 image')
+        # ONNX Runtime returns the name of a dynamic dimension.
         is_fixed = isinstance(height, int) and isinstance(width, int)
         if is_fixed and not 32 <= min(height, width) <= max(height, width) <= _MAX_SIDE:
             raise ValueError(
-                f'detector model {model}: its pictures of {width} x {height} are not of 32 to '
+                f'detector model {model}: its images of {width} x {height} are not of 32 to '
                 f'{_MAX_SIDE} pixels'
             )
         self._fixed_size = (height, width) if is_fixed else None
-        self.longest_side = min(height, width) if is_fixed else _MAX_SIDE
-        self._picture_size = (0, 0)
+        self.max_size = min(height, width) if is_fixed else _MAX_SIDE
+        self._image_size = (0, 0)
         self._input = np.zeros((1, 3, 0, 0), np.float32)
         try:
             self._try_out()
         except ValueError as error:
             raise ValueError(f'detector model {model}: expected a YuNet, but {error}') from error
 
-    def find(self, picture: Image, threshold: float, min_size: float) -> list[Detection]:
-        """See `Finder.find`."""
-        height, width = picture.shape[:2]
-        if (height, width) != self._picture_size:
-            self._picture_size = height, width
+    def find(self, image: Image, threshold: float, min_size: float) -> list[Detection]:
+        """See `DetectorBackend.find`."""
+        height, width = image.shape[:2]
+        if (height, width) != self._image_size:
+            self._image_size = height, width
             self._input = np.zeros((1, 3, *self._input_size(width, height)), np.float32)
-        # The margin at the right and at the bottom stays black from one picture to the next.
-        self._input[0, :, :height, :width] = picture.transpose(2, 0, 1)
+        # The padding on the right and at the bottom stays black from one image to the next.
+        self._input[0, :, :height, :width] = image.transpose(2, 0, 1)
         outputs = self._session.run(_OUTPUTS, {self._input_name: self._input})
         return decode(dict(zip(_OUTPUTS, outputs, strict=True)), self._input.shape[3], threshold)
 
     def cost(self, width: float, height: float) -> float:
-        """See `Finder.cost`."""
+        """See `DetectorBackend.cost`."""
         return math.prod(self._input_size(width, height)) + _CALL_COST
 
     def _try_out(self) -> None:
-        """Run the network once: what it says of its outputs may not be what it gives."""
+        """Run the network once: its outputs may differ from what the file declares."""
         height, width = self._input_size(64, 64)
         black = np.zeros((1, 3, height, width), np.float32)
         outputs = try_out(self._session, _OUTPUTS, {self._input_name: black})
@@ -130,21 +130,21 @@ class YuNet:
 def decode(
     outputs: Mapping[str, NDArray[np.float32]], width: int, threshold: float
 ) -> list[Detection]:
-    """Turn what the network says of each cell into faces.
+    """Decode the outputs of the network into faces.
 
-    The network divides the picture into cells of 8, 16 and 32 pixels, and says for each, row by
-    row: whether a face is centerd in it (`cls` and `obj`, the score is the root of their
+    The network divides the image into cells of 8, 16 and 32 pixels, and predicts for each, row by
+    row: whether a face is centered in it (`cls` and `obj`, the score is the root of their
     product), its box (`bbox`: the center from the cell's corner, in cells, and the logarithm of
     width and height, in cells), and its landmarks (`kps`, from the cell's corner, in cells).
 
     Args:
         outputs: for each stride s float32 arrays: `cls_s` and `obj_s` 1 x N x 1, `bbox_s`
             1 x N x 4, `kps_s` 1 x N x 10, with N cells.
-        width: of the network's input, in pixels.
-        threshold: faces below this score are left out.
+        width: of the input of the network in pixels.
+        threshold: minimum score of a face, 0 to 1.
 
     Returns:
-        The faces in pixels of the network's input, of those that overlap the best one.
+        Faces in pixels of the input of the network, after non-maximum suppression.
     """
     scores, boxes, landmarks = [], [], []
     for stride in _STRIDES:
@@ -159,7 +159,7 @@ def decode(
         boxes.append(np.hstack([(corner + bbox[:, :2]) * stride - size / 2, size]))
         points = outputs[f'kps_{stride}'][0, chosen].reshape(-1, 5, 2)
         landmarks.append((corner[:, None] + points) * stride)
-    # A network that was badly trained may place a face at infinity.
+    # A badly trained network may place a face at infinity.
     places = np.hstack([np.concatenate(boxes), np.concatenate(landmarks).reshape(-1, 10)])
     is_near = (abs(places) < _FAR).all(axis=1)
     all_scores = np.concatenate(scores)[is_near].tolist()

@@ -1,1 +1,1 @@
-"""Follow faces over time: boxes go in, track ids and smoothed distributions come out."""
+"""Track faces over time: detections go in, track ids and filtered distributions come out."""

@@ -1,4 +1,4 @@
-"""How people look beside their faces: the colors of hair, skin and clothes."""
+"""Describe the appearance of people around their faces: colors of hair, skin and clothes."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from numpy.typing import NDArray
 from face_classification_ros.types import BoundingBox, Image
 
 Appearance = NDArray[np.float32]
-"""Logarithms of a person's colors, cells x 3 in BGR; NaN where they are not seen."""
+"""Logarithms of the colors of a person, cells x 3 in BGR; NaN in cells that are not visible."""
 
 ABOVE, BESIDE, BELOW = 0.3, 0.5, 1.4
-"""How far it is looked beyond a face, in heights and widths of its box: hair, shoulders, chest."""
+"""Extent of the described area around the box, in its sizes: hair, shoulders, chest."""
 
 ROWS, COLUMNS = 9, 8
-"""Cells there: small, as of a person who comes out from behind another one a strip is seen."""
+"""Cells of the area: small, since only a strip of a person behind another one is visible."""
 
 SAMPLES = 2
-"""Pixels of a cell that are looked at, in each direction."""
+"""Samples per cell in each direction."""
 
 HEAD, BODY = 0.85, 1.8
-"""Half the widths of a head and of the body below, in widths of its face, which hide others."""
+"""Half the widths of a head and of the body below, in widths of the face; they occlude others."""
 
 NEARER = 0.8
-"""Share of the area of a face from which another one may be in front of it."""
+"""Ratio of the areas of two faces from which the second one may be in front of the first."""
 
 DARK = 16.0
-"""Added to a color of 0 to 255 before the logarithm: the dark is mostly noise."""
+"""Added to a color of 0 to 255 before the logarithm, since dark colors are mostly noise."""
 
 LIGHT = 0.5
-"""What a difference of lightness counts beside one of color, as shades change it."""
+"""Weight of a difference of lightness relative to one of color, since shadows change it."""
 
 LARGEST = 1.0
-"""Squared difference of a cell at most, so that a few, as of a hand, do not decide."""
+"""Largest squared difference of a cell, so that a few cells, as of a hand, do not decide."""
 
-LEAST_CELLS = 4
-"""Cells that must be seen of both to compare two people."""
+MIN_CELLS = 4
+"""Number of cells that must be visible of both people to compare them."""
 
-# What is hair, face or chest. Walls are beside heads, and necks change as heads turn.
+# Hair, face and chest. Left and right of a head are walls, and necks change as heads turn.
 _PERSON = np.zeros((ROWS, COLUMNS), bool)
 _PERSON[:4, 2:6] = _PERSON[5:] = True
 _DOWN = (np.arange(ROWS * SAMPLES) + 0.5) / (ROWS * SAMPLES)
@@ -47,18 +47,18 @@ _ACROSS = (np.arange(COLUMNS * SAMPLES) + 0.5) / (COLUMNS * SAMPLES)
 
 
 def compute_appearance(image: Image, boxes: Sequence[BoundingBox]) -> NDArray[np.float32]:
-    """Tell how the people look whose faces are in these boxes.
+    """Compute the appearance of the people whose faces are in these boxes.
 
-    Colors are relative to the mean of the picture, so that light and exposure matter less. Cells
-    are not seen beyond the picture's edge, and where a larger face, or the body below it, may be
-    in front of them.
+    Colors are relative to the mean of the image, which makes them less dependent on light and
+    exposure. Cells are not visible beyond the edge of the image, and where a larger face, or the
+    body below it, may be in front of them.
 
     Args:
         image: uint8 H x W x 3 in BGR.
         boxes: in pixels of `image`.
 
     Returns:
-        float32 N x cells x 3, one `Appearance` for each box.
+        float32 N x cells x 3, one `Appearance` per box.
     """
     if not boxes:
         return np.empty((0, int(_PERSON.sum()), 3), np.float32)
@@ -95,15 +95,15 @@ def compute_appearance(image: Image, boxes: Sequence[BoundingBox]) -> NDArray[np
 
 
 def differences(some: Sequence[Appearance], others: Sequence[Appearance]) -> NDArray[np.float64]:
-    """Tell how different people look.
+    """Compute how different the appearance of people is.
 
     Args:
-        some: N people.
-        others: M people.
+        some: appearance of N people.
+        others: appearance of M people.
 
     Returns:
-        N x M root mean squares of the differences of logarithms of colors, from 0 for who looks
-        the same to 1; NaN where too little is seen of both.
+        N x M root mean squares of the differences of logarithms of colors, from 0 for the same
+        appearance to 1; NaN if too little is visible of both.
     """
     difference = np.asarray(some)[:, None] - np.asarray(others)[None]
     is_seen = ~np.isnan(difference[..., 0])
@@ -113,4 +113,4 @@ def differences(some: Sequence[Appearance], others: Sequence[Appearance]) -> NDA
     squares = np.minimum((tint**2).mean(3) + LIGHT * lightness**2, LARGEST)
     count = is_seen.sum(2)
     means = squares.sum(2, dtype=np.float64) / np.maximum(count, 1)
-    return np.where(count >= LEAST_CELLS, np.sqrt(means), np.nan)
+    return np.where(count >= MIN_CELLS, np.sqrt(means), np.nan)

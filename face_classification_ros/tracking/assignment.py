@@ -1,4 +1,4 @@
-"""Pair what belongs together at the least cost, which nearest first does not."""
+"""Assign detections to tracks at the lowest total cost."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from numpy.typing import NDArray
 
 
 def assign(costs: NDArray[np.float64], unmatched: float) -> list[tuple[int, int]]:
-    """Pair rows with columns, each at most once, so that the sum of the costs is the least.
+    """Assign rows to columns, each at most once, so that the sum of the costs is minimal.
 
     The Hungarian method with shortest augmenting paths (Kuhn 1955; Jonker and Volgenant 1987).
-    Faces in view are few, so that this takes less than the detector's smallest part.
+    There are few faces in view, so it takes less time than the smallest part of a detector.
 
     Args:
-        costs: rows x columns; infinite where the two may not be paired.
+        costs: rows x columns; infinite where the two may not be assigned.
         unmatched: cost of a row without a column, finite.
 
     Returns:
-        (row, column) of each pair, by row.
+        (row, column) of each pair, sorted by row.
     """
     rows, columns = costs.shape
     # Each row has a column of its own that stands for being alone, so that there is always a way.
     padded = np.full((rows, columns + rows), np.inf)
     padded[:, :columns] = costs
     padded[np.arange(rows), columns + np.arange(rows)] = unmatched
-    # Column 0 holds the row that looks for a column; rows and columns are counted from 1.
+    # Column 0 holds the row that is being assigned; rows and columns are numbered from 1.
     row_prices, column_prices = np.zeros(rows + 1), np.zeros(columns + rows + 1)
     row_of = np.zeros(columns + rows + 1, int)
     for row in range(1, rows + 1):

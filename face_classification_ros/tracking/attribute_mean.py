@@ -1,4 +1,4 @@
-"""Put together what was seen of one person over many pictures."""
+"""Average the estimates of one person over many images."""
 
 from __future__ import annotations
 
@@ -10,34 +10,33 @@ from numpy.typing import NDArray
 
 from face_classification_ros.types import AttributeEstimate, Face
 
-ATTRIBUTES = ('gender', 'emotion')
+MIN_WEIGHT = np.float32(1e-3)
+"""Weight of an image of unknown quality, in case there is no better one."""
 
 
 class AttributeMean:
-    """The mean distribution of one person's attributes over all pictures given to it.
+    """The mean distribution of all attributes of a person over all images.
 
-    Unlike the average along a track it forgets nothing: each picture counts by its quality alone.
+    Unlike the temporal filter of a track it forgets nothing: images are weighted by their quality
+    alone.
     """
 
     def __init__(self, thresholds: Mapping[str, float]) -> None:
-        """Make an aggregate of no picture.
+        """Start without an image.
 
         Args:
             thresholds: attribute -> mean probability below which the label is "unknown".
         """
-        self.pictures = 0
+        self.frame_count = 0
         self._thresholds = thresholds
         self._newest: Face | None = None
         self._means: dict[str, _Mean] = {}
 
     def add(self, face: Face) -> None:
-        """Take one more picture of the person; another model's labels start the mean anew."""
-        self.pictures += 1
+        """Add an image of the person; other labels of an attribute start its mean again."""
+        self.frame_count += 1
         self._newest = face
-        for attribute in ATTRIBUTES:
-            estimate: AttributeEstimate | None = getattr(face, attribute)
-            if estimate is None:
-                continue
+        for attribute, estimate in face.attributes.items():
             mean = self._means.get(attribute)
             if mean is None or mean.newest.labels != estimate.labels:
                 zeros = np.zeros_like(estimate.frame_probabilities)
@@ -46,15 +45,13 @@ class AttributeMean:
 
     @property
     def face(self) -> Face:
-        """The face as it was seen last, with the distributions and counts of all pictures."""
+        """The face as it was seen last, with the distributions and counts of all images."""
         assert self._newest is not None
-        return replace(
-            self._newest, gender=self._estimate('gender'), emotion=self._estimate('emotion')
-        )
-
-    def _estimate(self, attribute: str) -> AttributeEstimate | None:
-        mean = self._means.get(attribute)
-        return mean.estimate(self._thresholds[attribute]) if mean else None
+        estimates = {
+            attribute: mean.estimate(self._thresholds[attribute])
+            for attribute, mean in self._means.items()
+        }
+        return replace(self._newest, attributes=estimates)
 
 
 @dataclass
@@ -65,8 +62,7 @@ class _Mean:
 
     def add(self, estimate: AttributeEstimate) -> None:
         self.newest = estimate
-        # A picture of uncertain worth is better than none, should there be no other.
-        weight = np.float32(max(estimate.weight, 1e-3))
+        weight = max(np.float32(estimate.weight), MIN_WEIGHT)
         self.total = self.total + weight * estimate.frame_probabilities
         self.frame_count += 1
 

@@ -1,4 +1,4 @@
-"""What is believed of an attribute of a person: an average that forgets, a label that holds."""
+"""Filter the distribution of an attribute over a track, and keep its label stable."""
 
 from __future__ import annotations
 
@@ -11,16 +11,23 @@ from numpy.typing import NDArray
 
 from face_classification_ros.types import UNKNOWN
 
-LEAD = 0.1
-"""By how much another label must be more probable to replace the one that is told."""
+MIN_LEAD = 0.1
+"""How much more probable another label must be to replace the stable one."""
 
-RETURN = 0.05
-"""By how much "unknown" must be above the threshold to become a label again."""
+HYSTERESIS = 0.05
+"""How far above the threshold "unknown" becomes a label again."""
 
 
 @dataclass
 class TemporalFilter:
-    """A weighted mean of distributions that forgets, and the label that is told of it."""
+    """An exponentially weighted mean of distributions, and its stable label.
+
+    Attributes:
+        total: weighted sum of the distributions, float32, one per label.
+        stamp: time of the newest image in seconds.
+        frame_count: number of images in the mean.
+        label: the stable label, None before the first image.
+    """
 
     total: NDArray[np.float32] | None = None
     stamp: float = 0.0
@@ -34,46 +41,46 @@ class TemporalFilter:
         smoothing_time: float,
         weight: float = 1.0,
     ) -> None:
-        """Take a picture's distribution.
+        """Add the distribution of an image.
 
         Args:
             probabilities: one per label, sum 1; not changed.
-            stamp: time of the picture in seconds, not before the last one.
-            smoothing_time: seconds in which the weight of a picture falls by 1/e; 0 keeps only
+            stamp: time of the image in seconds, not before the last one. An image of the same
+                time as the last one is a repetition and is ignored.
+            smoothing_time: seconds in which the weight of an image decays to 1/e; 0 keeps only
                 the newest.
-            weight: how much it counts, above 0; 0 leaves all as it is, unless it is the first.
-                So does a picture of the same time as the last: it is that again.
+            weight: weight of the image, 0 or more. 0 changes nothing unless it is the first.
         """
         if self.total is None or smoothing_time == 0:
             self.total, self.frame_count = probabilities * np.float32(weight or 1), 1
         elif weight == 0 or stamp == self.stamp:
             return
         else:
-            kept = math.exp(-(stamp - self.stamp) / smoothing_time)
-            self.total = self.total * np.float32(kept) + probabilities * np.float32(weight)
+            decay = math.exp(-(stamp - self.stamp) / smoothing_time)
+            self.total = self.total * np.float32(decay) + probabilities * np.float32(weight)
             self.frame_count += 1
         self.stamp = stamp
 
     @property
     def probabilities(self) -> NDArray[np.float32]:
-        """The average: float32, sum 1."""
+        """The mean distribution: float32, sum 1."""
         assert self.total is not None
         return self.total / np.float32(self.total.sum())
 
     def update_label(self, labels: Sequence[str], threshold: float) -> str:
-        """Tell the label, which is changed only where another one leads clearly.
+        """Return the stable label, which changes only if another one clearly leads.
 
-        Below the threshold it is "unknown" at once; it is told again from a little above it. The
-        first label needs the threshold alone, as in a single picture.
+        Below the threshold it becomes "unknown" immediately, and a label again slightly above it.
+        The first label needs the threshold alone, as in a single image.
         """
         probabilities = self.probabilities
         best = int(probabilities.argmax())
-        needed = threshold
+        required = threshold
         if self.label == UNKNOWN:
-            needed = min(threshold + RETURN, (1 + threshold) / 2)
+            required = min(threshold + HYSTERESIS, (1 + threshold) / 2)
         elif self.label in labels:
-            stable_label = labels.index(self.label)
-            if probabilities[best] - probabilities[stable_label] < LEAD:
-                best = stable_label
-        self.label = labels[best] if probabilities[best] >= needed else UNKNOWN
+            current = labels.index(self.label)
+            if probabilities[best] - probabilities[current] < MIN_LEAD:
+                best = current
+        self.label = labels[best] if probabilities[best] >= required else UNKNOWN
         return self.label

@@ -1,4 +1,4 @@
-"""Follow faces from picture to picture and smooth what is known of each."""
+"""Track faces from image to image, and filter the estimates of each."""
 
 from __future__ import annotations
 
@@ -16,49 +16,49 @@ from face_classification_ros.tracking.temporal_filter import TemporalFilter
 from face_classification_ros.types import BoundingBox, Detection
 
 REACH, REACH_PER_SECOND, LONGEST_REACH = 0.7, 3.0, 1.5
-"""How far from where it is expected a face may be, in sides of its box; neighbors are farther."""
+"""Largest distance of a face from its expected place, in sizes of its box."""
 
 MAX_GROWTH = 1.8
-"""How much larger or smaller a face may become between two pictures."""
+"""Largest ratio of the sizes of a face in two consecutive images."""
 
 DAMPING = 0.5
-"""Seconds in which a movement that is not seen any more is taken to fade by 1/e."""
+"""Seconds in which the velocity of a face that is not seen any more decays to 1/e."""
 
 VELOCITY_TIME = 0.15
-"""Seconds over which velocities are averaged, as boxes tremble."""
+"""Time constant in seconds of the filtered velocity, since boxes jitter."""
 
 OCCLUDED_REACH, OCCLUDED_GROWTH = 0.35, 1.15
-"""The same for a face that was covered by another one: whoever comes out may be somebody else."""
+"""The same limits for a face that was occluded: whoever appears may be somebody else."""
 
 OCCLUSION_DISTANCE = 1.5
-"""Distance of two faces, in sides of the larger box, up to which one may cover the other."""
+"""Distance of two faces, in sizes of the larger box, up to which one may occlude the other."""
 
 AMBIGUOUS = 0.3
-"""Difference of costs up to which two ways to pair faces and tracks are equally good."""
+"""Difference of costs up to which two assignments are equally good."""
 
 REORDERING = 0.1
-"""Seconds by which a driver's stamps may go back without time having been set back."""
+"""Seconds by which stamps of a driver may be out of order; more is a jump back in time."""
 
 APPEARANCE_WEIGHT = 1.0
-"""What a difference of looks, squared, counts beside a distance in sides of the box, squared."""
+"""Weight of a squared difference of appearance relative to a squared distance in box sizes."""
 
 SAME_APPEARANCE = 0.2
-"""Difference of looks up to which a face that was covered may be told by them."""
+"""Difference of appearance up to which a face that was occluded may be recognized by it."""
 
 MARGIN = 0.1
-"""Difference of looks by which one must fit better than another for looks to say anything."""
+"""How much better one appearance must fit than another to be of any use."""
 
 APPEARANCE_PERIOD = 0.25
-"""Seconds after which it is looked again where nobody can be mistaken, as looking takes time."""
+"""Seconds between descriptions of people who cannot be confused, since they take time."""
 
 CROWD = 30
-"""People from whom on boxes alone decide: to compare all with all takes too long."""
+"""Number of people from which boxes alone decide, since comparing all pairs takes too long."""
 
 APPEARANCE_FRAMES = 10
-"""Pictures over which looks are averaged: enough for noise, few enough to follow the light."""
+"""Images over which appearance is averaged: enough against noise, few enough to follow light."""
 
 _UNMATCHED = LONGEST_REACH**2 + 2 + APPEARANCE_WEIGHT * LARGEST
-"""Cost of a face without a track: more than any pair costs, as all are paired that can be."""
+"""Cost of a face without a track: more than any pair, so that as many as possible are paired."""
 
 
 @dataclass
@@ -66,17 +66,17 @@ class Track:
     """One face through time.
 
     Attributes:
-        id: given once in the life of a tracker.
-        box: where it was seen last.
+        id: unique in the life of a tracker.
+        box: in the newest image that shows it.
         first_seen: stamp in seconds.
         last_seen: stamp in seconds.
-        velocity: of its center, pixels per second.
-        is_ambiguous: whether the newest picture's face may as well be that of another track, so
-            that nothing must be learned from it.
-        is_occluded: whether it is not seen, and another face was where it must have been.
-        appearance: the mean of how it looked, None where nothing is known of it.
-        pictures: how many of them are behind `appearance`.
-        filters: attribute -> what was seen of it so far.
+        velocity: of its center in pixels per second.
+        is_ambiguous: whether the face in the newest image may as well be that of another track;
+            then it must not update anything.
+        is_occluded: whether it is not visible, and another face is where it should be.
+        appearance: mean appearance, None if unknown.
+        appearance_count: number of images behind `appearance`.
+        filters: attribute -> temporal filter.
     """
 
     id: str
@@ -87,7 +87,7 @@ class Track:
     is_ambiguous: bool = False
     is_occluded: bool = False
     appearance: Appearance | None = None
-    pictures: int = 0
+    appearance_count: int = 0
     filters: dict[str, TemporalFilter] = field(default_factory=dict)
 
     def update_attribute(
@@ -97,19 +97,19 @@ class Track:
         smoothing_time: float,
         weight: float = 1.0,
     ) -> TemporalFilter:
-        """Add the distribution of the newest image and return the filter."""
+        """Add the distribution of the newest image, and return the filter of the attribute."""
         filter_ = self.filters.setdefault(attribute, TemporalFilter())
         filter_.add(probabilities, self.last_seen, smoothing_time, weight)
         return filter_
 
     def expected(self, stamp: float) -> tuple[float, float]:
-        """Give the point where the center must be by then, if it moves on ever more slowly."""
+        """Return the expected place of the center at a time, with decaying velocity."""
         x, y = self.box.center
         time = DAMPING * (1 - math.exp(-(stamp - self.last_seen) / DAMPING))
         return x + self.velocity[0] * time, y + self.velocity[1] * time
 
     def cost(self, box: BoundingBox, stamp: float) -> float:
-        """Tell how badly a face seen there and then fits; infinite where it cannot be this one."""
+        """Return the cost of assigning a face to this track; infinite if it cannot be the same."""
         size, other_size = math.sqrt(self.box.area), math.sqrt(box.area)
         if not 0 < max(size, other_size) <= MAX_GROWTH * min(size, other_size):
             return math.inf
@@ -121,14 +121,14 @@ class Track:
         return distance**2 + growth**2
 
     def is_certain(self, box: BoundingBox, stamp: float) -> bool:
-        """Tell whether a face that fits is this one for sure, also if it was covered."""
+        """Return whether a face that fits is certainly this one, even if it was occluded."""
         size, other_size = math.sqrt(self.box.area), math.sqrt(box.area)
         distance = 2 * math.dist(self.expected(stamp), box.center) / (size + other_size)
         is_alike = max(size, other_size) <= OCCLUDED_GROWTH * min(size, other_size)
         return not self.is_occluded or (is_alike and distance <= OCCLUDED_REACH)
 
     def move(self, box: BoundingBox, stamp: float) -> None:
-        """Take note of where it was seen."""
+        """Update box, velocity and time with a face that was assigned."""
         elapsed = stamp - self.last_seen
         if elapsed > 0 and not self.is_ambiguous:
             share = 1 - math.exp(-elapsed / VELOCITY_TIME)
@@ -140,20 +140,20 @@ class Track:
         self.box, self.last_seen, self.is_occluded = box, stamp, False
 
     def update_appearance(self, appearance: Appearance) -> None:
-        """Take note of how it looks; what is not seen of it stays as it was."""
+        """Update the mean appearance; cells that are not visible keep their values."""
         if self.is_ambiguous:
             return
         if self.appearance is None:
             self.appearance = appearance
         else:
-            share = np.float32(1 / min(self.pictures + 1, APPEARANCE_FRAMES))
+            share = np.float32(1 / min(self.appearance_count + 1, APPEARANCE_FRAMES))
             mean = self.appearance + share * (appearance - self.appearance)
             mean = np.where(np.isnan(self.appearance), appearance, mean)
             self.appearance = np.where(np.isnan(appearance), self.appearance, mean)
-        self.pictures += 1
+        self.appearance_count += 1
 
     def update_occlusion(self, boxes: Sequence[BoundingBox], stamp: float) -> None:
-        """Take note that it is not among the faces of a picture, which may cover it."""
+        """Update `is_occluded` for an image that does not show this face, but the given boxes."""
         places = (self.box.center, self.expected(stamp))
         self.is_occluded |= any(
             math.dist(place, box.center)
@@ -163,20 +163,31 @@ class Track:
         )
 
 
-class Tracker:
-    """Gives each face the id that it had in the pictures before.
-
-    Where it cannot be told who is who, a face gets a new id rather than somebody else's.
+@dataclass(frozen=True, slots=True)
+class TrackingUpdate:
+    """The result for one image.
 
     Attributes:
-        timeout: seconds after which a face that was not seen again is forgotten.
-        resets: how often all tracks started anew, by a call or because time was set back.
+        tracks: track of each detection, in the same order.
+        was_reset: whether all tracks started again because time jumped back.
+    """
+
+    tracks: list[Track]
+    was_reset: bool
+
+
+class Tracker:
+    """Assigns to each face the id that it had in the images before.
+
+    If it is ambiguous who is who, a face gets a new id rather than that of somebody else.
+
+    Attributes:
+        timeout: seconds after which a face that is not seen any more is dropped.
     """
 
     def __init__(self, timeout: float) -> None:
-        """Make a tracker that forgets a face not seen for `timeout` seconds."""
+        """Create a tracker that drops a face which is not seen for `timeout` seconds."""
         self.timeout = timeout
-        self.resets = 0
         self._tracks: list[Track] = []
         self._newest = float('-inf')
         self._described_at = float('-inf')
@@ -187,21 +198,23 @@ class Tracker:
         detections: Sequence[Detection],
         stamp: float,
         compute_appearance: Callable[[], NDArray[np.float32]] | None = None,
-    ) -> list[Track]:
-        """Give the track of each detection, in the same order.
+    ) -> TrackingUpdate:
+        """Assign the faces of an image to tracks.
 
-        Faces and tracks are paired so that all together are nearest to where they are expected.
-        Time is that of the stamps. One that is before the last by more than `REORDERING` starts
-        all tracks anew: time was set back, as it is when a recording starts again. One that is
-        before it by less counts as the last one again.
+        Faces and tracks are paired so that the total distance from the expected places is minimal.
+        Time is that of the stamps. A stamp that is older than the last one by more than
+        `REORDERING` starts all tracks again, since time jumped back, as it does when a recording
+        starts again. One that is older by less counts as the same time.
 
         Args:
-            detections: faces of one picture.
-            stamp: time of the picture in seconds.
-            compute_appearance: see `appearance.compute_appearance`; called where that
-                may be needed. Without, boxes alone decide.
+            detections: faces of one image.
+            stamp: time of the image in seconds.
+            compute_appearance: returns the appearance of all faces, see
+                `appearance.compute_appearance`; called only if needed. Without it boxes alone
+                decide.
         """
-        if stamp < self._newest - REORDERING:
+        was_reset = stamp < self._newest - REORDERING
+        if was_reset:
             self.reset()
         self._newest = stamp = max(stamp, self._newest)
         self._tracks = [t for t in self._tracks if stamp - t.last_seen <= self.timeout]
@@ -211,15 +224,15 @@ class Tracker:
         for index, detection in enumerate(detections):
             for number, track in enumerate(tracks):
                 costs[index, number] = track.cost(detection.box, stamp)
-        is_in_doubt = bool((np.isfinite(costs).sum(1) > 1).any())
-        is_in_doubt |= any(track.is_occluded for track in tracks)
+        is_uncertain = bool((np.isfinite(costs).sum(1) > 1).any())
+        is_uncertain |= any(track.is_occluded for track in tracks)
         appearance = self._compute_appearance(
-            compute_appearance, is_in_doubt, max(costs.shape), stamp
+            compute_appearance, is_uncertain, max(costs.shape), stamp
         )
-        unlike = np.full(costs.shape, np.nan)
-        if appearance is not None and is_in_doubt:
-            unlike = _differences(tracks, appearance)
-            for row, differing in zip(costs, unlike, strict=True):
+        difference = np.full(costs.shape, np.nan)
+        if appearance is not None and is_uncertain:
+            difference = _differences(tracks, appearance)
+            for row, differing in zip(costs, difference, strict=True):
                 possible = np.isfinite(row)
                 # Where they do not differ clearly, or are not known of all, noise would decide.
                 if possible.sum() > 1 and np.ptp(differing[possible]) >= MARGIN:
@@ -230,11 +243,11 @@ class Tracker:
             index
             for index, number in pairs.items()
             if not tracks[number].is_certain(detections[index].box, stamp)
-            and not _is_recognized(unlike[index], number)
+            and not _is_recognized(difference[index], number)
         }
         unmatched = [number for number in range(len(tracks)) if number not in pairs.values()]
 
-        result = []
+        result: list[Track] = []
         for index, detection in enumerate(detections):
             if index in pairs and index not in ambiguous:
                 number = pairs[index]
@@ -256,31 +269,30 @@ class Tracker:
         known = {id(track) for track in tracks}
         self._tracks = [track for track in tracks if id(track) not in ended]
         self._tracks += [track for track in result if id(track) not in known]
-        return result
+        return TrackingUpdate(result, was_reset)
 
     def _compute_appearance(
         self,
         compute_appearance: Callable[[], NDArray[np.float32]] | None,
-        is_in_doubt: bool,
+        is_uncertain: bool,
         people: int,
         stamp: float,
     ) -> NDArray[np.float32] | None:
-        """Give how people look, None where it is not needed, as of who is alone, or in a crowd."""
+        """Return the appearance of all faces, None if it is not needed or there are too many."""
         is_new = any(track.appearance is None for track in self._tracks)
-        is_due = is_in_doubt or is_new or stamp - self._described_at >= APPEARANCE_PERIOD
+        is_due = is_uncertain or is_new or stamp - self._described_at >= APPEARANCE_PERIOD
         if compute_appearance is None or not 2 <= people < CROWD or not is_due:
             return None
         self._described_at = stamp
         return compute_appearance()
 
     def reset_filters(self) -> None:
-        """Start the averages of all faces anew, as another model's answers need; tracks go on."""
+        """Reset the filters of all tracks, because the models changed; tracks continue."""
         for track in self._tracks:
             track.filters.clear()
 
     def reset(self) -> None:
-        """Forget all faces; ids go on."""
-        self.resets += 1
+        """Drop all tracks; ids are not reused."""
         self._tracks = []
         self._newest = self._described_at = float('-inf')
 
@@ -288,7 +300,7 @@ class Tracker:
 def _ambiguous_pairs(
     costs: NDArray[np.float64], pairs: Mapping[int, int], tracks: Sequence[Track]
 ) -> set[int]:
-    """Give the faces that come out of the dark and could as well have changed their tracks."""
+    """Return the faces after an occlusion whose tracks could as well be swapped."""
     ambiguous = set()
     for (one, track), (other, other_track) in itertools.combinations(pairs.items(), 2):
         swap = costs[one, other_track] + costs[other, track]
@@ -299,7 +311,7 @@ def _ambiguous_pairs(
 
 
 def _differences(tracks: Sequence[Track], appearance: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Give how different faces and tracks look, NaN where it is not known."""
+    """Return faces x tracks differences of appearance, NaN where unknown."""
     result = np.full((len(appearance), len(tracks)), np.nan)
     seen = {number: t.appearance for number, t in enumerate(tracks) if t.appearance is not None}
     if len(appearance) and seen:
@@ -307,8 +319,8 @@ def _differences(tracks: Sequence[Track], appearance: NDArray[np.float32]) -> ND
     return result
 
 
-def _is_recognized(unlike: NDArray[np.float64], number: int) -> bool:
-    """Tell whether a face looks like its track and like nobody else that is known."""
-    others = np.delete(unlike, number)
-    is_told = len(others) > 0 and np.all(others >= unlike[number] + MARGIN)
-    return bool(unlike[number] <= SAME_APPEARANCE and is_told)
+def _is_recognized(difference: NDArray[np.float64], number: int) -> bool:
+    """Return whether the appearance of a face fits its track and no other one."""
+    others = np.delete(difference, number)
+    is_unique = len(others) > 0 and np.all(others >= difference[number] + MARGIN)
+    return bool(difference[number] <= SAME_APPEARANCE and is_unique)

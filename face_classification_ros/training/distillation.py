@@ -115,17 +115,17 @@ def _adapt_crops(
 ) -> NDArray[np.uint8]:
     """Return crops with the size and margin of a teacher, repeating the pixels at the edge."""
     size = faces.shape[1]
-    if (size, margin) == (input_spec.side, input_spec.margin):
+    if (size, margin) == (input_spec.size, input_spec.margin):
         return faces
-    scale = input_spec.side / size * (1 + 2 * margin) / (1 + 2 * input_spec.margin)
-    shift = (input_spec.side - 1) / 2 - scale * (size - 1) / 2
+    scale = input_spec.size / size * (1 + 2 * margin) / (1 + 2 * input_spec.margin)
+    shift = (input_spec.size - 1) / 2 - scale * (size - 1) / 2
     matrix = np.array([[scale, 0, shift], [0, scale, shift]])
-    crops = np.empty((len(faces), input_spec.side, input_spec.side, input_spec.channels), np.uint8)
+    crops = np.empty((len(faces), input_spec.size, input_spec.size, input_spec.channels), np.uint8)
     for crop, face in zip(crops, faces, strict=True):
         cv2.warpAffine(
             face,
             matrix,
-            (input_spec.side, input_spec.side),
+            (input_spec.size, input_spec.size),
             dst=crop,
             borderMode=cv2.BORDER_REPLICATE,
         )

@@ -1,4 +1,4 @@
-"""Annotated pictures: boxes and labels of faces, faces made unrecognizable, contact sheets."""
+"""Draw annotated images: boxes, labels and distributions of faces, and blurred faces."""
 
 from __future__ import annotations
 
@@ -16,74 +16,54 @@ from face_classification_ros.types import (
     largest_first,
     UNKNOWN,
 )
+from face_classification_ros.visualization.colors import Color, color_of, NEUTRAL_COLOR
 
-Color = tuple[int, int, int]
-"""Blue, green, red, each 0 to 255."""
-
-NEUTRAL_COLOR: Color = (225, 225, 225)
-"""Of faces whose class is unknown, or not asked for."""
-
-GENDER_COLORS: dict[str, Color] = {
-    'woman': (255, 150, 40),
-    'man': (80, 80, 255),
-}
-"""As in the paper's demo: blue for women, red for men, both light enough for a dark plate."""
-
-EMOTION_COLORS: dict[str, Color] = {
-    'angry': (60, 60, 235),
-    'disgust': (70, 170, 90),
-    'fear': (220, 90, 170),
-    'happy': (40, 210, 250),
-    'sad': (235, 140, 60),
-    'surprise': (50, 140, 255),
-    'neutral': (190, 190, 190),
-}
-"""Of the bar that shows the distribution, and of the box where gender is switched off."""
+MIN_BAR_LABELS = 3
+"""Number of labels from which a distribution is drawn as a bar; of two the text says it all."""
 
 _FONT = cv2.FONT_HERSHEY_DUPLEX
 _FONT_CAPITAL = 21  # pixels at scale 1
 _BLUR_CELLS = 6
 _BLUR_MARGIN = 0.2
 _PLATE_DARKENING = 5
-_SHEET_COLOR = 32
 
 
 @dataclass(frozen=True, slots=True)
 class _Label:
-    """The text beside a face, all sizes in pixels.
+    """The text next to a face, all sizes in pixels.
 
     Attributes:
         lines: one per attribute.
-        segments: the emotion distribution, color and share of each label; may be empty.
-        capital: height of a capital letter, which the other sizes follow.
-        width: of the plate behind the text.
+        bars: distributions, each with the color and the probability of every label.
+        capital: height of a capital letter, which determines the other sizes.
+        width: width of the dark background.
     """
 
     lines: tuple[str, ...]
-    segments: tuple[tuple[Color, float], ...]
+    bars: tuple[tuple[tuple[Color, float], ...], ...]
     capital: float
     width: int
 
     @property
     def height(self) -> int:
-        """Of the plate."""
-        return round(self.capital * (0.7 + 1.5 * len(self.lines) + 0.5 * bool(self.segments)))
+        """Height of the background."""
+        return round(self.capital * (0.7 + 1.5 * len(self.lines) + 0.5 * len(self.bars)))
 
     @property
     def margin(self) -> int:
-        """Between the edge of the plate and the text."""
+        """Distance between the edge of the background and the text."""
         return round(self.capital * 0.5)
 
 
 def draw_faces(image: Image, faces: Sequence[Face], *, blur: bool = False) -> Image:
-    """Draw a box and a label for each face on a copy of the picture.
+    """Draw a box and a label for each face on a copy of the image.
 
-    Box and text have one color per gender; where gender is switched off, per emotion. The bar
-    below the text shows how the probability is spread over the emotions.
+    Box and text have the color of the label of the first attribute. Below the text, bars show the
+    distributions of the attributes with three labels or more.
 
     Args:
         image: uint8, H x W x 3, in BGR; not changed.
-        faces: with boxes in pixels of the picture, which may reach over its edge.
+        faces: with boxes in pixels of the image, which may extend beyond its edge.
         blur: make faces unrecognizable, below box and text.
 
     Returns:
@@ -100,69 +80,27 @@ def draw_faces(image: Image, faces: Sequence[Face], *, blur: bool = False) -> Im
         for face, _ in visible:
             _blur(canvas, face.detection.box)
     for face, box in visible:
-        _draw_box(canvas, box, color_of(face))
+        _draw_box(canvas, box, face_color(face))
     # Labels last, so that no box crosses a text.
     boxes = [box for _, box in visible]
     plates: list[BoundingBox] = []
     for face, box in visible:
         label = _label(face, box, len(visible), width, height)
         plates.append(_place(label, box, boxes, plates, width, height))
-        _draw_label(canvas, label, plates[-1], color_of(face))
+        _draw_label(canvas, label, plates[-1], face_color(face))
     return canvas
 
 
-def contact_sheet(images: Sequence[Image], columns: int, width: int) -> Image:
-    """Lay out pictures in rows on one sheet, shrunk or grown to fit.
-
-    Args:
-        images: at least one; uint8, H x W x 3, in BGR. The first one gives the proportions of
-            all fields, others are fitted into theirs.
-        columns: pictures in a row, at least 1.
-        width: of the sheet in pixels.
-
-    Returns:
-        uint8, H x `width` x 3, in BGR.
-
-    Raises:
-        ValueError: there is no picture, or no room for one.
-    """
-    gap = max(2, width // 200)
-    field_width = (width - gap) // max(columns, 1) - gap
-    if not images or columns < 1 or field_width < 1:
-        raise ValueError(
-            f'contact sheet of {len(images)} pictures in {columns} columns of '
-            f'{width} pixels, expected at least one picture, column and pixel each'
-        )
-    field_height = max(1, round(field_width * images[0].shape[0] / images[0].shape[1]))
-    rows = -(-len(images) // columns)
-    sheet = np.full((rows * (field_height + gap) + gap, width, 3), _SHEET_COLOR, np.uint8)
-    for index, image in enumerate(images):
-        scale = min(field_width / image.shape[1], field_height / image.shape[0])
-        size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-        small = cv2.resize(
-            image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        )
-        row, column = divmod(index, columns)
-        x = gap + column * (field_width + gap) + (field_width - size[0]) // 2
-        y = gap + row * (field_height + gap) + (field_height - size[1]) // 2
-        sheet[y : y + size[1], x : x + size[0]] = small
-    return sheet
-
-
-def color_of(face: Face) -> Color:
-    """Give the color of a face's box and text."""
-    if face.gender is not None:
-        return GENDER_COLORS.get(face.gender.label, NEUTRAL_COLOR)
-    if face.emotion is not None:
-        return EMOTION_COLORS.get(face.emotion.label, NEUTRAL_COLOR)
-    return NEUTRAL_COLOR
+def face_color(face: Face) -> Color:
+    """Return the color of the box and text of a face: that of its first attribute."""
+    return next((color_of(each.label) for each in face.attributes.values()), NEUTRAL_COLOR)
 
 
 def _blur(canvas: Image, box: BoundingBox) -> None:
-    """Leave of a face and its surroundings no more than a few patches of color.
+    """Reduce a face and its surroundings to a few patches of color.
 
-    At most six cells along a side, where 8 x 8 can still be told apart by a network that knows
-    the candidates (McPherson et al., "Defeating image obfuscation with deep learning", 2016).
+    At most six cells along a side, since a network that knows the candidates can still identify
+    8 x 8 (McPherson et al., "Defeating image obfuscation with deep learning", 2016).
     """
     margin_x, margin_y = box.width * _BLUR_MARGIN, box.height * _BLUR_MARGIN
     grown = BoundingBox(
@@ -179,7 +117,7 @@ def _blur(canvas: Image, box: BoundingBox) -> None:
 
 
 def _box_stroke(width: int, height: int) -> int:
-    """Give the thickness of a box's line in a picture of this size."""
+    """Return the thickness of the line of a box in an image of this size."""
     return max(1, round(min(width, height) / 240))
 
 
@@ -197,38 +135,32 @@ def _draw_box(canvas: Image, box: BoundingBox, color: Color) -> None:
 
 
 def _label(face: Face, box: BoundingBox, crowd: int, width: int, height: int) -> _Label:
-    """Choose text and size of the label of a face at `box`, one of `crowd` in the picture."""
-    lines = [
-        _text(attribute, estimate)
-        for attribute, estimate in (('gender', face.gender), ('emotion', face.emotion))
-        if estimate is not None
-    ]
+    """Choose text and size of the label of a face at `box`, one of `crowd` in the image."""
+    lines = [_text(attribute, estimate) for attribute, estimate in face.attributes.items()]
     if not lines:
         lines = [f'face {_percent(face.detection.confidence)}']
-    segments = (
-        []
-        if face.emotion is None
-        else [
-            (EMOTION_COLORS.get(label, NEUTRAL_COLOR), float(probability))
-            for label, probability in zip(
-                face.emotion.labels, face.emotion.probabilities, strict=True
-            )
-        ]
+    bars = tuple(
+        tuple(
+            (color_of(label), float(probability))
+            for label, probability in zip(each.labels, each.probabilities, strict=True)
+        )
+        for each in face.attributes.values()
+        if len(each.labels) >= MIN_BAR_LABELS
     )
-    # Legible where the picture fills a screen. A large face gets large text, a crowd smaller one,
-    # so that labels find room; by their number, since a size by the room that is left would
-    # change from picture to picture.
+    # Legible if the image fills a screen. A large face gets large text, a crowd smaller text, so
+    # that labels find room. The size depends on the number of faces, since one that depends on the
+    # remaining room would change from image to image.
     side = min(width, height)
     capital = min(max(box.width * 0.13, side / (34 + crowd), 9), side / 20)
     capitals_wide = (
         1 + max(cv2.getTextSize(line, _FONT, 1, 1)[0][0] for line in lines) / _FONT_CAPITAL
     )
     capital = min(capital, width / capitals_wide)
-    return _Label(tuple(lines), tuple(segments), capital, int(capital * capitals_wide))
+    return _Label(tuple(lines), bars, capital, int(capital * capitals_wide))
 
 
 def _text(attribute: str, estimate: AttributeEstimate) -> str:
-    """Give label and probability; where no label is sure enough there is none to tell."""
+    """Return label and probability, or a question mark if the label is unknown."""
     if estimate.label == UNKNOWN:
         return f'{attribute} ?'
     return f'{estimate.label} {_percent(estimate.confidence)}'
@@ -246,9 +178,9 @@ def _place(
     width: int,
     height: int,
 ) -> BoundingBox:
-    """Find the place around a box where its label hides least of other labels and faces.
+    """Return the place around a box where its label hides least of other labels and faces.
 
-    Above the box wherever that is free, so that labels do not jump from picture to picture.
+    Above the box wherever that is free, so that labels do not jump from image to image.
     """
     gap = _box_stroke(width, height)
     left, right = box.x - gap, box.x + box.width + gap
@@ -282,7 +214,7 @@ def _place(
 
 
 def _draw_label(canvas: Image, label: _Label, plate: BoundingBox, color: Color) -> None:
-    """Darken the plate and write on it."""
+    """Darken the background and write the label on it."""
     left, top = int(plate.x), int(plate.y)
     ground = canvas[top : top + label.height, left : left + label.width]
     ground //= _PLATE_DARKENING
@@ -293,9 +225,11 @@ def _draw_label(canvas: Image, label: _Label, plate: BoundingBox, color: Color) 
         cv2.putText(
             canvas, line, (left + label.margin, base), _FONT, scale, color, stroke, cv2.LINE_AA
         )
-    start = float(left + label.margin)
-    y = top + label.height - label.margin
-    for segment_color, share in label.segments:
-        end = start + share * (label.width - 2 * label.margin)
-        canvas[y : y + max(2, label.margin // 2), round(start) : round(end)] = segment_color
-        start = end
+    y = top + label.height - round(0.5 * label.capital * len(label.bars))
+    for bar in label.bars:
+        start = float(left + label.margin)
+        for segment_color, probability in bar:
+            end = start + probability * (label.width - 2 * label.margin)
+            canvas[y : y + max(2, label.margin // 2), round(start) : round(end)] = segment_color
+            start = end
+        y += round(0.5 * label.capital)

@@ -9,7 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 import pytest
 
-from face_classification_ros.classification.classifier import Classifier
+from face_classification_ros.classification.classifier import (
+    Classifier,
+    load_classifiers,
+    ModelFileError,
+)
 from face_classification_ros.inference.model_zoo import model_path
 
 GENDERS = ('woman', 'man')
@@ -25,7 +29,7 @@ MakeModel = Callable[..., Path]
 def crops_for(classifier: Classifier, count: int) -> NDArray[np.uint8]:
     """Make crops of noise."""
     input_spec = classifier.input_spec
-    shape = (count, input_spec.side, input_spec.side, input_spec.channels)
+    shape = (count, input_spec.size, input_spec.size, input_spec.channels)
     return np.random.default_rng(3).integers(0, 256, shape, np.uint8)
 
 
@@ -75,7 +79,7 @@ def test_metadata_says_what_the_network_wants_to_see(make_model: MakeModel) -> N
         {'gender': GENDERS}, shape=('n', 24, 24, 3), metadata={**metadata, 'license': 'BSD'}
     )
     classifier = Classifier(path)
-    assert (classifier.input_spec.side, classifier.input_spec.margin) == (24, 0.25)
+    assert (classifier.input_spec.size, classifier.input_spec.margin) == (24, 0.25)
     assert (classifier.input_spec.color, classifier.input_spec.channels) == ('bgr', 3)
     assert classifier.properties['license'] == 'BSD'
 
@@ -89,81 +93,82 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('content', [b'', b'no model', b'\x08\x07' + bytes(999)])
-def test_file_that_is_no_onnx_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
-    """The error names the file."""
+def test_file_of_another_kind_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+    """The error has the path."""
     path = tmp_path / 'broken.onnx'
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r'broken\.onnx') as error:
+    with pytest.raises(ModelFileError) as error:
         Classifier(path)
+    assert (error.value.path, error.value.part) == (path, 'file')
+    assert str(path) in str(error.value)
     assert '\n' not in str(error.value)
 
 
-def test_model_that_is_cut_short_is_refused(tmp_path: Path) -> None:
-    """As after a download that broke off."""
+def test_truncated_model_is_refused(tmp_path: Path) -> None:
+    """As after an interrupted download."""
     path = tmp_path / 'half.onnx'
-    whole = Path(model_path('gender_mini_xception')).read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match=r'half\.onnx is not a usable ONNX file'):
+    content = Path(model_path('gender_mini_xception')).read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(ModelFileError) as error:
         Classifier(path)
+    assert error.value.part == 'file'
 
 
 GOOD = {'labels': '{"gender": ["woman", "man"]}', 'color': 'gray', 'margin': '0.1'}
 
 
 @pytest.mark.parametrize(
-    'metadata, reason',
+    'metadata, part',
     [
-        ({}, 'has no labels'),
-        ({**GOOD, 'labels': '{}'}, 'has no labels'),
-        ({**GOOD, 'labels': 'woman, man'}, 'not a JSON object of lists'),
-        ({**GOOD, 'labels': '["woman", "man"]'}, 'not a JSON object of lists'),
-        ({**GOOD, 'labels': '{"gender": 2}'}, 'not a JSON object of lists'),
-        ({**GOOD, 'labels': '{"age": ["young", "old"]}'}, "'age' is none of gender, emotion"),
-        ({**GOOD, 'labels': '{"emotion": ["sad", "happy"]}'}, "no output 'emotion'"),
-        ({**GOOD, 'labels': '{"gender": ["a", "b", "c"]}'}, "no output 'gender' with 3"),
-        ({**GOOD, 'color': 'bgr'}, "does not fit its color 'bgr'"),
-        ({**GOOD, 'color': 'red'}, "does not fit its color 'red'"),
-        ({key: GOOD[key] for key in ('labels', 'margin')}, "does not fit its color ''"),
-        ({key: GOOD[key] for key in ('labels', 'color')}, 'has no margin'),
-        ({**GOOD, 'margin': 'wide'}, 'has no margin'),
-        ({**GOOD, 'margin': '-0.5'}, 'not between -0.5 and 2'),
-        ({**GOOD, 'margin': 'nan'}, 'not between -0.5 and 2'),
+        ({}, 'labels'),
+        ({**GOOD, 'labels': '{}'}, 'labels'),
+        ({**GOOD, 'labels': 'woman, man'}, 'labels'),
+        ({**GOOD, 'labels': '["woman", "man"]'}, 'labels'),
+        ({**GOOD, 'labels': '{"gender": 2}'}, 'labels'),
+        ({**GOOD, 'labels': '{"Gender/x": ["young", "old"]}'}, 'labels'),
+        ({**GOOD, 'labels': '{"emotion": ["sad", "happy"]}'}, 'output'),
+        ({**GOOD, 'labels': '{"gender": ["a", "b", "c"]}'}, 'output'),
+        ({**GOOD, 'thresholds': '{'}, 'thresholds'),
+        ({**GOOD, 'thresholds': '[]'}, 'thresholds'),
+        ({**GOOD, 'thresholds': '{"gender": 2}'}, 'thresholds'),
+        ({**GOOD, 'thresholds': '{"gender": "high"}'}, 'thresholds'),
+        ({**GOOD, 'color': 'bgr'}, 'color'),
+        ({**GOOD, 'color': 'red'}, 'color'),
+        ({key: GOOD[key] for key in ('labels', 'margin')}, 'color'),
+        ({key: GOOD[key] for key in ('labels', 'color')}, 'margin'),
+        ({**GOOD, 'margin': 'wide'}, 'margin'),
+        ({**GOOD, 'margin': '-0.5'}, 'margin'),
+        ({**GOOD, 'margin': 'nan'}, 'margin'),
     ],
 )
 def test_foreign_metadata_is_refused(
-    make_model: MakeModel, metadata: dict[str, str], reason: str
+    make_model: MakeModel, metadata: dict[str, str], part: str
 ) -> None:
-    """A good network that does not say how to use it is not used."""
+    """A good network whose file does not describe how to use it is not used."""
     path = make_model({'gender': GENDERS}, metadata=metadata)
-    with pytest.raises(ValueError, match='was not made for face_classification_ros') as error:
+    with pytest.raises(ModelFileError) as error:
         Classifier(path)
-    assert reason in str(error.value)
-    assert str(path) in str(error.value)
+    assert (error.value.path, error.value.part) == (path, part)
 
 
 @pytest.mark.parametrize(
-    'options, reason',
+    'options, part',
     [
-        ({'shape': (1, 16, 16, 1)}, r'takes 1 face\(s\) at a time'),
-        ({'shape': ('n', 16, 20, 1)}, 'does not fit'),
-        ({'kind': 1}, 'not the one input'),
+        ({'shape': (1, 16, 16, 1)}, 'input'),
+        ({'shape': ('n', 16, 20, 1)}, 'color'),
+        ({'shape': ('n', 'size', 'size', 1)}, 'color'),
+        ({'kind': 1}, 'input'),
     ],
-    ids=['one_face', 'no_square', 'float'],
+    ids=['one_face', 'not_square', 'unknown_size', 'float'],
 )
 def test_foreign_input_is_refused(
-    make_model: MakeModel, options: dict[str, Any], reason: str
+    make_model: MakeModel, options: dict[str, Any], part: str
 ) -> None:
-    """Crops are squares of bytes, and any number of them."""
+    """Crops are squares of bytes of one size, and any number of them."""
     path = make_model({'gender': GENDERS}, metadata=GOOD, **options)
-    with pytest.raises(ValueError, match=reason):
+    with pytest.raises(ModelFileError) as error:
         Classifier(path)
-
-
-def test_square_of_unknown_side_is_refused(make_model: MakeModel) -> None:
-    """A network that takes any size does not say what size of face it learned."""
-    path = make_model({'gender': GENDERS}, shape=('n', 'side', 'side', 1))
-    with pytest.raises(ValueError, match='does not fit'):
-        Classifier(path)
+    assert error.value.part == part
 
 
 def test_labels_are_in_the_order_of_the_file(make_model: MakeModel) -> None:
@@ -172,3 +177,42 @@ def test_labels_are_in_the_order_of_the_file(make_model: MakeModel) -> None:
     classifier = Classifier(path)
     assert json.loads(classifier.properties['labels']) == {'gender': ['man', 'woman']}
     assert classifier.labels == {'gender': ('man', 'woman')}
+
+
+def test_model_file_named_twice_is_loaded_once(make_model: MakeModel) -> None:
+    """A multi-task model uses its memory once, in the order of its labels."""
+    path = str(make_model({'gender': GENDERS, 'emotion': EMOTIONS}))
+    classifiers = load_classifiers([path, path])
+    assert list(classifiers) == ['gender', 'emotion']
+    assert classifiers['gender'] is classifiers['emotion']
+
+
+def test_of_two_models_of_one_attribute_the_first_counts(make_model: MakeModel) -> None:
+    """A single network may improve upon a multi-task one."""
+    single = str(make_model({'emotion': EMOTIONS}, name='single.onnx'))
+    both = str(make_model({'gender': GENDERS, 'emotion': EMOTIONS}, name='both.onnx'))
+    classifiers = load_classifiers([single, both])
+    assert {name: each.path.stem for name, each in classifiers.items()} == {
+        'emotion': 'single',
+        'gender': 'both',
+    }
+
+
+def test_attributes_select_among_those_of_the_models(make_model: MakeModel) -> None:
+    """No attribute at all is possible; one that no model estimates is an error."""
+    path = str(make_model({'gender': GENDERS, 'emotion': EMOTIONS}))
+    assert list(load_classifiers([path], ['emotion'])) == ['emotion']
+    assert load_classifiers([]) == {}
+    with pytest.raises(ValueError, match='age'):
+        load_classifiers([path], ['age'])
+
+
+def test_missing_model_is_named(tmp_path: Path) -> None:
+    """The error has the path."""
+    with pytest.raises(FileNotFoundError, match=r'nothing\.onnx'):
+        load_classifiers([str(tmp_path / 'nothing.onnx')])
+
+
+def test_file_without_thresholds_has_the_default(make_model: MakeModel) -> None:
+    """Below one half a label is more likely wrong than right."""
+    assert Classifier(make_model({'gender': GENDERS}, metadata=GOOD)).thresholds == {'gender': 0.5}

@@ -32,7 +32,7 @@ def test_crops_have_the_shape_that_the_form_asks_for(input_spec: InputSpec) -> N
         BoundingBox(-20, 150, 90, 90),
     ]
     crops = crop_faces(PLACES, boxes, input_spec)
-    assert crops.shape == (3, input_spec.side, input_spec.side, input_spec.channels)
+    assert crops.shape == (3, input_spec.size, input_spec.size, input_spec.channels)
     assert crops.dtype == np.uint8
 
 

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import cv2
+from detection.detectors import create
 import numpy as np
 import pytest
 import skimage.data
 
-from face_classification_ros.detection import create_detector, haar
+from face_classification_ros.detection import haar
 from face_classification_ros.types import Image
 
 ASTRONAUT = np.ascontiguousarray(skimage.data.astronaut()[:, :, ::-1])
@@ -26,7 +27,7 @@ def papers_boxes(image: Image, neighbors: int = 5) -> list[tuple[float, ...]]:
 
 def found_boxes(threshold: float, image: Image) -> list[tuple[float, ...]]:
     """Give the boxes as the detector finds them."""
-    faces = create_detector('haar', width=640, threshold=threshold).detect(image)
+    faces = create('haar', detection_size=640, detection_threshold=threshold).detect(image)
     return [(face.box.x, face.box.y, face.box.width, face.box.height) for face in faces]
 
 
@@ -50,7 +51,7 @@ def test_threshold_stands_for_a_number_of_neighbors(threshold: float, neighbors:
 def test_cascade_by_path_is_used() -> None:
     """Another cascade than the default one can be named."""
     path = Path(haar._default_cascade()).with_name('haarcascade_frontalface_alt2.xml')
-    (face,) = create_detector('haar', model=str(path)).detect(ASTRONAUT)
+    (face,) = create('haar', detector_model=str(path)).detect(ASTRONAUT)
     assert face.landmarks == ()
 
 
@@ -58,7 +59,7 @@ def test_cascade_by_path_is_used() -> None:
 def test_missing_cascade_is_told(tmp_path: Path) -> None:
     """A path without a file is named."""
     with pytest.raises(FileNotFoundError, match=r'faces.xml: no such file'):
-        create_detector('haar', model=str(tmp_path / 'faces.xml'))
+        create('haar', detector_model=str(tmp_path / 'faces.xml'))
 
 
 @needs_cascades
@@ -68,14 +69,14 @@ def test_file_that_is_no_cascade_is_told(tmp_path: Path, content: str) -> None:
     path = tmp_path / 'faces.xml'
     path.write_text(content)
     with pytest.raises(ValueError, match=r'faces.xml: expected an OpenCV cascade'):
-        create_detector('haar', model=str(path))
+        create('haar', detector_model=str(path))
 
 
 def test_opencv_without_cascades_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """In OpenCV 5 there is no cascade classifier: the error says what to install."""
     monkeypatch.delattr(cv2, 'CascadeClassifier', raising=False)
     with pytest.raises(ImportError, match=r'OpenCV below 5'):
-        create_detector('haar')
+        create('haar')
 
 
 @needs_cascades
@@ -84,4 +85,4 @@ def test_opencv_without_its_data_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.delattr(cv2, 'data', raising=False)
     monkeypatch.setattr(haar, '_SYSTEM_FOLDERS', ())
     with pytest.raises(FileNotFoundError, match=r'apt install opencv-data'):
-        create_detector('haar')
+        create('haar')

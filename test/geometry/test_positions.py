@@ -1,4 +1,4 @@
-"""Boxes and depth pictures become positions, on rendered heads whose places are known."""
+"""Positions from boxes and depth images, on rendered heads at known places."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import numpy as np
 import pytest
 from rendered_depth import camera, head_in_view, Point, render, surface_point
 
-from face_classification_ros.geometry.positions import DepthImage, Intrinsics, locate
+from face_classification_ros.geometry.positions import DepthImage, DepthView, Intrinsics, locate
 from face_classification_ros.types import BoundingBox, Detection, Face
 
 VGA = camera(640, 480)
 
 
-def face_at(box: BoundingBox, confidence: float = 0.8) -> Face:
-    """Make a face of which nothing but its box is known."""
-    return Face(Detection(box, confidence), '1', 0.0, None, None)
+def face_at(box: BoundingBox) -> Face:
+    """Return a face with nothing but a box."""
+    return Face(Detection(box, 0.8))
 
 
 def position_of(box: BoundingBox, depth: DepthImage, intrinsics: Intrinsics = VGA) -> Point | None:
-    """Give the position of a face in the VGA picture."""
-    (face,) = locate([face_at(box)], depth, intrinsics, 640, 480)
+    """Return the position of a face in the VGA image."""
+    (face,) = locate([face_at(box)], DepthView(depth, intrinsics), 640, 480)
     return face.position
 
 
 def error(position: Point | None, y_true: Point) -> float:
-    """Give the distance of two points as a share of the distance from the camera."""
+    """Return the distance of two points relative to the distance from the camera."""
     assert position is not None
     return float(np.linalg.norm(np.subtract(position, y_true)) / np.linalg.norm(y_true))
 
@@ -43,7 +43,7 @@ def test_error_is_below_two_percent(distance: float, place: str) -> None:
         assert error(position_of(shifted, depth), y_true) <= 0.02
 
 
-def test_a_hand_before_the_mouth_and_a_wall_close_behind_do_not_matter() -> None:
+def test_hand_in_front_of_the_mouth_and_wall_behind_do_not_matter() -> None:
     """Less than half of the middle of the box is covered, so the median is the face's."""
     head = (0.2, 0.0, 1.5)
     box, y_true = head_in_view(VGA, head)
@@ -53,20 +53,20 @@ def test_a_hand_before_the_mouth_and_a_wall_close_behind_do_not_matter() -> None
     assert error(position_of(box, DepthImage(values, 1)), y_true) <= 0.02
 
 
-def test_two_heads_at_different_distances_are_told_apart() -> None:
-    """Each face has the distance of its own head, and their order is kept."""
+def test_two_heads_have_their_own_distances() -> None:
+    """The order of the faces is kept."""
     heads = [(-0.3, 0.0, 1.0), (0.6, 0.1, 3.0)]
     depth = DepthImage(render(VGA, heads), 1)
     boxes, truths = zip(*(head_in_view(VGA, head) for head in heads), strict=True)
-    faces = locate([face_at(box) for box in boxes], depth, VGA, 640, 480)
+    faces = locate([face_at(box) for box in boxes], DepthView(depth, VGA), 640, 480)
     for face, y_true in zip(faces, truths, strict=True):
         assert error(face.position, y_true) <= 0.02
 
 
 @pytest.mark.parametrize('order', ['<', '>'], ids=['little_endian', 'big_endian'])
 @pytest.mark.parametrize('kind', ['u2', 'f4'])
-def test_both_units_and_byte_orders_give_the_same(kind: str, order: str) -> None:
-    """Millimeters as integers and meters as floats differ by their rounding alone."""
+def test_units_and_byte_orders_do_not_matter(kind: str, order: str) -> None:
+    """Millimeters as integers and meters as floats differ only by rounding."""
     head = (0.1, 0.1, 1.6)
     box, y_true = head_in_view(VGA, head)
     meter = 1000 if kind == 'u2' else 1
@@ -75,8 +75,8 @@ def test_both_units_and_byte_orders_give_the_same(kind: str, order: str) -> None
 
 
 @pytest.mark.parametrize('invalid', [0.0, np.nan, np.inf, -np.inf, -1.0])
-def test_invalid_depths_are_left_out(invalid: float) -> None:
-    """Half of the pixels have none, and the others count."""
+def test_invalid_depths_are_ignored(invalid: float) -> None:
+    """Half of the pixels are invalid, the others count."""
     head = (0.1, 0.1, 1.6)
     box, y_true = head_in_view(VGA, head)
     values = render(VGA, [head])
@@ -86,22 +86,22 @@ def test_invalid_depths_are_left_out(invalid: float) -> None:
     assert position_of(box, DepthImage(values, 1)) is None
 
 
-def test_a_face_with_next_to_no_depth_has_no_position() -> None:
-    """A few pixels may be anything; the face comes back as it was."""
+def test_face_with_too_few_depths_has_no_position() -> None:
+    """A few pixels may be anything; the face is returned as it was."""
     head = (0.0, 0.0, 1.5)
     box, _ = head_in_view(VGA, head)
     face = face_at(box)
     depth = DepthImage(render(VGA, [head], holes=0.95), 1)
-    assert locate([face], depth, VGA, 640, 480) == [face]
+    assert locate([face], DepthView(depth, VGA), 640, 480) == [face]
 
 
 @pytest.mark.parametrize('box', [BoundingBox(-300, 50, 100, 100), BoundingBox(700, 50, 90, 90)])
-def test_a_box_outside_of_the_picture_has_no_position(box: BoundingBox) -> None:
-    """Nothing is known of what the camera does not see."""
+def test_box_outside_the_image_has_no_position(box: BoundingBox) -> None:
+    """The camera does not see it."""
     assert position_of(box, DepthImage(np.full((480, 640), 2.0, np.float32), 1)) is None
 
 
-def test_a_box_over_the_edge_has_the_depth_of_what_is_seen() -> None:
+def test_box_beyond_the_edge_has_the_depth_of_its_visible_part() -> None:
     """The box is not clipped: its middle is that of the face, not of the part in view."""
     values = np.full((480, 640), 2.0, np.float32)
     position = position_of(BoundingBox(-40, 100, 100, 120), DepthImage(values, 1))
@@ -111,7 +111,7 @@ def test_a_box_over_the_edge_has_the_depth_of_what_is_seen() -> None:
 
 
 @pytest.mark.parametrize('width, height', [(320, 240), (1280, 960), (160, 120)])
-def test_depth_picture_may_be_of_another_size(width: int, height: int) -> None:
+def test_depth_image_may_have_another_size(width: int, height: int) -> None:
     """It shows the same view, coarser or finer."""
     head = (0.2, -0.1, 1.4)
     box, y_true = head_in_view(VGA, head)
@@ -120,7 +120,7 @@ def test_depth_picture_may_be_of_another_size(width: int, height: int) -> None:
 
 
 def test_calibration_may_be_for_another_size() -> None:
-    """The picture was scaled down on its way, and nobody changed the calibration."""
+    """The image was resized by a driver that kept the calibration."""
     head = (0.2, -0.1, 1.4)
     box, y_true = head_in_view(VGA, head)
     depth = DepthImage(render(VGA, [head]), 1)
@@ -128,39 +128,39 @@ def test_calibration_may_be_for_another_size() -> None:
 
 
 def test_another_view_is_refused() -> None:
-    """A wide calibration or depth picture does not fit a picture of 4:3, and a line says so."""
+    """A wide calibration or depth image does not fit a 4:3 image."""
     depth = DepthImage(np.ones((480, 640), np.float32), 1)
     wide = DepthImage(np.ones((360, 640), np.float32), 1)
-    with pytest.raises(ValueError, match='calibration is for 1280 x 720, expected the same'):
-        locate([], depth, camera(1280, 720), 640, 480)
-    with pytest.raises(ValueError, match='depth picture of 640 x 360 shows another view'):
-        locate([], wide, VGA, 640, 480)
+    with pytest.raises(ValueError, match='1280 x 720'):
+        locate([], DepthView(depth, camera(1280, 720)), 640, 480)
+    with pytest.raises(ValueError, match='640 x 360'):
+        locate([], DepthView(wide, VGA), 640, 480)
 
 
 @pytest.mark.parametrize(
-    'meters, confidence',
-    [(0.05, 0.4), (0.09, 0.4), (0.11, 0.8), (0.2, 0.8), (0.34, 0.8), (0.4, 0.4), (2.0, 0.4)],
+    'meters, is_plausible',
+    [(0.05, False), (0.09, False), (0.11, True), (0.2, True), (0.34, True), (0.4, False)],
 )
-def test_implausibly_wide_faces_are_marked_down(meters: float, confidence: float) -> None:
-    """A face on a poster keeps its position, at half the confidence."""
+def test_implausible_sizes_are_marked(meters: float, is_plausible: bool) -> None:
+    """A face on a poster has its position and its confidence; only its size is implausible."""
     distance = 3.0
-    side = meters / distance * VGA.fx
-    box = BoundingBox(320 - side / 2, 240 - side / 2, side, side)
+    size = meters / distance * VGA.fx
+    box = BoundingBox(320 - size / 2, 240 - size / 2, size, size)
     depth = DepthImage(np.full((480, 640), distance, np.float32), 1)
-    (face,) = locate([face_at(box, 0.8)], depth, VGA, 640, 480)
-    assert face.detection.confidence == pytest.approx(confidence)
-    assert face.detection.box == box
+    (face,) = locate([face_at(box)], DepthView(depth, VGA), 640, 480)
+    assert face.is_size_plausible == is_plausible
+    assert face.detection == face_at(box).detection
     assert face.position is not None
     assert face.position[2] == distance
 
 
 @pytest.mark.parametrize('rotation, is_plausible', [(0, False), (90, True), (180, False)])
 def test_width_is_that_of_the_upright_face(rotation: int, is_plausible: bool) -> None:
-    """0.4 m across and 0.3 m down the picture: a face only where the camera lies on its side."""
+    """0.4 m wide and 0.3 m high: a plausible face only if the camera is mounted on its side."""
     distance = 3.0
     width, height = (meters / distance * focal for meters, focal in ((0.4, VGA.fx), (0.3, VGA.fy)))
     box = BoundingBox(320 - width / 2, 240 - height / 2, width, height)
     depth = DepthImage(np.full((480, 640), distance, np.float32), 1)
     for degrees in (rotation, (rotation + 180) % 360):
-        (face,) = locate([face_at(box, 0.8)], depth, VGA, 640, 480, degrees)
-        assert face.detection.confidence == pytest.approx(0.8 if is_plausible else 0.4)
+        (face,) = locate([face_at(box)], DepthView(depth, VGA), 640, 480, degrees)
+        assert face.is_size_plausible == is_plausible

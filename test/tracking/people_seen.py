@@ -1,4 +1,4 @@
-"""Faces with known answers, for tests of what is told of people."""
+"""Faces with known estimates, for tests of people over time."""
 
 import numpy as np
 
@@ -20,7 +20,7 @@ def face(
     size: float = 50.0,
     position: tuple[float, float, float] | None = None,
 ) -> Face:
-    """Make a face; `woman` None is a gender that is switched off."""
-    estimate = None if woman is None else gender(woman)
+    """Make a face; `woman` None switches gender off."""
+    attributes = {} if woman is None else {'gender': gender(woman)}
     detection = Detection(BoundingBox(10.0, 10.0, size, size), 0.9)
-    return Face(detection, track_id, 1.0, estimate, None, position)
+    return Face(detection, attributes, track_id, 1.0, position)

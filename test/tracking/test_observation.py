@@ -1,4 +1,4 @@
-"""One person, or all, watched until enough was seen; the answer is the mean of all pictures."""
+"""One person, or everybody, is observed until there are enough images; the result is the mean."""
 
 from dataclasses import replace
 import math
@@ -14,10 +14,10 @@ from face_classification_ros.types import AttributeEstimate
 THRESHOLDS = {'gender': 0.7, 'emotion': 0.5}
 
 
-def observation(whom: str = '', *, frames: int = 0, duration: float = 0.0) -> Observation:
+def observation(target: str = '', *, frames: int = 0, duration: float = 0.0) -> Observation:
     """Make an observation whose people leave after one second."""
     return Observation(
-        whom,
+        target,
         frames=frames,
         duration=duration,
         track_timeout=1.0,
@@ -26,60 +26,57 @@ def observation(whom: str = '', *, frames: int = 0, duration: float = 0.0) -> Ob
 
 
 def outcome(ending: Ending | None) -> Outcome | None:
-    """Give the outcome, None where it goes on."""
+    """Return the outcome, None while the observation continues."""
     return ending.outcome if ending else None
 
 
-# The aggregate
+# Mean of the estimates
 
 
-def test_every_picture_counts_the_same() -> None:
-    """The mean is that of the pictures, not of what was smoothed along the track."""
-    aggregate = AttributeMean(THRESHOLDS)
+def test_all_images_have_the_same_weight() -> None:
+    """The mean is that of the images, not of the filtered distributions of the track."""
+    mean = AttributeMean(THRESHOLDS)
     for woman in (0.95, 0.85, 0.6):
         seen = face('1', woman)
-        assert seen.gender is not None
-        smoothed = np.array([0.0, 1.0], np.float32)
-        aggregate.add(replace(seen, gender=replace(seen.gender, probabilities=smoothed)))
-    estimate = aggregate.face.gender
-    assert estimate is not None
+        filtered = np.array([0.0, 1.0], np.float32)
+        estimate = replace(seen.attributes['gender'], probabilities=filtered)
+        mean.add(replace(seen, attributes={'gender': estimate}))
+    estimate = mean.face.attributes['gender']
     assert estimate.probabilities == pytest.approx([0.8, 0.2], abs=1e-6)
     assert estimate.frame_probabilities == pytest.approx([0.6, 0.4])
     assert (estimate.frame_count, estimate.label) == (3, 'woman')
 
 
-def test_aggregate_below_the_threshold_is_unknown() -> None:
-    """Certain pictures that contradict each other make nothing certain."""
-    aggregate = AttributeMean(THRESHOLDS)
+def test_mean_below_the_threshold_is_unknown() -> None:
+    """Certain images that contradict each other make an uncertain mean."""
+    mean = AttributeMean(THRESHOLDS)
     for woman in (0.95, 0.05):
-        aggregate.add(face('1', woman))
-    assert aggregate.face.gender is not None
-    assert aggregate.face.gender.label == 'unknown'
+        mean.add(face('1', woman))
+    assert mean.face.attributes['gender'].label == 'unknown'
 
 
-def test_attribute_that_is_off_is_none() -> None:
-    """Pictures are counted all the same."""
-    aggregate = AttributeMean(THRESHOLDS)
-    aggregate.add(face('1', None))
-    assert (aggregate.face.gender, aggregate.pictures) == (None, 1)
+def test_attribute_that_is_off_is_absent() -> None:
+    """Images still count."""
+    mean = AttributeMean(THRESHOLDS)
+    mean.add(face('1', None))
+    assert (mean.face.attributes, mean.frame_count) == ({}, 1)
 
 
-def test_other_labels_start_the_mean_anew() -> None:
-    """Another model was loaded meanwhile: its answers do not mix with those before."""
-    aggregate = AttributeMean(THRESHOLDS)
-    aggregate.add(face('1', 0.9))
+def test_other_labels_start_the_mean_again() -> None:
+    """After a change of models, their predictions do not mix with earlier ones."""
+    mean = AttributeMean(THRESHOLDS)
+    mean.add(face('1', 0.9))
     other = AttributeEstimate(('man', 'woman'), *(np.array([0.8, 0.2], np.float32),) * 2, 1, 0.7)
-    aggregate.add(replace(face('1'), gender=other))
-    estimate = aggregate.face.gender
-    assert estimate is not None
+    mean.add(replace(face('1'), attributes={'gender': other}))
+    estimate = mean.face.attributes['gender']
     assert (estimate.label, estimate.frame_count) == ('man', 1)
 
 
-# Whom
+# Target
 
 
-def test_largest_face_of_the_first_picture_is_followed() -> None:
-    """Who comes nearer later is another person."""
+def test_largest_face_of_the_first_image_is_observed() -> None:
+    """A face that becomes larger later is another person."""
     watch = observation(frames=3)
     assert watch.add([], 0.0) is None
     assert watch.add([face('1', size=40), face('2', size=60)], 0.1) is None
@@ -88,12 +85,12 @@ def test_largest_face_of_the_first_picture_is_followed() -> None:
     assert outcome(ending) is Outcome.COMPLETED
     assert [each.track_id for each in watch.faces] == ['2']
     assert watch.frames == 3
-    assert watch.is_watched('2')
-    assert not watch.is_watched('1')
+    assert watch.is_observed('2')
+    assert not watch.is_observed('1')
 
 
-def test_picture_that_comes_twice_counts_once() -> None:
-    """A camera that repeats itself does not make up for pictures that are still wanted."""
+def test_repeated_image_counts_once() -> None:
+    """A camera that repeats an image does not replace those that are still missing."""
     watch = observation(frames=2)
     assert watch.add([face('1')], 0.0) is None
     assert watch.add([face('1')], 0.0) is None
@@ -102,7 +99,7 @@ def test_picture_that_comes_twice_counts_once() -> None:
 
 
 def test_nearest_is_the_one_at_the_smallest_distance() -> None:
-    """A small face may be nearer than a large one; a face without a position is not nearest."""
+    """A small face may be nearer than a large one, and only one with a position can be."""
     watch = observation('nearest', frames=1)
     faces = [
         face('1', size=90, position=(0.0, 0.0, 2.0)),
@@ -115,17 +112,17 @@ def test_nearest_is_the_one_at_the_smallest_distance() -> None:
     assert 'largest' not in ending.reason
 
 
-def test_nearest_without_positions_is_the_largest_and_says_so() -> None:
-    """A camera without depth still gets an answer."""
+def test_nearest_without_positions_is_the_largest() -> None:
+    """A camera without depth still gets a result, whose reason says so."""
     watch = observation('nearest', frames=1)
     ending = watch.add([face('1', size=40), face('2', size=60)], 0.0)
     assert [each.track_id for each in watch.faces] == ['2']
     assert ending is not None
-    assert 'no face had a position, so the largest was watched' in ending.reason
+    assert 'no face had a position' in ending.reason
 
 
-def test_one_track_is_watched_by_its_id() -> None:
-    """It may be out of sight at first."""
+def test_one_track_is_watchby_its_id() -> None:
+    """It may be out of view at first."""
     watch = observation('7', frames=2)
     assert watch.add([face('1', size=90)], 0.0) is None
     assert watch.add([face('1', size=90), face('7')], 0.9) is None
@@ -133,25 +130,25 @@ def test_one_track_is_watched_by_its_id() -> None:
     assert [each.track_id for each in watch.faces] == ['7']
 
 
-def test_of_all_each_present_face_is_seen_often_enough() -> None:
-    """Who has left holds up nobody, and is told with what was seen."""
+def test_all_waits_for_every_face_that_is_present() -> None:
+    """A person who left does not block the others, and is part of the result."""
     watch = observation('all', frames=3)
     assert watch.add([face('1'), face('2', size=60)], 0.0) is None
     assert watch.frames == 1
     assert watch.add([face('1')], 0.5) is None
     assert watch.add([face('1')], 1.0) is None
     assert outcome(watch.add([face('1')], 1.5)) is Outcome.COMPLETED
-    assert [(each.track_id, each.gender.frame_count) for each in watch.faces if each.gender] == [
+    assert [(each.track_id, each.attributes['gender'].frame_count) for each in watch.faces] == [
         ('2', 1),
         ('1', 4),
     ]
 
 
-# How it ends
+# End
 
 
-def test_time_is_that_of_the_stamps() -> None:
-    """It begins with the first picture, whether somebody is seen or not."""
+def test_duration_is_measured_by_the_stamps() -> None:
+    """It starts with the first image, with or without a face."""
     watch = observation(duration=2.0)
     assert watch.add([], 100.0) is None
     assert watch.add([face('1')], 101.9) is None
@@ -160,8 +157,8 @@ def test_time_is_that_of_the_stamps() -> None:
     assert watch.frames == 2
 
 
-def test_nobody_was_seen() -> None:
-    """The time is over, and there is no face to tell of."""
+def test_time_over_without_a_face() -> None:
+    """The outcome says so, and there are no faces."""
     watch = observation(duration=1.0)
     watch.add([], 0.0)
     assert outcome(watch.add([], 1.0)) is Outcome.NO_FACE
@@ -169,8 +166,8 @@ def test_nobody_was_seen() -> None:
     assert watch.frames == 0
 
 
-def test_person_who_leaves_ends_it_with_what_was_seen() -> None:
-    """A missed picture is none; the time-out of tracks decides."""
+def test_person_who_leaves_ends_it() -> None:
+    """One image without the person does not; the timeout of tracks decides."""
     watch = observation(frames=9)
     watch.add([face('1')], 0.0)
     assert watch.add([face('2')], 1.0) is None
@@ -180,16 +177,16 @@ def test_person_who_leaves_ends_it_with_what_was_seen() -> None:
 
 
 @pytest.mark.parametrize('duration', [0.5, 30.0])
-def test_track_that_is_not_there_is_told(duration: float) -> None:
-    """Whichever is over first, the time-out of tracks or the time."""
+def test_unknown_track_is_lost(duration: float) -> None:
+    """After the timeout of tracks or the duration, whichever is shorter."""
     watch = observation('7', duration=duration)
     watch.add([face('1')], 0.0)
     ending = watch.add([face('1')], 1.1)
     assert ending == Ending(Outcome.LOST, 'there is no track 7')
 
 
-def test_all_end_when_everybody_left_unless_there_is_time() -> None:
-    """Within a given time somebody else may come."""
+def test_all_ends_when_everybody_left_unless_there_is_a_duration() -> None:
+    """Within a given duration somebody else may come."""
     watch = observation('all', frames=9)
     watch.add([], 0.0)
     assert watch.add([], 5.0) is None
@@ -205,25 +202,24 @@ def test_all_end_when_everybody_left_unless_there_is_time() -> None:
 @pytest.mark.parametrize(
     'seen, expected', [([], Outcome.NO_FACE), ([face('1')], Outcome.COMPLETED)]
 )
-def test_time_can_be_over_without_another_picture(seen: list, expected: Outcome) -> None:
-    """The pictures stopped coming; what was seen counts."""
+def test_time_can_be_over_without_another_image(seen: list, expected: Outcome) -> None:
+    """Images stopped coming; the earlier ones count."""
     watch = observation(duration=5.0)
     watch.add(seen, 0.0)
     assert watch.time_over().outcome is expected
 
 
 @pytest.mark.parametrize('duration', [math.nan, math.inf, -1.0, 0.0])
-def test_goal_without_an_end_is_refused(duration: float) -> None:
-    """One of the two limits is needed, and a time has to be one."""
+def test_goal_without_a_limit_is_refused(duration: float) -> None:
+    """One of the two limits is required, and a duration must be finite."""
     with pytest.raises(ValueError, match='duration'):
         observation(duration=duration)
 
 
-def test_estimates_of_the_faces_are_left_as_they_are() -> None:
-    """Others tell of the same faces."""
+def test_estimates_of_the_faces_are_not_changed() -> None:
+    """Other outputs share the same faces."""
     seen = face('1', 0.9)
     watch = observation(frames=5)
     watch.add([seen], 0.0)
     watch.add([face('1', 0.1)], 0.1)
-    assert seen.gender is not None
-    assert seen.gender.probabilities == pytest.approx(gender(0.9).probabilities)
+    assert seen.attributes['gender'].probabilities == pytest.approx(gender(0.9).probabilities)

@@ -149,7 +149,7 @@ def test_multitask_network_learns_each_attribute_from_its_own_images(
     assert process.returncode == 0, errors
     classifier = Classifier(output.splitlines()[-1])
     assert classifier.path.name == 'multitask_tiny.onnx'
-    assert classifier.input_spec.side == 40
+    assert classifier.input_spec.size == 40
     assert str(tmp_path) not in str(classifier.properties)
     assert '"network":"tiny.yaml"' in classifier.properties['recipe']
     for attribute, folder in (('gender', data), ('emotion', moods)):

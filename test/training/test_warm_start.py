@@ -38,7 +38,7 @@ def test_network_predicts_as_the_model_file(name: str, training: bool, tolerance
     random = np.random.default_rng(0)
     # Smooth, like faces.
     coarse = random.integers(0, 256, (64, 8, 8, input_spec.channels)).repeat(8, 1).repeat(8, 2)
-    crops = np.ascontiguousarray(coarse[:, : input_spec.side, : input_spec.side]).astype(np.uint8)
+    crops = np.ascontiguousarray(coarse[:, : input_spec.size, : input_spec.size]).astype(np.uint8)
     metadata = onnxruntime.InferenceSession(path).get_modelmeta().custom_metadata_map
     network = build_network(
         read_network(metadata['network']), (None, None, input_spec.channels), attributes

@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 
 from face_classification_ros.types import AttributeEstimate, BoundingBox, Detection, Face, Image
-from face_classification_ros.visualization import annotation as drawing
+from face_classification_ros.visualization.annotation import draw_faces, face_color
+from face_classification_ros.visualization.colors import (
+    Color,
+    color_of,
+    LABEL_COLORS,
+    NEUTRAL_COLOR,
+)
 
 GENDERS = ('woman', 'man')
 EMOTIONS = ('angry', 'disgust', 'fear', 'happy', 'sad', 'surprise', 'neutral')
@@ -39,7 +45,9 @@ def face_at(
     emotion: AttributeEstimate | None = HAPPY,
 ) -> Face:
     """Give a face with made-up estimates."""
-    return Face(Detection(BoundingBox(x, y, width, height), 0.93), 'track', 0.0, gender, emotion)
+    estimates = {'gender': gender, 'emotion': emotion}
+    attributes = {name: each for name, each in estimates.items() if each is not None}
+    return Face(Detection(BoundingBox(x, y, width, height), 0.93), attributes, 'track')
 
 
 def noise(width: int = 640, height: int = 480) -> Image:
@@ -60,7 +68,7 @@ def changed(annotated: Image, image: Image) -> BoundingBox:
     )
 
 
-def share_of(color: drawing.Color, image: Image, tolerance: int = 60) -> float:
+def share_of(color: Color, image: Image, tolerance: int = 60) -> float:
     """Give the share of pixels that are of a color; the edges of letters are a little darker."""
     return float((np.abs(image.astype(int) - color) <= tolerance).all(axis=2).mean())
 
@@ -73,11 +81,11 @@ def detail(image: Image) -> float:
 @pytest.mark.parametrize(
     ('gender', 'emotion', 'color'),
     [
-        (WOMAN, None, drawing.GENDER_COLORS['woman']),
-        (MAN, SAD, drawing.GENDER_COLORS['man']),
-        (None, HAPPY, drawing.EMOTION_COLORS['happy']),
-        (None, estimate(EMOTIONS, 'happy', 0.3), drawing.NEUTRAL_COLOR),
-        (None, None, drawing.NEUTRAL_COLOR),
+        (WOMAN, None, LABEL_COLORS['woman']),
+        (MAN, SAD, LABEL_COLORS['man']),
+        (None, HAPPY, LABEL_COLORS['happy']),
+        (None, estimate(EMOTIONS, 'happy', 0.3), NEUTRAL_COLOR),
+        (None, None, NEUTRAL_COLOR),
     ],
     ids=['woman', 'man', 'happy', 'unknown emotion', 'all switched off'],
 )
@@ -87,12 +95,12 @@ def test_box_and_text_have_the_color_of_the_class(
     height: int,
     gender: AttributeEstimate | None,
     emotion: AttributeEstimate | None,
-    color: drawing.Color,
+    color: Color,
 ) -> None:
     """All four sides of the box, and letters above it, at every size of picture."""
     x, y, side = width // 4, height // 2, height // 4
     face = face_at(x, y, side, side, gender=gender, emotion=emotion)
-    annotated = drawing.draw_faces(gray(width, height), [face])
+    annotated = draw_faces(gray(width, height), [face])
     for row, column in (
         (y, x + side // 2),
         (y + side - 1, x + side // 2),
@@ -107,21 +115,16 @@ def test_unknown_gender_is_neutral() -> None:
     """Nobody below the threshold gets the color of a class."""
     probabilities = np.array([0.6, 0.4], np.float32)
     unsure = AttributeEstimate(GENDERS, probabilities, probabilities, 5, 0.7)
-    annotated = drawing.draw_faces(
-        gray(), [face_at(200, 200, 100, 100, gender=unsure, emotion=None)]
-    )
-    assert tuple(annotated[200, 250]) == drawing.NEUTRAL_COLOR
-    for color in drawing.GENDER_COLORS.values():
-        assert share_of(color, annotated) == 0
+    annotated = draw_faces(gray(), [face_at(200, 200, 100, 100, gender=unsure, emotion=None)])
+    assert tuple(annotated[200, 250]) == NEUTRAL_COLOR
+    for label in GENDERS:
+        assert share_of(LABEL_COLORS[label], annotated) == 0
 
 
 def test_bar_shows_the_distribution_of_emotions() -> None:
     """Its longest part has the color of the most probable emotion."""
-    annotated = drawing.draw_faces(gray(), [face_at(200, 200, 100, 100)])
-    shares = {
-        label: share_of(color, annotated, tolerance=0)
-        for label, color in drawing.EMOTION_COLORS.items()
-    }
+    annotated = draw_faces(gray(), [face_at(200, 200, 100, 100)])
+    shares = {label: share_of(LABEL_COLORS[label], annotated, tolerance=0) for label in EMOTIONS}
     assert max(shares, key=lambda label: shares[label]) == 'happy'
     assert all(share > 0 for share in shares.values())
 
@@ -131,7 +134,7 @@ def test_picture_that_came_in_is_not_changed() -> None:
     image = noise()
     image.flags.writeable = False
     same = image.copy()
-    annotated = drawing.draw_faces(image, [face_at(200, 200, 100, 100)], blur=True)
+    annotated = draw_faces(image, [face_at(200, 200, 100, 100)], blur=True)
     np.testing.assert_array_equal(image, same)
     assert not np.shares_memory(annotated, image)
     assert annotated.shape == image.shape
@@ -141,7 +144,7 @@ def test_picture_that_came_in_is_not_changed() -> None:
 def test_no_face_gives_the_same_picture() -> None:
     """A picture without faces is passed on as it is, as a copy."""
     image = noise()
-    annotated = drawing.draw_faces(image, [], blur=True)
+    annotated = draw_faces(image, [], blur=True)
     np.testing.assert_array_equal(annotated, image)
     assert annotated is not image
 
@@ -164,16 +167,16 @@ def test_no_face_gives_the_same_picture() -> None:
 @pytest.mark.parametrize('blur', [False, True])
 def test_face_at_the_edge_has_its_box_and_text_in_the_picture(x: int, y: int, blur: bool) -> None:
     """Also where the box reaches over the edge: four sides and the whole text are seen."""
-    color = drawing.GENDER_COLORS['woman']
+    color = LABEL_COLORS['woman']
     face = face_at(x, y, 100, 140)
-    annotated = drawing.draw_faces(gray(), [face], blur=blur)
+    annotated = draw_faces(gray(), [face], blur=blur)
     part = face.detection.box.clipped(640, 480)
     left, right = int(part.x), int(part.x + part.width) - 1
     top, bottom = int(part.y), int(part.y + part.height) - 1
     for row, column in ((top, left), (top, right), (bottom, left), (bottom, right)):
         assert tuple(annotated[row, column]) == color
     annotated[max(top - 2, 0) : bottom + 3, max(left - 2, 0) : right + 3] = 0
-    in_the_middle = drawing.draw_faces(gray(), [face_at(270, 220, part.width, part.height)])
+    in_the_middle = draw_faces(gray(), [face_at(270, 220, part.width, part.height)])
     letters = share_of(color, in_the_middle[:217])
     assert letters > 0
     assert share_of(color, annotated) * annotated.size == pytest.approx(
@@ -184,7 +187,7 @@ def test_face_at_the_edge_has_its_box_and_text_in_the_picture(x: int, y: int, bl
 def test_face_outside_the_picture_is_left_out() -> None:
     """A track that has moved on over the edge leaves no label behind."""
     image = noise()
-    annotated = drawing.draw_faces(image, [face_at(700, 100, 80, 80)], blur=True)
+    annotated = draw_faces(image, [face_at(700, 100, 80, 80)], blur=True)
     np.testing.assert_array_equal(annotated, image)
 
 
@@ -192,7 +195,7 @@ def test_face_outside_the_picture_is_left_out() -> None:
 def test_tiny_face_has_a_label_that_can_be_read(side: float) -> None:
     """Its text is no smaller than that of others, its region is blurred too."""
     image = gray()
-    annotated = drawing.draw_faces(image, [face_at(300, 200, side, side)], blur=True)
+    annotated = draw_faces(image, [face_at(300, 200, side, side)], blur=True)
     drawn = changed(annotated, image)
     assert drawn.width > 100
     assert drawn.height > 40
@@ -202,7 +205,7 @@ def test_tiny_face_has_a_label_that_can_be_read(side: float) -> None:
 def test_odd_sizes_of_picture(width: int, height: int) -> None:
     """A picture that is too small for any text is drawn on as well as can be."""
     face = face_at(0, 0, width, height)
-    annotated = drawing.draw_faces(gray(width, height), [face], blur=True)
+    annotated = draw_faces(gray(width, height), [face], blur=True)
     assert annotated.shape == (height, width, 3)
 
 
@@ -212,7 +215,7 @@ def test_text_grows_with_the_picture() -> None:
     for width, height in SIZES:
         image = gray(width, height)
         face = face_at(width * 0.4, height * 0.5, width * 0.1, width * 0.1)
-        drawn = changed(drawing.draw_faces(image, [face]), image)
+        drawn = changed(draw_faces(image, [face]), image)
         shares.append(drawn.width / width)
     assert min(shares) > 0.15
     assert max(shares) < 0.4
@@ -224,10 +227,10 @@ def test_labels_of_neighbors_do_not_hide_each_other() -> None:
         face_at(200, 200, 90, 110),
         face_at(295, 205, 90, 110, gender=MAN),
     ]
-    together = drawing.draw_faces(gray(), faces)
+    together = draw_faces(gray(), faces)
     for face in faces:
-        alone = drawing.draw_faces(gray(), [face])
-        color = drawing.color_of(face)
+        alone = draw_faces(gray(), [face])
+        color = face_color(face)
         assert share_of(color, together) > 0.95 * share_of(color, alone)
 
 
@@ -243,10 +246,10 @@ def test_twenty_faces() -> None:
         )
         for index in range(20)
     ]
-    annotated = drawing.draw_faces(gray(1280, 800), faces)
+    annotated = draw_faces(gray(1280, 800), faces)
     for face in faces:
         x, y = int(face.detection.box.x), int(face.detection.box.y)
-        color = drawing.color_of(face)
+        color = face_color(face)
         for row, column in ((y, x + 45), (y + 99, x + 45), (y + 50, x), (y + 50, x + 89)):
             assert tuple(annotated[row, column]) == color
         assert share_of(color, annotated[y - 60 : y - 5, x : x + 150]) > 0.05
@@ -257,8 +260,8 @@ def test_blurred_face_has_no_detail_left(side: int) -> None:
     """The high frequencies of the face and a margin around it are gone, the rest is the same."""
     image = noise()
     face = face_at(100, 100, side, side)
-    box_only = drawing.draw_faces(image, [face])
-    annotated = drawing.draw_faces(image, [face], blur=True)
+    box_only = draw_faces(image, [face])
+    annotated = draw_faces(image, [face], blur=True)
     inside = slice(105, 100 + side - 5), slice(105, 100 + side - 5)
     assert detail(annotated[inside]) < 0.01 * detail(image[inside])
     margin = slice(100 + side + 3, 100 + side + side // 5), inside[1]
@@ -269,10 +272,10 @@ def test_blurred_face_has_no_detail_left(side: int) -> None:
 
 def test_blur_keeps_box_and_text_sharp() -> None:
     """They are drawn on top."""
-    color = drawing.GENDER_COLORS['woman']
+    color = LABEL_COLORS['woman']
     faces = [face_at(200, 200, 100, 100)]
-    sharp = share_of(color, drawing.draw_faces(noise(), faces))
-    assert share_of(color, drawing.draw_faces(noise(), faces, blur=True)) == sharp
+    sharp = share_of(color, draw_faces(noise(), faces))
+    assert share_of(color, draw_faces(noise(), faces, blur=True)) == sharp
 
 
 def test_blurred_face_is_not_found_by_a_detector() -> None:
@@ -285,7 +288,7 @@ def test_blurred_face_is_not_found_by_a_detector() -> None:
     detector = cv2.CascadeClassifier(str(cascade))
     found = detector.detectMultiScale(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), 1.1, 5)
     x, y, width, height = max(found, key=lambda box: box[2] * box[3])
-    blurred = drawing.draw_faces(
+    blurred = draw_faces(
         image, [face_at(float(x), float(y), float(width), float(height))], blur=True
     )
     again = detector.detectMultiScale(cv2.cvtColor(blurred, cv2.COLOR_BGR2GRAY), 1.1, 5)
@@ -293,33 +296,21 @@ def test_blurred_face_is_not_found_by_a_detector() -> None:
     assert all(face.iou(BoundingBox(*box)) < 0.1 for box in again)
 
 
-def test_contact_sheet_shows_every_picture_in_rows() -> None:
-    """Five pictures in three columns fill two rows, in reading order."""
-    pictures = [np.full((48, 64, 3), 50 + 40 * index, np.uint8) for index in range(5)]
-    sheet = drawing.contact_sheet(pictures, 3, 600)
-    assert sheet.shape[1] == 600
-    assert sheet.dtype == np.uint8
-    rows, columns = sheet.shape[0] // 4, 100
-    centers = [
-        sheet[rows * (1 + 2 * (index // 3)), columns * (1 + 2 * (index % 3)), 0]
-        for index in range(5)
-    ]
-    assert centers == [50, 90, 130, 170, 210]
-    assert sheet[rows * 3, columns * 5, 0] < 50
+def test_labels_of_any_attribute_have_colors_of_their_own() -> None:
+    """A color depends on the label alone; "unknown" is neutral."""
+    labels = ('none', 'hat', 'helmet', 'woman')
+    assert len({color_of(label) for label in labels}) == len(labels)
+    assert [color_of(label) for label in labels] == [color_of(label) for label in labels]
+    assert color_of('unknown') == NEUTRAL_COLOR
 
 
-def test_contact_sheet_fits_in_pictures_of_other_proportions() -> None:
-    """A tall picture beside a wide one is shrunk, not squeezed or cut."""
-    wide, tall = np.full((100, 200, 3), 150, np.uint8), np.full((400, 100, 3), 250, np.uint8)
-    sheet = drawing.contact_sheet([wide, tall], 2, 840)
-    rows, columns = np.nonzero(sheet[..., 0] == 250)
-    height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
-    assert height == pytest.approx(205, abs=3)
-    assert height / width == pytest.approx(4, rel=0.05)
-
-
-@pytest.mark.parametrize(('count', 'columns', 'width'), [(0, 3, 600), (2, 0, 600), (2, 3, 5)])
-def test_contact_sheet_of_nothing_is_refused(count: int, columns: int, width: int) -> None:
-    """The error names what was given."""
-    with pytest.raises(ValueError, match=f'of {count} pictures in {columns} columns of {width} '):
-        drawing.contact_sheet([gray(64, 48)] * count, columns, width)
+def test_every_distribution_of_three_labels_has_a_bar() -> None:
+    """Two attributes with three labels or more give a higher label than one."""
+    headwear = estimate(('none', 'hat', 'helmet'), 'hat', 0.8)
+    detection = Detection(BoundingBox(200, 200, 100, 100), 0.9)
+    heights = []
+    for attributes in ({'emotion': HAPPY}, {'emotion': HAPPY, 'headwear': headwear}):
+        annotated = draw_faces(gray(), [Face(detection, attributes)])
+        heights.append(changed(annotated, gray()).height)
+    assert heights[1] > heights[0]
+    assert share_of(color_of('hat'), annotated, tolerance=0) > 0

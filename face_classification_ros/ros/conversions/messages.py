@@ -1,11 +1,11 @@
-"""Faces as messages, and back."""
+"""Convert faces to messages, and back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from builtin_interfaces.msg import Time
-from geometry_msgs.msg import Point, Point32
+from geometry_msgs.msg import Point, Point32, Quaternion
 import numpy as np
 from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
@@ -18,22 +18,27 @@ from vision_msgs.msg import (
     VisionClass,
 )
 
-from face_classification_ros.evaluation.results import AttributeResult, FaceResult
 from face_classification_ros.msg import AttributeEstimate as AttributeEstimateMessage
 from face_classification_ros.msg import FaceAttributes, FaceAttributesArray
-from face_classification_ros.types import AttributeEstimate, BoundingBox, Detection, Face
+from face_classification_ros.types import (
+    AttributeEstimate,
+    BoundingBox,
+    Detection,
+    Face,
+    FrameFaces,
+)
 
 FACE_CLASS = 'face'
 NANOSECONDS = 1_000_000_000
 
 
 def seconds(stamp: Time) -> float:
-    """Give a stamp in seconds."""
+    """Return a stamp in seconds."""
     return float(stamp.sec) + stamp.nanosec / NANOSECONDS
 
 
 def time_message(stamp: float) -> Time:
-    """Give seconds as a stamp."""
+    """Return seconds as a stamp."""
     whole, nanoseconds = divmod(round(stamp * NANOSECONDS), NANOSECONDS)
     return Time(sec=whole, nanosec=nanoseconds)
 
@@ -41,29 +46,45 @@ def time_message(stamp: float) -> Time:
 def faces_message(
     faces: Sequence[Face], header: Header, width: int, height: int, processing_time: float
 ) -> FaceAttributesArray:
-    """Give all that is known of the faces of one picture.
+    """Return the message of all faces of one image.
 
     Args:
         faces: largest first.
-        header: of the picture, passed on unchanged.
-        width: of the picture in pixels.
-        height: of the picture in pixels.
-        processing_time: seconds from the picture's arrival to its faces.
+        header: of the image, passed on unchanged; positions are in its frame.
+        width: of the image in pixels.
+        height: of the image in pixels.
+        processing_time: seconds from the arrival of the image to its faces.
     """
     return FaceAttributesArray(
         header=header,
         image_width=width,
         image_height=height,
+        position_frame_id=header.frame_id,
         faces=[_face_message(face, width, height) for face in faces],
         processing_time=processing_time,
     )
 
 
-def face_from_message(message: FaceAttributes) -> Face:
-    """Give a face as it was before it became a message, but for what a message cuts off.
+def frame_from_message(
+    message: FaceAttributesArray, *, frame: int = 0, file: str = '', latency: float | None = None
+) -> FrameFaces:
+    """Return the faces of one image; for the arguments see `FrameFaces`."""
+    return FrameFaces(
+        message.image_width,
+        message.image_height,
+        tuple(map(face_from_message, message.faces)),
+        seconds(message.header.stamp),
+        frame,
+        file,
+        latency,
+    )
 
-    Its box is clipped to the picture, in whole pixels. An estimate holds the label that was told;
-    its threshold, which is not told, is 0.
+
+def face_from_message(message: FaceAttributes) -> Face:
+    """Return a face as it was before it became a message, apart from what a message omits.
+
+    Its box is clipped to the image, in whole pixels. The published label is the stable label of an
+    estimate; its threshold, which is not published, is 0.
     """
     roi, point = message.roi, message.position
     detection = Detection(
@@ -73,34 +94,20 @@ def face_from_message(message: FaceAttributes) -> Face:
     )
     return Face(
         detection,
+        {each.name: _estimate_from_message(each) for each in message.attributes},
         message.track_id,
         seconds(message.first_seen),
-        _estimate_from_message(message.gender),
-        _estimate_from_message(message.emotion),
         (point.x, point.y, point.z) if message.has_position else None,
-    )
-
-
-def face_result_from_message(face: FaceAttributes) -> FaceResult:
-    """Give what a message tells of a face as plain values, with the label as it was told."""
-    roi, position = face.roi, face.position
-    return FaceResult(
-        track_id=face.track_id,
-        box=BoundingBox(roi.x_offset, roi.y_offset, roi.width, roi.height),
-        confidence=face.detection_confidence,
-        landmarks=tuple((point.x, point.y) for point in face.landmarks),
-        gender=_attribute_result(face.gender),
-        emotion=_attribute_result(face.emotion),
-        position=(position.x, position.y, position.z) if face.has_position else None,
+        message.is_size_plausible,
     )
 
 
 def detections_message(faces: Sequence[Face], header: Header) -> Detection2DArray:
-    """Give the faces as detections with one hypothesis per class, for tools that know only those.
+    """Return the faces as detections with one hypothesis per class.
 
-    The classes are `face`, with the detector's confidence, and `gender/woman`, `emotion/happy`
-    and so on, with their probabilities. The pose of each has the face's position where that is
-    known, and is 0 elsewhere.
+    The classes are `face`, with the confidence of the detector, and `gender/woman`,
+    `emotion/happy` and so on, with their probabilities. The pose of each has the position of the
+    face if it is known, and is 0 otherwise.
     """
     message = Detection2DArray(header=header)
     for face in faces:
@@ -110,14 +117,11 @@ def detections_message(faces: Sequence[Face], header: Header) -> Detection2DArra
         detection.bbox.size_x = float(box.width)
         detection.bbox.size_y = float(box.height)
         detection.results = [_hypothesis(FACE_CLASS, face.detection.confidence)]
-        for attribute, estimate in (('gender', face.gender), ('emotion', face.emotion)):
-            if estimate is not None:
-                detection.results += [
-                    _hypothesis(f'{attribute}/{label}', float(probability))
-                    for label, probability in zip(
-                        estimate.labels, estimate.probabilities, strict=True
-                    )
-                ]
+        for attribute, estimate in face.attributes.items():
+            detection.results += [
+                _hypothesis(f'{attribute}/{label}', float(probability))
+                for label, probability in zip(estimate.labels, estimate.probabilities, strict=True)
+            ]
         if face.position is not None:
             for result in detection.results:
                 result.pose.pose.position = _point(face.position)
@@ -128,12 +132,12 @@ def detections_message(faces: Sequence[Face], header: Header) -> Detection2DArra
 def label_info_message(
     labels: Mapping[str, Sequence[str]], header: Header, threshold: float
 ) -> LabelInfo:
-    """Give the classes of `detections_message`, numbered from 0.
+    """Return the classes of `detections_message`, numbered from 0.
 
     Args:
         labels: attribute -> its labels.
         header: of the message.
-        threshold: confidence from which a face is reported.
+        threshold: minimum confidence of a face.
     """
     names = [FACE_CLASS] + [
         f'{attribute}/{label}' for attribute, names in labels.items() for label in names
@@ -152,10 +156,11 @@ def _face_message(face: Face, width: int, height: int) -> FaceAttributes:
         roi=_region(face.detection.box.clipped(width, height)),
         detection_confidence=face.detection.confidence,
         landmarks=[Point32(x=float(x), y=float(y)) for x, y in face.detection.landmarks],
-        gender=_estimate_message(face.gender),
-        emotion=_estimate_message(face.emotion),
+        attributes=[_estimate_message(name, each) for name, each in face.attributes.items()],
         has_position=face.position is not None,
         position=_point(face.position or (0.0, 0.0, 0.0)),
+        is_size_plausible=face.is_size_plausible,
+        orientation=Quaternion(w=1.0),
         first_seen=time_message(face.first_seen),
     )
 
@@ -175,10 +180,9 @@ def _region(box: BoundingBox) -> RegionOfInterest:
     )
 
 
-def _estimate_message(estimate: AttributeEstimate | None) -> AttributeEstimateMessage:
-    if estimate is None:
-        return AttributeEstimateMessage()
+def _estimate_message(name: str, estimate: AttributeEstimate) -> AttributeEstimateMessage:
     return AttributeEstimateMessage(
+        name=name,
         label=estimate.label,
         confidence=estimate.confidence,
         labels=estimate.labels,
@@ -188,9 +192,7 @@ def _estimate_message(estimate: AttributeEstimate | None) -> AttributeEstimateMe
     )
 
 
-def _estimate_from_message(message: AttributeEstimateMessage) -> AttributeEstimate | None:
-    if not message.labels:
-        return None
+def _estimate_from_message(message: AttributeEstimateMessage) -> AttributeEstimate:
     return AttributeEstimate(
         tuple(message.labels),
         np.array(message.probabilities, np.float32),
@@ -198,13 +200,4 @@ def _estimate_from_message(message: AttributeEstimateMessage) -> AttributeEstima
         message.frame_count,
         threshold=0.0,
         stable_label=message.label,
-    )
-
-
-def _attribute_result(estimate: AttributeEstimateMessage) -> AttributeResult | None:
-    if not estimate.labels:
-        return None
-    probabilities = dict(zip(estimate.labels, map(float, estimate.probabilities), strict=True))
-    return AttributeResult(
-        estimate.label, estimate.confidence, probabilities, estimate.frame_count
     )

@@ -50,7 +50,7 @@ def face_id(track_id: str) -> str:
 
 
 def cropped_face(image: Image, box: BoundingBox) -> Image:
-    """Cut a face out of a picture, scaled to fit and centerd on black.
+    """Cut a face out of a picture, scaled to fit and centered on black.
 
     Args:
         image: uint8 H x W x 3 in BGR.

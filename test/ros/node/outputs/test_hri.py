@@ -20,7 +20,7 @@ HAS_HRI_MSGS = importlib.util.find_spec('hri_msgs') is not None
 needs_hri_msgs = pytest.mark.skipif(not HAS_HRI_MSGS, reason='hri_msgs is in no wheel')
 
 
-def test_cropped_face_is_centerd_on_black() -> None:
+def test_cropped_face_is_centered_on_black() -> None:
     """A tall face fills the height, and black is left and right of it."""
     image = np.full((200, 200, 3), 200, np.uint8)
     cropped = cropped_face(image, BoundingBox(50, 50, 40, 80))
