@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 import tensorflow as tf
 
 from face_classification_ros.classification.classifier import Classifier
+from face_classification_ros.config import DetectorConfig
 from face_classification_ros.datasets.face_localization import find_faces
 from face_classification_ros.datasets.registry import FaceDataset, labels_of
 from face_classification_ros.detection import create_detector
@@ -30,7 +31,7 @@ from face_classification_ros.training.glasses import Points
 from face_classification_ros.training.recipe import Recipe, Teacher
 from face_classification_ros.types import BoundingBox
 
-LANDMARK_DETECTOR = 'libfacedetection'
+LANDMARK_DETECTOR = DetectorConfig(detector='libfacedetection', detection_interval=1)
 """The detector that locates the eyes."""
 
 

@@ -9,15 +9,13 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
+from face_classification_ros.classification.classifier import ATTRIBUTE_NAME, DEFAULT_THRESHOLD
 from face_classification_ros.classification.crops import InputSpec
 from face_classification_ros.networks.settings import read_settings
 from face_classification_ros.training.augmentation import Augmentation
 
-Attribute = Annotated[str, Field(pattern=r'^[a-z][a-z0-9_]*$', max_length=40)]
+Attribute = Annotated[str, Field(pattern=f'^{ATTRIBUTE_NAME.pattern}$')]
 Probability = Annotated[float, Field(ge=0, le=1)]
-
-DEFAULT_THRESHOLD = 0.5
-"""Probability below which a label is published as unknown, unless the recipe has another."""
 
 
 class Teacher(BaseModel):

@@ -1,23 +1,25 @@
 """Training by a recipe, from a data set of synthetic faces to a model file."""
 
 import csv
-import json
 from pathlib import Path
 import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import cv2
 import numpy as np
-import onnxruntime
 import pytest
 
 pytest.importorskip('tensorflow', reason='needs the extra [train]')
 
 from face_classification_ros.classification.classifier import Classifier
+from face_classification_ros.classification.crops import InputSpec
 from face_classification_ros.datasets.registry import read_dataset
 from face_classification_ros.evaluation.classification import evaluate_classifier
+from face_classification_ros.training.recipe import read_recipe
+from face_classification_ros.training.trainer import train
 
 RECIPE = """
 attributes: [gender]
@@ -52,16 +54,43 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def start_training(
-    folder: Path, data: list[Path], epochs: int, *more: str, recipe: str = RECIPE
-) -> subprocess.Popen[str]:
-    """Start the command in its own process, as a user does."""
+TRAIN = """
+import sys
+from pathlib import Path
+from face_classification_ros.training.recipe import read_recipe
+from face_classification_ros.training.trainer import train
+
+folder, resume, *data = sys.argv[1:]
+recipe = read_recipe(Path(folder, 'recipe.yaml'))
+train(recipe, [Path(each) for each in data], Path(folder, 'run'), resume=resume == 'resume')
+"""
+
+
+def write_recipe(folder: Path, recipe: str, epochs: int) -> Path:
+    """Write a recipe and its network."""
+    folder.mkdir(exist_ok=True)
     (folder / 'tiny.yaml').write_text(TINY)
     (folder / 'recipe.yaml').write_text(recipe.format(epochs=epochs))
-    command = [str(Path(sys.executable).with_name('face_classification')), 'train']
-    command += [str(folder / 'recipe.yaml'), '--data', *map(str, data)]
-    command += ['--output', str(folder / 'run'), *more]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return folder / 'recipe.yaml'
+
+
+def start_training(
+    folder: Path, data: list[Path], epochs: int, *, resume: bool = False, recipe: str = RECIPE
+) -> subprocess.Popen[str]:
+    """Start a training that can be killed."""
+    write_recipe(folder, recipe, epochs)
+    arguments = [str(folder), 'resume' if resume else 'new', *map(str, data)]
+    return subprocess.Popen(
+        [sys.executable, '-c', TRAIN, *arguments], stderr=subprocess.PIPE, text=True
+    )
+
+
+def run_training(
+    folder: Path, data: list[Path], epochs: int, recipe: str = RECIPE, **options: Any
+) -> Path:
+    """Train in this process; return the model file."""
+    path = write_recipe(folder, recipe, epochs)
+    return train(read_recipe(path), data, folder / 'run', **options)
 
 
 def epochs_in(log: Path) -> list[int]:
@@ -78,7 +107,7 @@ def evaluate(model: Path, attribute: str, folder: Path) -> float:
 def test_killed_run_can_be_resumed(tmp_path: Path, data: Path) -> None:
     """Killed after its first epochs, it completes all epochs and gives a good model.
 
-    Without `--resume`, or with another recipe, the output folder is refused.
+    Without `resume`, or with another recipe, the output folder is refused.
     """
     process = start_training(tmp_path, [data], 12)
     log = tmp_path / 'run' / 'log.csv'
@@ -88,29 +117,21 @@ def test_killed_run_can_be_resumed(tmp_path: Path, data: Path) -> None:
     process.send_signal(signal.SIGKILL)
     process.communicate()
 
-    for refused in (
-        start_training(tmp_path, [data], 12),
-        start_training(tmp_path, [data], 13, '--resume'),
-    ):
-        assert str(tmp_path / 'run') in refused.communicate()[1]
-        assert refused.returncode == 2
+    for epochs, resume in ((12, False), (13, True)):
+        with pytest.raises(ValueError, match=str(tmp_path / 'run')):
+            run_training(tmp_path, [data], epochs, resume=resume)
 
-    resumed = start_training(tmp_path, [data], 12, '--resume')
-    output, errors = resumed.communicate()
-    assert resumed.returncode == 0, errors
+    model = run_training(tmp_path, [data], 12, resume=True)
     assert sorted(set(epochs_in(log))) == list(range(12))
-    model = Path(output.splitlines()[-1])
     assert evaluate(model, 'gender', data) > 0.9
     assert model.name == 'gender_tiny.onnx'
     assert list((tmp_path / 'run' / 'tensorboard').rglob('events*'))
 
 
-def test_missing_data_is_a_one_line_error(tmp_path: Path) -> None:
-    """A wrong folder ends the command with exit code 2."""
-    process = start_training(tmp_path, [tmp_path / 'nowhere'], 1)
-    errors = process.communicate()[1]
-    assert process.returncode == 2
-    assert str(tmp_path / 'nowhere') in errors.splitlines()[-1]
+def test_folder_without_data_is_named(tmp_path: Path) -> None:
+    """A wrong folder is an error before any training."""
+    with pytest.raises(ValueError, match=str(tmp_path / 'nowhere')):
+        run_training(tmp_path, [tmp_path / 'nowhere'], 1)
 
 
 EVERYTHING = """
@@ -144,10 +165,7 @@ def test_multitask_network_learns_each_attribute_from_its_own_images(
                 face = random.integers(0, 120, (48, 48, 3)).astype(np.uint8)
                 face[:, columns] += 100
                 cv2.imwrite(str(moods / split / label / f'{number}.png'), face)
-    process = start_training(tmp_path, [data, moods], 12, recipe=EVERYTHING)
-    output, errors = process.communicate()
-    assert process.returncode == 0, errors
-    classifier = Classifier(output.splitlines()[-1])
+    classifier = Classifier(run_training(tmp_path, [data, moods], 12, EVERYTHING))
     assert classifier.path.name == 'multitask_tiny.onnx'
     assert classifier.input_spec.size == 40
     assert str(tmp_path) not in str(classifier.properties)
@@ -165,50 +183,34 @@ def test_network_for_an_invented_attribute_is_trained_and_exported(tmp_path: Pat
                 face = np.full((32, 32, 3), value + number % 8, np.uint8)
                 cv2.imwrite(str(tmp_path / 'data' / split / label / f'{number}.png'), face)
     recipe = RECIPE.replace('[gender]', '[light]') + 'unknown_thresholds: {{light: 0.6}}\n'
-    process = start_training(tmp_path, [tmp_path / 'data'], 2, recipe=recipe)
-    output, errors = process.communicate()
-    assert process.returncode == 0, errors
-    session = onnxruntime.InferenceSession(output.splitlines()[-1])
-    metadata = session.get_modelmeta().custom_metadata_map
-    assert Path(output.splitlines()[-1]).name == 'light_tiny.onnx'
-    assert json.loads(metadata['labels']) == {'light': ['high', 'low', 'medium']}
-    assert json.loads(metadata['thresholds']) == {'light': 0.6}
-    assert (metadata['color'], metadata['margin']) == ('gray', '0.0')
-    (probabilities,) = session.run(['light'], {'faces': np.zeros((2, 32, 32, 1), np.uint8)})
+    classifier = Classifier(run_training(tmp_path, [tmp_path / 'data'], 2, recipe))
+    assert classifier.path.name == 'light_tiny.onnx'
+    assert classifier.labels == {'light': ('high', 'low', 'medium')}
+    assert classifier.thresholds == {'light': 0.6}
+    assert classifier.input_spec == InputSpec(32, 0.0, 'gray')
+    probabilities = classifier.classify(np.zeros((2, 32, 32, 1), np.uint8))['light']
     assert probabilities.shape == (2, 3)
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
 
 
 def test_run_is_initialized_by_another(tmp_path: Path, data: Path) -> None:
     """With the weights of a run or a model file, an epoch of a tiny learning rate is enough."""
-    first = start_training(tmp_path, [data], 12)
-    first.communicate()
-    assert first.returncode == 0
+    run_training(tmp_path, [data], 12)
     recipe = RECIPE.replace('learning_rate: 0.01', 'learning_rate: 0.00001')
-    for start in ('run', 'run/gender_tiny.onnx'):
-        folder = tmp_path / f'from_{Path(start).suffix or start}'
-        folder.mkdir()
-        more = ('--start', str(tmp_path / start))
-        process = start_training(folder, [data], 1, *more, recipe=recipe)
-        output, errors = process.communicate()
-        assert process.returncode == 0, errors
-        assert evaluate(Path(output.splitlines()[-1]), 'gender', data) > 0.9
+    for number, source in enumerate(('run', 'run/gender_tiny.onnx')):
+        folder = tmp_path / str(number)
+        model = run_training(folder, [data], 1, recipe, init_from=tmp_path / source)
+        assert evaluate(model, 'gender', data) > 0.9
 
 
 def test_initial_weights_without_a_run_are_refused(tmp_path: Path, data: Path) -> None:
     """The message names the folder and the missing file."""
-    process = start_training(tmp_path, [data], 1, '--start', str(tmp_path))
-    errors = process.communicate()[1]
-    assert str(tmp_path) in errors and 'checkpoint.keras' in errors
-    assert process.returncode == 2
+    with pytest.raises(ValueError, match=rf'{tmp_path} .*checkpoint\.keras'):
+        run_training(tmp_path, [data], 1, init_from=tmp_path)
 
 
 def test_flip_tta_gives_mirrored_faces_the_same_prediction(tmp_path: Path, data: Path) -> None:
     """Predictions for a face and its mirror image are averaged in the model file."""
-    process = start_training(tmp_path, [data], 1, recipe=RECIPE + 'flip_tta: true\n')
-    output, errors = process.communicate()
-    assert process.returncode == 0, errors
-    classifier = Classifier(output.splitlines()[-1])
+    classifier = Classifier(run_training(tmp_path, [data], 1, RECIPE + 'flip_tta: true\n'))
     faces = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 1)).astype(np.uint8)
     np.testing.assert_allclose(
         classifier.classify(faces)['gender'],
@@ -227,18 +229,14 @@ def test_run_stops_when_the_validation_loss_no_longer_falls(tmp_path: Path, data
             for each in range(count):
                 face = random.integers(0, 256, (32, 32, 3)).astype(np.uint8)
                 cv2.imwrite(str(noise / split / label / f'{each}.png'), face)
-    process = start_training(tmp_path, [noise], 60, recipe=RECIPE + 'patience: 2\n')
-    errors = process.communicate()[1]
-    assert process.returncode == 0, errors
+    run_training(tmp_path, [noise], 60, RECIPE + 'patience: 2\n')
     with open(tmp_path / 'run' / 'log.csv', newline='') as file:
         losses = [float(row['val_loss']) for row in csv.DictReader(file)]
     assert len(losses) < 60
     assert int(np.argmin(losses)) == len(losses) - 3
 
 
-def test_missing_attribute_is_a_one_line_error(tmp_path: Path, data: Path) -> None:
-    """The message names the attribute of the recipe that no folder has."""
-    process = start_training(tmp_path, [data], 1, recipe=EVERYTHING)
-    errors = process.communicate()[1]
-    assert process.returncode == 2
-    assert 'emotion' in errors.splitlines()[-1]
+def test_attribute_without_data_is_named(tmp_path: Path, data: Path) -> None:
+    """A recipe for two attributes needs data of both."""
+    with pytest.raises(ValueError, match='emotion'):
+        run_training(tmp_path, [data], 1, EVERYTHING)
