@@ -29,11 +29,6 @@ from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.detection.haar import Haar
 from face_classification_ros.detection.yunet import YuNet
 from face_classification_ros.evaluation.detection import evaluate_detector
-from face_classification_ros.evaluation.expectation import (
-    ExpectationError,
-    propose_expectation,
-    read_expectation,
-)
 from face_classification_ros.evaluation.results import (
     AttributeResult,
     FaceResult,
@@ -41,20 +36,17 @@ from face_classification_ros.evaluation.results import (
 )
 from face_classification_ros.explanation.explainer import Explainer
 from face_classification_ros.geometry.positions import DepthImage, Intrinsics, locate
-from face_classification_ros.io.files import (
-    PICTURES,
-    read_image,
-    read_video,
-    UnreadableError,
-    write_image,
-)
+from face_classification_ros.io.errors import UnreadableError
+from face_classification_ros.io.images import read_image, write_image
+from face_classification_ros.io.sources import IMAGE_SUFFIXES
+from face_classification_ros.io.videos import read_video
 from face_classification_ros.ros.conversions.images import (
     ENCODINGS,
     image_from_compressed,
     image_from_message,
     OWN,
 )
-from face_classification_ros.ros.node.depth_input import (
+from face_classification_ros.ros.conversions.depth import (
     depth_from_message,
     intrinsics_from_message,
 )
@@ -221,7 +213,7 @@ def _enter_picture(data: bytes) -> None:
 
 
 def _picture_samples() -> list[bytes]:
-    return [_encode(suffix) for suffix in sorted(PICTURES - {'.jpeg', '.tif'})]
+    return [_encode(suffix) for suffix in sorted(IMAGE_SUFFIXES - {'.jpeg', '.tif'})]
 
 
 def _enter_video(data: bytes) -> None:
@@ -413,27 +405,27 @@ def _boxes_samples() -> list[bytes]:
 
 
 def _enter_expectation(data: bytes) -> None:
+    from face_classification_ros.ros.replay.expectation import ExpectationError, read_expectation
+
     try:
         read_expectation(_file(data, 'expectation.yaml'))
     except ExpectationError as error:
-        # A line for each mistake.
+        # One line per problem.
         first, *others = str(error).splitlines()
         assert all(len(line) <= LONGEST_LINE for line in others), error
         raise ValueError(first) from error
 
 
 def _expectation_samples() -> list[bytes]:
-    def told(label: str) -> AttributeResult:
-        return AttributeResult(label, 0.75, {label: 0.75}, 3)
+    from face_classification_ros.ros.replay.expectation import propose_expectation
 
-    face = FaceResult(
-        '1', BoundingBox(100, 50, 60, 80), 0.9, (), told('woman'), told('happy'), None
-    )
-    pictures = [
+    woman = AttributeResult('woman', 0.75, {'woman': 0.75}, 3)
+    face = FaceResult('1', BoundingBox(100, 50, 60, 80), 0.9, (), woman, None, None)
+    frames = [
         FrameResultRecord(number, 1000.0 + number, float(number), 640, 480, (face,), 0.02)
         for number in range(4)
     ]
-    return [yaml.safe_dump(propose_expectation(pictures)).encode()]
+    return [yaml.safe_dump(propose_expectation(frames)).encode()]
 
 
 # Recordings

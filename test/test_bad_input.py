@@ -21,12 +21,10 @@ from sensor_msgs.msg import Image as ImageMessage
 from face_classification_ros import inference, MAX_PIXELS
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.inference.model_zoo import model_path
-from face_classification_ros.io.files import (
-    find_sources,
-    read_image,
-    read_video,
-    UnreadableError,
-)
+from face_classification_ros.io.errors import UnreadableError
+from face_classification_ros.io.images import read_image
+from face_classification_ros.io.sources import find_sources
+from face_classification_ros.io.videos import read_video
 from face_classification_ros.pipeline import FacePipeline, Settings
 from face_classification_ros.ros.conversions import images
 from face_classification_ros.ros.node.parameters import Parameters, validation_error
@@ -92,8 +90,8 @@ def changed(draw: Callable, samples: list[bytes]) -> bytes:
 
 
 def _door(name: str) -> None:
-    if name in ('recipe', 'network'):
-        pytest.importorskip('pydantic', reason='needs the extra [train]')
+    if name in ('recipe', 'network', 'expectation'):
+        pytest.importorskip('pydantic', reason='needs the extra [train] or [replay]')
     if name in ('mcap', 'sqlite'):
         pytest.importorskip('rosbags', reason='needs the extra [archive]')
 

@@ -43,7 +43,7 @@ CORE = [
     'explanation.panels',
     'pipeline',
     'geometry.positions',
-    'io.files',
+    'io.classify_files',
     'commands.main',
 ]
 ROS = {'rclpy', 'sensor_msgs', 'std_msgs'}
@@ -130,6 +130,20 @@ def test_networks_know_neither_data_nor_robots() -> None:
     assert not packages(names) & ROS
 
 
+def test_doctor_imports_nothing_before_it_checks() -> None:
+    """It runs where everything else is broken, and never imports what needs ROS."""
+    names = imports_of('doctor.registry')
+    ours = {name.split('.')[1] for name in names if name.startswith(f'{PACKAGE}.')}
+    assert ours == {'doctor'}
+    assert not packages(names) & (ROS | {'ament_index_python', 'cv2', 'numpy', 'onnxruntime'})
+
+
+def test_expectation_needs_neither_ros_nor_tensorflow() -> None:
+    """An expectation is read and checked on any machine."""
+    pytest.importorskip('pydantic', reason='needs the extra [replay]')
+    assert not packages(imports_of('ros.replay.expectation')) & (ROS | TENSORFLOW)
+
+
 def test_evaluation_needs_no_tensorflow() -> None:
     """What a model file is worth can be measured where it runs."""
     names = imports_of(
@@ -137,7 +151,6 @@ def test_evaluation_needs_no_tensorflow() -> None:
         'evaluation.benchmark',
         'evaluation.classification',
         'evaluation.detection',
-        'evaluation.expectation',
         'evaluation.crop_margins',
     )
     assert not packages(names) & (ROS | TENSORFLOW)

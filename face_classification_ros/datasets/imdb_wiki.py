@@ -19,7 +19,7 @@ from face_classification_ros.datasets.face_dataset import (
     part_of,
 )
 from face_classification_ros.datasets.reading import Reader
-from face_classification_ros.io.files import read_image
+from face_classification_ros.io.images import read_image
 from face_classification_ros.types import BoundingBox
 
 TABLES = ('imdb', 'wiki')

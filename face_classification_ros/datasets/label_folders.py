@@ -17,7 +17,7 @@ from face_classification_ros.datasets.face_dataset import (
     read_table,
     SPLITS,
 )
-from face_classification_ros.io.files import read_image
+from face_classification_ros.io.images import read_image
 
 GROUPS = 'groups.csv'
 IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff'}

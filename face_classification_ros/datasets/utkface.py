@@ -18,7 +18,7 @@ from face_classification_ros.datasets.face_dataset import (
     read_table,
 )
 from face_classification_ros.datasets.reading import Reader
-from face_classification_ros.io.files import read_image
+from face_classification_ros.io.images import read_image
 from face_classification_ros.types import BoundingBox
 
 # Measured with landmarks: libfacedetection's boxes in images that show more than the face,

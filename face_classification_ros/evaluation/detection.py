@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from face_classification_ros.detection import Detector
-from face_classification_ros.io.files import read_image, read_video
+from face_classification_ros.io.images import read_image
+from face_classification_ros.io.videos import read_video
 from face_classification_ros.types import BoundingBox, Detection, Image
 
 MIN_OVERLAP = 0.4

@@ -51,10 +51,10 @@ def train(
     """Train a classifier and export it as a model file.
 
     Writes `recipe.json`, `checkpoint.keras` (network and optimizer after the last complete epoch),
-    `log.csv` (one row per epoch), `tensorboard/` and the model file into the output folder. The
-    model file is named after the attribute, or `multitask` for several, and the network:
-    `multitask_mini_xception.onnx`. With `resume`, an interrupted run continues after its last
-    complete epoch with the same faces in the same order.
+    `log.csv` (one row per epoch; a killed run may repeat its last one), `tensorboard/` and the
+    model file into the output folder. The model file is named after the attribute, or `multitask`
+    for several, and the network: `multitask_mini_xception.onnx`. With `resume`, an interrupted run
+    continues after its last complete epoch with the same faces in the same order.
 
     Args:
         recipe: what to train and how.
@@ -109,7 +109,7 @@ def train(
         epochs=recipe.epochs,
         steps_per_epoch=len(batches),
         validation_data=(faces, *join_targets(validation, recipe.attributes)),
-        callbacks=_callbacks(recipe, output, resume, cluster),
+        callbacks=_callbacks(recipe, output, done, cluster),
     )
     prefix = recipe.attributes[0] if len(recipe.attributes) == 1 else 'multitask'
     path = output / f'{prefix}_{network.name}.onnx'
@@ -172,20 +172,20 @@ def _check_output(output: Path, recipe: Recipe, resume: bool) -> None:
 
 
 def _callbacks(
-    recipe: Recipe, output: Path, resume: bool, cluster: Cluster
+    recipe: Recipe, output: Path, done: int, cluster: Cluster
 ) -> list[keras.callbacks.Callback]:
     callbacks = [cluster.callback()]
-    if cluster.is_chief:
-        callbacks.append(_Checkpoint(output / CHECKPOINT))
     if cluster.is_chief and recipe.patience is not None:
-        # Before the averaged weights are swapped out, so that it saves those.
-        callbacks.append(_KeepBest(output, recipe.patience))
+        # Before the averaged weights are swapped out, so that those are saved.
+        callbacks.append(_SaveBest(output, done, recipe.patience))
     if recipe.ema is not None:
         callbacks.append(keras.callbacks.SwapEMAWeights())
     if cluster.is_chief:
         callbacks += [
-            keras.callbacks.CSVLogger(output / LOG, append=resume),
+            keras.callbacks.CSVLogger(output / LOG, append=done > 0),
             keras.callbacks.TensorBoard(output / 'tensorboard', write_graph=False),
+            # Last, so that an epoch that is not repeated after a resume is in the log.
+            _Checkpoint(output / CHECKPOINT),
         ]
     return callbacks
 
@@ -240,7 +240,10 @@ def _one_cycle(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.schedul
 
 
 class _Checkpoint(keras.callbacks.Callback):
-    """Keep network and optimizer after every epoch, whole at any moment."""
+    """Save network and optimizer after every epoch, so that a killed run can resume."""
+
+    # Keras' ModelCheckpoint and BackupAndRestore write in place, so a kill during a write leaves
+    # a broken file, and the latter saves no architecture, which another run starts from.
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -252,16 +255,26 @@ class _Checkpoint(keras.callbacks.Callback):
         os.replace(unfinished, self._path)
 
 
-class _KeepBest(keras.callbacks.Callback):
-    """Keep the weights of the lowest validation loss, and stop when it no longer falls."""
+class _SaveBest(keras.callbacks.Callback):
+    """Save the weights with the lowest validation loss, and stop when it no longer falls.
 
-    def __init__(self, output: Path, patience: int) -> None:
+    Args:
+        output: folder of the run, whose log has the losses of the epochs before a resume.
+        done: number of epochs before a resume.
+        patience: number of epochs without a lower loss after which training stops.
+    """
+
+    # Keras' EarlyStopping and ModelCheckpoint forget the earlier losses on a resume, and act at
+    # the end of an epoch, when SwapEMAWeights has taken out the averaged weights again.
+
+    def __init__(self, output: Path, done: int, patience: int) -> None:
         super().__init__()
         self._output, self._patience = output, patience
         self._losses: list[float] = []
-        if (output / LOG).exists():
+        if done:
             with open(output / LOG, newline='') as file:
-                self._losses = [float(row['val_loss']) for row in csv.DictReader(file)]
+                losses = {int(row['epoch']): row['val_loss'] for row in csv.DictReader(file)}
+            self._losses = [float(losses[epoch]) for epoch in range(done)]
 
     def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
         assert logs is not None

@@ -236,6 +236,30 @@ def test_run_stops_when_the_validation_loss_no_longer_falls(tmp_path: Path, data
     assert int(np.argmin(losses)) == len(losses) - 3
 
 
+def test_resumed_run_has_the_losses_of_an_uninterrupted_one(tmp_path: Path, data: Path) -> None:
+    """Order of the faces, optimizer and averaged weights continue where the killed run was.
+
+    The log may repeat the epoch in which the run was killed.
+    """
+    recipe = RECIPE + 'ema: 0.9\npatience: 50\n'
+    losses = []
+    for name in ('uninterrupted', 'killed'):
+        folder = tmp_path / name
+        log = folder / 'run' / 'log.csv'
+        if name == 'killed':
+            process = start_training(folder, [data], 6, recipe=recipe)
+            while not log.exists() or len(epochs_in(log)) < 3:
+                assert process.poll() is None, process.communicate()[1]
+                time.sleep(0.02)
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+        run_training(folder, [data], 6, recipe, resume=name == 'killed')
+        with open(log, newline='') as file:
+            losses.append({row['epoch']: float(row['val_loss']) for row in csv.DictReader(file)})
+    assert len(losses[0]) == 6
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+
+
 def test_attribute_without_data_is_named(tmp_path: Path, data: Path) -> None:
     """A recipe for two attributes needs data of both."""
     with pytest.raises(ValueError, match='emotion'):
