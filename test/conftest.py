@@ -13,15 +13,12 @@ import tempfile
 
 import numpy as np
 import pytest
-from ros_peers import Camera, NodeProcess, Peer
+from ros_peers import Camera, NodeProcess, Peer, wait_until_active
 
 DOMAINS = 100
 _candidates = itertools.cycle(
     [(os.getpid() * 37 + number) % DOMAINS + 1 for number in range(DOMAINS)]
 )
-
-READY = 'faces on'
-"""What the node logs once it listens."""
 
 # Everything stays on the loopback, also what a test starts in a way of its own.
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
@@ -50,15 +47,18 @@ def reserved_domain() -> Iterator[int]:
 def running_nodes(domain: int, folder: Path) -> Iterator[StartNode]:
     """Give a function that starts the node with ROS arguments and waits until it is ready.
 
-    Each node that still runs at the end must stop at SIGINT, and none may print a traceback.
+    A node is ready when it is active. Each node that still runs at the end must stop at SIGINT,
+    and none may print a traceback.
     """
     nodes: list[NodeProcess] = []
 
-    def start(*arguments: str, until: str = READY) -> NodeProcess:
-        nodes.append(NodeProcess(folder / f'node_{len(nodes)}.log', domain, arguments))
-        if until:
-            nodes[-1].wait_for_log(until)
-        return nodes[-1]
+    def start(*arguments: str, until_active: bool = True) -> NodeProcess:
+        node = NodeProcess(folder / f'node_{len(nodes)}.log', domain, arguments)
+        nodes.append(node)
+        if until_active:
+            same = [each for each in nodes if each.running and each.full_name == node.full_name]
+            wait_until_active(node, domain, len(same))
+        return node
 
     try:
         yield start
@@ -118,6 +118,7 @@ def make_model(tmp_path: Path) -> MakeModel:
         name: str = 'brightness.onnx',
         shape: Sequence[int | str] = ('faces_count', 16, 16, 1),
         kind: int = kinds.UINT8,
+        thresholds: Mapping[str, float] | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> Path:
         operators = [
@@ -152,7 +153,12 @@ def make_model(tmp_path: Path) -> MakeModel:
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 13)], ir_version=8)
         if metadata is None:
             content = {attribute: list(names) for attribute, names in labels.items()}
-            metadata = {'labels': json.dumps(content), 'color': 'gray', 'margin': '0.0'}
+            metadata = {
+                'labels': json.dumps(content),
+                'color': 'gray',
+                'margin': '0.0',
+                'thresholds': json.dumps(dict.fromkeys(labels, 0.5) | dict(thresholds or {})),
+            }
         helper.set_model_props(model, dict(metadata))
         path = tmp_path / name
         onnx.save(model, str(path))

@@ -36,20 +36,17 @@ from face_classification_ros.evaluation.results import (
 )
 from face_classification_ros.explanation.explainer import Explainer
 from face_classification_ros.geometry.positions import DepthImage, Intrinsics, locate
-from face_classification_ros.io.files import (
-    PICTURES,
-    read_image,
-    read_video,
-    UnreadableError,
-    write_image,
-)
+from face_classification_ros.io.errors import UnreadableError
+from face_classification_ros.io.images import read_image, write_image
+from face_classification_ros.io.sources import IMAGE_SUFFIXES
+from face_classification_ros.io.videos import read_video
 from face_classification_ros.ros.conversions.images import (
     ENCODINGS,
     image_from_compressed,
     image_from_message,
     OWN,
 )
-from face_classification_ros.ros.node.depth_input import (
+from face_classification_ros.ros.conversions.depth import (
     depth_from_message,
     intrinsics_from_message,
 )
@@ -216,7 +213,7 @@ def _enter_picture(data: bytes) -> None:
 
 
 def _picture_samples() -> list[bytes]:
-    return [_encode(suffix) for suffix in sorted(PICTURES - {'.jpeg', '.tif'})]
+    return [_encode(suffix) for suffix in sorted(IMAGE_SUFFIXES - {'.jpeg', '.tif'})]
 
 
 def _enter_video(data: bytes) -> None:
@@ -359,13 +356,13 @@ def _enter_recipe(data: bytes) -> None:
     for name in (recipe.network, *(teacher.model for teacher in recipe.teachers)):
         if name.endswith(('.yaml', '.yml', '.onnx')):
             assert Path(name).is_relative_to(path.parent.resolve()), name
-    sides = [recipe.side_in(epoch) for epoch in range(0, recipe.epochs, 1 + recipe.epochs // 10)]
-    assert all(32 <= side <= 512 for side in sides)
+    sizes = [recipe.size_in(epoch) for epoch in range(0, recipe.epochs, 1 + recipe.epochs // 10)]
+    assert all(32 <= size <= 512 for size in sizes)
 
 
 def _recipe_samples() -> list[bytes]:
     return [
-        b'attributes: [gender, emotion]\nnetwork: nets/tiny.yaml\nside: 64\nfirst_side: 32\n'
+        b'attributes: [gender, emotion]\nnetwork: nets/tiny.yaml\nsize: 64\ninitial_size: 32\n'
         b'teachers:\n  - {model: big.onnx, share: 0.5, temperature: 2}\nbalance_by: [race, age]\n'
         b'augmentation: {rotation: 10, mirror: true}\nlearning_rate: 1e-3\npatience: 5\n'
     ]

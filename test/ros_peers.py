@@ -30,6 +30,7 @@ from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMessage
 import skimage.data
 from std_msgs.msg import Header
+from vision_msgs.msg import LabelInfo
 
 from face_classification_ros.msg import FaceAttributes, FaceAttributesArray
 from face_classification_ros.types import BoundingBox, Image
@@ -88,7 +89,11 @@ def box_of(face: FaceAttributes) -> BoundingBox:
 
 
 class NodeProcess:
-    """The node as a user starts it, with its log in a file."""
+    """The node as a user starts it, with its log in a file.
+
+    Attributes:
+        full_name: of the node, with its namespace.
+    """
 
     def __init__(self, log: Path, domain: int, arguments: tuple[str, ...]) -> None:
         """Start the process; `arguments` come after `--ros-args`."""
@@ -97,6 +102,9 @@ class NodeProcess:
             # Where colcon puts it.
             prefix = Path(get_package_prefix('face_classification_ros'))
             program = prefix / 'lib' / 'face_classification_ros' / 'face_classification_node'
+        remapped = dict(each.split(':=', 1) for each in arguments if each.startswith('__'))
+        namespace = remapped.get('__ns', '/').rstrip('/')
+        self.full_name = f'{namespace}/{remapped.get("__node", "face_classification")}'
         self._path = log
         environment = {
             **os.environ,
@@ -180,6 +188,25 @@ class NodeProcess:
         self._process.wait()
 
 
+def wait_until_active(node: NodeProcess, domain: int, count: int = 1) -> None:
+    """Wait until a node and others of the same name, `count` in all, are active.
+
+    A node publishes its latched label_info when it becomes active.
+    """
+    peer = Peer(domain, 'readiness')
+    qos = QoSProfile(
+        depth=10,
+        reliability=ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL,
+    )
+    try:
+        received = peer.collect(LabelInfo, f'{node.full_name}/label_info', qos)
+        peer.wait_for(lambda: len(received) >= count or not node.running, 'an active node')
+    finally:
+        peer.close()
+    assert node.running, f'the node ended before it was active:\n{node.log}'
+
+
 class Peer:
     """A ROS node of the test itself: a camera, a subscriber and a client in one."""
 
@@ -252,13 +279,15 @@ class Peer:
         self.wait_for(client.service_is_ready, f'the service {name}')
         return client.call_async(request)
 
-    def set_parameter(self, name: str, value: bool | int | float | str) -> SetParametersResult:
+    def set_parameter(
+        self, name: str, value: bool | float | str | list[str]
+    ) -> SetParametersResult:
         """Set a parameter of the node as `ros2 param set` does."""
         request = SetParameters.Request(parameters=[_parameter(name, value)])
         response = self.call(SetParameters, '/face_classification/set_parameters', request)
         return response.results[0]
 
-    def set_parameters(self, **values: bool | int | float | str) -> SetParametersResult:
+    def set_parameters(self, **values: bool | float | str | list[str]) -> SetParametersResult:
         """Set parameters of the node, all or none of them."""
         request = SetParametersAtomically.Request(
             parameters=[_parameter(name, value) for name, value in values.items()]
@@ -414,7 +443,7 @@ class Monitor:
         self._peer.wait_for(has_come, f'{part}: {text}')
 
 
-def _parameter(name: str, value: bool | int | float | str) -> Parameter:
+def _parameter(name: str, value: bool | float | str | list[str]) -> Parameter:
     content = ParameterValue()
     if isinstance(value, bool):
         content.type, content.bool_value = ParameterType.PARAMETER_BOOL, value
@@ -422,6 +451,8 @@ def _parameter(name: str, value: bool | int | float | str) -> Parameter:
         content.type, content.integer_value = ParameterType.PARAMETER_INTEGER, value
     elif isinstance(value, float):
         content.type, content.double_value = ParameterType.PARAMETER_DOUBLE, value
-    else:
+    elif isinstance(value, str):
         content.type, content.string_value = ParameterType.PARAMETER_STRING, value
+    else:
+        content.type, content.string_array_value = ParameterType.PARAMETER_STRING_ARRAY, value
     return Parameter(name=name, value=content)

@@ -10,28 +10,21 @@ import struct
 import zlib
 
 import cv2
+from fuzz_targets import brightness_model, DOORS
 from hypothesis import given, HealthCheck, settings, strategies
 import numpy as np
+import onnx
+from onnx import helper, numpy_helper, TensorProto
 import pytest
 from sensor_msgs.msg import Image as ImageMessage
 
-pytest.importorskip('onnx', reason='needs the extra [train]')
-
-from fuzz_targets import brightness_model, DOORS
-import onnx
-from onnx import helper, numpy_helper, TensorProto
-
-from face_classification_ros import MAX_PIXELS
+from face_classification_ros import inference, MAX_PIXELS
 from face_classification_ros.classification.classifier import Classifier
-from face_classification_ros.inference import session
 from face_classification_ros.inference.model_zoo import model_path
-from face_classification_ros.inference.wire_format import write_fields
-from face_classification_ros.io.files import (
-    find_sources,
-    read_image,
-    read_video,
-    UnreadableError,
-)
+from face_classification_ros.io.errors import UnreadableError
+from face_classification_ros.io.images import read_image
+from face_classification_ros.io.sources import find_sources
+from face_classification_ros.io.videos import read_video
 from face_classification_ros.pipeline import FacePipeline, Settings
 from face_classification_ros.ros.conversions import images
 from face_classification_ros.ros.node.parameters import Parameters, validation_error
@@ -329,7 +322,7 @@ def test_model_with_weights_in_other_files_is_refused(tmp_path: Path, location: 
     model.graph.initializer[0].CopyFrom(external(location.format(folder=tmp_path)))
     path = tmp_path / 'model.onnx'
     path.write_bytes(model.SerializeToString())
-    assert 'external data' in refusal_of(path)
+    assert 'other files (external data), which are not read' in refusal_of(path)
 
 
 def test_weights_of_a_constant_are_not_read_from_other_files(tmp_path: Path) -> None:
@@ -341,18 +334,6 @@ def test_weights_of_a_constant_are_not_read_from_other_files(tmp_path: Path) -> 
     path = tmp_path / 'model.onnx'
     path.write_bytes(model.SerializeToString())
     assert 'external data' in refusal_of(path)
-
-
-def test_graph_behind_a_key_of_more_than_32_bits_is_refused(tmp_path: Path) -> None:
-    """ONNX Runtime cuts such a key to 32 bits and finds a graph that the check would miss."""
-    model = brightness_model()
-    model.graph.initializer[0].CopyFrom(external('near.bin'))
-    graph = model.graph.SerializeToString()
-    model.ClearField('graph')
-    path = tmp_path / 'model.onnx'
-    key = b'\xba\x80\x80\x80\x10'
-    path.write_bytes(model.SerializeToString() + key + write_fields((0, graph))[1:])
-    assert 'not an ONNX file' in refusal_of(path)
 
 
 def test_model_with_a_loop_is_refused(tmp_path: Path) -> None:
@@ -377,7 +358,7 @@ def test_model_with_a_loop_is_refused(tmp_path: Path) -> None:
     )
     path = tmp_path / 'model.onnx'
     path.write_bytes(model.SerializeToString())
-    assert 'a loop or a branch' in refusal_of(path)
+    assert 'a loop or a branch, which is not run' in refusal_of(path)
 
 
 def test_model_with_functions_of_its_own_is_refused(tmp_path: Path) -> None:
@@ -388,7 +369,7 @@ def test_model_with_functions_of_its_own_is_refused(tmp_path: Path) -> None:
     )
     path = tmp_path / 'model.onnx'
     path.write_bytes(model.SerializeToString())
-    assert 'model-local functions' in refusal_of(path)
+    assert 'functions of its own' in refusal_of(path)
 
 
 def test_model_with_foreign_operations_is_refused(tmp_path: Path) -> None:
@@ -424,11 +405,11 @@ def test_model_file_that_is_too_large_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is read no farther than to the limit."""
-    monkeypatch.setattr(session, 'MAX_FILE_SIZE', 2**20)
+    monkeypatch.setattr(inference, 'MAX_FILE_SIZE', 2**20)
     path = tmp_path / 'model.onnx'
     with path.open('wb') as file:
         file.truncate(2**40)
-    assert 'larger than 1 MiB' in refusal_of(path)
+    assert 'has more than 1 MiB' in refusal_of(path)
 
 
 def test_model_is_run_as_what_it_was_looked_at(tmp_path: Path) -> None:
@@ -493,7 +474,7 @@ def test_model_that_tells_no_distribution_is_refused(tmp_path: Path) -> None:
             'attributes: [gender]\nnetwork: x\nteachers: [{model: x, temperature: .inf}]',
             'temperature',
         ),
-        ('attributes: [gender]\nnetwork: x\nfirst_side: 64\nside: 48', 'above side 48'),
+        ('attributes: [gender]\nnetwork: x\ninitial_size: 64\nsize: 48', 'above size 48'),
     ],
     ids=range(12),
 )

@@ -15,8 +15,8 @@ import time
 
 import pytest
 
-from face_classification_ros.io.files import VideoFile
 from face_classification_ros.io.sample import FPS, sample_frames
+from face_classification_ros.io.videos import VideoFile
 
 COMMAND = str(Path(sys.executable).with_name('face_classification'))
 TIMEOUT = 120

@@ -45,7 +45,7 @@ CORE = [
     'explanation.panels',
     'pipeline',
     'geometry.positions',
-    'io.files',
+    'io.classify_files',
     'commands.main',
 ]
 ROS = {'rclpy', 'sensor_msgs', 'std_msgs'}

@@ -12,7 +12,7 @@ from face_classification_ros.detection import create_detector
 from face_classification_ros.explanation import METHODS
 from face_classification_ros.explanation.explainer import Explainer
 from face_classification_ros.inference.model_zoo import model_path, share_folder
-from face_classification_ros.io.files import read_image
+from face_classification_ros.io.images import read_image
 from face_classification_ros.types import BoundingBox
 
 ASTRONAUT = read_image(Path(skimage.__file__).parent / 'data' / 'astronaut.png')

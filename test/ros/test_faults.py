@@ -139,7 +139,7 @@ def test_node_is_killed_at_any_moment_and_started_again(
     camera = LiveCamera(peer, HEAD)
     try:
         for delay in (0.1, 0.3, 0.6):
-            node = start_node(until='')
+            node = start_node(until_active=False)
             peer.spin(delay)
             node.kill()
         node = start_node()
@@ -148,7 +148,7 @@ def test_node_is_killed_at_any_moment_and_started_again(
             # In the midst of a picture, as likely as not.
             node.kill()
             begin = time.monotonic()
-            node = start_node(until='')
+            node = start_node(until_active=False)
             arrival, message = arrivals.next()
             record_property('node killed: its start to first faces', arrival - begin)
             assert len(message.faces) == 1

@@ -184,6 +184,6 @@ def test_node_that_cannot_be_secure_does_not_start(
     monkeypatch.setenv('ROS_SECURITY_ENABLE', 'true')
     monkeypatch.setenv('ROS_SECURITY_STRATEGY', 'Enforce')
     monkeypatch.setenv('ROS_SECURITY_KEYSTORE', str(tmp_path / 'keystore'))
-    node = start_node(until='')
+    node = start_node(until_active=False)
     assert node.wait() == 2
     assert re.search(r'^face_classification: .*secur', node.log, re.M | re.I), node.log

@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-import importlib.util
 
 import numpy as np
 
 from face_classification_ros.doctor.findings import Finding, OK, WARN
-from face_classification_ros.ros.conversions.images import Converter, converter, CV_BRIDGE
+from face_classification_ros.ros.conversions.images import Converter, converter
 
 
 def check_cv_bridge() -> Iterator[Finding]:
     """Check the conversion of images that the node uses."""
-    is_installed = importlib.util.find_spec('cv_bridge') is not None
-    yield evaluate_converter(converter(), is_installed, np.__version__)
+    yield evaluate_converter(converter(), np.__version__)
 
 
-def evaluate_converter(used: Converter, is_installed: bool, numpy_version: str) -> Finding:
+def evaluate_converter(used: Converter, numpy_version: str) -> Finding:
     """Report why cv_bridge is not used.
 
     Args:
         used: the conversion that the node uses.
-        is_installed: whether cv_bridge is installed.
         numpy_version: version of numpy.
     """
-    if used is CV_BRIDGE:
+    if used.name == 'cv_bridge':
         return Finding('cv-bridge-ok', OK, 'cv_bridge', 'converts images')
-    if not is_installed:
-        text = 'not installed; images are converted without it'
+    if not used.cv_bridge_error:
+        text = f'not installed; images are converted by {used.name}'
         return Finding('cv-bridge-not-installed', OK, 'cv_bridge', text)
-    text = f'images are converted without it: {used.name}'
+    text = f'{used.cv_bridge_error}; images are converted by {used.name}'
     if int(numpy_version.partition('.')[0]) >= 2:
         return Finding(
             'numpy-too-new-for-cv-bridge',

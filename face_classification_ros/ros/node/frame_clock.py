@@ -1,50 +1,76 @@
-"""When pictures were taken: by their stamps, or by their arrival where those stand still."""
+"""Determine the time of images: by their stamps, or by their arrival if stamps are constant."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import Enum
+
 from face_classification_ros.tracking.tracker import REORDERING
 
-STILL = 1.0
-"""Seconds of the steady clock after which the same stamp again is no repeated picture."""
+CONSTANT = 1.0
+"""Seconds of the steady clock after which the same stamp again is not a repeated image."""
+
+
+class TimeSource(Enum):
+    """Where the time of an image comes from."""
+
+    STAMP = 'stamp'
+    ARRIVAL_ZERO_STAMP = 'zero_stamp'
+    """The stamp is zero, which stands for no stamp in ROS."""
+    ARRIVAL_CONSTANT_STAMP = 'constant_stamp'
+
+
+@dataclass(frozen=True, slots=True)
+class FrameTime:
+    """The time of an image.
+
+    Attributes:
+        seconds: on the time scale of the stamps.
+        source: where it comes from.
+    """
+
+    seconds: float
+    source: TimeSource
+
+    @property
+    def is_stamp(self) -> bool:
+        """Whether the stamp of the image is its time."""
+        return self.source is TimeSource.STAMP
 
 
 class FrameClock:
-    """Tells the time of pictures, also of a camera whose stamps are all zero or stand still.
+    """Computes the time of images, also of a camera whose stamps are all zero or constant.
 
-    By such stamps no time would pass: who left would be in view for ever. Time goes back only
-    where the stamps do. Those that stood still and go on from there are ahead of by what they
-    stood, until they make up for it.
-
-    Attributes:
-        is_still: whether the newest stamp has stood still for so long that time goes on by the
-            arrival of pictures.
-        is_by_arrival: whether that is so, or the stamp is zero, which ROS has for none.
+    With such stamps no time would pass, and tracks would never end. Time goes back only where the
+    stamps do. If constant stamps start to change, time stays ahead of them by the time that
+    passed meanwhile, until they catch up.
     """
 
     def __init__(self) -> None:
-        """Know of no picture."""
-        self.is_still = False
-        self.is_by_arrival = False
+        """Start without an image."""
         self._stamp = float('-inf')
         self._since = self._arrival = self._ahead = 0.0
 
-    def of(self, stamp: float, arrival: float) -> float:
-        """Give the time of the next picture in seconds of the stamps.
+    def time_of(self, stamp: float, arrival: float) -> FrameTime:
+        """Return the time of the next image.
 
         Args:
-            stamp: of the picture, in seconds.
-            arrival: when it came, in seconds of the steady clock.
+            stamp: of the image, in seconds.
+            arrival: of the image, in seconds of the steady clock.
         """
-        passed, self._arrival = arrival - self._arrival, arrival
+        elapsed, self._arrival = arrival - self._arrival, arrival
+        source = TimeSource.STAMP
         if stamp == self._stamp:
-            stood = arrival - self._since
-            self.is_still = stood >= STILL
-            self._ahead += min(passed, stood if stamp == 0 else max(0.0, stood - STILL))
+            constant_for = arrival - self._since
+            if constant_for >= CONSTANT:
+                source = TimeSource.ARRIVAL_CONSTANT_STAMP
+            uncertain = 0.0 if stamp == 0 else CONSTANT
+            self._ahead += min(elapsed, max(0.0, constant_for - uncertain))
         else:
-            self.is_still = False
-            made_up = max(0.0, stamp - self._stamp - passed)
-            is_set_back = stamp < self._stamp - REORDERING
-            self._ahead = 0.0 if is_set_back else max(0.0, self._ahead - made_up)
+            caught_up = max(0.0, stamp - self._stamp - elapsed)
+            jumped_back = stamp < self._stamp - REORDERING
+            self._ahead = 0.0 if jumped_back else max(0.0, self._ahead - caught_up)
             self._stamp, self._since = stamp, arrival
-        self.is_by_arrival = self.is_still or stamp == 0
-        return stamp + self._ahead
+        if stamp == 0 and source is TimeSource.STAMP:
+            source = TimeSource.ARRIVAL_ZERO_STAMP
+        return FrameTime(stamp + self._ahead, source)

@@ -1,4 +1,4 @@
-"""Pictures on their way in: the subscription to a camera, up to the pixels of each picture."""
+"""Subscribe to the images of a camera, and read those that are to be processed."""
 
 from __future__ import annotations
 
@@ -11,134 +11,137 @@ from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMessage
-from std_msgs.msg import Header
 
-from face_classification_ros.ros.conversions.images import (
-    converter,
-    image_from_compressed,
-    image_from_message,
-)
+from face_classification_ros.ros.conversions.images import converter, image_from_message
 from face_classification_ros.ros.conversions.messages import NANOSECONDS, seconds
+from face_classification_ros.ros.node.frame import Frame
 from face_classification_ros.ros.node.input_monitor import describe, InputMonitor, LOG_PERIOD
-from face_classification_ros.ros.node.parameters import Parameters
+from face_classification_ros.ros.node.parameters import NodeConfig
 from face_classification_ros.ros.node.rate_limit import RateLimit
 from face_classification_ros.ros.node.statistics import ImageStatistics, SequenceGaps
 from face_classification_ros.types import Image
 
-Process = Callable[[Image, Header, float], None]
-"""Takes a picture in BGR, its header, and when it came, as `time.perf_counter` gives it."""
 
-
-def image_of(message: ImageMessage | CompressedImage) -> Image:
-    """Give the pixels of a message of either kind, uint8 H x W x 3 in BGR.
+def read_image(message: ImageMessage | CompressedImage) -> Image:
+    """Return the pixels of a message of either kind, uint8 H x W x 3 in BGR.
 
     Raises:
-        ValueError: the message is malformed, or its stamp is none.
+        ValueError: the message is malformed, or its stamp is invalid.
     """
     stamp = message.header.stamp
     if stamp.nanosec >= NANOSECONDS:
-        # Somewhat more, and no message could carry the sum of both.
+        # The sum of seconds and nanoseconds might not fit into any message.
         raise ValueError(
             f'stamp of {stamp.sec} s and {stamp.nanosec} ns: expected fewer than {NANOSECONDS} ns'
         )
-    if isinstance(message, CompressedImage):
-        return image_from_compressed(message)
     return image_from_message(message)
 
 
 class ImageInput:
-    """Subscribes to a camera's pictures, and passes on those that are to be worked on.
+    """Subscribes to the images of a camera.
 
-    Only the newest picture waits while one is worked on, so that results are never older than one
-    picture.
+    Only the newest image waits while another one is processed, so results are never older than
+    one image.
+
+    Attributes:
+        monitor: reports problems of the subscription.
     """
 
-    def __init__(self, node: Node, counts: ImageStatistics, process: Process) -> None:
-        """Subscribe to nothing yet; what comes later is counted and given to `process`."""
+    def __init__(
+        self, node: Node, statistics: ImageStatistics, process: Callable[[Frame], None]
+    ) -> None:
+        """Create the input without a subscription.
+
+        Args:
+            node: subscribes.
+            statistics: every image is counted in them.
+            process: is called with each image that is to be processed.
+        """
         self._node = node
-        self._counts = counts
-        self._pass_on = process
-        self._watch = InputMonitor(node, counts)
+        self._statistics = statistics
+        self._process = process
+        self.monitor = InputMonitor(node, statistics)
         self._subscription: Subscription | None = None
-        self._parameters = Parameters()
+        self._config = NodeConfig()
         self._limit = RateLimit()
         self._gaps = SequenceGaps(self._publishers)
 
     @property
-    def subscribed(self) -> bool:
-        """Whether pictures come in."""
+    def is_subscribed(self) -> bool:
+        """Whether images are received."""
         return self._subscription is not None
 
-    def subscribe(self, parameters: Parameters) -> None:
-        """Take pictures in, as the parameters have it."""
-        # rclpy has no image_transport, so its rule for names is kept here: the topic of another
-        # transport is the resolved name of the raw topic with the transport's name appended.
+    def subscribe(self, config: NodeConfig) -> None:
+        """Subscribe to the topic and with the reliability of the configuration."""
+        # rclpy has no image_transport, so its naming rule is implemented here: the topic of a
+        # transport is the resolved name of the raw topic with the name of the transport appended.
         topic = self._node.resolve_topic_name('image')
         message_type: type = ImageMessage
-        if parameters.image_transport == 'compressed':
+        if config.image_transport == 'compressed':
             topic, message_type = f'{topic}/compressed', CompressedImage
-        reliable = parameters.image_reliability == 'reliable'
-        self._parameters = parameters
-        # Jazzy's rclpy takes callbacks with two arguments, too, and its type hints do not say so.
-        callback: Any = self._process
+        self._config = config
+        # rclpy also accepts callbacks with two arguments, which its type hints do not show.
+        callback: Any = self._receive
         self._subscription = self._node.create_subscription(
             message_type,
             topic,
             callback,
             QoSProfile(
-                history=HistoryPolicy.KEEP_LAST,
-                depth=1,
-                reliability=ReliabilityPolicy.RELIABLE
-                if reliable
-                else ReliabilityPolicy.BEST_EFFORT,
+                history=HistoryPolicy.KEEP_LAST, depth=1, reliability=reliability_of(config)
             ),
-            event_callbacks=self._watch.events,
+            event_callbacks=self.monitor.events,
         )
         self._gaps = SequenceGaps(self._publishers)
-        self._counts.last_arrival = time.monotonic()
-        self._watch.start(self._subscription, parameters)
+        self._statistics.record_subscription()
+        self.monitor.start(self._subscription, config)
         self._node.get_logger().info(
-            f'pictures from {describe(self._subscription, parameters)}, '
-            f'converted by {converter().name}'
+            f'subscribed to {describe(self._subscription, config)}, '
+            f'images converted by {converter().name}'
         )
 
     def unsubscribe(self) -> None:
-        """Leave the camera alone."""
+        """End the subscription."""
         if self._subscription is not None:
-            self._watch.stop()
+            self.monitor.stop()
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
 
-    def apply(self, parameters: Parameters) -> None:
-        """Go on with other parameters; the subscription is made anew where they ask for it."""
-        before, self._parameters = self._parameters, parameters
-        if self.subscribed and (before.image_transport, before.image_reliability) != (
-            parameters.image_transport,
-            parameters.image_reliability,
+    def apply(self, config: NodeConfig) -> None:
+        """Continue with another configuration, with a new subscription if that is necessary."""
+        before, self._config = self._config, config
+        if self.is_subscribed and (before.image_transport, before.image_reliability) != (
+            config.image_transport,
+            config.image_reliability,
         ):
             self.unsubscribe()
-            self.subscribe(parameters)
+            self.subscribe(config)
 
     def _publishers(self) -> frozenset[bytes]:
         assert self._subscription is not None
         publishers = self._node.get_publishers_info_by_topic(self._subscription.topic_name)
         return frozenset(bytes(each.endpoint_gid) for each in publishers)
 
-    def _process(self, message: ImageMessage | CompressedImage, info: Mapping[str, Any]) -> None:
+    def _receive(self, message: ImageMessage | CompressedImage, info: Mapping[str, Any]) -> None:
         arrival = time.perf_counter()
-        self._counts.record_arrival(self._gaps.before(info['publication_sequence_number']))
+        self._statistics.record_arrival(self._gaps.before(info['publication_sequence_number']))
         stamp = seconds(message.header.stamp)
-        if self._limit.leaves_out(stamp, self._parameters.max_processing_rate):
-            self._counts.rate_limited += 1
+        if not self._limit.admit(stamp, self._config.max_processing_rate):
+            self._statistics.record_rate_limited()
             return
         try:
-            image = image_of(message)
+            image = read_image(message)
         except ValueError as error:
-            self._counts.malformed += 1
+            self._statistics.record_malformed()
             self._node.get_logger().error(
-                f'skipped a malformed picture ({self._counts.malformed} so far): {error}',
+                f'ignored a malformed image ({self._statistics.malformed} so far): {error}',
                 throttle_duration_sec=LOG_PERIOD,
             )
             return
-        self._limit.note(stamp)
-        self._pass_on(image, message.header, arrival)
+        self._process(Frame(image, message.header, arrival))
+
+
+def reliability_of(config: NodeConfig) -> ReliabilityPolicy:
+    """Return the reliability of the subscriptions."""
+    if config.image_reliability == 'reliable':
+        return ReliabilityPolicy.RELIABLE
+    return ReliabilityPolicy.BEST_EFFORT

@@ -1,4 +1,4 @@
-"""Tell a user why no pictures come: silence, losses, publishers that do not match."""
+"""Warn if no images arrive: because nobody publishes, of losses, or of incompatible publishers."""
 
 from __future__ import annotations
 
@@ -10,77 +10,89 @@ from rclpy.event_handler import (
     SubscriptionEventCallbacks,
 )
 from rclpy.node import Node
+from rclpy.qos import ReliabilityPolicy
 from rclpy.subscription import Subscription
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from face_classification_ros.inference.model_zoo import dds_profile
-from face_classification_ros.ros.node.parameters import Parameters
+from face_classification_ros.ros.node.parameters import NodeConfig
 from face_classification_ros.ros.node.result_cache import STEADY
 from face_classification_ros.ros.node.statistics import ImageStatistics
 
 SILENCE = 5.0
-"""Seconds without a picture after which the node says what it waits for."""
+"""Seconds without an image after which the log says what the node waits for."""
 
 LOG_PERIOD = 5.0
-"""Seconds between two messages about malformed or lost pictures."""
+"""Seconds between two messages about malformed or lost images."""
 
-PICTURES = {'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'}
+IMAGE_TYPES = {'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'}
 
 
 class InputMonitor:
-    """Looks at a subscription to pictures once a second, and warns."""
+    """Checks a subscription to images once a second, and logs warnings."""
 
-    def __init__(self, node: Node, counts: ImageStatistics) -> None:
-        """Watch nothing yet."""
+    def __init__(self, node: Node, statistics: ImageStatistics) -> None:
+        """Create the monitor without a subscription."""
         self._node = node
-        self._counts = counts
+        self._statistics = statistics
         self._subscription: Subscription | None = None
-        self._parameters = Parameters()
+        self._config = NodeConfig()
         self._last_sign = 0.0
         self._incompatible_since = float('inf')
-        self._lost_told = 0
-        self._lost_told_at = float('-inf')
-        # Of the steady clock: with `use_sim_time` and a recording that is not played, ROS's clock
-        # stands still. It runs in every state, as rclpy now and then sleeps through a SIGTERM
-        # while nothing happens.
+        self._reported_lost = 0
+        self._lost_reported_at = float('-inf')
+        # Of the steady clock: with `use_sim_time` the time of ROS stands still while no recording
+        # is played. It runs in every state, because rclpy may miss a SIGTERM while it is idle.
         self._timer = node.create_timer(1.0, self._report, clock=STEADY)
 
     @property
     def events(self) -> SubscriptionEventCallbacks:
-        """What the subscription that is to be watched has to call."""
+        """Callbacks that the monitored subscription requires."""
         return SubscriptionEventCallbacks(
             incompatible_qos=self._record_incompatible_publisher,
             message_lost=self._record_lost_images,
         )
 
-    def start(self, subscription: Subscription, parameters: Parameters) -> None:
-        """Watch a subscription that was made with these parameters."""
-        self._subscription, self._parameters = subscription, parameters
+    @property
+    def incompatible_publishers(self) -> list[str]:
+        """Publishers that the subscription cannot receive from because of its reliability."""
+        if self._subscription is None or self._config.image_reliability != 'reliable':
+            return []
+        return [
+            _describe_publisher(each)
+            for each in self._node.get_publishers_info_by_topic(self._subscription.topic_name)
+            if each.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
+        ]
+
+    def start(self, subscription: Subscription, config: NodeConfig) -> None:
+        """Monitor a subscription that was created with this configuration."""
+        self._subscription, self._config = subscription, config
         self._last_sign = time.monotonic()
         self._incompatible_since = float('inf')
 
     def stop(self) -> None:
-        """Watch nothing."""
+        """End the monitoring."""
         self._subscription = None
 
     def _report(self) -> None:
         if self._subscription is None:
             return
         now = time.monotonic()
-        # Not at once: the name of a publisher's node comes a moment after the publisher.
+        # Not immediately: the node name of a publisher is known some time after the publisher.
         if now - self._incompatible_since >= 1:
             self._incompatible_since = float('inf')
             self._report_incompatible_publisher(self._subscription)
-        if self._counts.lost > self._lost_told and now - self._lost_told_at >= LOG_PERIOD:
-            self._lost_told, self._lost_told_at = self._counts.lost, now
+        lost = self._statistics.lost
+        if lost > self._reported_lost and now - self._lost_reported_at >= LOG_PERIOD:
+            self._reported_lost, self._lost_reported_at = lost, now
             self._report_lost_images(self._subscription)
-        self._last_sign = max(self._last_sign, self._counts.last_arrival)
+        self._last_sign = max(self._last_sign, self._statistics.last_arrival)
         if now - self._last_sign >= SILENCE:
             self._last_sign = now
             self._report_silence(self._subscription)
 
     def _report_silence(self, subscription: Subscription) -> None:
-        """Say what the node waits for when no picture came for some seconds."""
+        """Log what the node waits for, and where images are published instead."""
         publishers = self._node.get_publishers_info_by_topic(subscription.topic_name)
         if publishers:
             found = 'its publishers: ' + ', '.join(map(_describe_publisher, publishers))
@@ -91,45 +103,44 @@ class InputMonitor:
             others = sorted(
                 name
                 for name, types in self._node.get_topic_names_and_types()
-                if PICTURES & set(types)
+                if IMAGE_TYPES & set(types)
                 and name not in dict(own)
                 and self._node.count_publishers(name)
             )
             found = 'nobody publishes it'
-            found += f'; there are pictures on {", ".join(others)}' if others else ''
+            found += f'; images are published on {", ".join(others)}' if others else ''
         self._node.get_logger().warning(
-            f'no picture for {SILENCE:.0f} s on {describe(subscription, self._parameters)}: '
-            f'{found}'
+            f'no image for {SILENCE:.0f} s on {describe(subscription, self._config)}: {found}'
         )
 
-    def _record_incompatible_publisher(self, event: QoSRequestedIncompatibleQoSInfo) -> None:
+    def _record_incompatible_publisher(self, _: QoSRequestedIncompatibleQoSInfo) -> None:
         self._incompatible_since = time.monotonic()
 
     def _report_incompatible_publisher(self, subscription: Subscription) -> None:
         publishers = self._node.get_publishers_info_by_topic(subscription.topic_name)
         self._node.get_logger().warning(
-            f'a publisher cannot serve {describe(subscription, self._parameters)}: '
+            f'incompatible publisher of {describe(subscription, self._config)}: '
             f'{", ".join(map(_describe_publisher, publishers)) or "it is gone"}; '
             'set image_reliability to best_effort'
         )
 
     def _record_lost_images(self, event: QoSMessageLostInfo) -> None:
-        self._counts.lost += event.total_count_change
+        self._statistics.record_lost(event.total_count_change)
 
     def _report_lost_images(self, subscription: Subscription) -> None:
-        """Say that pictures do not get through, which happens before the node can see them."""
-        other = {'raw': 'compressed', 'compressed': 'raw'}[self._parameters.image_transport]
+        """Log that images do not arrive completely, and what helps."""
+        other = {'raw': 'compressed', 'compressed': 'raw'}[self._config.image_transport]
         self._node.get_logger().warning(
-            f'{self._counts.lost} pictures were lost so far on the way to '
-            f'{describe(subscription, self._parameters)}: start camera and node with '
+            f'{self._statistics.lost} images lost in transport so far on '
+            f'{describe(subscription, self._config)}: start camera and node with '
             f'FASTRTPS_DEFAULT_PROFILES_FILE={dds_profile()}, or try image_transport {other}'
         )
 
 
-def describe(subscription: Subscription, parameters: Parameters) -> str:
-    """Name a subscription to pictures with its type and reliability."""
-    name = 'Image' if parameters.image_transport == 'raw' else 'CompressedImage'
-    return f'{subscription.topic_name} (sensor_msgs/msg/{name}, {parameters.image_reliability})'
+def describe(subscription: Subscription, config: NodeConfig) -> str:
+    """Return the topic of a subscription to images with its type and reliability."""
+    name = 'Image' if config.image_transport == 'raw' else 'CompressedImage'
+    return f'{subscription.topic_name} (sensor_msgs/msg/{name}, {config.image_reliability})'
 
 
 def _describe_publisher(info: TopicEndpointInfo) -> str:

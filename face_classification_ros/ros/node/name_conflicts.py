@@ -1,4 +1,4 @@
-"""Notice nodes of the same name, between whose answers nobody can tell."""
+"""Detect other nodes of the same name, whose results cannot be told apart."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from rclpy.node import Node
 from face_classification_ros.ros.node.diagnostics.status import Level, Status
 
 LEASE = 25.0
-"""Seconds for which a node that was killed seems to live on: 20 by Fast DDS, and some."""
+"""Seconds for which a killed node remains in the graph: 20 with Fast DDS, and some margin."""
 
 
 class NameConflicts:
-    """Looks for nodes of the node's own name and namespace."""
+    """Checks for nodes with the name and namespace of the node."""
 
     def __init__(self, node: Node) -> None:
-        """Have seen none yet."""
+        """Start without a conflict."""
         self._node = node
         self._since: float | None = None
-        self._is_told = False
+        self._is_reported = False
 
     def evaluate(self, now: float) -> Status | None:
-        """Give what is to be told of them; to be called once a second.
+        """Return the status of a conflict, None if there is none; call it once a second.
 
-        A node that has been started again meets its dead predecessor for a while, so a namesake is
-        told after `LEASE`.
+        A restarted node meets its dead predecessor for a while, so a conflict counts after
+        `LEASE`.
 
         Args:
             now: seconds of the steady clock.
@@ -31,16 +31,16 @@ class NameConflicts:
         own = self._node.get_name(), self._node.get_namespace()
         count = self._node.get_node_names_and_namespaces().count(own)
         if count < 2:
-            self._since, self._is_told = None, False
+            self._since, self._is_reported = None, False
             return None
         self._since = now if self._since is None else self._since
         if now - self._since < LEASE:
             return None
         problem = (
-            f'{count} nodes are called {self._node.get_fully_qualified_name()}: faces come from '
-            'all of them, and services are answered by any; start each in a namespace of its own'
+            f'{count} nodes have the name {self._node.get_fully_qualified_name()}: all of them '
+            'publish faces, and any of them responds to services; use a namespace for each'
         )
-        if not self._is_told:
-            self._is_told = True
+        if not self._is_reported:
+            self._is_reported = True
             self._node.get_logger().warning(problem)
-        return Status(Level.WARN, problem)
+        return Status(Level.WARN, 'name_conflict', problem)

@@ -1,79 +1,48 @@
-"""The node: camera pictures in, faces with gender and emotion out."""
+"""The node: images of a camera in, faces with their attributes out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import wraps
-import sys
 import time
 
 from lifecycle_msgs.srv import ChangeState
-from rcl_interfaces.msg import SetParametersResult
-import rclpy
-from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import LifecycleState, Node, TransitionCallbackReturn
-from rclpy.parameter import Parameter
-from std_msgs.msg import Header
 
-from face_classification_ros.msg import FaceAttributesArray
-from face_classification_ros.pipeline import FacePipeline
-from face_classification_ros.ros.conversions.messages import faces_message, seconds
-from face_classification_ros.ros.memory import give_back_memory
 from face_classification_ros.ros.node.depth_input import DepthInput
 from face_classification_ros.ros.node.diagnostics.publisher import Diagnostics
 from face_classification_ros.ros.node.diagnostics.status import (
+    evaluate_inactive,
+    evaluate_models,
     evaluate_positions,
     ImageStatus,
-    Level,
-    Limits,
     Status,
 )
-from face_classification_ros.ros.node.frame_clock import FrameClock
+from face_classification_ros.ros.node.frame_processor import FrameProcessor
 from face_classification_ros.ros.node.image_input import ImageInput
 from face_classification_ros.ros.node.name_conflicts import NameConflicts
-from face_classification_ros.ros.node.observe import ObserveServer
-from face_classification_ros.ros.node.outputs.publishers import Outputs
+from face_classification_ros.ros.node.parameter_server import ParameterChange, ParameterServer
 from face_classification_ros.ros.node.parameters import (
-    descriptor_of,
-    PARAMETER_NAMES,
-    Parameters,
-    validation_error,
+    explained_attribute,
+    NodeConfig,
+    RELOAD_PARAMETERS,
 )
-from face_classification_ros.ros.node.pipelines import make_pipeline
-from face_classification_ros.ros.node.result_cache import FrameResult, ResultCache
 from face_classification_ros.ros.node.services import ControlServices, QueryServices
+from face_classification_ros.ros.node.state import Lifecycle, NodeState
 from face_classification_ros.ros.node.statistics import ImageStatistics
-from face_classification_ros.ros.runtime import ros_running, signals_as_interrupt
-from face_classification_ros.tracking.people import PeopleCounter
-from face_classification_ros.tracking.tracker import Tracker
-from face_classification_ros.types import Face, Image
+from face_classification_ros.ros.runtime import release_free_memory
 
 NODE_NAME = 'face_classification'
-
-RELOAD_PARAMETERS = {
-    'detector',
-    'detector_model',
-    'detection_threshold',
-    'detection_size',
-    'detection_interval',
-    'min_face_size',
-    'gender_model',
-    'emotion_model',
-    'num_threads',
-}
-"""Parameters whose change loads detector and models anew."""
-
 
 Transition = Callable[['FaceClassificationNode', LifecycleState], TransitionCallbackReturn]
 
 
 def _log_errors(transition: Transition) -> Transition:
-    """Log the error in which a transition ends: rclpy handles it and says nothing."""
+    """Log the error that ends a transition: rclpy handles it without a message."""
 
     @wraps(transition)
-    def tell(node: FaceClassificationNode, state: LifecycleState) -> TransitionCallbackReturn:
+    def logged(node: FaceClassificationNode, state: LifecycleState) -> TransitionCallbackReturn:
         try:
             return transition(node, state)
         except Exception as error:
@@ -81,190 +50,120 @@ def _log_errors(transition: Transition) -> Transition:
             node.get_logger().fatal(f'{name} failed: {type(error).__name__}: {error}')
             raise
 
-    return tell
+    return logged
 
 
 class FaceClassificationNode(Node):
-    """Finds and classifies the faces of a camera's pictures.
+    """Detects and classifies faces in the images of a camera.
 
-    A managed node: configuring loads detector and models, activating subscribes.
+    A managed node: it loads detector and models when it is configured, and subscribes to the
+    camera when it is activated.
     """
 
     def __init__(self, namespace: str = '') -> None:
-        """Declare the parameters, offer services and action, and begin to tell diagnostics.
-
-        No model is loaded, and no picture comes in, yet.
+        """Declare parameters, create services and action, and start diagnostics.
 
         Args:
             namespace: of the node; several in one process need one each.
 
         Raises:
-            ValueError: a parameter has a value that cannot be.
+            SettingError: a parameter has a value that is not possible.
         """
         super().__init__(NODE_NAME, namespace=namespace)
-        for each in fields(Parameters):
-            self.declare_parameter(each.name, each.default, descriptor_of(each.name))
-        self._settings = self._read_parameters()
-        if problem := validation_error(self._settings.__dict__):
-            raise ValueError(problem)
-        # One for the whole run, as no id is given twice in it.
-        self._tracker = Tracker(self._settings.track_timeout)
-        self._time = FrameClock()
-        self._pipeline: FacePipeline | None = None
-        self._candidate: FacePipeline | None = None
-        self._outputs: Outputs | None = None
-        self._state = 'unconfigured'
-        self._is_enabled = True
-        self._counts = ImageStatistics()
-        self._input = ImageInput(self, self._counts, self._process)
+        self._parameter_server = ParameterServer(self, self._prepare_change, self._apply_change)
+        self._state = NodeState(self.get_fully_qualified_name())
+        self._statistics = ImageStatistics()
         self._depth = DepthInput(self)
+        self._processor = FrameProcessor(self, self._state, self._statistics, self._depth)
+        self._input = ImageInput(self, self._statistics, self._processor.process)
         self._image_status = ImageStatus()
-        self._load_error = ''
         self._name_conflicts = NameConflicts(self)
         self._diagnostics = Diagnostics(self, self._evaluate_status)
-        self._people = PeopleCounter()
-        self._results = ResultCache(self)
-        self._observe = ObserveServer(
-            self,
-            inactive_reason=self._inactive_reason,
-            parameters=lambda: self._settings,
-        )
-        QueryServices(
-            self,
-            self._results,
-            self._people,
-            classify=self._classify_still,
-            inactive_reason=self._inactive_reason,
-            unloaded_reason=self._unloaded_reason,
-        )
-        ControlServices(self, enable=self._enable, reset=self._reset_tracks)
-        self._refuse_impossible_transitions()
-        self.add_on_set_parameters_callback(self._check_parameters)
-        self.add_post_set_parameters_callback(self._apply_parameters)
+        QueryServices(self, self._state, self._processor)
+        ControlServices(self, enable=self._enable, reset_tracks=self._reset_tracks)
+        self._reject_impossible_transitions()
+
+    @property
+    def _config(self) -> NodeConfig:
+        return self._parameter_server.config
 
     # Life cycle
 
     @_log_errors
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Load detector and models, and offer the topics."""
-        self._settings = self._read_parameters()
-        self._tracker.timeout = self._settings.track_timeout
+        """Load detector and models, and create the outputs."""
         try:
-            self._pipeline = make_pipeline(self._settings, self._tracker)
+            pipeline = self._processor.create_pipeline(self._config)
+            explained_attribute(self._config, pipeline.classifiers)
         except (FileNotFoundError, ImportError, ValueError) as error:
-            self._load_error = str(error)
+            self._state.load_error = str(error)
             self.get_logger().error(f'cannot start: {error}')
             return TransitionCallbackReturn.FAILURE
-        self._load_error = ''
-        self._outputs = Outputs(self)
-        self._state = 'inactive'
+        self._state.load_error = ''
+        self._processor.load(pipeline, self._config)
+        self._parameter_server.declare_thresholds(pipeline.thresholds)
+        self._state.lifecycle = Lifecycle.INACTIVE
         return TransitionCallbackReturn.SUCCESS
 
     @_log_errors
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Subscribe to the camera, unless the work on pictures is switched off."""
+        """Subscribe to the camera, unless the node is disabled."""
         result = super().on_activate(state)
-        assert self._pipeline is not None and self._outputs is not None
-        self._state = 'active'
-        if self._is_enabled:
-            self._look()
+        self._state.lifecycle = Lifecycle.ACTIVE
+        if reason := self._state.inactive_reason:
+            self.get_logger().warning(reason.text)
         else:
-            self.get_logger().warning(self._inactive_reason())
-        self._outputs.publish_labels(self._pipeline, self._settings)
-        self._outputs.log_topics()
+            self._start_input()
+        self._processor.update_outputs()
         return result
 
     @_log_errors
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Leave the camera and the processor to others."""
-        self._state = 'inactive'
+        """Leave camera and processor to others."""
+        self._state.lifecycle = Lifecycle.INACTIVE
         self._stop_input()
         return super().on_deactivate(state)
 
     @_log_errors
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free the memory of detector and models, and forget who was seen."""
-        self._free()
-        give_back_memory()
+        """Free the memory of detector and models, and forget everybody."""
+        self._unload()
+        release_free_memory()
         return TransitionCallbackReturn.SUCCESS
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Let a transition that failed in its midst be tried again from the start."""
-        self._free()
+        """Undo a transition that failed halfway, so that it can be tried again."""
+        self._unload()
         return TransitionCallbackReturn.SUCCESS
-
-    def _free(self) -> None:
-        self._state = 'unconfigured'
-        self._stop_input()
-        if self._outputs is not None:
-            self._outputs.destroy()
-        self._outputs = self._pipeline = self._candidate = None
-        self._is_enabled = True
-        self._reset_tracks()
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop working; what is left goes with the process."""
-        self._state = 'finalized'
+        """Stop processing; everything else ends with the process."""
+        self._state.lifecycle = Lifecycle.FINALIZED
         self._stop_input()
         return TransitionCallbackReturn.SUCCESS
 
-    def _unloaded_reason(self) -> str:
-        return '' if self._state in ('inactive', 'active') else f'the node is {self._state}'
+    def _unload(self) -> None:
+        self._state.lifecycle = Lifecycle.UNCONFIGURED
+        self._stop_input()
+        self._processor.unload()
+        self._state.is_enabled = True
 
-    def _inactive_reason(self) -> str:
-        if self._state != 'active':
-            return f'the node is {self._state}'
-        service = f'{self.get_fully_qualified_name()}/enable'
-        return '' if self._is_enabled else f'the node is disabled; {service} switches it on'
-
-    def _look(self) -> None:
-        """Take pictures, and what tells where their faces are."""
-        self._input.subscribe(self._settings)
-        self._depth.subscribe(self._settings)
-        self._image_status.start(self._counts, time.monotonic())
+    def _start_input(self) -> None:
+        self._input.subscribe(self._config)
+        self._depth.subscribe(self._config)
+        self._image_status.start(self._statistics, time.monotonic())
 
     def _stop_input(self) -> None:
-        """Take no more pictures, and tell who waits for one."""
         self._input.unsubscribe()
         self._depth.unsubscribe()
-        if self._outputs is not None:
-            self._outputs.withdraw_hri()
-        self._results.refuse(self._inactive_reason())
-        self._observe.stop(self._inactive_reason())
+        reason = self._state.inactive_reason
+        assert reason is not None
+        self._processor.stop(reason.text)
 
-    def _evaluate_status(self) -> dict[str, Status]:
-        """Say how well pictures, models and positions do, for diagnostics."""
-        parameters = self._settings
-        if idle := self._inactive_reason():
-            # That is what somebody asked for, so it is no trouble.
-            pictures = Status(Level.OK, idle)
-        else:
-            limits = Limits(
-                parameters.max_image_age, parameters.max_latency, parameters.min_output_rate
-            )
-            pictures = self._image_status.evaluate(self._counts, time.monotonic(), limits)
-        loaded = {
-            'detector': parameters.detector,
-            'gender_model': parameters.gender_model,
-            'emotion_model': parameters.emotion_model,
-        }
-        if self._load_error:
-            models = Status(Level.ERROR, self._load_error, loaded)
-        elif self._pipeline is None:
-            models = Status(Level.OK, 'not loaded')
-        else:
-            models = Status(Level.OK, 'loaded', loaded)
-        statuses = {'pictures': pictures, 'models': models}
-        if self._depth.subscribed:
-            statuses['positions'] = evaluate_positions(self._depth.counts, self._depth.problem)
-        if name_conflicts := self._name_conflicts.evaluate(time.monotonic()):
-            statuses['name'] = name_conflicts
-        return statuses
+    def _reject_impossible_transitions(self) -> None:
+        """Respond to requests for a transition that the present state does not have.
 
-    def _refuse_impossible_transitions(self) -> None:
-        """Answer who asks for a transition that the present state does not have.
-
-        Jazzy's rclpy raises an error instead, which ends the node (ros2/rclpy issue 1209).
+        The rclpy of Jazzy raises an error instead, which ends the node (ros2/rclpy issue 1209).
         """
         (service,) = (each for each in self.services if each.srv_type is ChangeState)
         change_state = service.callback
@@ -283,152 +182,73 @@ class FaceClassificationNode(Node):
 
     # Parameters
 
-    def _read_parameters(self) -> Parameters:
-        return Parameters(
-            **{each.name: self.get_parameter(each.name).value for each in fields(Parameters)}
+    def _prepare_change(self, before: NodeConfig, config: NodeConfig) -> ParameterChange:
+        """Validate a change; detector and models are loaded here, because they may fail."""
+        present = self._processor.pipeline
+        if present is None:
+            return ParameterChange(before, config, None)
+        if all(getattr(before, name) == getattr(config, name) for name in RELOAD_PARAMETERS):
+            explained_attribute(config, present.classifiers)
+            return ParameterChange(before, config, None)
+        pipeline = self._processor.create_pipeline(replace(config, unknown_threshold={}))
+        explained_attribute(config, pipeline.classifiers)
+        # The threshold of an attribute that is not estimated any more is undeclared.
+        thresholds = {
+            attribute: threshold
+            for attribute, threshold in config.unknown_threshold.items()
+            if attribute in pipeline.classifiers
+        }
+        return ParameterChange(before, replace(config, unknown_threshold=thresholds), pipeline)
+
+    def _apply_change(self, change: ParameterChange) -> None:
+        if self._processor.pipeline is None:
+            return
+        if change.pipeline is None:
+            self._processor.update(change.config)
+        else:
+            self._processor.load(change.pipeline, change.config)
+            self._parameter_server.declare_thresholds(change.pipeline.thresholds)
+        self._input.apply(change.config)
+        self._depth.apply(change.config, is_processing=self._state.is_processing)
+        if self._state.lifecycle is Lifecycle.ACTIVE:
+            self._processor.update_outputs()
+
+    # Services and diagnostics
+
+    def _enable(self, is_enabled: bool) -> str:
+        """Enable or disable the processing of images, and return a message about the result."""
+        if is_enabled != self._state.is_enabled:
+            self._state.is_enabled = is_enabled
+            if self._state.is_processing:
+                self._start_input()
+            elif self._state.lifecycle is Lifecycle.ACTIVE:
+                self._stop_input()
+                self.get_logger().info('the node is disabled')
+        result = 'enabled' if is_enabled else 'disabled'
+        lifecycle = self._state.lifecycle
+        return (
+            result if lifecycle is Lifecycle.ACTIVE else f'{result}, the node is {lifecycle.value}'
         )
 
-    def _check_parameters(self, changes: list[Parameter]) -> SetParametersResult:
-        """Refuse what cannot work; detector and models are loaded here, so that all of it can."""
-        # The node has others, too, such as use_sim_time.
-        values = {each.name: each.value for each in changes if each.name in PARAMETER_NAMES}
-        if problem := validation_error(values):
-            return SetParametersResult(successful=False, reason=problem)
-        self._candidate = None
-        if self._pipeline is not None and RELOAD_PARAMETERS & values.keys():
-            try:
-                self._candidate = make_pipeline(replace(self._settings, **values), self._tracker)
-            except (FileNotFoundError, ImportError, ValueError) as error:
-                return SetParametersResult(successful=False, reason=str(error))
-        return SetParametersResult(successful=True)
-
-    def _apply_parameters(self, changes: list[Parameter]) -> None:
-        before, self._settings = self._settings, self._read_parameters()
-        if self._pipeline is None:
-            return
-        assert self._outputs is not None
-        if self._candidate is not None:
-            # Tracks go on: who is in view does not change with the detector. Averages do not:
-            # another model may have other labels.
-            self._tracker.reset_filters()
-            self._pipeline, self._candidate = self._candidate, None
-            self._outputs.forget_explainer()
-        elif (before.explanation_attribute, before.explanation_method) != (
-            self._settings.explanation_attribute,
-            self._settings.explanation_method,
-        ):
-            self._outputs.forget_explainer()
-        self._pipeline.thresholds = self._settings.thresholds
-        self._pipeline.smoothing_time = self._settings.smoothing_time
-        if before.rotation != self._settings.rotation:
-            self._pipeline.rotation = self._settings.rotation
-            self._tracker.reset()
-            self._forget_people('the rotation was changed, so nobody is where they were')
-        self._tracker.timeout = self._settings.track_timeout
-        self._input.apply(self._settings)
-        self._depth.apply(self._settings, wanted=self._input.subscribed)
-        if self._state == 'active':
-            self._outputs.publish_labels(self._pipeline, self._settings)
-
-    # The way of a picture
-
-    def _process(self, image: Image, header: Header, arrival: float) -> None:
-        """Answer a picture with its faces; `arrival` is when it came, by `time.perf_counter`."""
-        assert self._pipeline is not None and self._outputs is not None
-        stamp = self._time.of(seconds(header.stamp), arrival)
-        if self._time.is_still:
-            self.get_logger().warning(
-                f'the stamps of the pictures stand still at {seconds(header.stamp):.3f} s, '
-                'so time is that of their arrival',
-                once=True,
-            )
-        capture_time = self._now() if self._time.is_by_arrival else seconds(header.stamp)
-        resets = self._tracker.resets
-        faces = self._pipeline.process(image, stamp)
-        if self._tracker.resets > resets:
-            reason = f'time was set back to {stamp:.3f} s, so tracks start anew'
-            self.get_logger().warning(reason)
-            self._forget_people(reason)
-        faces = self._depth.locate(faces, header, image.shape[1], image.shape[0])
-        message = self._message(image, faces, header, arrival)
-        answer = FrameResult(faces, message, stamp, capture_time)
-        self._outputs.publish(image, answer, self._pipeline, self._settings)
-        self._counts.record_result(len(faces), message.processing_time, self._now() - capture_time)
-        self._counts.have_stamps = not self._time.is_by_arrival
-        self._people.add(faces, stamp)
-        self._results.give(answer)
-        self._observe.add(answer)
-
-    def _classify_still(self, image: Image, header: Header) -> FaceAttributesArray:
-        assert self._pipeline is not None
-        arrival = time.perf_counter()
-        faces = self._pipeline.process_still(image, seconds(header.stamp))
-        return self._message(image, faces, header, arrival)
-
-    def _message(
-        self, image: Image, faces: list[Face], header: Header, arrival: float
-    ) -> FaceAttributesArray:
-        height, width = image.shape[:2]
-        duration = time.perf_counter() - arrival
-        return faces_message(faces, header, width, height, duration)
-
-    def _enable(self, on: bool) -> str:
-        """Switch the work on pictures on or off, and say what the state is then."""
-        if on != self._is_enabled:
-            self._is_enabled = on
-            if self._state == 'active' and on:
-                self._look()
-            elif self._state == 'active':
-                self._stop_input()
-                self.get_logger().info(self._inactive_reason())
-        state = 'enabled' if on else 'disabled'
-        return state if self._state == 'active' else f'{state}, but the node is {self._state}'
-
     def _reset_tracks(self) -> str:
-        """Follow everybody as if never seen before, and say so."""
-        self._tracker.reset()
-        self._forget_people('tracks were reset')
-        return 'tracks start anew; no id is given twice'
+        self._processor.reset_tracks('tracks were reset')
+        return 'tracks were reset; ids continue'
 
-    def _forget_people(self, reason: str) -> None:
-        self._people.forget()
-        self._observe.stop(reason)
-
-    def _now(self) -> float:
-        return self.get_clock().now().nanoseconds / 1e9
-
-
-def main(args: list[str] | None = None) -> int:
-    """Run the node until it is told to stop; the exit code is 2 where it cannot start."""
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(ros_running(args))
-        except RuntimeError as error:
-            print(f'{NODE_NAME}: {error}', file=sys.stderr)
-            return 2
-        return _run()
-
-
-def _run() -> int:
-    try:
-        with signals_as_interrupt():
-            try:
-                node = FaceClassificationNode()
-            except (ValueError, ParameterException) as error:
-                print(f'{NODE_NAME}: {error}', file=sys.stderr)
-                return 2
-            except RuntimeError as error:
-                # DDS lets no node in, as where SROS2 is enforced without keys, or a signal came.
-                if not rclpy.ok():
-                    return 0
-                print(f'{NODE_NAME}: {" ".join(str(error).split())}', file=sys.stderr)
-                return 2
-            if node.get_parameter('autostart').value:
-                if node.trigger_configure() != TransitionCallbackReturn.SUCCESS:
-                    # Its reason is in the log, or a signal came meanwhile.
-                    return 2 if rclpy.ok() else 0
-                node.trigger_activate()
-            rclpy.spin(node)
-    except KeyboardInterrupt:
-        pass
-    return 0
+    def _evaluate_status(self) -> dict[str, Status]:
+        """Return the status of images, models and positions for diagnostics."""
+        now = time.monotonic()
+        if reason := self._state.inactive_reason:
+            images = evaluate_inactive(reason)
+        else:
+            images = self._image_status.evaluate(
+                self._statistics,
+                now,
+                self._config,
+                self._input.monitor.incompatible_publishers,
+            )
+        statuses = {'images': images, 'models': evaluate_models(self._state, self._config)}
+        if self._depth.is_subscribed:
+            statuses['positions'] = evaluate_positions(self._depth.statistics, self._depth.problem)
+        if conflict := self._name_conflicts.evaluate(now):
+            statuses['name'] = conflict
+        return statuses

@@ -1,8 +1,8 @@
-"""The action that watches one person, or all, for a while and tells the aggregate."""
+"""Serve the action that observes one person, or everybody, and returns mean estimates."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
@@ -13,27 +13,28 @@ from rclpy.timer import Timer
 
 from face_classification_ros.action import Observe
 from face_classification_ros.ros.conversions.messages import faces_message
-from face_classification_ros.ros.node.parameters import Parameters
-from face_classification_ros.ros.node.result_cache import FrameResult, LONGEST, STEADY
+from face_classification_ros.ros.node.frame import FrameResult
+from face_classification_ros.ros.node.result_cache import MAX_TIMEOUT, STEADY
+from face_classification_ros.ros.node.state import NodeState
 from face_classification_ros.tracking.observation import Ending, Observation, Outcome
 
 GRACE = 2.0
-"""Seconds that pictures may be late before a goal that has a duration ends without them."""
+"""Seconds by which images may be late before a goal that has a duration ends without them."""
 
 SILENCE = 10.0
-"""Seconds without a picture after which a goal that has no duration ends."""
+"""Seconds without an image after which a goal that has no duration ends."""
 
 
 @dataclass
 class _Run:
-    """A goal on its way.
+    """A goal that is being executed.
 
     Attributes:
         goal: of the client.
-        observation: what was seen so far.
-        ending: is given the `Ending`.
-        silence: ends it when no picture comes.
-        newest: the answer that was seen last.
+        observation: the people seen so far.
+        ending: future of the `Ending`.
+        silence: timer that ends the goal if no images arrive.
+        newest: result of the newest image.
     """
 
     goal: ServerGoalHandle
@@ -44,25 +45,19 @@ class _Run:
 
 
 class ObserveServer:
-    """Offers the action `~/observe`, one goal at a time; a new one takes the place of the old."""
+    """Serves the action `~/observe`, one goal at a time; a new goal preempts the present one."""
 
-    def __init__(
-        self,
-        node: Node,
-        *,
-        inactive_reason: Callable[[], str],
-        parameters: Callable[[], Parameters],
-    ) -> None:
-        """Offer the action.
+    def __init__(self, node: Node, state: NodeState) -> None:
+        """Create the action server.
 
         Args:
-            node: that offers it.
-            inactive_reason: says why no picture is worked on, "" while they are.
-            parameters: gives those of the node, which hold for a goal as it finds them.
+            node: serves.
+            state: of the node.
         """
         self._node = node
-        self._inactive_reason = inactive_reason
-        self._parameters = parameters
+        self._state = state
+        self._track_timeout = 0.0
+        self._thresholds: Mapping[str, float] = {}
         self._current: _Run | None = None
         self._runs: dict[bytes, _Run] = {}
         self._server = ActionServer(
@@ -75,70 +70,78 @@ class ObserveServer:
             cancel_callback=self._cancel,
         )
 
-    def add(self, answer: FrameResult) -> None:
-        """Take the faces of the newest picture."""
+    def update(self, track_timeout: float, thresholds: Mapping[str, float]) -> None:
+        """Set what applies to later goals.
+
+        Args:
+            track_timeout: seconds after which a person who is not seen any more has left.
+            thresholds: attribute -> mean probability below which its label is "unknown".
+        """
+        self._track_timeout, self._thresholds = track_timeout, dict(thresholds)
+
+    def add(self, result: FrameResult) -> None:
+        """Add the faces of the newest image."""
         run = self._current
         if run is None:
             return
-        run.newest = answer
+        run.newest = result
         run.silence.reset()
-        ending = run.observation.add(answer.faces, answer.stamp)
-        watched = [
-            face for face in answer.message.faces if run.observation.is_watched(face.track_id)
+        ending = run.observation.add(result.faces, result.stamp)
+        observed = [
+            face for face in result.message.faces if run.observation.is_observed(face.track_id)
         ]
-        run.goal.publish_feedback(Observe.Feedback(frames=run.observation.frames, faces=watched))
+        run.goal.publish_feedback(Observe.Feedback(frames=run.observation.frames, faces=observed))
         if ending is not None:
             self._end(ending)
 
-    def stop(self, reason: str) -> None:
-        """End the goal because nothing is looked at any more, or not as before."""
+    def interrupt(self, reason: str) -> None:
+        """End the goal because images are not processed any more, or tracks were reset."""
         self._end(Ending(Outcome.INTERRUPTED, reason))
 
     def _check(self, goal: Observe.Goal) -> GoalResponse:
         try:
             self._observation(goal)
         except ValueError as error:
-            self._node.get_logger().error(f'a goal of observe was rejected: {error}')
+            self._node.get_logger().error(f'rejected a goal of observe: {error}')
             return GoalResponse.REJECT
         return GoalResponse.ACCEPT
 
     def _observation(self, goal: Observe.Goal) -> Observation:
-        parameters = self._parameters()
         return Observation(
             goal.track_id,
             frames=goal.frames,
             duration=goal.duration,
-            track_timeout=parameters.track_timeout,
-            thresholds=parameters.thresholds,
+            track_timeout=self._track_timeout,
+            thresholds=self._thresholds,
         )
 
     def _begin(self, goal: ServerGoalHandle) -> None:
-        self._end(Ending(Outcome.PREEMPTED, 'another goal came'))
+        self._end(Ending(Outcome.PREEMPTED, 'another goal was accepted'))
         duration = goal.request.duration
-        server_timeout = min(duration + GRACE, LONGEST) if duration else SILENCE
+        timeout = min(duration + GRACE, MAX_TIMEOUT) if duration else SILENCE
         self._current = self._runs[bytes(goal.goal_id.uuid)] = _Run(
             goal,
             self._observation(goal.request),
             Future(),
-            self._node.create_timer(server_timeout, self._end_in_silence, clock=STEADY),
+            self._node.create_timer(timeout, self._end_in_silence, clock=STEADY),
         )
-        # A goal cannot be rejected with a reason, so it is ended with one.
-        if reason := self._inactive_reason():
-            self.stop(reason)
+        # A goal cannot be rejected with a reason, so it is accepted and ended with one.
+        if reason := self._state.inactive_reason:
+            self.interrupt(reason.text)
         goal.execute()
 
     def _cancel(self, goal: ServerGoalHandle) -> CancelResponse:
         if self._current is not None and self._current.goal == goal:
-            self._end(Ending(Outcome.CANCELED, 'cancelled'))
+            self._end(Ending(Outcome.CANCELED, 'canceled'))
         return CancelResponse.ACCEPT
 
     def _end_in_silence(self) -> None:
         assert self._current is not None
         if self._current.goal.request.duration:
             ending = self._current.observation.time_over()
-            self._end(Ending(ending.outcome, f'{ending.reason}; the pictures stopped coming'))
+            self._end(Ending(ending.outcome, f'{ending.reason}; images stopped'))
         else:
-            self.stop(f'no picture came for {SILENCE:g} s')
+            self.interrupt(f'no image arrived for {SILENCE:g} s')
 
     def _end(self, ending: Ending) -> None:
         run, self._current = self._current, None
@@ -157,8 +160,8 @@ class ObserveServer:
             goal.abort()
         result = Observe.Result(outcome=ending.outcome.value, reason=ending.reason)
         if run.newest is not None:
-            picture = run.newest.message
+            image = run.newest.message
             result.faces = faces_message(
-                run.observation.faces, picture.header, picture.image_width, picture.image_height, 0
+                run.observation.faces, image.header, image.image_width, image.image_height, 0
             ).faces
         return result

@@ -1,71 +1,48 @@
-"""What the node found in the newest picture, and who waits for the next."""
+"""Keep the newest result for services, and pass the next one to those who wait for it."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.task import Future
-from std_msgs.msg import Header
 
-from face_classification_ros.msg import FaceAttributesArray
-from face_classification_ros.types import Face
+from face_classification_ros.ros.node.frame import FrameResult
 
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)
-"""For time-outs: ROS's clock stands still while a recording pauses."""
+"""Clock of timeouts: the time of ROS stands still while a recording is paused."""
 
-LONGEST = 1e9
-"""Seconds that a timer can hold."""
-
-
-@dataclass(frozen=True)
-class FrameResult:
-    """The faces of a picture; the picture itself is not kept.
-
-    Attributes:
-        faces: largest first.
-        message: the same faces as they are published, with the picture's header.
-        stamp: time of the picture in seconds, see `FrameClock`.
-        capture_time: when, by the node's clock in seconds: the stamp of the picture, or its
-            arrival where stamps are zero or stand still.
-    """
-
-    faces: list[Face]
-    message: FaceAttributesArray
-    stamp: float
-    capture_time: float
-
-    @property
-    def header(self) -> Header:
-        """The header of the picture."""
-        return self.message.header
+MAX_TIMEOUT = 1e9
+"""Longest period of a timer in seconds."""
 
 
 class ResultCache:
-    """Keeps the newest answer, and hands the next one to those who wait for it."""
+    """Keeps the result of the newest image.
+
+    Attributes:
+        newest: None before the first image, and while no images are processed.
+    """
 
     def __init__(self, node: Node) -> None:
-        """Have no answer yet."""
+        """Start without a result."""
         self._node = node
         self._waiting: list[Future] = []
         self.newest: FrameResult | None = None
 
-    def give(self, answer: FrameResult) -> None:
-        """Take the answer to the newest picture."""
-        self.newest = answer
-        self._finish(answer)
+    def add(self, result: FrameResult) -> None:
+        """Set the result of the newest image."""
+        self.newest = result
+        self._finish(result)
 
-    def refuse(self, reason: str) -> None:
-        """Tell who waits why no answer will come, and forget the newest."""
+    def stop(self, reason: str) -> None:
+        """Forget the newest result, and end all waiting with the reason."""
         self.newest = None
         self._finish(reason)
 
     async def next(self, timeout: float) -> FrameResult | str:
-        """Wait for the next answer, for `timeout` seconds of the steady clock at most.
+        """Wait for the next result, for at most `timeout` seconds of the steady clock.
 
         Returns:
-            the answer, or the reason why none came.
+            The result, or the reason why there is none.
         """
         future = Future()
         self._waiting.append(future)
@@ -73,9 +50,9 @@ class ResultCache:
         def give_up() -> None:
             if not future.done():
                 self._waiting.remove(future)
-                future.set_result(f'no picture came within {timeout:g} s')
+                future.set_result(f'no image arrived within {timeout:g} s')
 
-        timer = self._node.create_timer(min(timeout, LONGEST), give_up, clock=STEADY)
+        timer = self._node.create_timer(min(timeout, MAX_TIMEOUT), give_up, clock=STEADY)
         try:
             result: FrameResult | str = await future
         finally:

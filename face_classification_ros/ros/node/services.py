@@ -1,4 +1,4 @@
-"""The services of the node: what behaviors ask for, and what they switch."""
+"""Serve requests about faces and people, and requests that control the node."""
 
 from __future__ import annotations
 
@@ -7,59 +7,37 @@ import math
 
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMessage
-from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
 from face_classification_ros.msg import FaceAttributesArray
-from face_classification_ros.ros.node.image_input import image_of
-from face_classification_ros.ros.node.result_cache import FrameResult, ResultCache
+from face_classification_ros.ros.conversions.qos import REQUESTS
+from face_classification_ros.ros.node.frame import FrameResult
+from face_classification_ros.ros.node.frame_processor import FrameProcessor
+from face_classification_ros.ros.node.image_input import read_image
+from face_classification_ros.ros.node.state import NodeState
 from face_classification_ros.srv import ClassifyImage, CountPeople, GetFaces
-from face_classification_ros.tracking.people import PeopleCounter
-from face_classification_ros.types import Image
-
-REQUESTS = QoSProfile(depth=100)
-"""How many questions may come while a picture is worked on; DDS drops older ones in silence."""
-
-Classify = Callable[[Image, Header], FaceAttributesArray]
-"""Finds the faces of a picture that follows no other."""
 
 
 class QueryServices:
-    """Answers questions about faces and people; a question that cannot be answered gets a reason.
+    """Serves requests about faces and people; a request that fails gets the reason.
 
-    They are there in every state of the node, so that whoever asks too early is told so.
+    The services exist in every state of the node, so that early requests get a reason, too.
     """
 
-    def __init__(
-        self,
-        node: Node,
-        answers: ResultCache,
-        people: PeopleCounter,
-        *,
-        classify: Classify,
-        inactive_reason: Callable[[], str],
-        unloaded_reason: Callable[[], str],
-    ) -> None:
-        """Offer the services.
+    def __init__(self, node: Node, state: NodeState, processor: FrameProcessor) -> None:
+        """Create the services.
 
         Args:
-            node: that offers them.
-            answers: to the camera's pictures.
-            people: who was seen in them.
-            classify: is called while `unloaded_reason` gives "".
-            inactive_reason: says why no picture is worked on, "" while they are.
-            unloaded_reason: says why there are no models, "" while there are.
+            node: serves.
+            state: of the node.
+            processor: processes images, and knows faces and people.
         """
         self._node = node
-        self._results = answers
-        self._people = people
-        self._classify = classify
-        self._inactive_reason = inactive_reason
-        self._unloaded_reason = unloaded_reason
-        # Reentrant: who waits for a picture holds up nobody.
+        self._state = state
+        self._processor = processor
+        # Reentrant: a request that waits for an image must not block others.
         node.create_service(
             GetFaces,
             '~/get_faces',
@@ -77,44 +55,46 @@ class QueryServices:
     async def _get_faces(
         self, request: GetFaces.Request, response: GetFaces.Response
     ) -> GetFaces.Response:
-        reason = _complaint_about(request) or self._inactive_reason()
-        if reason:
-            response.message = reason
+        problem = _validation_error(request)
+        if not problem and (reason := self._state.inactive_reason):
+            problem = reason.text
+        if problem:
+            response.message = problem
             return response
-        newest = self._results.newest
-        answer: FrameResult | str
+        newest = self._processor.results.newest
+        result: FrameResult | str
         if newest is not None and self._age(newest) < request.max_age:
-            answer = newest
+            result = newest
         elif request.timeout > 0:
-            answer = await self._results.next(request.timeout)
+            result = await self._processor.results.next(request.timeout)
         elif newest is None:
-            answer = 'there was no picture yet'
+            result = 'no image has arrived yet'
         else:
-            answer = f'the newest picture is {self._age(newest):.3f} s old'
-        if isinstance(answer, str):
-            response.message = answer
+            result = f'the newest image is {self._age(newest):.3f} s old'
+        if isinstance(result, str):
+            response.message = result
         else:
             response.success = True
-            response.faces = _without_doubtful(answer.message, request.min_confidence)
+            response.faces = _confident_faces(result.message, request.min_confidence)
         return response
 
-    def _age(self, answer: FrameResult) -> float:
-        """Give the time since a picture was taken, by the node's clock.
+    def _age(self, result: FrameResult) -> float:
+        """Return the seconds since an image was taken, by the clock of the node.
 
-        One from the future is no new one: the clock was set back, as it is when a recording
+        An image from the future is not new: the clock jumped back, as it does when a recording
         starts again.
         """
-        return abs(self._node.get_clock().now().nanoseconds / 1e9 - answer.capture_time)
+        return abs(self._node.get_clock().now().nanoseconds / 1e9 - result.capture_time)
 
     def _classify_image(
         self, request: ClassifyImage.Request, response: ClassifyImage.Response
     ) -> ClassifyImage.Response:
-        response.message = self._unloaded_reason()
-        if response.message:
+        if reason := self._state.unloaded_reason:
+            response.message = reason.text
             return response
         try:
-            message = _given_picture(request)
-            response.faces = self._classify(image_of(message), message.header)
+            message = _image_of(request)
+            response.faces = self._processor.process_still(read_image(message), message.header)
         except ValueError as error:
             response.message = str(error)
         else:
@@ -124,37 +104,60 @@ class QueryServices:
     def _count_people(
         self, request: CountPeople.Request, response: CountPeople.Response
     ) -> CountPeople.Response:
-        count = self._people.count(request.window)
-        response.women, response.men, response.unknown = count.women, count.men, count.unknown
-        response.total = count.total
+        if reason := self._state.unloaded_reason:
+            response.message = reason.text
+            return response
+        labels = self._processor.labels
+        if not (request.window >= 0 and math.isfinite(request.window)):
+            response.message = f'window {request.window}: expected finite seconds, 0 or more'
+        elif request.attribute and request.attribute not in labels:
+            available = ', '.join(labels) or 'none'
+            response.message = (
+                f'attribute {request.attribute!r} is not estimated; available: {available}'
+            )
+        else:
+            attribute = request.attribute or next(iter(labels), '')
+            response.success = True
+            response.labels = list(labels.get(attribute, ()))
+            count = self._processor.people.count(request.window, attribute, response.labels)
+            response.counts = list(count.counts.values())
+            response.unknown, response.total = count.unknown, count.total
         return response
 
 
 class ControlServices:
-    """Switches the work on pictures on and off, and starts tracks anew."""
+    """Serves requests to enable or disable the node, and to reset tracks."""
 
     def __init__(
-        self, node: Node, *, enable: Callable[[bool], str], reset: Callable[[], str]
+        self, node: Node, *, enable: Callable[[bool], str], reset_tracks: Callable[[], str]
     ) -> None:
-        """Offer the services; both calls give what there is to say of the result."""
-        self._enable = enable
-        self._reset = reset
-        node.create_service(SetBool, '~/enable', self._switch)
-        node.create_service(Trigger, '~/reset_tracks', self._reset_tracks)
+        """Create the services.
 
-    def _switch(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        Args:
+            node: serves.
+            enable: enables or disables the processing of images, and returns the message.
+            reset_tracks: starts all tracks again, and returns the message.
+        """
+        self._enable = enable
+        self._reset_tracks = reset_tracks
+        node.create_service(SetBool, '~/enable', self._serve_enable)
+        node.create_service(Trigger, '~/reset_tracks', self._serve_reset_tracks)
+
+    def _serve_enable(
+        self, request: SetBool.Request, response: SetBool.Response
+    ) -> SetBool.Response:
         response.success, response.message = True, self._enable(request.data)
         return response
 
-    def _reset_tracks(
-        self, request: Trigger.Request, response: Trigger.Response
+    def _serve_reset_tracks(
+        self, _: Trigger.Request, response: Trigger.Response
     ) -> Trigger.Response:
-        response.success, response.message = True, self._reset()
+        response.success, response.message = True, self._reset_tracks()
         return response
 
 
-def _complaint_about(request: GetFaces.Request) -> str:
-    """Say which value of a request cannot be, "" where all can."""
+def _validation_error(request: GetFaces.Request) -> str:
+    """Return which value of a request is not possible, "" if all are."""
     if not request.max_age >= 0:
         return f'max_age {request.max_age}: expected seconds, 0 or more'
     if not (request.timeout >= 0 and math.isfinite(request.timeout)):
@@ -164,25 +167,26 @@ def _complaint_about(request: GetFaces.Request) -> str:
     return ''
 
 
-def _without_doubtful(faces: FaceAttributesArray, min_confidence: float) -> FaceAttributesArray:
-    """Leave out faces of a lower confidence; the given message stays as it is."""
+def _confident_faces(faces: FaceAttributesArray, min_confidence: float) -> FaceAttributesArray:
+    """Return a copy without the faces of a lower confidence."""
     return FaceAttributesArray(
         header=faces.header,
         image_width=faces.image_width,
         image_height=faces.image_height,
+        position_frame_id=faces.position_frame_id,
         faces=[each for each in faces.faces if each.detection_confidence >= min_confidence],
         processing_time=faces.processing_time,
     )
 
 
-def _given_picture(request: ClassifyImage.Request) -> ImageMessage | CompressedImage:
-    """Give the one picture of a request.
+def _image_of(request: ClassifyImage.Request) -> ImageMessage | CompressedImage:
+    """Return the only image of a request.
 
     Raises:
         ValueError: there is none, or there are two.
     """
     given = [each for each in (request.image, request.compressed_image) if len(each.data)]
     if len(given) != 1:
-        found = 'both are' if given else 'neither is'
-        raise ValueError(f'image and compressed_image: expected one with data, {found}')
+        found = 'both have' if given else 'neither has'
+        raise ValueError(f'image and compressed_image: expected data in one of them, {found} data')
     return given[0]

@@ -1,4 +1,4 @@
-"""What became of each picture, counted, so that every one is accounted for."""
+"""Count what happens to each image, so that every image is accounted for."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ import time
 
 @dataclass
 class ImageStatistics:
-    """Pictures since the node started, each of which is accounted for.
+    """Counters of images since the start of the node.
 
-    Sent are those that were received, replaced or lost; received are those that were processed,
-    skipped or malformed.
+    The images sent to the node are those received, superseded or lost; the images received are
+    those processed, rate limited or malformed.
 
     Attributes:
-        received: pictures that the node got.
-        sequence_gaps: pictures that were sent between those that were received.
-        are_gaps_known: whether all of them are counted; False once they could not be.
-        processed: pictures that were answered.
-        rate_limited: pictures that `max_processing_rate` left out.
-        malformed: pictures that could not be read.
-        lost: pictures that DDS knows to have lost on the way to the node.
-        faces: faces in the newest picture that was answered.
-        processing_time: seconds from the arrival of that picture to its answer.
-        latency: seconds from the stamp of that picture to its answer, by the node's clock; from
-            its arrival where stamps are zero or stand still.
-        have_stamps: whether that is not so.
-        last_arrival: when the last picture came, in seconds of the steady clock; when the node
-            subscribed, before the first one.
+        received: images that the node received.
+        sequence_gaps: images that were sent between those received.
+        are_gaps_known: whether `sequence_gaps` is complete; False once a gap could not be counted.
+        processed: images whose faces were published.
+        rate_limited: images not processed because of `max_processing_rate`.
+        malformed: images that could not be read.
+        lost: images that DDS reported as lost in transport.
+        faces: faces in the newest processed image.
+        processing_time: seconds from the arrival of that image to its faces.
+        latency: seconds from the stamp of that image to its faces, by the clock of the node; from
+            its arrival where stamps are zero or constant.
+        has_stamps: whether the stamp of that image is its time.
+        last_arrival: when the newest image arrived, or the node subscribed, in seconds of the
+            steady clock.
     """
 
     received: int = 0
@@ -41,82 +41,114 @@ class ImageStatistics:
     faces: int = 0
     processing_time: float = 0.0
     latency: float = 0.0
-    have_stamps: bool = True
+    has_stamps: bool = True
     last_arrival: float = 0.0
 
     @property
     def superseded(self) -> int:
-        """Pictures that newer ones took the place of while the node was busy."""
-        # DDS may tell of a loss before the next picture shows the gap.
+        """Images that were replaced by newer ones while the node was busy."""
+        # DDS may report a loss before the next image shows the gap.
         return max(0, self.sequence_gaps - self.lost)
 
     @property
     def sent(self) -> int:
-        """Pictures that were sent to the node."""
+        """Images that were sent to the node."""
         return self.received + self.superseded + self.lost
 
     @property
     def dropped(self) -> int:
-        """Pictures that came all the way and were left out."""
+        """Images that reached the node and were not processed although they could be read."""
         return self.superseded + self.rate_limited
 
+    def record_subscription(self) -> None:
+        """Record that the node starts to wait for images."""
+        self.last_arrival = time.monotonic()
+
     def record_arrival(self, sequence_gaps: int | None) -> None:
-        """Count a picture that has just come, and those sent before it that did not, if known."""
+        """Count an image that arrived, and those sent before it that did not, if known."""
         self.received += 1
         self.sequence_gaps += sequence_gaps or 0
         self.are_gaps_known &= sequence_gaps is not None
         self.last_arrival = time.monotonic()
 
-    def record_result(self, faces: int, processing_time: float, latency: float) -> None:
-        """Count a picture that was answered, with its number of faces and the times in seconds."""
+    def record_rate_limited(self) -> None:
+        """Count an image that is not processed because of `max_processing_rate`."""
+        self.rate_limited += 1
+
+    def record_malformed(self) -> None:
+        """Count an image that could not be read."""
+        self.malformed += 1
+
+    def record_lost(self, count: int) -> None:
+        """Count images that were lost in transport."""
+        self.lost += count
+
+    def record_result(
+        self, faces: int, processing_time: float, latency: float, *, has_stamps: bool
+    ) -> None:
+        """Count a processed image; for the arguments see the attributes."""
         self.processed += 1
         self.faces = faces
         self.processing_time = processing_time
         self.latency = latency
+        self.has_stamps = has_stamps
 
 
 @dataclass
 class PositionStatistics:
-    """What came for positions since the node started, and what came of it.
+    """Counters of depth images and positions since the start of the node.
 
     Attributes:
-        depths: depth pictures.
+        depth_images: depth images received.
         malformed: those of them that could not be read.
         located: faces with a position.
-        unlocated: faces without, while positions were wanted.
+        unlocated: faces without a position while depth is used.
     """
 
-    depths: int = 0
+    depth_images: int = 0
     malformed: int = 0
     located: int = 0
     unlocated: int = 0
 
+    def record_depth_image(self) -> None:
+        """Count a depth image that arrived."""
+        self.depth_images += 1
+
+    def record_malformed(self) -> None:
+        """Count a depth image that could not be read."""
+        self.malformed += 1
+
+    def record_faces(self, located: int, unlocated: int) -> None:
+        """Count the faces of an image with and without a position."""
+        self.located += located
+        self.unlocated += unlocated
+
 
 class SequenceGaps:
-    """Finds pictures that were sent but not received, by the numbers their publisher gives them.
+    """Counts images that were sent but not received, by the sequence numbers of their publisher.
 
-    A picture's number does not tell which publisher it is of, so it says something only while
-    there is but one.
+    A sequence number does not identify its publisher, so gaps are known only while there is a
+    single publisher.
     """
 
     def __init__(self, publishers: Callable[[], frozenset[bytes]]) -> None:
-        """Know of no picture yet.
+        """Start without an image.
 
         Args:
-            publishers: gives the ids of all that publish now; asked only where there is a gap.
+            publishers: returns the ids of all present publishers; called only at a gap.
         """
         self._publishers = publishers
         self._known: frozenset[bytes] = frozenset()
         self._last: int | None = None
 
     def before(self, number: int | None) -> int | None:
-        """Give how many pictures were sent since the last one that was received.
+        """Return how many images were sent since the last one that was received.
 
         Args:
-            number: of the picture that was received now; None where the middleware has none.
+            number: of the image received now; None if the middleware has no sequence numbers.
 
         Returns:
-            their number, 0 for the first picture of a publisher; None where it cannot be known.
+            Their number, 0 for the first image of a publisher; None if it cannot be known.
         """
         last, self._last = self._last, number
         if number is None:
@@ -127,6 +159,6 @@ class SequenceGaps:
         if len(self._known) != 1:
             self._last = None
             return None
-        # One that was started again counts from 1.
+        # A publisher that was started again counts from 1.
         is_same = last is not None and self._known == before and number > last
         return number - last - 1 if is_same and last is not None else 0

@@ -332,7 +332,7 @@ def test_missing_node_is_named_and_others_are_told(start_node: StartNode, peer: 
 
 def test_node_that_does_not_look_yet_says_so(start_node: StartNode, client: FaceClient) -> None:
     """The state of its life cycle is in the reason."""
-    start_node('-p', 'autostart:=false', until='')
+    start_node('-p', 'autostart:=false', until_active=False)
     with pytest.raises(RequestRejectedError, match='unconfigured'):
         client.get_faces()
     assert client.state() == 'unconfigured'

@@ -176,7 +176,7 @@ def silent_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str,
         peer.node.create_publisher(kind, topic, RELIABLE)
         with running_nodes(domain, tmp_path_factory.mktemp('silent')) as start:
             nodes = {
-                name: start(*each, '-r', f'__node:={name}', until='')
+                name: start(*each, '-r', f'__node:={name}', until_active=False)
                 for name, each in arguments.items()
             }
             yield {name: node.wait_for_log('no picture for') for name, node in nodes.items()}

@@ -69,7 +69,7 @@ def test_clean_up_gives_memory_back_to_the_system(
         *('-p', 'autostart:=false', '-p', 'image_reliability:=reliable'),
         *('-p', 'gender_model:=gender_sequential_fully_cnn'),
         *('-p', 'emotion_model:=emotion_sequential_fully_cnn'),
-        until='',
+        until_active=False,
     )
     camera = Camera(peer)
     message = image_message(HEAD.repeat(3, axis=0).repeat(3, axis=1))

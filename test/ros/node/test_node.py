@@ -275,8 +275,8 @@ def test_annotated_picture_can_be_switched_off_and_faces_blurred(
 def test_two_nodes_work_side_by_side(start_node: StartNode, peer: Peer) -> None:
     """One in a namespace, one with a remapped picture: every name is relative."""
     nodes = [
-        start_node('-r', '__ns:=/robot/torso', until=''),
-        start_node('-r', 'image:=/head/image_raw', '-r', '__node:=head_faces', until=''),
+        start_node('-r', '__ns:=/robot/torso', until_active=False),
+        start_node('-r', 'image:=/head/image_raw', '-r', '__node:=head_faces', until_active=False),
     ]
     for node in nodes:
         node.wait_for_log('faces on')
@@ -314,7 +314,7 @@ def test_first_log_lines_tell_the_resolved_topics(start_node: StartNode) -> None
 
 def test_managed_node_waits_for_its_manager(start_node: StartNode, peer: Peer) -> None:
     """Without autostart it is silent until it is configured and activated."""
-    node = start_node('-p', 'autostart:=false', until='')
+    node = start_node('-p', 'autostart:=false', until_active=False)
     assert peer.state() == 'unconfigured'
     camera = Camera(peer)
     assert peer.change_state(Transition.TRANSITION_CONFIGURE)
@@ -371,7 +371,9 @@ def test_node_that_cannot_be_configured_stays_unconfigured(
     start_node: StartNode, peer: Peer
 ) -> None:
     """A manager is told, the log says why, and with the right model it works."""
-    node = start_node('-p', 'autostart:=false', '-p', 'gender_model:=/no/model.onnx', until='')
+    node = start_node(
+        '-p', 'autostart:=false', '-p', 'gender_model:=/no/model.onnx', until_active=False
+    )
     assert not peer.change_state(Transition.TRANSITION_CONFIGURE)
     assert peer.state() == 'unconfigured'
     node.wait_for_log('model file /no/model.onnx does not exist')
@@ -407,7 +409,7 @@ def test_signal_ends_a_node_that_does_nothing(
     start_node: StartNode, peer: Peer, how: signal.Signals
 ) -> None:
     """Nothing has to happen for a node that waits to see the signal."""
-    node = start_node('-p', 'autostart:=false', until='')
+    node = start_node('-p', 'autostart:=false', until_active=False)
     assert peer.state() == 'unconfigured'
     assert node.stop(how) == 0
     assert 'Traceback' not in node.log

@@ -320,7 +320,7 @@ def test_reliability_can_be_switched(camera: Camera, peer: Peer) -> None:
 
 def end_of(start_node: StartNode, *arguments: str) -> str:
     """Give what a node prints that cannot start; it ends with exit code 2 and no traceback."""
-    node = start_node(*arguments, until='')
+    node = start_node(*arguments, until_active=False)
     assert node.wait() == 2, node.log
     assert 'Traceback' not in node.log, node.log
     return node.log

@@ -268,7 +268,7 @@ def test_still_pictures_are_classified(camera: Camera, peer: Peer) -> None:
 
 def test_picture_that_cannot_be_read_gets_a_reason(start_node: StartNode, peer: Peer) -> None:
     """Also while the node is inactive, where good ones are classified."""
-    start_node('-p', 'autostart:=false', until='')
+    start_node('-p', 'autostart:=false', until_active=False)
     assert peer.change_state(Transition.TRANSITION_CONFIGURE)
     assert len(classify(peer, image=image_message(HEAD)).faces.faces) == 1
     short = image_message(HEAD)

@@ -2,16 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 pytest.importorskip('pydantic', reason='needs the extra [replay]')
 
-from face_classification_ros.evaluation.results import (
-    AttributeResult,
-    FaceResult,
-    FrameResultRecord,
-)
 from face_classification_ros.ros.replay.expectation import (
     Difference,
     ExpectationError,
@@ -19,31 +15,39 @@ from face_classification_ros.ros.replay.expectation import (
     propose_expectation,
     read_expectation,
 )
-from face_classification_ros.types import BoundingBox
+from face_classification_ros.types import (
+    AttributeEstimate,
+    BoundingBox,
+    Detection,
+    Face,
+    FrameFaces,
+)
 
 BOX = BoundingBox(100, 50, 60, 80)
 FAR_BOX = BoundingBox(400, 50, 60, 80)
 
 
-def estimate(label: str) -> AttributeResult:
+def estimate(label: str) -> AttributeEstimate:
     """Return an estimate of an attribute."""
-    return AttributeResult(label, 0.75, {label: 0.75}, 3)
+    probabilities = np.array([0.75, 0.25], np.float32)
+    return AttributeEstimate((label, 'other'), probabilities, probabilities, 3, 0.0)
 
 
 def face(
     track: str, box: BoundingBox = BOX, gender: str = 'woman', emotion: str = 'happy'
-) -> FaceResult:
+) -> Face:
     """Return a face of a frame."""
-    return FaceResult(track, box, 0.9, (), estimate(gender), estimate(emotion), None)
+    attributes = {'gender': estimate(gender), 'emotion': estimate(emotion)}
+    return Face(Detection(box, 0.9), attributes, track)
 
 
-def frame(number: int, *faces: FaceResult, latency: float | None = None) -> FrameResultRecord:
+def frame(number: int, *faces: Face, latency: float | None = None) -> FrameFaces:
     """Return one of ten frames per second."""
-    time = number / 10
-    return FrameResultRecord(number, 1000 + time, time, 640, 480, faces, latency)
+    stamp = 1_700_000_000 + number / 10
+    return FrameFaces(640, 480, faces, stamp, number, latency=latency)
 
 
-def differences(content: object, frames: list[FrameResultRecord]) -> list[Difference]:
+def differences(content: object, frames: list[FrameFaces]) -> list[Difference]:
     """Compare frames with an expectation."""
     return parse_expectation(content).differences(frames)
 
@@ -160,7 +164,7 @@ def test_labels_are_those_of_the_chosen_face(choice: dict[str, object], is_met: 
 @pytest.mark.parametrize('attribute', ['gender', 'age'])
 def test_attribute_without_estimate_does_not_meet_a_label(attribute: str) -> None:
     """An attribute that the node does not estimate, whichever it is."""
-    face_without_attributes = FaceResult('1', BOX, 0.9, (), None, None, None)
+    face_without_attributes = Face(Detection(BOX, 0.9), track_id='1')
     (difference,) = differences(
         {'labels': [{'attributes': {attribute: 'man'}}]}, [frame(0, face_without_attributes)]
     )

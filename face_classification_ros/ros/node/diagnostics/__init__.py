@@ -1,1 +1,1 @@
-"""The state of the node as ROS diagnostics."""
+"""Publish the status of the node as ROS diagnostics."""

@@ -1,4 +1,4 @@
-"""The node's health on `/diagnostics`, once a second and in every state of its life cycle."""
+"""Publish the status of the node on `/diagnostics`, once a second in every state."""
 
 from __future__ import annotations
 
@@ -15,37 +15,38 @@ PERIOD = 1.0
 
 
 class Diagnostics:
-    """Publishes what `evaluate` says; diagnostic_updater does the same but is in no wheel."""
+    """Publishes the status of each part; diagnostic_updater does the same but is in no wheel."""
 
     def __init__(self, node: Node, evaluate: Callable[[], Mapping[str, Status]]) -> None:
-        """Begin at once.
+        """Start immediately.
 
         Args:
-            node: whose name the lines carry.
-            evaluate: gives name -> health of each part of the node; called once a second.
+            node: publishes; its name is part of the name of each status.
+            evaluate: returns name -> status of each part of the node; called once a second.
         """
         self._node = node
-        self._evaluate_status = evaluate
+        self._evaluate = evaluate
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
-        # Of the steady clock: a simulated one may stand still, and that is no reason for silence.
+        # Of the steady clock: simulated time may stand still, and the status must not.
         self._timer = node.create_timer(
             PERIOD, self._publish, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
 
     def _publish(self) -> None:
-        # As diagnostic_updater has it: the name of the node, without the slash in front.
+        # As diagnostic_updater does: the name of the node without the leading slash.
         name = self._node.get_fully_qualified_name().lstrip('/')
         camera = self._node.resolve_topic_name('image')
         message = DiagnosticArray()
         message.header.stamp = self._node.get_clock().now().to_msg()
-        message.status = [
-            DiagnosticStatus(
-                level=bytes([status.level]),
-                name=f'{name}: {part}',
-                message=status.message,
-                hardware_id=camera,
-                values=[KeyValue(key=key, value=value) for key, value in status.values.items()],
+        for part, status in self._evaluate().items():
+            values = {'code': status.code, **status.values}
+            message.status.append(
+                DiagnosticStatus(
+                    level=bytes([status.level]),
+                    name=f'{name}: {part}',
+                    message=status.message,
+                    hardware_id=camera,
+                    values=[KeyValue(key=key, value=value) for key, value in values.items()],
+                )
             )
-            for part, status in self._evaluate_status().items()
-        ]
         self._publisher.publish(message)

@@ -1,1 +1,1 @@
-"""What the node publishes, one module per output."""
+"""Publish results, with one module per output."""

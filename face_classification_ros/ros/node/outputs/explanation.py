@@ -1,84 +1,89 @@
-"""What the network looked at in a face, as a picture, for the topic of explanations."""
+"""Publish an explanation of the prediction for one face."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rclpy.impl.rcutils_logger import RcutilsLogger
+from rclpy.lifecycle import Node
+from sensor_msgs.msg import Image as ImageMessage
 
+from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.pipeline import FacePipeline
-from face_classification_ros.ros.node.parameters import Parameters
-from face_classification_ros.types import Face, Image
+from face_classification_ros.ros.conversions.images import image_to_message
+from face_classification_ros.ros.node.outputs.output import OutputFrame, TopicOutput
+from face_classification_ros.ros.node.parameters import explained_attribute, NodeConfig
 
 if TYPE_CHECKING:
     from face_classification_ros.explanation.explainer import Explainer
 
+_Key = tuple[Classifier, str, str]
+"""What an explainer is loaded for: classifier, attribute and method."""
 
-class ExplanationOutput:
-    """Explains one face of a picture; what that needs is loaded by the first that is asked for."""
 
-    def __init__(self, logger: RcutilsLogger) -> None:
-        """Load nothing yet; `logger` is told once why nothing can be explained."""
-        self._logger = logger
+class ExplanationOutput(TopicOutput):
+    """Publishes `~/explanation` of the largest face, or of `explanation_track`.
+
+    The explainer is loaded for the first subscriber.
+    """
+
+    topic = '~/explanation'
+    message_type = ImageMessage
+
+    def __init__(self, node: Node) -> None:
+        """Create the publisher."""
+        super().__init__(node)
+        self._key: _Key | None = None
         self._explainer: Explainer | None = None
-        self._is_tried = False
 
-    def forget(self) -> None:
-        """Free the memory; what explains is loaded anew when it is needed next."""
-        self._explainer, self._is_tried = None, False
+    def update(self, pipeline: FacePipeline, config: NodeConfig) -> None:
+        """Free the explainer if it does not fit any more."""
+        if _key(pipeline, config) != self._key:
+            self._key = self._explainer = None
 
-    def panel(
-        self, image: Image, faces: Sequence[Face], pipeline: FacePipeline, parameters: Parameters
-    ) -> Image | None:
-        """Show what was looked at in the largest face, or in the chosen one.
-
-        Args:
-            image: uint8 H x W x 3 in BGR.
-            faces: those that were found in it, largest first.
-            pipeline: what found them.
-            parameters: of the node.
-
-        Returns:
-            uint8 H x W x 3 in BGR; None where there is no such face, or nothing that explains.
-        """
-        chosen = parameters.explanation_track
-        shown = [face for face in faces if not chosen or face.track_id == chosen]
-        explainer = self._loaded(pipeline, parameters) if shown else None
+    def message(self, frame: OutputFrame) -> ImageMessage | None:
+        """Return the explanation; None without such a face, or if it cannot be explained."""
+        config, pipeline = frame.config, frame.pipeline
+        if config.blur_faces:
+            return None
+        track = config.explanation_track
+        faces = [each for each in frame.result.faces if not track or each.track_id == track]
+        explainer = self._loaded(pipeline, config) if faces else None
         if explainer is None:
             return None
-        # A node that explains nothing stays light.
+        # Imported only if necessary, so that other nodes remain small.
         from face_classification_ros.explanation.panels import explain_faces
 
-        estimate = {'gender': shown[0].gender, 'emotion': shown[0].emotion}[explainer.attribute]
-        assert estimate is not None
+        estimate = faces[0].attributes[explainer.attribute]
         input_spec = pipeline.classifiers[explainer.attribute].input_spec
         (panel,) = explain_faces(
-            pipeline.crop(image, shown[:1], input_spec),
+            pipeline.crop(frame.image, faces[:1], input_spec),
             estimate.labels,
             estimate.frame_probabilities[np.newaxis],
             explainer,
         )
-        return panel
+        return image_to_message(panel, frame.result.header)
 
-    def _loaded(self, pipeline: FacePipeline, parameters: Parameters) -> Explainer | None:
-        if self._is_tried:
+    def _loaded(self, pipeline: FacePipeline, config: NodeConfig) -> Explainer | None:
+        key = _key(pipeline, config)
+        if key is None or key == self._key:
             return self._explainer
-        self._is_tried = True
-        attribute = parameters.explanation_attribute
-        classifier = pipeline.classifiers.get(attribute)
+        # Also if it fails, so that it is tried and logged once.
+        self._key = key
+        classifier, attribute, method = key
         try:
-            if classifier is None:
-                raise ValueError(f'{attribute} is switched off')
             from face_classification_ros.explanation.explainer import Explainer
 
             self._explainer = Explainer(
-                classifier,
-                attribute,
-                method=parameters.explanation_method,
-                num_threads=parameters.num_threads,
+                classifier, attribute, method=method, num_threads=config.num_threads
             )
         except (ImportError, ValueError) as error:
-            self._logger.error(f'nothing is explained: {error}')
+            self.node.get_logger().error(f'no explanations: {error}')
         return self._explainer
+
+
+def _key(pipeline: FacePipeline, config: NodeConfig) -> _Key | None:
+    attribute = explained_attribute(config, pipeline.classifiers)
+    if not attribute:
+        return None
+    return pipeline.classifiers[attribute], attribute, config.explanation_method

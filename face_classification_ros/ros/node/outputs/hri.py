@@ -1,4 +1,4 @@
-"""Faces as REP-155 (ROS4HRI) has them: one list of ids, and topics of its own for each face.
+"""Publish faces as REP-155 (ROS4HRI) defines them: a list of ids, and topics for each face.
 
 https://www.ros.org/reps/rep-0155.html, with the messages of hri_msgs 2 (Humble and later).
 """
@@ -10,22 +10,23 @@ from typing import Any
 
 import cv2
 import numpy as np
-from rclpy.node import Node
+from rclpy.lifecycle import Node
 from rclpy.publisher import Publisher
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
+from face_classification_ros.pipeline import FacePipeline
 from face_classification_ros.ros.conversions.images import image_to_message
-from face_classification_ros.ros.node.parameters import Parameters
-from face_classification_ros.ros.node.result_cache import FrameResult
+from face_classification_ros.ros.conversions.qos import RESULTS
+from face_classification_ros.ros.node.outputs.output import Output, OutputFrame
+from face_classification_ros.ros.node.parameters import NodeConfig
 from face_classification_ros.types import BoundingBox, Face, Image
 
 NAMESPACE = '/humans/faces'
-"""Absolute, as the standard has it: whoever listens looks there and nowhere else."""
+"""Absolute, as the standard defines it."""
 
-CROPPED_SIDE = 128
-"""Pixels of the side of a cropped face, the standard's default."""
+CROP_SIZE = 128
+"""Height and width in pixels of a cropped face, the default of the standard."""
 
 EXPRESSIONS = {
     'angry': 'angry',
@@ -36,49 +37,82 @@ EXPRESSIONS = {
     'surprise': 'surprised',
     'neutral': 'neutral',
 }
-"""Label of an emotion -> word of hri_msgs/Expression."""
+"""Label of the attribute emotion -> name in hri_msgs/Expression."""
 
 GENDERS = {'woman': 1, 'man': 2}
-"""Label of a gender -> code of hri_msgs/SoftBiometrics, where 0 is undefined."""
-
-_QOS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=5, reliability=ReliabilityPolicy.RELIABLE)
+"""Label of the attribute gender -> code in hri_msgs/SoftBiometrics, where 0 is undefined."""
 
 
 def face_id(track_id: str) -> str:
-    """Give the id of a face, a valid part of a topic's name, which must not begin with a digit."""
+    """Return the id of a face, a valid part of a topic name, which must not start with a digit."""
     return f'f{track_id}'
 
 
 def cropped_face(image: Image, box: BoundingBox) -> Image:
-    """Cut a face out of a picture, scaled to fit and centered on black.
+    """Crop a face, resized to fit and centered on black.
 
     Args:
         image: uint8 H x W x 3 in BGR.
-        box: in its pixels; may reach over the edge.
+        box: in its pixels; may extend beyond the edge.
 
     Returns:
-        uint8, `CROPPED_SIDE` x `CROPPED_SIDE` x 3.
+        uint8, `CROP_SIZE` x `CROP_SIZE` x 3.
     """
-    seen = box.clipped(image.shape[1], image.shape[0])
-    left, top = math.floor(seen.x), math.floor(seen.y)
-    crop = image[top : math.ceil(seen.y + seen.height), left : math.ceil(seen.x + seen.width)]
-    cropped = np.zeros((CROPPED_SIDE, CROPPED_SIDE, 3), np.uint8)
+    visible = box.clipped(image.shape[1], image.shape[0])
+    left, top = math.floor(visible.x), math.floor(visible.y)
+    right, bottom = math.ceil(visible.x + visible.width), math.ceil(visible.y + visible.height)
+    crop = image[top:bottom, left:right]
+    cropped = np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)
     if crop.size == 0:
         return cropped
-    scale = CROPPED_SIDE / max(crop.shape[:2])
+    scale = CROP_SIZE / max(crop.shape[:2])
     height, width = (max(1, round(side * scale)) for side in crop.shape[:2])
-    left, top = (CROPPED_SIDE - width) // 2, (CROPPED_SIDE - height) // 2
+    left, top = (CROP_SIZE - width) // 2, (CROP_SIZE - height) // 2
     cropped[top : top + height, left : left + width] = cv2.resize(
         crop, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     )
     return cropped
 
 
-class HriOutput:
+class HriOutput(Output):
+    """Publishes the topics of REP-155 while `publish_hri` is set."""
+
+    def __init__(self, node: Node) -> None:
+        """Create no topics yet."""
+        super().__init__(node)
+        self._humans: _Humans | None = None
+        self._is_missing = False
+
+    def publish(self, frame: OutputFrame) -> None:
+        """Publish the faces of an image."""
+        if not frame.config.publish_hri or self._is_missing:
+            return
+        if self._humans is None:
+            try:
+                self._humans = _Humans(self.node)
+            except ImportError as error:
+                self._is_missing = True
+                self.node.get_logger().error(f'publish_hri: hri_msgs is not installed: {error}')
+                return
+        self._humans.publish(frame)
+
+    def update(self, _: FacePipeline, config: NodeConfig) -> None:
+        """Remove the topics if they are switched off."""
+        if not config.publish_hri:
+            self.stop()
+
+    def stop(self) -> None:
+        """Publish that no face is tracked any more, and remove all topics."""
+        if self._humans is not None:
+            self._humans.destroy()
+            self._humans = None
+
+
+class _Humans:
     """Publishes faces below `/humans/faces`, each on topics that last as long as its track."""
 
     def __init__(self, node: Node) -> None:
-        """Offer the list of faces.
+        """Create the list of faces.
 
         Raises:
             ImportError: hri_msgs is not installed.
@@ -87,43 +121,42 @@ class HriOutput:
 
         self._node = node
         self._list_type = IdsList
-        self._tracked = node.create_publisher(IdsList, f'{NAMESPACE}/tracked', _QOS)
+        self._tracked = node.create_publisher(IdsList, f'{NAMESPACE}/tracked', RESULTS)
         self._faces: dict[str, _FaceTopics] = {}
 
     def destroy(self) -> None:
-        """Say that no face is followed any more, and withdraw all topics."""
+        """Publish an empty list, and remove all topics."""
         header = Header(stamp=self._node.get_clock().now().to_msg())
         self._tracked.publish(self._list_type(header=header))
         for topics in self._faces.values():
             topics.destroy()
-        self._faces.clear()
         self._node.destroy_publisher(self._tracked)
 
-    def publish(self, image: Image, answer: FrameResult, parameters: Parameters) -> None:
-        """Publish the faces of a picture.
+    def publish(self, frame: OutputFrame) -> None:
+        """Publish the faces of an image.
 
-        A face that was not found in this picture stays in the list until its track ends.
+        A face that was not found in this image stays in the list until its track ends.
         """
-        stamp = answer.stamp
-        for face in answer.faces:
+        faces, stamp = frame.result.faces, frame.result.stamp
+        for face in faces:
             name = face_id(face.track_id)
             if name not in self._faces:
                 self._faces[name] = _FaceTopics(self._node, name)
             self._faces[name].last_seen = stamp
         for name, topics in list(self._faces.items()):
-            # Also where time was set back, which ends all tracks.
-            if not 0 <= stamp - topics.last_seen <= parameters.track_timeout:
+            # Negative if time jumped back, which ends all tracks.
+            if not 0 <= stamp - topics.last_seen <= frame.config.track_timeout:
                 self._faces.pop(name).destroy()
-        self._tracked.publish(self._list_type(header=answer.header, ids=list(self._faces)))
-        for face in answer.faces:
-            self._faces[face_id(face.track_id)].publish(face, image, answer.header, parameters)
+        self._tracked.publish(self._list_type(header=frame.result.header, ids=list(self._faces)))
+        for face in faces:
+            self._faces[face_id(face.track_id)].publish(face, frame)
 
 
 class _FaceTopics:
     """The topics of one face.
 
     Attributes:
-        last_seen: stamp in seconds of the last picture that shows it.
+        last_seen: stamp in seconds of the last image that shows it.
     """
 
     def __init__(self, node: Node, name: str) -> None:
@@ -132,24 +165,25 @@ class _FaceTopics:
         self.last_seen = 0.0
         self._node = node
         self._namespace = f'{NAMESPACE}/{name}'
-        self._roi = self._offer(NormalizedRegionOfInterest2D, 'roi')
-        self._cropped = self._offer(ImageMessage, 'cropped')
-        self._expression = self._offer(Expression, 'expression')
-        self._biometrics = self._offer(SoftBiometrics, 'softbiometrics')
+        self._roi = self._create(NormalizedRegionOfInterest2D, 'roi')
+        self._cropped = self._create(ImageMessage, 'cropped')
+        self._expression = self._create(Expression, 'expression')
+        self._biometrics = self._create(SoftBiometrics, 'softbiometrics')
 
-    def _offer(self, kind: type, topic: str) -> Publisher:
-        return self._node.create_publisher(kind, f'{self._namespace}/{topic}', _QOS)
+    def _create(self, message_type: type, topic: str) -> Publisher:
+        return self._node.create_publisher(message_type, f'{self._namespace}/{topic}', RESULTS)
 
     def destroy(self) -> None:
-        """Withdraw the topics."""
+        """Remove the topics."""
         for publisher in (self._roi, self._cropped, self._expression, self._biometrics):
             self._node.destroy_publisher(publisher)
 
-    def publish(self, face: Face, image: Image, header: Header, parameters: Parameters) -> None:
-        """Publish what a picture shows of this face."""
-        height, width = image.shape[:2]
+    def publish(self, face: Face, frame: OutputFrame) -> None:
+        """Publish this face as an image shows it."""
+        header = frame.result.header
+        height, width = frame.image.shape[:2]
         box = face.detection.box.clipped(width, height)
-        _send(
+        _publish(
             self._roi,
             header=header,
             xmin=box.x / width,
@@ -158,30 +192,30 @@ class _FaceTopics:
             ymax=(box.y + box.height) / height,
             c=face.detection.confidence,
         )
-        if self._cropped.get_subscription_count() and not parameters.blur_faces:
-            cropped = cropped_face(image, face.detection.box)
-            upright = np.ascontiguousarray(np.rot90(cropped, -parameters.rotation // 90))
+        if self._cropped.get_subscription_count() and not frame.config.blur_faces:
+            cropped = cropped_face(frame.image, face.detection.box)
+            upright = np.ascontiguousarray(np.rot90(cropped, -frame.config.rotation // 90))
             self._cropped.publish(image_to_message(upright, header))
-        if face.emotion is not None:
-            # No word while it is unknown; valence and arousal are never told.
-            _send(
+        if emotion := face.attributes.get('emotion'):
+            # No expression while it is unknown; valence and arousal are not estimated.
+            _publish(
                 self._expression,
                 header=header,
-                expression=EXPRESSIONS.get(face.emotion.label, ''),
+                expression=EXPRESSIONS.get(emotion.label, ''),
                 valence=math.nan,
                 arousal=math.nan,
-                confidence=face.emotion.confidence,
+                confidence=emotion.confidence,
             )
-        if face.gender is not None:
-            _send(
+        if gender := face.attributes.get('gender'):
+            _publish(
                 self._biometrics,
                 header=header,
-                gender=GENDERS.get(face.gender.label, 0),
-                gender_confidence=face.gender.confidence,
+                gender=GENDERS.get(gender.label, 0),
+                gender_confidence=gender.confidence,
             )
 
 
-def _send(publisher: Publisher, **values: Any) -> None:
-    """Publish a message with these fields, of the publisher's type."""
-    kind: Any = publisher.msg_type
-    publisher.publish(kind(**values))
+def _publish(publisher: Publisher, **values: Any) -> None:
+    """Publish a message with these fields."""
+    message_type: Any = publisher.msg_type
+    publisher.publish(message_type(**values))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,11 +12,6 @@ from pydantic import Field, model_validator, NonNegativeFloat
 from pydantic_core import PydanticCustomError
 from typing_extensions import Self
 
-from face_classification_ros.evaluation.results import (
-    AttributeResult,
-    FaceResult,
-    FrameResultRecord,
-)
 from face_classification_ros.ros.replay.expectation.values import (
     BoxValue,
     Fraction,
@@ -26,7 +22,7 @@ from face_classification_ros.ros.replay.expectation.values import (
     TimeSpan,
     Track,
 )
-from face_classification_ros.types import BoundingBox
+from face_classification_ros.types import BoundingBox, Face, FrameFaces
 
 MAX_TIME_DIFFERENCE = 0.5
 """Seconds that the frame of a box may be away from the time that `boxes` names."""
@@ -54,29 +50,29 @@ class Difference(NamedTuple):
         return f'{self.place}: expected {self.expected}\n    actual: {self.actual}'
 
 
-def attributes_of(face: FaceResult) -> Mapping[str, AttributeResult]:
-    """Return the estimates of a face by attribute."""
-    estimates = {'gender': face.gender, 'emotion': face.emotion}
-    return {name: estimate for name, estimate in estimates.items() if estimate is not None}
+def from_start(frames: Sequence[FrameFaces]) -> list[FrameFaces]:
+    """Return the frames with their stamps in seconds since the first one.
+
+    They are rounded to microseconds, since stamps are seconds since 1970.
+    """
+    return [replace(frame, stamp=round(frame.stamp - frames[0].stamp, 6)) for frame in frames]
 
 
-def frames_between(
-    frames: Sequence[FrameResultRecord], start: float, end: float
-) -> list[FrameResultRecord]:
-    """Return the frames at `start` <= time < `end`, in seconds."""
-    return [frame for frame in frames if start <= frame.time < end]
+def frames_between(frames: Sequence[FrameFaces], start: float, end: float) -> list[FrameFaces]:
+    """Return the frames at `start` <= stamp < `end`, in seconds."""
+    return [frame for frame in frames if start <= frame.stamp < end]
 
 
 class Entry(Model, ABC):
     """One expectation."""
 
     @abstractmethod
-    def differences(self, place: str, frames: Sequence[FrameResultRecord]) -> list[Difference]:
+    def differences(self, place: str, frames: Sequence[FrameFaces]) -> list[Difference]:
         """Return how the results of a recording differ from this entry.
 
         Args:
             place: of this entry in the expectation, such as `labels[2]`.
-            frames: all results of the recording, in its order.
+            frames: all frames of the recording, in its order, see `from_start`.
         """
 
 
@@ -85,7 +81,7 @@ class FaceCount(Entry, TimeSpan, Limits):
 
     min_fraction: Fraction = 1.0
 
-    def differences(self, place: str, frames: Sequence[FrameResultRecord]) -> list[Difference]:
+    def differences(self, place: str, frames: Sequence[FrameFaces]) -> list[Difference]:
         """See `Entry.differences`."""
         return _compare_frames(
             place,
@@ -100,12 +96,12 @@ class FaceCount(Entry, TimeSpan, Limits):
 class FaceRate(Entry, TimeSpan, Limits):
     """The number of faces in each whole second, summed over its frames."""
 
-    def differences(self, place: str, frames: Sequence[FrameResultRecord]) -> list[Difference]:
+    def differences(self, place: str, frames: Sequence[FrameFaces]) -> list[Difference]:
         """See `Entry.differences`."""
         expected = f'{self.limits_text} faces in every second {self.span_text}'
         # The last frame lasts as long as the others do on average.
         count = len(frames)
-        end = frames[-1].time * count / (count - 1) if count > 1 else 0.0
+        end = frames[-1].stamp * count / (count - 1) if count > 1 else 0.0
         seconds = np.arange(self.start, min(self.end, end) - 1 + 1e-6).tolist()
         counts = {
             second: sum(len(frame.faces) for frame in frames_between(frames, second, second + 1))
@@ -127,12 +123,12 @@ class FaceRate(Entry, TimeSpan, Limits):
 class TrackCount(Entry, TimeSpan, Limits):
     """The number of different track ids."""
 
-    def differences(self, place: str, frames: Sequence[FrameResultRecord]) -> list[Difference]:
+    def differences(self, place: str, frames: Sequence[FrameFaces]) -> list[Difference]:
         """See `Entry.differences`."""
         first_seen: dict[str, float] = {}
         for frame in frames_between(frames, self.start, self.end):
             for face in frame.faces:
-                first_seen.setdefault(face.track_id, frame.time)
+                first_seen.setdefault(face.track_id, frame.stamp)
         if self.allows(len(first_seen)):
             return []
         tracks = [f'{track} from {time:.2f} s on' for track, time in first_seen.items()]
@@ -158,7 +154,7 @@ class FaceLabels(Entry, TimeSpan):
             raise PydanticCustomError('ambiguous_face', 'has box and track, expected one of them')
         return self
 
-    def differences(self, place: str, frames: Sequence[FrameResultRecord]) -> list[Difference]:
+    def differences(self, place: str, frames: Sequence[FrameFaces]) -> list[Difference]:
         """See `Entry.differences`."""
         span = frames_between(frames, self.start, self.end)
         return [
@@ -168,7 +164,7 @@ class FaceLabels(Entry, TimeSpan):
         ]
 
     def _compare_attribute(
-        self, place: str, frames: Sequence[FrameResultRecord], attribute: str, labels: list[str]
+        self, place: str, frames: Sequence[FrameFaces], attribute: str, labels: list[str]
     ) -> list[Difference]:
         return _compare_frames(
             place,
@@ -179,21 +175,21 @@ class FaceLabels(Entry, TimeSpan):
             lambda frame: self._label(frame, attribute) or self._why_no_label(frame, attribute),
         )
 
-    def _label(self, frame: FrameResultRecord, attribute: str) -> str | None:
+    def _label(self, frame: FrameFaces, attribute: str) -> str | None:
         face = self._find_face(frame)
-        estimate = attributes_of(face).get(attribute) if face else None
+        estimate = face.attributes.get(attribute) if face else None
         return estimate.label if estimate else None
 
-    def _why_no_label(self, frame: FrameResultRecord, attribute: str) -> str:
+    def _why_no_label(self, frame: FrameFaces, attribute: str) -> str:
         return f'no {attribute}' if self._find_face(frame) else 'no such face'
 
-    def _find_face(self, frame: FrameResultRecord) -> FaceResult | None:
+    def _find_face(self, frame: FrameFaces) -> Face | None:
         if self.track is not None:
             return next((face for face in frame.faces if face.track_id == self.track), None)
         if self.box is None:
             return next(iter(frame.faces), None)
         best = _best_match(frame.faces, self.box)
-        return best if best and best.box.iou(self.box) >= self.min_iou else None
+        return best if best and best.detection.box.iou(self.box) >= self.min_iou else None
 
     def _face_text(self) -> str:
         if self.track is not None:
@@ -208,23 +204,23 @@ class FaceBox(Entry):
     box: BoxValue
     min_iou: Fraction = 0.5
 
-    def differences(self, place: str, frames: Sequence[FrameResultRecord]) -> list[Difference]:
+    def differences(self, place: str, frames: Sequence[FrameFaces]) -> list[Difference]:
         """See `Entry.differences`."""
         box, min_iou = _box_text(self.box), f'{self.min_iou:g}'
         expected = f'a face at {box} at {self.at:g} s with an IoU of at least {min_iou}'
-        nearest = min(frames, key=lambda frame: abs(frame.time - self.at), default=None)
+        nearest = min(frames, key=lambda frame: abs(frame.stamp - self.at), default=None)
         if nearest is None:
             return [Difference(place, expected, 'no frames')]
-        if abs(nearest.time - self.at) > MAX_TIME_DIFFERENCE:
-            actual = f'no frame at that time, the nearest is at {nearest.time:.2f} s'
+        if abs(nearest.stamp - self.at) > MAX_TIME_DIFFERENCE:
+            actual = f'no frame at that time, the nearest is at {nearest.stamp:.2f} s'
             return [Difference(place, expected, actual)]
         best = _best_match(nearest.faces, self.box)
         if best is None:
-            return [Difference(place, expected, f'no face at {nearest.time:.2f} s')]
-        iou = best.box.iou(self.box)
+            return [Difference(place, expected, f'no face at {nearest.stamp:.2f} s')]
+        iou = best.detection.box.iou(self.box)
         if iou >= self.min_iou:
             return []
-        where = f'{_box_text(best.box)} at {nearest.time:.2f} s'
+        where = f'{_box_text(best.detection.box)} at {nearest.stamp:.2f} s'
         actual = f'the best match is at {where} with an IoU of {iou:.2f}'
         return [Difference(place, expected, actual)]
 
@@ -244,7 +240,7 @@ class Latency(Entry):
             )
         return self
 
-    def differences(self, place: str, frames: Sequence[FrameResultRecord]) -> list[Difference]:
+    def differences(self, place: str, frames: Sequence[FrameFaces]) -> list[Difference]:
         """See `Entry.differences`; nothing differs where no latency was measured."""
         latencies = [frame.latency for frame in frames if frame.latency is not None]
         if not latencies:
@@ -269,10 +265,10 @@ class Latency(Entry):
 def _compare_frames(
     place: str,
     expected: str,
-    frames: Sequence[FrameResultRecord],
+    frames: Sequence[FrameFaces],
     min_fraction: float,
-    complies: Callable[[FrameResultRecord], bool],
-    describe: Callable[[FrameResultRecord], str],
+    complies: Callable[[FrameFaces], bool],
+    describe: Callable[[FrameFaces], str],
 ) -> list[Difference]:
     """Compare the fraction of frames that comply with its minimum, and describe the others."""
     if min_fraction < 1:
@@ -284,7 +280,7 @@ def _compare_frames(
         return []
     times: dict[str, list[float]] = {}
     for frame in wrong:
-        times.setdefault(describe(frame), []).append(frame.time)
+        times.setdefault(describe(frame), []).append(frame.stamp)
     results = [
         f'{result} in {len(each)} ({_times_text(each)})'
         for result, each in sorted(times.items(), key=lambda item: -len(item[1]))
@@ -293,8 +289,8 @@ def _compare_frames(
     return [Difference(place, expected, actual)]
 
 
-def _best_match(faces: Sequence[FaceResult], box: BoundingBox) -> FaceResult | None:
-    return max(faces, key=lambda face: face.box.iou(box), default=None)
+def _best_match(faces: Sequence[Face], box: BoundingBox) -> Face | None:
+    return max(faces, key=lambda face: face.detection.box.iou(box), default=None)
 
 
 def _box_text(box: BoundingBox) -> str:

@@ -11,7 +11,6 @@ from pydantic import Field, model_validator, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 from typing_extensions import Self
 
-from face_classification_ros.evaluation.results import FrameResultRecord
 from face_classification_ros.networks.settings import read_yaml
 from face_classification_ros.ros.replay.expectation.entries import (
     Difference,
@@ -20,10 +19,12 @@ from face_classification_ros.ros.replay.expectation.entries import (
     FaceCount,
     FaceLabels,
     FaceRate,
+    from_start,
     Latency,
     TrackCount,
 )
 from face_classification_ros.ros.replay.expectation.values import Model
+from face_classification_ros.types import FrameFaces
 
 MAX_NAME = 40
 """Characters of the longest name that a problem repeats in full."""
@@ -94,8 +95,9 @@ class Expectation(Model):
         }
         return entries if self.latency is None else {**entries, 'latency': self.latency}
 
-    def differences(self, frames: Sequence[FrameResultRecord]) -> list[Difference]:
+    def differences(self, frames: Sequence[FrameFaces]) -> list[Difference]:
         """Return how the results of a recording, in its order, differ from what is expected."""
+        frames = from_start(frames)
         return [
             difference
             for place, entry in self.entries.items()
@@ -115,7 +117,7 @@ def read_expectation(path: Path) -> Expectation:
 
 
 def parse_expectation(content: Any) -> Expectation:
-    """Return an expectation from its content, as YAML or JSON has it.
+    """Return an expectation from its content, read from YAML or JSON.
 
     Raises:
         ExpectationError: the expectation is invalid.

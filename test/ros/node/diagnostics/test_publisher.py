@@ -160,7 +160,9 @@ def test_models_that_do_not_load_are_an_error(
     """Where a lifecycle manager configures the node; it recovers with a model that does."""
     broken = tmp_path / 'broken.onnx'
     broken.write_bytes(b'no model')
-    node = start_node('-p', 'autostart:=false', '-p', f'emotion_model:={broken}', until='')
+    node = start_node(
+        '-p', 'autostart:=false', '-p', f'emotion_model:={broken}', until_active=False
+    )
     monitor = Monitor(peer)
     monitor.wait_for('models', DiagnosticStatus.OK, 'not loaded')
     assert not peer.change_state(Transition.TRANSITION_CONFIGURE)

@@ -1,0 +1,180 @@
+"""Process the images of the camera one after the other, and distribute the results."""
+
+from __future__ import annotations
+
+import time
+
+import cv2
+from rclpy.lifecycle import Node
+from std_msgs.msg import Header
+
+from face_classification_ros.msg import FaceAttributesArray
+from face_classification_ros.pipeline import create_pipeline, FacePipeline, thresholds_of
+from face_classification_ros.ros.conversions.messages import faces_message, seconds
+from face_classification_ros.ros.node.depth_input import DepthInput
+from face_classification_ros.ros.node.frame import Frame, FrameResult
+from face_classification_ros.ros.node.frame_clock import FrameClock, FrameTime, TimeSource
+from face_classification_ros.ros.node.observe import ObserveServer
+from face_classification_ros.ros.node.outputs.output import OutputFrame
+from face_classification_ros.ros.node.outputs.registry import Outputs
+from face_classification_ros.ros.node.parameters import NodeConfig
+from face_classification_ros.ros.node.result_cache import ResultCache
+from face_classification_ros.ros.node.state import NodeState
+from face_classification_ros.ros.node.statistics import ImageStatistics
+from face_classification_ros.tracking.people import PeopleCounter
+from face_classification_ros.tracking.tracker import Tracker
+from face_classification_ros.types import Image
+
+
+class FrameProcessor:
+    """Runs the pipeline on images, and passes the faces to outputs, services and the action.
+
+    Attributes:
+        pipeline: detector, models and tracks; None while they are not loaded.
+        people: who was seen.
+        results: the newest result.
+    """
+
+    def __init__(
+        self, node: Node, state: NodeState, statistics: ImageStatistics, depth: DepthInput
+    ) -> None:
+        """Create the processor without a pipeline.
+
+        Args:
+            node: publishes and serves.
+            state: of the node.
+            statistics: every processed image is counted in them.
+            depth: provides the depth image of an image.
+        """
+        self._node = node
+        self._statistics = statistics
+        self._depth = depth
+        self._clock = FrameClock()
+        # Track ids are unique for the whole run of the node, so there is a single tracker.
+        self._tracker = Tracker(NodeConfig.track_timeout)
+        self._observe = ObserveServer(node, state)
+        self._config = NodeConfig()
+        self._outputs: Outputs | None = None
+        self.pipeline: FacePipeline | None = None
+        self.people = PeopleCounter()
+        self.results = ResultCache(node)
+
+    @property
+    def labels(self) -> dict[str, tuple[str, ...]]:
+        """Attribute -> its labels, in the order of the models."""
+        classifiers = self.pipeline.classifiers if self.pipeline is not None else {}
+        return {attribute: each.labels[attribute] for attribute, each in classifiers.items()}
+
+    def create_pipeline(self, config: NodeConfig) -> FacePipeline:
+        """Load a pipeline that continues the tracks, without using it yet.
+
+        Raises:
+            FileNotFoundError, ImportError, ValueError: see `pipeline.create_pipeline`.
+        """
+        return create_pipeline(config, tracker=self._tracker)
+
+    def load(self, pipeline: FacePipeline, config: NodeConfig) -> None:
+        """Use another pipeline, and create the outputs if there are none.
+
+        Tracks continue, since people do not change with the detector; temporal filters do not,
+        since other models may have other labels.
+        """
+        self._tracker.reset_filters()
+        self.pipeline = pipeline
+        # The threads of OpenCV, which resizes and converts images, are shared by the process.
+        cv2.setNumThreads(config.num_threads)
+        self._outputs = self._outputs or Outputs(self._node)
+        self.update(config)
+
+    def update(self, config: NodeConfig) -> None:
+        """Continue with another configuration that requires no other models."""
+        assert self.pipeline is not None
+        before, self._config = self._config, config
+        self._tracker.timeout = config.track_timeout
+        self.pipeline.thresholds = thresholds_of(
+            self.pipeline.classifiers, config.unknown_threshold
+        )
+        self.pipeline.smoothing_time = config.smoothing_time
+        self.pipeline.rotation = config.rotation
+        if before.rotation != config.rotation:
+            # Tracks live in the upright image.
+            self.reset_tracks('the rotation was changed')
+        self._observe.update(config.track_timeout, self.pipeline.thresholds)
+
+    def update_outputs(self) -> None:
+        """Publish what depends on models and configuration; call it while the node is active."""
+        assert self._outputs is not None and self.pipeline is not None
+        self._outputs.update(self.pipeline, self._config)
+
+    def unload(self) -> None:
+        """Free detector and models, remove the outputs, and forget everybody."""
+        if self._outputs is not None:
+            self._outputs.destroy()
+        self._outputs = self.pipeline = None
+        self.reset_tracks('detector and models were unloaded')
+
+    def stop(self, reason: str) -> None:
+        """End everything that waits for images, with the reason why none are processed."""
+        if self._outputs is not None:
+            self._outputs.stop()
+        self.results.stop(reason)
+        self._observe.interrupt(reason)
+
+    def reset_tracks(self, reason: str) -> None:
+        """Start all tracks again; ids continue."""
+        self._tracker.reset()
+        self._forget_people(reason)
+
+    def process(self, frame: Frame) -> None:
+        """Process an image and publish its faces; call it only while the node is active."""
+        assert self.pipeline is not None and self._outputs is not None
+        frame_time = self._time_of(frame)
+        stamp = seconds(frame.header.stamp)
+        capture_time = stamp if frame_time.is_stamp else self._now()
+        depth = self._depth.match(frame.header)
+        processed = self.pipeline.process_frame(frame.image, frame_time.seconds, depth.view)
+        self._depth.record(depth, processed)
+        if processed.was_reset:
+            reason = f'time jumped back to {frame_time.seconds:.3f} s, tracks were reset'
+            self._node.get_logger().warning(reason)
+            self._forget_people(reason)
+        height, width = frame.image.shape[:2]
+        processing_time = time.perf_counter() - frame.arrival
+        message = faces_message(processed.faces, frame.header, width, height, processing_time)
+        result = FrameResult(processed.faces, message, frame_time.seconds, capture_time)
+        self._outputs.publish(OutputFrame(frame.image, result, self.pipeline, self._config))
+        self._statistics.record_result(
+            len(result.faces),
+            processing_time,
+            self._now() - capture_time,
+            has_stamps=frame_time.is_stamp,
+        )
+        self.people.add(result.faces, result.stamp)
+        self.results.add(result)
+        self._observe.add(result)
+
+    def process_still(self, image: Image, header: Header) -> FaceAttributesArray:
+        """Return the faces of an image that does not belong to the stream; needs a pipeline."""
+        assert self.pipeline is not None
+        start = time.perf_counter()
+        faces = self.pipeline.process_still(image)
+        height, width = image.shape[:2]
+        return faces_message(faces, header, width, height, time.perf_counter() - start)
+
+    def _time_of(self, frame: Frame) -> FrameTime:
+        stamp = seconds(frame.header.stamp)
+        frame_time = self._clock.time_of(stamp, frame.arrival)
+        if frame_time.source is TimeSource.ARRIVAL_CONSTANT_STAMP:
+            self._node.get_logger().warning(
+                f'the stamps of the images stay at {stamp:.3f} s, so images have the time of '
+                'their arrival',
+                once=True,
+            )
+        return frame_time
+
+    def _forget_people(self, reason: str) -> None:
+        self.people.reset()
+        self._observe.interrupt(reason)
+
+    def _now(self) -> float:
+        return self._node.get_clock().now().nanoseconds / 1e9

@@ -1,0 +1,49 @@
+"""Run the node as a process."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+import sys
+
+import rclpy
+from rclpy.exceptions import ParameterException
+from rclpy.lifecycle import TransitionCallbackReturn
+
+from face_classification_ros.ros.node.node import FaceClassificationNode, NODE_NAME
+from face_classification_ros.ros.runtime import ros_running, signals_as_interrupt
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node until a signal ends it; return 2 if it cannot start, else 0."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(ros_running(args))
+        except RuntimeError as error:
+            print(f'{NODE_NAME}: {error}', file=sys.stderr)
+            return 2
+        return _run()
+
+
+def _run() -> int:
+    try:
+        with signals_as_interrupt():
+            try:
+                node = FaceClassificationNode()
+            except (ValueError, ParameterException) as error:
+                print(f'{NODE_NAME}: {error}', file=sys.stderr)
+                return 2
+            except RuntimeError as error:
+                # DDS rejects the node, as SROS2 does without keys, or a signal arrived.
+                if not rclpy.ok():
+                    return 0
+                print(f'{NODE_NAME}: {" ".join(str(error).split())}', file=sys.stderr)
+                return 2
+            if node.get_parameter('autostart').value:
+                if node.trigger_configure() != TransitionCallbackReturn.SUCCESS:
+                    # The reason is in the log, or a signal arrived.
+                    return 2 if rclpy.ok() else 0
+                node.trigger_activate()
+            rclpy.spin(node)
+    except KeyboardInterrupt:
+        pass
+    return 0

@@ -1,0 +1,112 @@
+"""Declare the parameters of the node, and apply changes of them completely or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from face_classification_ros.pipeline import FacePipeline
+from face_classification_ros.ros.node.parameters import (
+    default_value,
+    descriptor_of,
+    NodeConfig,
+    PARAMETERS,
+    THRESHOLD,
+    threshold_descriptor,
+)
+
+
+@dataclass(frozen=True)
+class ParameterChange:
+    """A validated change of parameters.
+
+    Attributes:
+        before: configuration that it replaces.
+        config: configuration after the change.
+        pipeline: loaded for the new configuration; None if the present one remains in use.
+    """
+
+    before: NodeConfig
+    config: NodeConfig
+    pipeline: FacePipeline | None
+
+
+class ParameterServer:
+    """Declares the parameters and holds their values.
+
+    Attributes:
+        config: present values of all parameters.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        prepare: Callable[[NodeConfig, NodeConfig], ParameterChange],
+        apply: Callable[[ParameterChange], None],
+    ) -> None:
+        """Declare all parameters but the thresholds, which depend on the models.
+
+        Args:
+            node: declares them.
+            prepare: validates a change from one configuration to another and loads what it
+                requires, without any effect on the node; raises FileNotFoundError, ImportError
+                or ValueError if the change is not possible.
+            apply: makes the node work with a validated change; must not fail.
+
+        Raises:
+            SettingError: a value given at the start is not possible.
+        """
+        self._node = node
+        self._prepare = prepare
+        self._apply = apply
+        values: dict[str, Any] = {}
+        for name, described in PARAMETERS.items():
+            declared = node.declare_parameter(
+                name, default_value(described), descriptor_of(described)
+            )
+            values[name] = declared.value
+        # rclpy has no public access to given values of parameters that are not declared yet.
+        for name, parameter in node._parameter_overrides.items():
+            if name.startswith(THRESHOLD):
+                values[name] = parameter.value
+        self.config = NodeConfig().changed(values)
+        self._prepared: ParameterChange | None = None
+        node.add_on_set_parameters_callback(self._validate_change)
+        node.add_post_set_parameters_callback(self._apply_change)
+
+    def declare_thresholds(self, thresholds: Mapping[str, float]) -> None:
+        """Declare one parameter per attribute of the loaded models, instead of those before."""
+        for attribute in self._node.get_parameters_by_prefix(THRESHOLD.removesuffix('.')):
+            self._node.undeclare_parameter(f'{THRESHOLD}{attribute}')
+        for attribute, threshold in thresholds.items():
+            descriptor = threshold_descriptor(attribute)
+            self._node.declare_parameter(
+                descriptor.name, threshold, descriptor, ignore_override=True
+            )
+
+    def _validate_change(self, parameters: list[Parameter]) -> SetParametersResult:
+        # Parameters of rclpy, such as use_sim_time, and one that is being declared pass.
+        values = {
+            each.name: each.value
+            for each in parameters
+            if each.name in PARAMETERS or each.name.startswith(THRESHOLD)
+            if self._node.has_parameter(each.name)
+        }
+        self._prepared = None
+        if values:
+            try:
+                self._prepared = self._prepare(self.config, self.config.changed(values))
+            except (FileNotFoundError, ImportError, ValueError) as error:
+                return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def _apply_change(self, _: list[Parameter]) -> None:
+        change, self._prepared = self._prepared, None
+        if change is not None:
+            self.config = change.config
+            self._apply(change)
