@@ -289,13 +289,13 @@ def _read_recipe(data: bytes) -> None:
     for name in (recipe.network, *(teacher.model for teacher in recipe.teachers)):
         if name.endswith(('.yaml', '.yml', '.onnx')):
             assert Path(name).is_relative_to(path.parent.resolve()), name
-    sides = [recipe.side_in(epoch) for epoch in range(0, recipe.epochs, 1 + recipe.epochs // 10)]
-    assert all(32 <= side <= 512 for side in sides)
+    sizes = [recipe.size_in(epoch) for epoch in range(0, recipe.epochs, 1 + recipe.epochs // 10)]
+    assert all(32 <= size <= 512 for size in sizes)
 
 
 def _recipe_samples() -> list[bytes]:
     return [
-        b'attributes: [gender, emotion]\nnetwork: nets/tiny.yaml\nside: 64\nfirst_side: 32\n'
+        b'attributes: [gender, emotion]\nnetwork: nets/tiny.yaml\nsize: 64\ninitial_size: 32\n'
         b'teachers:\n  - {model: big.onnx, share: 0.5, temperature: 2}\nbalance_by: [race, age]\n'
         b'augmentation: {rotation: 10, mirror: true}\nlearning_rate: 1e-3\npatience: 5\n'
     ]

@@ -12,7 +12,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 import numpy as np
 
 from face_classification_ros.audit.subgroups import MIN_FACES
-from face_classification_ros.evaluation.metrics import row_shares
+from face_classification_ros.evaluation.metrics import normalize_rows
 from face_classification_ros.evaluation.report import (
     BLUE,
     draw_bins,
@@ -41,7 +41,7 @@ def draw_group_confusions(audit: Audit, column: str) -> Figure:
     figure, axes = _grid(len(panels), size, size)
     for each, (name, group) in zip(axes, panels.items(), strict=True):
         confusion = np.array(group['confusion'])
-        draw_matrix(each, labels, row_shares(confusion), confusion.sum(axis=1))
+        draw_matrix(each, labels, normalize_rows(confusion), confusion.sum(axis=1))
         each.set_title(f'{name}\naccuracy {group["accuracy"]:.1%}', fontsize='medium')
     return figure
 

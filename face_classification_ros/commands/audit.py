@@ -62,7 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
     from face_classification_ros.io.records import write_json
 
     with needs_extra('train', 'audit'):
-        from face_classification_ros.audit.audit import audit_classifier, audit_columns
+        from face_classification_ros.audit.audit import audit_classifier
+        from face_classification_ros.audit.subgroups import audit_columns
 
         if arguments.report:
             from face_classification_ros.audit.report import write_audit_report
@@ -117,7 +118,7 @@ def _print_audit(audit: Mapping[str, Any]) -> None:
             print(
                 f'{name:>{width}} {row["count"]:6d} {row["accuracy"]:8.1%} '
                 f'{low:6.1%} to {high:6.1%} {_difference(row)} {row["confidence"]:9.1%} '
-                f'{row["calibration_error"]:11.3f} {row["coverage"]["share"]:8.1%}'
+                f'{row["calibration_error"]:11.3f} {row["coverage"]["fraction"]:8.1%}'
             )
     print('others: difference to the accuracy of all other faces in points; p: corrected')
     if audit['perturbations'] is not None:

@@ -72,18 +72,18 @@ def _evaluate_detector(arguments: argparse.Namespace) -> dict[str, Any]:
         raise ValueError(f'--report and --box-robustness are for attributes, not for {FACES}')
     detector = create_detector(still_detector_config(arguments))
     detection = evaluate_detector(detector, arguments.data)
-    print(f'{"scene":>28} faces found false unjudged')
+    print(f'{"scene":>28} faces found false unverified')
     total = SceneReport(
         'all',
         detection.faces,
         detection.found,
         detection.false_detections,
-        detection.unjudged,
+        detection.unverified,
     )
     for scene in (*detection.scenes, total):
         print(
             f'{scene.name:>28} {scene.faces:5d} {scene.found:5d} {scene.false_detections:5d} '
-            f'{scene.unjudged:8d}'
+            f'{scene.unverified:10d}'
         )
     return asdict(detection)
 
@@ -133,7 +133,7 @@ def _print_report(report: Mapping[str, Any]) -> None:
     )
     coverage = report['coverage']
     print(
-        f'known from a confidence of {coverage["threshold"]}: {coverage["share"]:.1%} of the '
+        f'known from a confidence of {coverage["threshold"]}: {coverage["fraction"]:.1%} of the '
         f'faces, accuracy among them {_percent(coverage["accuracy"])}'
     )
     print(

@@ -61,6 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
             compare_networks,
             plot_accuracy,
             read_models,
+            read_published,
         )
         from face_classification_ros.networks.cost import check_limits, measure_cost
     from face_classification_ros.inference.model_zoo import share_folder
@@ -85,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         write_json(arguments.json, records)
     if arguments.plot:
-        plot_accuracy(models, arguments.plot)
+        plot_accuracy(models, read_published(), arguments.plot)
     for description, cost in zip(descriptions, costs, strict=True):
         check_limits(description, cost)
     return DONE

@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train and export a classifier."""
     with needs_extra('train', 'training'):
-        from face_classification_ros.training.distributed import Workers
+        from face_classification_ros.training.distributed import Cluster
         from face_classification_ros.training.recipe import read_recipe
         from face_classification_ros.training.trainer import train
     from face_classification_ros.inference.model_zoo import model_path
@@ -67,16 +67,16 @@ def run(arguments: argparse.Namespace) -> int:
     init_from = arguments.init_from
     if init_from is not None:
         init_from = Path(init_from if Path(init_from).is_dir() else model_path(init_from))
-    cluster = Workers(tuple(arguments.cluster_hosts), arguments.task_index or 0)
+    cluster = Cluster(tuple(arguments.cluster_hosts), arguments.task_index or 0)
     with cluster.joined():
         model = train(
             recipe,
             arguments.data,
             arguments.output,
             resume=arguments.resume,
-            start=init_from,
-            workers=cluster,
+            init_from=init_from,
+            cluster=cluster,
         )
-    if cluster.is_first:
+    if cluster.is_chief:
         print(model)
     return DONE
