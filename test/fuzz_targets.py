@@ -296,7 +296,7 @@ def _read_recipe(data: bytes) -> None:
 def _recipe_samples() -> list[bytes]:
     return [
         b'attributes: [gender, emotion]\nnetwork: nets/tiny.yaml\nsize: 64\ninitial_size: 32\n'
-        b'teachers:\n  - {model: big.onnx, share: 0.5, temperature: 2}\nbalance_by: [race, age]\n'
+        b'teachers:\n  - {model: big.onnx, weight: 0.5, temperature: 2}\nbalance_by: [race, age]\n'
         b'augmentation: {rotation: 10, mirror: true}\nlearning_rate: 1e-3\npatience: 5\n'
     ]
 

@@ -52,7 +52,8 @@ def target(request: pytest.FixtureRequest) -> FuzzTarget:
 
 def test_valid_samples_are_accepted(target: FuzzTarget) -> None:
     """The other tests start from valid samples."""
-    assert all(target.accepts(sample) for sample in target.samples())
+    for sample in target.samples():
+        target.read(sample)
 
 
 def test_changed_bytes_are_accepted_or_rejected_with_one_line(target: FuzzTarget) -> None:
