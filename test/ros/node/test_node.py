@@ -371,7 +371,9 @@ def test_node_that_cannot_be_configured_stays_unconfigured(
     start_node: StartNode, peer: Peer
 ) -> None:
     """A manager is told, the log says why, and with the right model it works."""
-    node = start_node('-p', 'autostart:=false', '-p', 'gender_model:=/no/model.onnx', until_active=False)
+    node = start_node(
+        '-p', 'autostart:=false', '-p', 'gender_model:=/no/model.onnx', until_active=False
+    )
     assert not peer.change_state(Transition.TRANSITION_CONFIGURE)
     assert peer.state() == 'unconfigured'
     node.wait_for_log('model file /no/model.onnx does not exist')
