@@ -8,7 +8,7 @@
 #   make venv    the environment .venv that the others use
 #   make peers   measure our pipeline beside others; YUNET=file for one more detector
 #   make lock    choose the versions of requirements-demo.lock anew; needs uv
-#   make licenses  those of all that is installed
+#   make licenses  list the licenses of all dependencies; fails unless they are permissive
 #   make clean   remove what these made
 
 PYTHON ?= python3
@@ -48,7 +48,7 @@ peers: $(VENV)/test $(VENV)-peers/ready
 	$(VENV)/bin/python benchmarks/peers.py $(if $(YUNET),--yunet '$(YUNET)')
 
 licenses: $(VENV)/test
-	$(VENV)/bin/face_classification doctor --licenses
+	$(VENV)/bin/pip-licenses
 
 # Also what builds the package, which pip would otherwise choose by itself. Universal: one file for
 # every Python that the package runs on.

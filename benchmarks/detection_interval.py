@@ -21,7 +21,7 @@ import numpy as np
 
 from face_classification_ros.detection import create_detector, DETECTORS
 from face_classification_ros.evaluation.detection import Label, match
-from face_classification_ros.io.files import read_video
+from face_classification_ros.io.videos import read_video
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 import skimage
 
-from face_classification_ros.io.files import read_video
+from face_classification_ros.io.videos import read_video
 from face_classification_ros.pipeline import create_pipeline
 from face_classification_ros.tracking.appearance import compute_appearance
 from face_classification_ros.tracking.tracker import Tracker

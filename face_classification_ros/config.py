@@ -29,12 +29,14 @@ class SettingError(ValueError):
 
     Attributes:
         name: of the setting.
+        reason: what is wrong with its value.
     """
 
     def __init__(self, name: str, reason: str) -> None:
         """Name the setting and say what is wrong with its value."""
         super().__init__(f'{name}: {reason}')
         self.name = name
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)

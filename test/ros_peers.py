@@ -19,11 +19,12 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.srv import ChangeState, GetState
 import numpy as np
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue, SetParametersResult
-from rcl_interfaces.srv import SetParameters, SetParametersAtomically
+from rcl_interfaces.srv import GetParameters, SetParameters, SetParametersAtomically
 import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.parameter import parameter_value_to_python
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.task import Future
 from sensor_msgs.msg import CompressedImage
@@ -290,6 +291,12 @@ class Peer:
         client = self._clients[name]
         self.wait_for(client.service_is_ready, f'the service {name}')
         return client.call_async(request)
+
+    def get_parameters(self, node: str, *names: str) -> dict[str, Any]:
+        """Return parameters of a node by name."""
+        request = GetParameters.Request(names=names)
+        values = self.call(GetParameters, f'{node}/get_parameters', request).values
+        return dict(zip(names, map(parameter_value_to_python, values), strict=True))
 
     def set_parameter(
         self, name: str, value: bool | float | str | list[str]

@@ -1,6 +1,8 @@
 """Who may import whom: the core runs without ROS, and nothing but training needs TensorFlow."""
 
+import ast
 import json
+from pathlib import Path
 import subprocess
 import sys
 
@@ -43,11 +45,12 @@ CORE = [
     'explanation.panels',
     'pipeline',
     'geometry.positions',
-    'io.files',
+    'io.classify_files',
     'commands.main',
 ]
 ROS = {'rclpy', 'sensor_msgs', 'std_msgs'}
 TENSORFLOW = {'tensorflow', 'keras', 'tf_keras'}
+ONNX = {'onnx', 'tf2onnx', 'ml_dtypes'}
 
 
 def imports_of(*names: str) -> set[str]:
@@ -130,6 +133,20 @@ def test_networks_know_neither_data_nor_robots() -> None:
     assert not packages(names) & ROS
 
 
+def test_doctor_imports_nothing_before_it_checks() -> None:
+    """It runs where everything else is broken, and never imports what needs ROS."""
+    names = imports_of('doctor.registry')
+    ours = {name.split('.')[1] for name in names if name.startswith(f'{PACKAGE}.')}
+    assert ours == {'doctor'}
+    assert not packages(names) & (ROS | {'ament_index_python', 'cv2', 'numpy', 'onnxruntime'})
+
+
+def test_expectation_needs_neither_ros_nor_tensorflow() -> None:
+    """An expectation is read and checked on any machine."""
+    pytest.importorskip('pydantic', reason='needs the extra [replay]')
+    assert not packages(imports_of('ros.replay.expectation')) & (ROS | TENSORFLOW)
+
+
 def test_evaluation_needs_no_tensorflow() -> None:
     """What a model file is worth can be measured where it runs."""
     names = imports_of(
@@ -137,7 +154,6 @@ def test_evaluation_needs_no_tensorflow() -> None:
         'evaluation.benchmark',
         'evaluation.classification',
         'evaluation.detection',
-        'evaluation.expectation',
         'evaluation.crop_margins',
     )
     assert not packages(names) & (ROS | TENSORFLOW)
@@ -149,3 +165,27 @@ def test_training_needs_no_ros(name: str) -> None:
     if name == 'training.recipe':
         pytest.importorskip('pydantic')
     assert not packages(imports_of(name)) & (ROS | TENSORFLOW)
+
+
+def test_only_networks_and_training_import_onnx() -> None:
+    """Nor does any other module when it runs: on a robot it would bring another numpy."""
+    root = Path(__file__).resolve().parents[1] / PACKAGE
+    found = {
+        path.relative_to(root).parts[0]
+        for path in root.rglob('*.py')
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in (
+            [node.module or '']
+            if isinstance(node, ast.ImportFrom)
+            else [each.name for each in node.names]
+        )
+        if name.partition('.')[0] in ONNX
+    }
+    assert found == {'networks', 'training'}
+
+
+@pytest.mark.parametrize('name', ['explanation.panels', 'ros.node.node'])
+def test_the_run_time_wing_loads_no_onnx(name: str) -> None:
+    """Neither by itself nor through another package."""
+    assert not packages(imports_of(name)) & ONNX

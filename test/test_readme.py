@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from face_classification_ros.ros.conversions.images import ENCODINGS
+from face_classification_ros.io.image_encodings import ENCODINGS
 from face_classification_ros.ros.node.parameters import Parameters
 
 README = (Path(__file__).resolve().parents[1] / 'README.md').read_text()

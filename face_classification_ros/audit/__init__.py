@@ -1,1 +1,1 @@
-"""Find out for whom, and under which conditions, a classifier is wrong more often."""
+"""Audit classifiers for bias: groups of people, perturbations, significance."""

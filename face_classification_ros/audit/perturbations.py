@@ -1,4 +1,4 @@
-"""Change faces in ways that leave the right answer as it is, and see which answers change."""
+"""Perturb faces without changing their true labels, and count which predictions change."""
 
 from __future__ import annotations
 
@@ -25,17 +25,16 @@ from face_classification_ros.training.glasses import (
 from face_classification_ros.types import BoundingBox, Detection
 
 Perturbation = Callable[[NDArray[np.uint8], Detection], NDArray[np.uint8]]
-"""Picture (uint8 H x W x C) and the face in it -> a changed copy of the picture."""
+"""Image (uint8 H x W x C) and its face -> a perturbed copy of the image."""
 
 BLUR = 0.04
-"""Standard deviation of the blur, as a share of the longer side of the face's box."""
+"""Standard deviation of the blur, as a fraction of the longer side of the face's box."""
 
-SMALL_SIDE = 20
-"""Longer side in pixels that the box of a small face is shown with; a box that is smaller is left
-as it is."""
+SMALL_FACE = 20
+"""Longer side in pixels to which the box of a face is downscaled; smaller faces stay unchanged."""
 
-COVER = 128
-"""Gray level of what covers half of a face."""
+OCCLUSION = 128
+"""Gray level of the occluded half of a face."""
 
 
 def _draw(glasses: Glasses) -> Perturbation:
@@ -59,12 +58,12 @@ def _blur(image: NDArray[np.uint8], face: Detection) -> NDArray[np.uint8]:
     return blurred.reshape(image.shape)
 
 
-def _turn(degrees: float) -> Perturbation:
-    """Turn around the middle of the face's box, counter-clockwise for a positive angle."""
+def _rotate(degrees: float) -> Perturbation:
+    """Rotate around the center of the face's box, counter-clockwise for a positive angle."""
 
     def change(image: NDArray[np.uint8], face: Detection) -> NDArray[np.uint8]:
         box = face.box
-        # Pixel (0, 0) has its center there, and its corner at -0.5.
+        # The center of the first pixel is (0, 0), its corner (-0.5, -0.5).
         center = (box.x + (box.width - 1) / 2, box.y + (box.height - 1) / 2)
         matrix = cv2.getRotationMatrix2D(center, degrees, 1.0)
         rotated = cv2.warpAffine(
@@ -75,53 +74,53 @@ def _turn(degrees: float) -> Perturbation:
     return change
 
 
-def _shrink(image: NDArray[np.uint8], face: Detection) -> NDArray[np.uint8]:
+def _downscale(image: NDArray[np.uint8], face: Detection) -> NDArray[np.uint8]:
     height, width = image.shape[:2]
-    scale = min(1.0, SMALL_SIDE / max(face.box.width, face.box.height))
+    scale = min(1.0, SMALL_FACE / max(face.box.width, face.box.height))
     size = (max(1, round(scale * width)), max(1, round(scale * height)))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     large = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
     return large.reshape(image.shape)
 
 
-def _cover_lower_half(image: NDArray[np.uint8], face: Detection) -> NDArray[np.uint8]:
+def _occlude_lower_half(image: NDArray[np.uint8], face: Detection) -> NDArray[np.uint8]:
     box = face.box
-    return _cover(image, BoundingBox(box.x, box.y + box.height / 2, box.width, box.height / 2))
+    return _occlude(image, BoundingBox(box.x, box.y + box.height / 2, box.width, box.height / 2))
 
 
-def _cover_one_side(image: NDArray[np.uint8], face: Detection) -> NDArray[np.uint8]:
+def _occlude_one_side(image: NDArray[np.uint8], face: Detection) -> NDArray[np.uint8]:
     box = face.box
-    return _cover(image, BoundingBox(box.x, box.y, box.width / 2, box.height))
+    return _occlude(image, BoundingBox(box.x, box.y, box.width / 2, box.height))
 
 
-def _cover(image: NDArray[np.uint8], box: BoundingBox) -> NDArray[np.uint8]:
+def _occlude(image: NDArray[np.uint8], box: BoundingBox) -> NDArray[np.uint8]:
     height, width = image.shape[:2]
     inside = box.clipped(width, height)
     left, right = round(inside.x), round(inside.x + inside.width)
     top, bottom = round(inside.y), round(inside.y + inside.height)
-    covered = image.copy()
-    covered[top:bottom, left:right] = COVER
-    return covered
+    occluded = image.copy()
+    occluded[top:bottom, left:right] = OCCLUSION
+    return occluded
 
 
 PERTURBATIONS: dict[str, Perturbation] = {
     'glasses': _draw(READING_GLASSES),
     'sunglasses': _draw(SUNGLASSES),
     'darker': _multiply(1 / 4),
-    'lighter': _multiply(3 / 2),
+    'brighter': _multiply(3 / 2),
     'blurred': _blur,
-    'turned by -20': _turn(-20),
-    'turned by -10': _turn(-10),
-    'turned by +10': _turn(10),
-    'turned by +20': _turn(20),
-    'small': _shrink,
-    'lower half covered': _cover_lower_half,
-    'one side covered': _cover_one_side,
+    'rotated by -20': _rotate(-20),
+    'rotated by -10': _rotate(-10),
+    'rotated by +10': _rotate(10),
+    'rotated by +20': _rotate(20),
+    'downscaled': _downscale,
+    'lower half occluded': _occlude_lower_half,
+    'one side occluded': _occlude_one_side,
 }
-"""Name -> what is done to a face: drawn glasses; light halved twice, and half as much again, cut
-off at white; blur by 4 % of the face; degrees, counter-clockwise; 20 pixels wide; gray over half
-of the face's box, its left one in the picture. All but the small face mean the same for a face of
-any size."""
+"""Name -> perturbation: drawn glasses; two stops darker, or 1.5 times as bright with saturation;
+blur by 4 % of the face; rotation in degrees, counter-clockwise; a face of 20 pixels; gray over
+half of the face's box, the left one in the image. All but the downscaled face are independent of
+the size of the face."""
 
 
 def measure_perturbations(
@@ -131,53 +130,53 @@ def measure_perturbations(
     *,
     threshold: float = 0.0,
 ) -> dict[str, Any]:
-    """Compare a classifier's answers for the same faces before and after each perturbation.
+    """Compare a classifier's predictions for the same faces before and after each perturbation.
 
-    The crops are cut around the data set's own boxes, before and after, so that a detector that
-    loses a changed face plays no part.
+    All crops are cut around the data set's own boxes, so that a detector that misses a perturbed
+    face has no influence.
 
     Args:
-        classifier: may tell other attributes than the data set's, too.
-        dataset: the faces; their labels are only needed for the accuracies.
-        detections: where each face is, with landmarks, see `face_localization.find_faces`; a face
-            without is left out.
-        threshold: confidence below which the node withholds an answer.
+        classifier: may estimate further attributes.
+        dataset: the faces; their labels are needed for the accuracies alone.
+        detections: one per face with landmarks, see `face_localization.find_faces`; faces without
+            one are excluded.
+        threshold: confidence below which the node publishes a label as unknown.
 
     Returns:
         `faces` (with landmarks), `of`, `accuracy`, `accuracy_interval` (95 %, Wilson), `example`
-        (number in the data set of the face that is told rightly and changes most often) and
+        (index of the correctly classified face whose prediction changes most often) and
         `perturbations`: name ->
 
-        - `changed`, `changed_interval`: share of the faces that get another label;
-        - `accuracy`, `accuracy_interval`, `difference` (from the unchanged faces' accuracy),
-          `p_value` (McNemar), `p_corrected` (Holm, over all perturbations);
-        - `told`: share of the faces with a confidence from the threshold on;
-        - `certain_changes`, `certain_changes_interval`: share of the faces told from the
-          threshold on before and, with another label, from the threshold on after;
-        - `certain_mistakes_before`, `certain_mistakes`: share of the faces with a wrong answer
-          from the threshold on, before and after;
-        - `labels`: label -> `before`, `after` (shares of the faces that get it), `difference`,
-          `p_value`, `p_corrected` (Holm, over all labels and perturbations); `winner` is the one
-          that gains most, None where none does;
+        - `changed`, `changed_interval`: fraction of the faces with another label;
+        - `accuracy`, `accuracy_interval`, `difference` (from the unperturbed faces), `p_value`
+          (McNemar), `p_corrected` (Holm, over all perturbations);
+        - `known`: fraction of the faces with a confidence of at least the threshold;
+        - `certain_changes`, `certain_changes_interval`: fraction of the faces with a known label
+          before and another known label after;
+        - `certain_mistakes_before`, `certain_mistakes`: fraction of the faces with a wrong known
+          label, before and after;
+        - `labels`: label -> `before`, `after` (fractions of the faces), `difference`, `p_value`,
+          `p_corrected` (Holm, over all labels and perturbations); `winner` is the one that gains
+          most, None if none does;
         - `changes`: `from`, `to`, `count`, the most frequent first.
 
     Raises:
-        ValueError: no face has landmarks; or the classifier does not tell the data set's
-            attribute, or not with its labels.
+        ValueError: no face has landmarks; or the classifier does not estimate the data set's
+            attribute, or has other labels.
     """
     known = [face for face in detections if face is not None and face.landmarks]
     if not known:
         raise ValueError(
-            f'no face with landmarks was found in any of {len(dataset)} pictures; expected a '
-            'detector that tells landmarks, as libfacedetection and yunet do'
+            f'no landmarks were found in any of {len(dataset)} images; use a detector with '
+            'landmarks, such as libfacedetection or yunet'
         )
-    is_known = np.array([face is not None and bool(face.landmarks) for face in detections])
-    faces = dataset.select(is_known)
+    has_landmarks = np.array([face is not None and bool(face.landmarks) for face in detections])
+    faces = dataset.select(has_landmarks)
     before = classify_dataset(classifier, faces)
-    right = before.argmax(axis=1) == faces.y_true
+    correct = before.argmax(axis=1) == faces.y_true
     rows, changes = {}, np.zeros(len(faces), np.int64)
-    for name, change in PERTURBATIONS.items():
-        images = [change(image, face) for image, face in zip(faces.images, known, strict=True)]
+    for name, perturb in PERTURBATIONS.items():
+        images = [perturb(image, face) for image, face in zip(faces.images, known, strict=True)]
         after = classify_dataset(classifier, replace(faces, images=images))
         rows[name] = _compare(before, after, faces, threshold)
         changes += after.argmax(axis=1) != before.argmax(axis=1)
@@ -186,9 +185,9 @@ def measure_perturbations(
     return {
         'faces': len(faces),
         'of': len(dataset),
-        'accuracy': float(right.mean()),
-        'accuracy_interval': wilson_interval(right),
-        'example': int(np.flatnonzero(is_known)[np.where(right, changes, -1).argmax()]),
+        'accuracy': float(correct.mean()),
+        'accuracy_interval': wilson_interval(correct),
+        'example': int(np.flatnonzero(has_landmarks)[np.where(correct, changes, -1).argmax()]),
         'perturbations': rows,
     }
 
@@ -200,11 +199,11 @@ def _compare(
     threshold: float,
 ) -> dict[str, Any]:
     old, new = before.argmax(axis=1), after.argmax(axis=1)
-    was_right, is_right, changed = old == faces.y_true, new == faces.y_true, old != new
-    # In double precision as the node compares, see `metrics.coverage`.
-    was_told = before.max(axis=1).astype(np.float64) >= threshold
-    is_told = after.max(axis=1).astype(np.float64) >= threshold
-    certain = was_told & is_told & changed
+    was_correct, is_correct, changed = old == faces.y_true, new == faces.y_true, old != new
+    # In double precision as in the node, see `metrics.coverage`.
+    was_known = before.max(axis=1).astype(np.float64) >= threshold
+    is_known = after.max(axis=1).astype(np.float64) >= threshold
+    certain = was_known & is_known & changed
     labels = {
         label: {
             'before': float((old == index).mean()),
@@ -219,15 +218,15 @@ def _compare(
     return {
         'changed': float(changed.mean()),
         'changed_interval': wilson_interval(changed),
-        'accuracy': float(is_right.mean()),
-        'accuracy_interval': wilson_interval(is_right),
-        'difference': float(is_right.mean() - was_right.mean()),
-        'p_value': compare_paired(was_right, is_right),
-        'told': float(is_told.mean()),
+        'accuracy': float(is_correct.mean()),
+        'accuracy_interval': wilson_interval(is_correct),
+        'difference': float(is_correct.mean() - was_correct.mean()),
+        'p_value': compare_paired(was_correct, is_correct),
+        'known': float(is_known.mean()),
         'certain_changes': float(certain.mean()),
         'certain_changes_interval': wilson_interval(certain),
-        'certain_mistakes_before': float((was_told & ~was_right).mean()),
-        'certain_mistakes': float((is_told & ~is_right).mean()),
+        'certain_mistakes_before': float((was_known & ~was_correct).mean()),
+        'certain_mistakes': float((is_known & ~is_correct).mean()),
         'labels': labels,
         'winner': winner if labels[winner]['difference'] > 0 else None,
         'changes': [

@@ -1,4 +1,4 @@
-"""Tell differences from chance: between groups of faces, and before and after a change."""
+"""Tests and intervals for differences between groups, and before and after a perturbation."""
 
 from __future__ import annotations
 
@@ -12,46 +12,46 @@ from scipy.stats import binomtest, fisher_exact
 from face_classification_ros.evaluation.metrics import wilson_interval
 
 LEVEL = 0.05
-"""A difference with a p value below this, after correction, is called significant."""
+"""A difference with a corrected p value below this is significant."""
 
 
-def compare_with_others(right: NDArray[np.bool_], inside: NDArray[np.bool_]) -> float:
-    """Give the two-sided p value of a group being told as well as all other faces.
+def compare_with_others(correct: NDArray[np.bool_], inside: NDArray[np.bool_]) -> float:
+    """Return the two-sided p value of a group having the same accuracy as all other faces.
 
-    By Fisher's exact test (1922), which holds for few faces, too; 1 where there are no others.
+    By Fisher's exact test (1922), which is valid for few faces, too; 1 if there are no others.
 
     Args:
-        right: N, whether the told label is the true one.
-        inside: N, whether the face is of the group.
+        correct: N, whether the predicted label is the true one.
+        inside: N, whether the face is in the group.
     """
     table = [
-        [int((right[part] == told).sum()) for told in (True, False)] for part in (inside, ~inside)
+        [int((correct[part] == value).sum()) for value in (True, False)]
+        for part in (inside, ~inside)
     ]
     return float(fisher_exact(table)[1])
 
 
 def compare_paired(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> float:
-    """Give the two-sided p value of as many faces of the same N gaining as losing something.
+    """Return the two-sided p value of a property being gained as often as lost.
 
-    By McNemar's test (1947) in its exact form: the faces that stay as they were tell nothing.
+    By McNemar's exact test (1947), which depends only on the faces that change.
 
     Args:
-        before: N, whether it is so of a face before a change.
-        after: N, likewise after it.
+        before: N, whether a face has the property before a change.
+        after: N, whether the same face has it after the change.
     """
     gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
     return float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
 
 
 def correct_p_values(p_values: Sequence[float]) -> list[float]:
-    """Correct p values of several tests, so that a false alarm in any of them stays rare.
+    """Correct the p values of several tests, so that a false positive among all stays rare.
 
-    By Holm's step-down method (1979), which holds however the tests depend on each other; groups
-    share faces, so they do.
+    By Holm's step-down method (1979), which is valid for dependent tests, as groups share faces.
 
     Returns:
-        One for each, 0 to 1; with those below `LEVEL` called significant, the chance of calling
-        any group so that does not differ is at most `LEVEL`.
+        One for each, 0 to 1. If those below `LEVEL` are called significant, the probability of
+        any false positive is at most `LEVEL`.
     """
     values = np.array(p_values, np.float64)
     order = values.argsort()
@@ -62,15 +62,14 @@ def correct_p_values(p_values: Sequence[float]) -> list[float]:
 
 
 def difference_interval(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> list[float]:
-    """Give the 95 % interval [low, high] of the first share minus the second, of other faces.
+    """Return the 95 % interval [low, high] of the difference of two independent proportions.
 
     Source: Newcombe, "Interval estimation for the difference between independent proportions",
     1998, method 10.
     """
-    shares = float(first.mean()), float(second.mean())
-    (low, high), (second_low, second_high) = wilson_interval(first), wilson_interval(second)
-    difference = shares[0] - shares[1]
+    one, other = float(first.mean()), float(second.mean())
+    (low, high), (other_low, other_high) = wilson_interval(first), wilson_interval(second)
     return [
-        difference - math.hypot(shares[0] - low, second_high - shares[1]),
-        difference + math.hypot(high - shares[0], shares[1] - second_low),
+        one - other - math.hypot(one - low, other_high - other),
+        one - other + math.hypot(high - one, other - other_low),
     ]

@@ -1,1 +1,1 @@
-"""The sub-commands of `face_classification`."""
+"""The command `face_classification`: one module per sub-command."""

@@ -1,1 +1,1 @@
-"""Read face data sets in the layouts in which they are published."""
+"""Readers of face data sets in their published layouts."""

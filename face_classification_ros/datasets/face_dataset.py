@@ -1,4 +1,4 @@
-"""Faces with the true answer for one attribute, and what the readers of data sets share."""
+"""Faces labeled with one attribute, and what the readers of data sets have in common."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 import csv
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 import hashlib
+import itertools
 from pathlib import Path
 from typing import Any
 import zlib
@@ -20,12 +22,10 @@ from face_classification_ros.types import BoundingBox
 
 GENDERS = ('woman', 'man')
 EMOTIONS = ('angry', 'disgust', 'fear', 'happy', 'sad', 'surprise', 'neutral')
-LABELS = {'gender': GENDERS, 'emotion': EMOTIONS}
-"""Labels of each attribute in the order of a model file; emotions are in FER-2013's order."""
-
 AGE_BANDS = {
-    0: '0-12',
-    13: '13-19',
+    0: '0-2',
+    3: '3-9',
+    10: '10-19',
     20: '20-29',
     30: '30-39',
     40: '40-49',
@@ -35,26 +35,36 @@ AGE_BANDS = {
 }
 """First age of each band in years -> the band's name."""
 
+AGES = tuple(AGE_BANDS.values())
+LABELS: dict[str, tuple[str, ...]] = {'gender': GENDERS, 'emotion': EMOTIONS, 'age': AGES}
+"""Labels of well-known attributes, in the order of a model file; emotions in FER-2013's order.
+
+A data set may have others, see `FaceDataset.labels`."""
+
 SPLITS = ('train', 'val', 'test')
 
-# Where a detector's box lies in a picture, as shares of its sides; the node cuts its crops around
-# such boxes, so training has to.
 WHOLE_IMAGE = BoundingBox(0.0, 0.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
 class FaceDataset:
-    """Faces with the true answer for one attribute.
+    """Faces labeled with one attribute.
 
     Attributes:
-        attribute: 'gender' or 'emotion'.
-        name: where the faces come from, for reports.
-        images: one uint8 picture per face, H x W x 3 in BGR or H x W x 1 in gray.
+        attribute: name of the attribute.
+        name: of data set and split, for reports.
+        images: one uint8 image per face, H x W x 3 in BGR or H x W x 1 in gray.
         y_true: int64 N, index of the published label.
-        targets: float32 N x labels, what to learn: rows of sum 1, softer than `y_true` where
-            several people voted.
-        box: where a detector's box lies in each picture, as shares of its sides.
+        targets: float32 N x labels, rows of sum 1 to train on, softer than `y_true` where several
+            people voted.
+        box: where a detector's box is in each image, in fractions of its width and height. The
+            node cuts its crops around such boxes, so training has to.
         groups: further columns by name (age, race, ...), N each.
+        labels: of the attribute, in the order of `y_true` and `targets`; those of `LABELS` if not
+            given.
+        boxes: a detector's box in each image, in pixels; empty where `box` is used for all.
+        files: source of each image, for messages; empty where it is unknown.
+        source: name of the reader, see `registry.READERS`.
     """
 
     attribute: str
@@ -64,24 +74,36 @@ class FaceDataset:
     targets: NDArray[np.float32]
     box: BoundingBox = WHOLE_IMAGE
     groups: dict[str, NDArray[np.generic]] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+    boxes: tuple[BoundingBox, ...] = ()
+    files: tuple[str, ...] = ()
+    source: str = ''
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The attribute's labels, in the order of `y_true` and `targets`."""
-        return LABELS[self.attribute]
+    def __post_init__(self) -> None:
+        """Fill in the labels of a well-known attribute."""
+        if not self.labels:
+            object.__setattr__(self, 'labels', LABELS[self.attribute])
 
     def __len__(self) -> int:
-        """Give the number of faces."""
+        """Return the number of faces."""
         return len(self.images)
 
-    def box_of(self, image: NDArray[np.uint8]) -> BoundingBox:
-        """Give the face's box in pixels of a picture of this data set."""
-        height, width = image.shape[:2]
-        box = self.box
-        return BoundingBox(box.x * width, box.y * height, box.width * width, box.height * height)
+    @cached_property
+    def fingerprints(self) -> list[bytes]:
+        """A hash per image, the same for pixel-identical images."""
+        return [
+            hashlib.blake2b(str(image.shape).encode() + image.tobytes(), digest_size=16).digest()
+            for image in self.images
+        ]
+
+    def face_boxes(self) -> list[BoundingBox]:
+        """Return the face's box in each image, in pixels."""
+        if self.boxes:
+            return list(self.boxes)
+        return [_in_pixels(self.box, image) for image in self.images]
 
     def group(self, column: str) -> NDArray[Any]:
-        """Give the group of each face by a column, N; one for all without such a column."""
+        """Return the group of each face by a column, N; one group for all without the column."""
         if column not in self.groups:
             return np.zeros(len(self), np.int64)
         return group_names(column, self.groups[column])
@@ -89,54 +111,56 @@ class FaceDataset:
     def crops(
         self, input_spec: InputSpec, boxes: Sequence[BoundingBox] | None = None
     ) -> NDArray[np.uint8]:
-        """Cut every face out as the node does around a detector's box.
+        """Return the crop of every face, cut as the node does around a detector's box.
 
         Args:
-            input_spec: what the network wants.
-            boxes: one per face in pixels of its picture, instead of the data set's own.
+            input_spec: size, margin and color of the crops.
+            boxes: one per face in pixels of its image, instead of the data set's own.
 
         Returns:
-            uint8 N x side x side x channels.
+            uint8 N x size x size x channels.
         """
-        if boxes is None:
-            boxes = [self.box_of(image) for image in self.images]
         return np.concatenate(
             [
                 crop_faces(_bgr(image), [box], input_spec)
-                for image, box in zip(self.images, boxes, strict=True)
+                for image, box in zip(self.images, boxes or self.face_boxes(), strict=True)
             ]
         )
 
     def select(self, keep: NDArray[np.bool_]) -> FaceDataset:
-        """Give the faces for which `keep` (bool, N) is true."""
-        return FaceDataset(
-            self.attribute,
-            self.name,
-            [image for image, kept in zip(self.images, keep, strict=True) if kept],
-            self.y_true[keep],
-            self.targets[keep],
-            self.box,
-            {name: column[keep] for name, column in self.groups.items()},
+        """Return the faces for which `keep` (bool, N) is true."""
+
+        def kept(values: Sequence[Any]) -> list[Any]:
+            return list(itertools.compress(values, keep))
+
+        return replace(
+            self,
+            images=kept(self.images),
+            y_true=self.y_true[keep],
+            targets=self.targets[keep],
+            groups={name: column[keep] for name, column in self.groups.items()},
+            boxes=tuple(kept(self.boxes)),
+            files=tuple(kept(self.files)),
         )
 
     def without_images_of(self, other: FaceDataset) -> FaceDataset:
-        """Give the faces that have no pixel-identical picture in `other`."""
+        """Return the faces without a pixel-identical image in `other`."""
         return self.select(~self.images_in(other))
 
     def images_in(self, other: FaceDataset) -> NDArray[np.bool_]:
-        """Tell for each face, N, whether `other` has a pixel-identical picture."""
-        known = {_fingerprint(image) for image in other.images}
-        return np.array([_fingerprint(image) in known for image in self.images], bool)
+        """Return for each face, N, whether `other` contains a pixel-identical image."""
+        known = set(other.fingerprints)
+        return np.array([each in known for each in self.fingerprints], bool)
 
     def merge_copies(self) -> FaceDataset:
-        """Give one face for all that share a picture, pixel for pixel.
+        """Return one face for each set of pixel-identical images.
 
-        Its targets are the mean of theirs, so that labels which contradict each other are learned
-        as doubt; all else is the first one's.
+        Its targets are the mean of theirs, so that contradicting labels become a soft target; all
+        else is the first one's.
         """
-        copies: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
-        for index, image in enumerate(self.images):
-            copies[_fingerprint(image)].append(index)
+        copies: defaultdict[bytes, list[int]] = defaultdict(list)
+        for index, fingerprint in enumerate(self.fingerprints):
+            copies[fingerprint].append(index)
         targets = self.targets.copy()
         first = np.zeros(len(self), bool)
         for indices in copies.values():
@@ -145,21 +169,46 @@ class FaceDataset:
         return replace(self, targets=targets).select(first)
 
 
+def labels_of(datasets: Sequence[FaceDataset]) -> dict[str, tuple[str, ...]]:
+    """Return attribute -> labels of several data sets.
+
+    Raises:
+        ValueError: two data sets of the same attribute have different labels.
+    """
+    labels: dict[str, tuple[str, ...]] = {}
+    for dataset in datasets:
+        known = labels.setdefault(dataset.attribute, dataset.labels)
+        if known != dataset.labels:
+            raise ValueError(
+                f'{dataset.name} has the labels {", ".join(dataset.labels)} of '
+                f'{dataset.attribute}, other data {", ".join(known)}'
+            )
+    return labels
+
+
 def group_names(column: str, values: NDArray[Any]) -> NDArray[Any]:
-    """Give the name of each face's group, N: a band of years for an age, else the value itself."""
-    if column != 'age':
+    """Return the name of each face's group, N: the band of an age in years, else the value."""
+    if column != 'age' or not np.issubdtype(values.dtype, np.integer):
         return values
     # The names of the bands sort as the bands do.
-    return np.array(list(AGE_BANDS.values()))[np.digitize(values, list(AGE_BANDS)) - 1]
+    return np.array(AGES)[age_band(values)]
+
+
+def age_band(years: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """Return the index in `AGES` of each age in years, N."""
+    return np.digitize(years, list(AGE_BANDS)) - 1
 
 
 def one_hot(y_true: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
-    """Give targets of one certain label each: N -> N x classes."""
+    """Return one-hot targets: N -> N x classes."""
     return np.eye(classes, dtype=np.float32)[y_true]
 
 
 def part_of(split: str) -> Callable[[str], bool]:
-    """Tell by a name which split it is in: 80, 10 and 10 %, the same on every machine."""
+    """Return a function from a name to whether it is in a split.
+
+    80, 10 and 10 % of the names are in 'train', 'val' and 'test', by a hash of the name.
+    """
     parts = {'train': range(0, 80), 'val': range(80, 90), 'test': range(90, 100)}
 
     def in_part(name: str) -> bool:
@@ -169,10 +218,10 @@ def part_of(split: str) -> Callable[[str], bool]:
 
 
 def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    """Read the rows of a CSV file that has at least these columns.
+    """Read the rows of a CSV file with at least these columns.
 
     Raises:
-        ValueError: a column is missing; the line names it and those that are there.
+        ValueError: a column is missing.
     """
     with open(path, newline='') as file:
         reader = csv.DictReader(file)
@@ -189,6 +238,6 @@ def _bgr(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR), np.uint8)
 
 
-def _fingerprint(image: NDArray[np.uint8]) -> tuple[object, ...]:
-    # Not the pixels themselves, which would be held in memory a second time.
-    return image.shape, hashlib.blake2b(image.tobytes(), digest_size=16).digest()
+def _in_pixels(box: BoundingBox, image: NDArray[np.uint8]) -> BoundingBox:
+    height, width = image.shape[:2]
+    return BoundingBox(box.x * width, box.y * height, box.width * width, box.height * height)

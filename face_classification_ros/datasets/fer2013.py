@@ -14,6 +14,7 @@ from face_classification_ros.datasets.face_dataset import (
     one_hot,
     read_table,
 )
+from face_classification_ros.datasets.reading import Reader
 
 TABLE = 'fer2013.csv'
 VOTES = 'fer2013new.csv'
@@ -27,41 +28,41 @@ VOTE_COLUMNS = {
     'surprise': 'surprise',
     'neutral': 'neutral',
 }
-SIDE = 48
+SIZE = 48
 
 
 def is_fer2013(folder: Path) -> bool:
-    """Tell whether a folder holds FER-2013 as one table."""
+    """Return whether a folder contains FER-2013 as one table."""
     return (folder / TABLE).is_file()
 
 
-def read_fer2013(folder: Path, split: str, ferplus_weight: float) -> FaceDataset:
+def read_fer2013(attribute: str, folder: Path, split: str, ferplus_weight: float) -> FaceDataset:
     """Read FER-2013 (Goodfellow 2013) and, for `ferplus_weight`, FER+ (Barsoum et al. 2016).
 
-    Blank pictures and those that most voters called no face are left out of training; what is
-    measured on stays whole.
+    The splits are called Training, PublicTest and PrivateTest in the table. Blank images, and
+    those in which most voters see no face, are excluded from training; the other splits are
+    complete.
 
     Raises:
-        ValueError: the votes are missing or belong to another table, or a row cannot be read; the
-            line names the file and the row's line in it.
+        ValueError: the votes are missing or belong to another table, or a row is invalid.
     """
     table, votes_table = folder / TABLE, folder / VOTES
     if ferplus_weight and not votes_table.is_file():
-        raise ValueError(f'{votes_table} with the FER+ votes is missing; set ferplus_weight to 0')
+        raise ValueError(
+            f'{votes_table} with the FER+ votes is missing; add it or set ferplus_weight to 0'
+        )
     rows = read_table(table, ('emotion', 'pixels', 'Usage'))
     votes_rows: list[dict[str, str]] = []
     if ferplus_weight:
         votes_rows = read_table(votes_table, (*VOTE_COLUMNS.values(), 'NF'))
         if len(votes_rows) != len(rows):
-            raise ValueError(
-                f'{votes_table} has {len(votes_rows)} rows, {TABLE} {len(rows)}: they differ'
-            )
+            raise ValueError(f'{votes_table} has {len(votes_rows)} rows, but {TABLE} {len(rows)}')
 
-    images, y_true, targets = [], [], []
+    images, y_true, targets, files = [], [], [], []
     for number, row in enumerate(rows):
         if row['Usage'] != USAGE[split]:
             continue
-        # The first line holds the names of the columns.
+        # The first line has the names of the columns.
         where = f'{table}, line {number + 2}'
         image, label = _pixels(row['pixels'], where), _label(row['emotion'], where)
         target = one_hot(np.array(label), len(EMOTIONS))
@@ -74,38 +75,50 @@ def read_fer2013(folder: Path, split: str, ferplus_weight: float) -> FaceDataset
         if split == 'train' and image.min() == image.max():
             continue
         images.append(image)
+        files.append(where)
         y_true.append(label)
         targets.append(target)
     return FaceDataset(
-        'emotion',
+        attribute,
         f'FER-2013 {USAGE[split]}',
         images,
         np.array(y_true, np.int64),
         np.array(targets, np.float32).reshape(-1, len(EMOTIONS)),
+        files=tuple(files),
     )
 
 
 def _pixels(text: str, where: str) -> NDArray[np.uint8]:
     values = (text or '').split()
-    if len(values) != SIDE * SIDE:
-        raise ValueError(f'{where}: {len(values)} pixels, expected {SIDE} x {SIDE} = {SIDE**2}')
+    if len(values) != SIZE * SIZE:
+        raise ValueError(f'{where}: {len(values)} pixels, expected {SIZE} x {SIZE} = {SIZE**2}')
     try:
-        return np.array(values, np.uint8).reshape(SIDE, SIDE, 1)
+        return np.array(values, np.uint8).reshape(SIZE, SIZE, 1)
     except (ValueError, OverflowError) as error:
-        raise ValueError(f'{where}: a pixel is no whole number from 0 to 255') from error
+        raise ValueError(f'{where}: a pixel is not a whole number from 0 to 255') from error
 
 
 def _label(text: str, where: str) -> int:
     if text not in map(str, range(len(EMOTIONS))):
         known = ', '.join(f'{index} {label}' for index, label in enumerate(EMOTIONS))
-        raise ValueError(f'{where}: unknown emotion {text!r}; there are: {known}')
+        raise ValueError(f'{where}: unknown emotion {text!r}, expected one of {known}')
     return int(text)
 
 
 def _votes(row: Mapping[str, str], where: str) -> tuple[NDArray[np.float32], int]:
-    """Give the votes for each emotion, and those for there being no face."""
+    """Return the votes for each emotion and those for no face."""
     try:
         counts = [int(row[VOTE_COLUMNS[emotion]]) for emotion in EMOTIONS]
         return np.array(counts, np.float32), int(row['NF'])
     except (TypeError, ValueError) as error:
-        raise ValueError(f'{where}: a number of votes is no whole number') from error
+        raise ValueError(f'{where}: a number of votes is not a whole number') from error
+
+
+READER = Reader(
+    'fer2013',
+    TABLE,
+    {'emotion': EMOTIONS},
+    is_fer2013,
+    read_fer2013,
+    ('ferplus_weight',),
+)

@@ -18,14 +18,15 @@ from face_classification_ros.datasets.face_dataset import (
     one_hot,
     part_of,
 )
-from face_classification_ros.io.files import read_image
+from face_classification_ros.datasets.reading import Reader
+from face_classification_ros.io.images import read_image
 from face_classification_ros.types import BoundingBox
 
 TABLES = ('imdb', 'wiki')
-"""Names of the .mat files, and of the struct inside."""
+"""Names of the .mat files and of the struct in each."""
 
 FACE_MARGIN = 0.4
-"""What `imdb_crop` and `wiki_crop` show around the face on every side, as a share of its box."""
+"""Margin of `imdb_crop` and `wiki_crop` around the face on each side, as a fraction of its box."""
 
 IMDB_WIKI_BOX = BoundingBox(
     FACE_MARGIN / (1 + 2 * FACE_MARGIN),
@@ -35,49 +36,49 @@ IMDB_WIKI_BOX = BoundingBox(
 )
 
 MIN_FACE_SCORE = 3.0
-"""Score of the data set's face detector above which a picture counts.
+"""Minimum score of the data set's face detector.
 
-Labels were taken from whole pages, so that weak detections are often no face or somebody else's.
-Public code for this data takes 1 or 3; 3 is what the paper's own takes.
+Labels were taken from whole web pages, so weak detections are often no face or another person's.
+Public code for this data uses 1 or 3; the code of the paper uses 3.
 """
 
 MAX_AGE = 100
-"""Above it the date of birth or of the picture is wrong, and so may be the person."""
+"""Above it, the date of birth or of the image is wrong, and possibly the person, too."""
 
-MAX_FACE_SIDE = 96
-"""Longer side of a face's box, in pixels, to which larger pictures are scaled when they are read.
+MAX_FACE_SIZE = 96
+"""Longer side of a face's box, in pixels, to which larger images are scaled down.
 
-All faces are held in memory: at most 0.09 MB each in color, where full size would not fit.
+All faces are kept in memory, which full-size images would exceed.
 """
 
-# What scipy raises for files of another kind and damaged ones, beside its own error.
+# Raised by scipy for files of another format and damaged ones, next to its own error.
 UNREADABLE = (KeyError, OSError, TypeError, ValueError, zlib.error)
 
 MATLAB_7_3 = 2
-"""Major version of .mat files that are HDF5 inside, which scipy does not read."""
+"""Major version of .mat files in HDF5 format, which scipy cannot read."""
 
 
 def is_imdb_wiki(folder: Path) -> bool:
-    """Tell whether a folder holds `imdb.mat` or `wiki.mat`."""
+    """Return whether a folder contains `imdb.mat` or `wiki.mat`."""
     return any((folder / f'{name}.mat').is_file() for name in TABLES)
 
 
-def read_imdb_wiki(folder: Path, split: str, min_age: int) -> FaceDataset:
+def read_imdb_wiki(attribute: str, folder: Path, split: str, min_age: int) -> FaceDataset:
     """Read one half of IMDB-WIKI (Rothe, Timofte, Van Gool 2015), cropped.
 
-    The folder is `imdb_crop` or `wiki_crop` as it is published: `imdb.mat` or `wiki.mat`, and the
-    pictures below it. Faces count whose gender and age are known, that were found surely, and
-    beside which no second face was found; pictures that are missing or empty (there are some of
-    1 pixel) are passed over. All pictures of a person are in the same split.
+    The folder is `imdb_crop` or `wiki_crop` as published: `imdb.mat` or `wiki.mat`, and the images
+    below it. Used are faces with known gender and age, a confident detection and no second face;
+    missing and empty images (some have a single pixel) are skipped. All images of a person are in
+    the same split.
 
     Args:
+        attribute: 'gender'.
         folder: `imdb_crop` or `wiki_crop`.
         split: 80, 10 and 10 % of the people are in 'train', 'val' and 'test'.
-        min_age: younger people are left out.
+        min_age: exclude younger people.
 
     Raises:
-        ValueError: the .mat file is not as published, or a picture cannot be read; the line names
-            the file.
+        ValueError: the .mat file is not as published, or an image cannot be read.
     """
     name = next(name for name in TABLES if (folder / f'{name}.mat').is_file())
     table = _read_mat(folder / f'{name}.mat', name)
@@ -95,21 +96,21 @@ def read_imdb_wiki(folder: Path, split: str, min_age: int) -> FaceDataset:
     in_split = part_of(split)
     chosen = [index for index in np.flatnonzero(known).tolist() if in_split(people[index])]
     with ThreadPoolExecutor() as pool:
-        pictures = list(pool.map(_read_face, [folder / paths[index] for index in chosen]))
+        images = list(pool.map(_read_face, [folder / paths[index] for index in chosen]))
     rows = np.array(
-        [row for row, picture in zip(chosen, pictures, strict=True) if picture is not None],
-        np.int64,
+        [row for row, image in zip(chosen, images, strict=True) if image is not None], np.int64
     )
-    # 0 is a woman and 1 a man, as in our order; UTKFace has it the other way round.
+    # 0 is a woman and 1 a man, as in GENDERS; UTKFace has the opposite.
     y_true = gender[rows].astype(np.int64)
     return FaceDataset(
-        'gender',
+        attribute,
         f'{name.upper()} {split}, age {min_age} and above',
-        [picture for picture in pictures if picture is not None],
+        [image for image in images if image is not None],
         y_true,
         one_hot(y_true, len(GENDERS)),
         IMDB_WIKI_BOX,
         {'age': age[rows].astype(np.int64)},
+        files=tuple(str(folder / paths[row]) for row in rows),
     )
 
 
@@ -125,7 +126,7 @@ def _read_mat(path: Path, name: str) -> dict[str, Any]:
             raise ValueError("saved by Matlab as '-v7.3'; save it as '-v7'")
         table = loadmat(path, simplify_cells=True)[name]
     except (*UNREADABLE, MatReadError) as error:
-        raise ValueError(f'{path} holds no struct {name!r} as published: {error}') from error
+        raise ValueError(f'{path} has no struct {name!r} as published: {error}') from error
     fields = ('dob', 'photo_taken', 'full_path', 'gender', 'face_score', 'second_face_score')
     for field in (*fields, 'celeb_id' if name == 'imdb' else 'name'):
         if field not in table:
@@ -138,13 +139,13 @@ def _numbers(column: Any) -> NDArray[np.float64]:
 
 
 def _texts(column: Any) -> Sequence[str]:
-    # A cell array of one text comes as that text, an empty cell as an empty array.
+    # scipy returns a cell array of one text as that text, and an empty cell as an empty array.
     cells = [column] if isinstance(column, str) else column
     return [cell if isinstance(cell, str) else '' for cell in cells]
 
 
 def _people(table: dict[str, Any]) -> Sequence[str]:
-    """Give one name for each picture, the same for the same person; without one, its path."""
+    """Return a name per image, the same for the same person; its path where there is no name."""
     if 'celeb_id' in table:
         return [str(int(number)) for number in _numbers(table['celeb_id'])]
     names, paths = _texts(table['name']), _texts(table['full_path'])
@@ -152,11 +153,11 @@ def _people(table: dict[str, Any]) -> Sequence[str]:
 
 
 def _age(birth: NDArray[np.float64], year: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the age in whole years in the middle of the year of the picture, as its authors do.
+    """Return the age in whole years in the middle of the year of the image, as the authors do.
 
     Args:
-        birth: date of birth as Matlab counts days, from 1 on the first day of the year 0.
-        year: when the picture was taken.
+        birth: date of birth as a Matlab day number, 1 on the first day of the year 0.
+        year: when the image was taken.
     """
     july = (year - 1970).astype('datetime64[Y]').astype('datetime64[M]') + np.timedelta64(6, 'M')
     days = (july.astype('datetime64[D]') - np.datetime64('0000-01-01')).astype(np.float64) + 1
@@ -164,14 +165,24 @@ def _age(birth: NDArray[np.float64], year: NDArray[np.float64]) -> NDArray[np.fl
 
 
 def _read_face(path: Path) -> NDArray[np.uint8] | None:
-    """Read a picture, scaled down to what is kept; none where there is no picture to speak of."""
+    """Read an image, scaled down to `MAX_FACE_SIZE`; None where it is missing or empty."""
     if not path.is_file():
         return None
     image = read_image(path)
-    side = max(image.shape[:2])
-    if side <= 1:
+    size = max(image.shape[:2])
+    if size <= 1:
         return None
-    zoom = MAX_FACE_SIDE * (1 + 2 * FACE_MARGIN) / side
+    zoom = MAX_FACE_SIZE * (1 + 2 * FACE_MARGIN) / size
     if zoom >= 1:
         return image
     return cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
+
+
+READER = Reader(
+    'imdb_wiki',
+    'imdb.mat or wiki.mat',
+    {'gender': GENDERS},
+    is_imdb_wiki,
+    read_imdb_wiki,
+    ('min_age',),
+)

@@ -1,4 +1,4 @@
-"""Reader for pictures in one folder per label."""
+"""Reader for images in one folder per label, for any attribute."""
 
 from __future__ import annotations
 
@@ -17,39 +17,49 @@ from face_classification_ros.datasets.face_dataset import (
     read_table,
     SPLITS,
 )
-from face_classification_ros.io.files import read_image
+from face_classification_ros.io.images import read_image
 
 GROUPS = 'groups.csv'
 IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff'}
 
 
 def is_label_folders(folder: Path, attribute: str) -> bool:
-    """Tell whether a folder, or a split below it, has folders named like an attribute's labels."""
-    parts = (folder, *(folder / split for split in SPLITS))
-    return any((part / label).is_dir() for part in parts for label in LABELS[attribute])
+    """Return whether a folder, or a split below it, has folders for an attribute's labels.
+
+    The labels of an unknown attribute are any two or more folders with images, unless they are
+    those of a well-known one.
+    """
+    if attribute in LABELS:
+        return _has_folders(folder, LABELS[attribute])
+    known = any(_has_folders(folder, labels) for labels in LABELS.values())
+    return not known and len(_folder_labels(folder)) > 1
 
 
 def read_label_folders(folder: Path, attribute: str, split: str) -> FaceDataset:
-    """Read pictures from `woman/`, `man/`, `happy/` and so on, or from a split's own folders.
+    """Read images from folders named after their labels, or from such folders below each split.
 
-    With `train/`, `val/` and `test/` each split is what its folder holds. Without `val/` (FER-2013
-    is published so, too) a tenth of `train/` is taken for it, and without any of them a tenth of
-    all for each of validation and test, by the names of the files.
+    If there are `train/`, `val/` and `test/`, each split is in its folder. Without `val/` (as
+    FER-2013 is published, too), a tenth of `train/` is used for it. Without any of them, a tenth
+    of all images is used for each of validation and test. These parts are chosen by file name.
 
-    A table `groups.csv` in the folder may tell more of the pictures: its column `file` names each
-    relative to the folder, any further column is one of `FaceDataset.groups`; `age` is in years.
-    It has a row for each picture of a split, or for none of it.
+    The labels of an attribute that is not well known are the names of the folders, sorted.
+
+    A table `groups.csv` in the folder may have more columns for `FaceDataset.groups`: `file` is
+    the path of an image relative to the folder, `age` is in years. It has a row for each image of
+    a split, or for none of it.
 
     Raises:
-        ValueError: a label has no folder while there are folders without a meaning, a picture
-            cannot be read, or a row of the table or a picture in it is missing; the line names it.
+        ValueError: a label has no folder while other folders have unknown names, an image cannot
+            be read, or a row of the table is invalid or missing.
     """
-    whole, in_split = _place_of(folder, attribute, split)
-    _check_names(whole, attribute)
+    labels = LABELS.get(attribute) or _folder_labels(folder)
+    root, in_split = _root_of(folder, labels, split)
+    if attribute in LABELS:
+        _check_names(root, labels)
     images, y_true, paths = [], [], []
-    for index, label in enumerate(LABELS[attribute]):
-        for path in sorted((whole / label).glob('*')):
-            if path.suffix.lower() in IMAGE_SUFFIXES and in_split(path.name):
+    for index, label in enumerate(labels):
+        for path in _images_in(root / label):
+            if in_split(path.name):
                 images.append(read_image(path))
                 y_true.append(index)
                 paths.append(path)
@@ -58,13 +68,15 @@ def read_label_folders(folder: Path, attribute: str, split: str) -> FaceDataset:
         f'{folder.name} {split}',
         images,
         np.array(y_true, np.int64),
-        one_hot(np.array(y_true, np.int64), len(LABELS[attribute])),
+        one_hot(np.array(y_true, np.int64), len(labels)),
         groups=_read_groups(folder, paths),
+        labels=labels,
+        files=tuple(map(str, paths)),
     )
 
 
 def list_folders(folder: Path) -> str:
-    """List the folders in a folder and in its splits, for a line that tells what is wrong."""
+    """Return the names of the folders in a folder and in its splits, for an error message."""
     names = [
         f'{name} ({", ".join(_folders(folder / name))})' if name in SPLITS else name
         for name in _folders(folder)
@@ -72,9 +84,30 @@ def list_folders(folder: Path) -> str:
     return ', '.join(names) or 'no folder'
 
 
-def _place_of(folder: Path, attribute: str, split: str) -> tuple[Path, Callable[[str], bool]]:
-    """Give the folder with a split's label folders, and which of the file names belong to it."""
-    if any((folder / label).is_dir() for label in LABELS[attribute]):
+def _has_folders(folder: Path, labels: Sequence[str]) -> bool:
+    return any((part / label).is_dir() for part in _parts(folder) for label in labels)
+
+
+def _folder_labels(folder: Path) -> tuple[str, ...]:
+    """Return the names of all folders with images, of all splits together."""
+    names = {
+        name
+        for part in _parts(folder)
+        for name in _folders(part)
+        if name not in SPLITS and any(_images_in(part / name))
+    }
+    return tuple(sorted(names))
+
+
+def _parts(folder: Path) -> tuple[Path, ...]:
+    return (folder, *(folder / split for split in SPLITS))
+
+
+def _root_of(
+    folder: Path, labels: Sequence[str], split: str
+) -> tuple[Path, Callable[[str], bool]]:
+    """Return the folder with the label folders of a split, and which file names belong to it."""
+    if any((folder / label).is_dir() for label in labels):
         return folder, part_of(split)
     if (folder / 'val').is_dir() or split == 'test':
         return folder / split, lambda name: True
@@ -83,28 +116,19 @@ def _place_of(folder: Path, attribute: str, split: str) -> tuple[Path, Callable[
 
 
 def _read_groups(folder: Path, paths: Sequence[Path]) -> dict[str, NDArray[Any]]:
-    """Read what the table tells of some pictures; nothing where it is missing."""
+    """Read the columns of `groups.csv` for some images; none where the table is missing."""
     table = folder / GROUPS
     if not table.is_file():
         return {}
     rows: dict[Path, dict[str, str]] = {}
-    # The first line holds the names of the columns.
+    # The first line has the names of the columns.
     for number, row in enumerate(read_table(table, ('file',)), 2):
         path, where = folder / (row.pop('file') or ''), f'{table}, line {number}'
-        if not all(row):
-            raise ValueError(f'{where}: a value in a column without a name')
+        _check_row(row, where)
         if not path.is_file():
             raise ValueError(f'{where}: {path} does not exist')
         if path in rows:
-            raise ValueError(f'{where}: {path} has a row already')
-        for column, text in row.items():
-            if not text:
-                raise ValueError(f'{where}: no {column}; write unknown where it is not known')
-            if column == 'age' and not text.isdecimal():
-                raise ValueError(
-                    f'{where}: age {text!r} is no whole number of years; call a column of bands '
-                    'otherwise'
-                )
+            raise ValueError(f'{where}: {path} already has a row')
         rows[path] = row
     without = [path for path in paths if path not in rows]
     if len(without) == len(paths):
@@ -117,16 +141,32 @@ def _read_groups(folder: Path, paths: Sequence[Path]) -> dict[str, NDArray[Any]]
     }
 
 
-def _check_names(folder: Path, attribute: str) -> None:
-    """Refuse folders like `Happy` or `anger`, whose pictures would be passed over."""
-    found, expected = _folders(folder), LABELS[attribute]
+def _check_row(row: dict[str, str], where: str) -> None:
+    if not all(row):
+        raise ValueError(f'{where}: a value in a column without a name')
+    for column, text in row.items():
+        if not text:
+            raise ValueError(f'{where}: no {column}; write unknown where it is not known')
+        if column == 'age' and not text.isdecimal():
+            raise ValueError(
+                f'{where}: age {text!r} is not a whole number of years; rename a column of bands'
+            )
+
+
+def _check_names(root: Path, expected: Sequence[str]) -> None:
+    """Refuse folders such as `Happy` or `anger`, whose images would be ignored."""
+    found = _folders(root)
     known = {label for labels in LABELS.values() for label in labels}
     if not known.issuperset(found) and not set(expected).issubset(found):
         raise ValueError(
-            f'{folder}: expected a folder for each of {", ".join(expected)}, '
+            f'{root}: expected a folder for each of {", ".join(expected)}, '
             f'found {", ".join(found)}'
         )
 
 
 def _folders(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob('*') if path.is_dir())
+
+
+def _images_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob('*') if path.suffix.lower() in IMAGE_SUFFIXES)

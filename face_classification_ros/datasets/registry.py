@@ -1,92 +1,108 @@
-"""Read data sets in the forms in which they are published."""
+"""The data sets that can be read, each by its published layout."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from face_classification_ros.datasets import fer2013, imdb_wiki, utkface
 from face_classification_ros.datasets.face_dataset import (
     EMOTIONS,
     FaceDataset,
     GENDERS,
     LABELS,
+    labels_of,
     SPLITS,
 )
-from face_classification_ros.datasets.fer2013 import is_fer2013, read_fer2013
-from face_classification_ros.datasets.imdb_wiki import is_imdb_wiki, read_imdb_wiki
 from face_classification_ros.datasets.label_folders import (
     is_label_folders,
     list_folders,
     read_label_folders,
 )
-from face_classification_ros.datasets.utkface import is_utkface, read_utkface, UTKFACE_BOX
+from face_classification_ros.datasets.reading import Reader
 
 __all__ = [
     'EMOTIONS',
     'GENDERS',
     'LABELS',
+    'READERS',
     'SPLITS',
-    'UTKFACE_BOX',
     'FaceDataset',
     'NoFacesError',
     'attributes_in',
+    'has_attribute',
+    'labels_of',
     'read_dataset',
 ]
 
+READERS: tuple[Reader, ...] = (fer2013.READER, imdb_wiki.READER, utkface.READER)
+"""Published layouts in the order in which they are tried."""
+
 
 class NoFacesError(ValueError):
-    """A folder holds no faces of the split that was asked for."""
+    """A folder has no faces of the requested attribute and split."""
 
 
 def read_dataset(
     attribute: str, folder: Path, split: str, *, ferplus_weight: float = 0.0, min_age: int = 13
 ) -> FaceDataset:
-    """Read one split of whatever published form a folder holds.
+    """Read one split of a data set in a known layout.
 
-    Known forms: `fer2013.csv` (with `fer2013new.csv` beside it for the FER+ votes); UTKFace's
-    `[age]_[gender]_[race]_[date].jpg` names (with an optional `split.csv` of `file,split`);
-    IMDB-WIKI's `imdb_crop` with `imdb.mat` or `wiki_crop` with `wiki.mat`; a sub-folder per label,
-    or `train/`, `test/` and perhaps `val/` with one each. Pictures that are in the training split
-    more than once are merged, see `FaceDataset.merge_copies`.
+    Known layouts are those of `READERS` and a sub-folder per label, or `train/`, `test/` and
+    optionally `val/` with a sub-folder per label each. Pixel-identical images of the training
+    split are merged, see `FaceDataset.merge_copies`.
 
     Args:
-        attribute: 'gender' or 'emotion'.
-        folder: where the data is.
-        split: 'train', 'val' or 'test'. FER-2013 calls them Training, PublicTest, PrivateTest.
+        attribute: name of an attribute.
+        folder: of the data set.
+        split: 'train', 'val' or 'test'.
         ferplus_weight: weight of the FER+ votes in `targets`, from 0 to 1.
-        min_age: UTKFace and IMDB-WIKI faces of younger people are left out: their labels are
+        min_age: exclude younger people, for attributes of which the labels of children are
             unreliable.
 
     Raises:
-        NoFacesError: the folder holds no data of a known form, or none of this split.
-        ValueError: attribute or split have no such name, or the data cannot be read.
+        NoFacesError: the folder has no such data in a known layout, or none of this split.
+        ValueError: the split is unknown, or the data cannot be read.
     """
-    if attribute not in LABELS:
-        raise ValueError(f'unknown attribute {attribute!r}; there are: {", ".join(LABELS)}')
     if split not in SPLITS:
-        raise ValueError(f'unknown split {split!r}; there are: {", ".join(SPLITS)}')
-    if attribute == 'emotion' and is_fer2013(folder):
-        dataset = read_fer2013(folder, split, ferplus_weight)
-    elif attribute == 'gender' and is_imdb_wiki(folder):
-        dataset = read_imdb_wiki(folder, split, min_age)
-    elif attribute == 'gender' and is_utkface(folder):
-        dataset = read_utkface(folder, split, min_age)
-    elif is_label_folders(folder, attribute):
-        dataset = read_label_folders(folder, attribute, split)
+        raise ValueError(f'unknown split {split!r}, expected one of {", ".join(SPLITS)}')
+    reader = _reader_of(folder)
+    options = {'ferplus_weight': ferplus_weight, 'min_age': min_age}
+    if reader is not None and attribute in reader.attributes:
+        dataset = reader.read(
+            attribute, folder, split, **{name: options[name] for name in reader.options}
+        )
+        dataset = replace(dataset, source=reader.name)
+    elif reader is None and is_label_folders(folder, attribute):
+        dataset = replace(read_label_folders(folder, attribute, split), source='label_folders')
     else:
+        layouts = [
+            f'{each.known_by} ({each.name})' for each in READERS if attribute in each.attributes
+        ]
+        layouts.append(f'a sub-folder per label ({", ".join(LABELS.get(attribute, ("any",)))})')
         raise NoFacesError(
-            f'{folder} holds no {attribute} data of a known form: expected fer2013.csv, UTKFace '
-            'pictures, imdb.mat or wiki.mat with its pictures, or a folder for each of '
-            f'{", ".join(LABELS[attribute])}; found {list_folders(folder)}'
+            f'{folder} contains no {attribute} data in a known layout: expected '
+            f'{" or ".join(layouts)}, found {list_folders(folder)}'
         )
     if not len(dataset):
-        raise NoFacesError(f'{folder} holds no face of the split {split!r}')
+        raise NoFacesError(f'{folder} contains no face of the split {split!r}')
     return dataset.merge_copies() if split == 'train' else dataset
 
 
 def attributes_in(folder: Path) -> list[str]:
-    """Tell for which attributes a folder holds data of a known form."""
-    if is_fer2013(folder):
-        return ['emotion']
-    if is_imdb_wiki(folder) or is_utkface(folder):
-        return ['gender']
-    return [attribute for attribute in LABELS if is_label_folders(folder, attribute)]
+    """Return the well-known attributes of which a folder has data in a known layout."""
+    reader = _reader_of(folder)
+    known = LABELS if reader is None else reader.attributes
+    return [attribute for attribute in known if has_attribute(folder, attribute)]
+
+
+def has_attribute(folder: Path, attribute: str) -> bool:
+    """Return whether a folder has data of an attribute in a known layout."""
+    reader = _reader_of(folder)
+    if reader is not None:
+        return attribute in reader.attributes
+    return is_label_folders(folder, attribute)
+
+
+def _reader_of(folder: Path) -> Reader | None:
+    return next((reader for reader in READERS if reader.recognizes(folder)), None)

@@ -1,1 +1,1 @@
-"""Measure classifiers and detectors: metrics, confusion matrix, calibration."""
+"""Measure classifiers and detectors on labeled data."""

@@ -1,4 +1,4 @@
-"""Measure what a picture costs on its way to its faces: time per stage, memory, start-up time."""
+"""Measure the pipeline: time per stage, memory and start-up time."""
 
 from __future__ import annotations
 
@@ -18,74 +18,67 @@ import cv2
 import numpy as np
 
 from face_classification_ros.classification.crops import crop_faces
+from face_classification_ros.config import PipelineConfig
+from face_classification_ros.detection import create_detector
 from face_classification_ros.io.sample import crowd
-from face_classification_ros.pipeline import FacePipeline, Settings, THRESHOLDS
+from face_classification_ros.pipeline import create_pipeline
 from face_classification_ros.tracking.tracker import Tracker
 from face_classification_ros.types import Face, Image
 from face_classification_ros.visualization.annotation import draw_faces
 
 STAGES = ('detect', 'crop', 'classify', 'track', 'draw', 'message')
-"""What is measured apart, in the order in which a picture goes through it."""
+"""Stages that are measured separately, in the order in which an image passes through them."""
 
 TOTAL = 'total'
 """The whole pipeline as the node calls it: without drawing and messages."""
 
 RATE = 30
-"""Pictures per second, by their stamps."""
+"""Images per second, by their stamps."""
 
 WARM_UP = 5
-"""Rounds before those that count."""
+"""Rounds that are not measured."""
 
 STARTS = 3
-"""Processes that are started per case."""
+"""Processes started per case to measure memory and start-up time."""
 
-START_PICTURES = 30
-"""Pictures that such a process answers before its memory is read."""
+START_IMAGES = 30
+"""Images that such a process works on before its memory is read."""
 
 ToMessages = Callable[[Sequence[Face], Image], object]
-"""Faces and annotated picture -> the messages that the node would publish."""
+"""Faces and annotated image -> the messages that the node would publish."""
 
 
 @dataclass(frozen=True)
-class Case(Settings):
-    """What is measured: a picture, and the settings of the pipeline that answers it.
+class Case:
+    """An image and the configuration of the pipeline that works on it.
 
     Attributes:
-        faces: in the picture.
-        width: of the picture in pixels.
-        height: of the picture in pixels.
-        detection_interval: in pictures, see `create_detector`.
+        faces: number of faces in the image.
+        width: of the image in pixels.
+        height: of the image in pixels.
+        config: of the pipeline.
     """
 
     faces: int
     width: int
     height: int
-    detection_interval: int
-
-    def make_pipeline(self) -> FacePipeline:
-        """Load detector and models; the errors are those of loading them."""
-        return FacePipeline(
-            self.load_detector(self.detection_interval),
-            self.load_classifiers(),
-            Tracker(1.0),
-            THRESHOLDS,
-            1.0,
-            self.rotation,
-        )
+    config: PipelineConfig
 
 
 @dataclass(frozen=True)
-class _Contestant:
-    """A case with all that it needs, loaded.
+class _LoadedCase:
+    """A case with everything that is measured, loaded.
 
     Attributes:
-        case: the settings.
-        faces_found: by its detector.
-        calls: stage, or the whole -> what is timed.
+        case: what is measured.
+        faces_found: number of faces that its detector finds.
+        models: attribute -> name of the model file.
+        calls: stage or `TOTAL` -> function to time.
     """
 
     case: Case
     faces_found: int
+    models: dict[str, str]
     calls: dict[str, Callable[[], object]]
 
 
@@ -94,82 +87,76 @@ def measure_cases(
 ) -> list[dict[str, Any]]:
     """Measure time per stage, memory and start-up time of each case.
 
-    All cases and stages take turns, so that what slows down the machine for a while does so to
-    all of them. Each stage is called with what the stages before it give for the same picture,
-    whose stamps go on by 1/30 s; the total is measured in itself. Memory and start-up time are
-    those of processes of their own.
+    All cases and stages take turns, so that a temporary slowdown of the machine affects all of
+    them. Each stage gets the results of the stages before it for the same image, whose stamps
+    advance by 1/30 s; the total is measured by itself. Memory and start-up time are those of
+    separate processes.
 
     Args:
         cases: at least one.
-        to_messages: gives the messages that the node would publish.
+        to_messages: creates the messages that the node would publish.
         rounds: measured calls of each stage, at least 1.
 
     Returns:
-        A record per case, for JSON: `machine`, `num_threads`, `width`, `height`, `faces`,
+        A record per case for JSON: `machine`, `threads`, `width`, `height`, `faces`,
         `faces_found`, `detector`, `detection_size`, `detection_interval`, `models` (attribute
         -> name), `rounds`, `stages` (stage or `total` -> `p50_ms`, `p95_ms` and `mean_ms`),
         `memory_mb` (peak of the resident memory) and `startup_s` (from the start of a process to
-        the faces of its first picture, the median).
+        the faces of its first image, the median).
 
     Raises:
-        ValueError: a setting is out of range.
-        FileNotFoundError: there is no such model file.
-        ImportError: scikit-image, or the library behind a detector, is not installed.
+        ValueError: a number or size is out of range, or a model file is not usable.
+        FileNotFoundError: a model file does not exist.
+        ImportError: scikit-image, or the library of a detector, is not installed.
     """
     if rounds < 1:
         raise ValueError(f'{rounds} rounds: expected 1 or more')
-    contestants = [_prepare(case, to_messages) for case in cases]
-    times: list[dict[str, list[float]]] = [
-        {name: [] for name in each.calls} for each in contestants
-    ]
+    loaded = [_load(case, to_messages) for case in cases]
+    times: list[dict[str, list[float]]] = [{name: [] for name in each.calls} for each in loaded]
     for number in range(WARM_UP + rounds):
-        for contestant, case_times in zip(contestants, times, strict=True):
-            # The pool is one for the whole process, and each case has its own number.
-            cv2.setNumThreads(contestant.case.num_threads)
-            for name, call in contestant.calls.items():
+        for each, case_times in zip(loaded, times, strict=True):
+            # The thread pool of OpenCV is one per process, and cases may differ in its size.
+            cv2.setNumThreads(each.case.config.num_threads)
+            for name, call in each.calls.items():
                 start = time.perf_counter()
                 call()
                 if number >= WARM_UP:
                     case_times[name].append(1e3 * (time.perf_counter() - start))
     starts = [[_start_process(case) for case in cases] for _ in range(STARTS)]
-    return [
-        _record(*each) for each in zip(contestants, times, zip(*starts, strict=True), strict=True)
-    ]
+    return [_record(*each) for each in zip(loaded, times, zip(*starts, strict=True), strict=True)]
 
 
 def processor_name() -> str:
-    """Give the name of this machine's processor, as far as the kernel tells it."""
+    """Return the name of the processor of this machine, or its architecture."""
     for line in Path('/proc/cpuinfo').read_text().splitlines():
         if line.startswith('model name'):
             return line.partition(':')[2].strip()
     return platform.machine()
 
 
-def _prepare(case: Case, to_messages: ToMessages) -> _Contestant:
-    """Load what a case needs, and let each stage's input be made by those before it."""
+def _load(case: Case, to_messages: ToMessages) -> _LoadedCase:
+    """Load a case, and compute the input of each stage by the stages before it."""
     image = crowd(case.faces, case.width, case.height)
-    # Two detectors: one may depend on the pictures before, and would see each picture twice.
-    detector, pipeline, tracker = (
-        case.load_detector(case.detection_interval),
-        case.make_pipeline(),
-        Tracker(1.0),
-    )
+    pipeline = create_pipeline(case.config)
+    # Not the one of the pipeline: a detector may depend on the images before.
+    detector, tracker = create_detector(case.config), Tracker(case.config.track_timeout)
     faces = pipeline.process(image)
     detections = [face.detection for face in faces]
     boxes = [detection.box for detection in detections]
-    # As in the pipeline, nothing is cut and classified where there is no face, a form is cut
-    # once, and a file is called once.
+    # As in the pipeline: without a face nothing is cropped or classified, faces are cropped once
+    # per input spec and classified once per model file.
     classifiers = set(pipeline.classifiers.values()) if boxes else set()
-    forms = {classifier.input_spec for classifier in classifiers}
-    crops = {input_spec: crop_faces(image, boxes, input_spec) for input_spec in forms}
+    specs = {classifier.input_spec for classifier in classifiers}
+    crops = {spec: crop_faces(image, boxes, spec) for spec in specs}
     annotated = draw_faces(image, faces)
     tracked, processed = itertools.count(1), itertools.count(1)
-    return _Contestant(
+    return _LoadedCase(
         case,
         len(faces),
+        {attribute: each.path.stem for attribute, each in pipeline.classifiers.items()},
         {
             'detect': lambda: detector.detect(image),
-            'crop': lambda: [crop_faces(image, boxes, input_spec) for input_spec in forms],
+            'crop': lambda: [crop_faces(image, boxes, spec) for spec in specs],
             'classify': lambda: [each.classify(crops[each.input_spec]) for each in classifiers],
             'track': lambda: tracker.update(detections, next(tracked) / RATE),
             'draw': lambda: draw_faces(image, faces),
@@ -180,61 +167,61 @@ def _prepare(case: Case, to_messages: ToMessages) -> _Contestant:
 
 
 def _start_process(case: Case) -> dict[str, float]:
-    """Let a new process answer pictures; give its `startup_s` and `memory_mb`."""
-    picture = crowd(case.faces, case.width, case.height).tobytes()
-    # Without the mark of the ROS wheels it sets itself up as in a fresh shell, which is part of
-    # its start.
+    """Let a new process work on images; return its `startup_s` and `memory_mb`."""
+    pixels = crowd(case.faces, case.width, case.height).tobytes()
+    # Without the marker of the ROS wheels the process sets up its environment as in a new shell,
+    # which is part of its start.
     environment = {**os.environ}
     environment.pop('_ROS_WHEELS_BOOTSTRAP_COMPLETE', None)
     start = time.monotonic()
     done = subprocess.run(
         [sys.executable, '-m', __name__, json.dumps(asdict(case))],
-        input=picture,
+        input=pixels,
         stdout=subprocess.PIPE,
         env=environment,
         check=True,
     )
-    answer = json.loads(done.stdout)
-    return {'startup_s': answer['answered'] - start, 'memory_mb': answer['memory_mb']}
+    result = json.loads(done.stdout)
+    return {'startup_s': result['finished'] - start, 'memory_mb': result['memory_mb']}
 
 
-def _answer_pictures() -> None:
-    """Be the process that is started: answer the picture that is piped in, say when and by what.
+def _measure_this_process() -> None:
+    """Work on the image from stdin, and print when the first one was finished, and the memory.
 
-    The clock is the system's, so that the process that started this one can compare.
+    The clock is that of the system, which the starting process shares.
     """
-    case = Case(**json.loads(sys.argv[1]))
-    cv2.setNumThreads(case.num_threads)
-    pipeline = case.make_pipeline()
+    content = json.loads(sys.argv[1])
+    config = PipelineConfig(**content.pop('config'))
+    case = Case(**content, config=config)
+    cv2.setNumThreads(config.num_threads)
+    pipeline = create_pipeline(config)
     shape = case.height, case.width, 3
     image = np.frombuffer(sys.stdin.buffer.read(), np.uint8).reshape(shape)
     pipeline.process(image)
-    answered = time.monotonic()
-    for number in range(1, START_PICTURES):
+    finished = time.monotonic()
+    for number in range(1, START_IMAGES):
         pipeline.process(image, number / RATE)
-    # Not what `getrusage` tells, which includes the memory of the process that started this one.
+    # Not from `getrusage`, which includes the memory of the process that started this one.
     status = Path('/proc/self/status').read_text()
     kilobytes = status.partition('VmHWM:')[2].split()[0]
-    print(json.dumps({'answered': answered, 'memory_mb': int(kilobytes) * 1024 / 1e6}))
+    print(json.dumps({'finished': finished, 'memory_mb': int(kilobytes) * 1024 / 1e6}))
 
 
 def _record(
-    contestant: _Contestant,
-    times: dict[str, list[float]],
-    starts: Sequence[dict[str, float]],
+    loaded: _LoadedCase, times: dict[str, list[float]], starts: Sequence[dict[str, float]]
 ) -> dict[str, Any]:
-    case = contestant.case
+    case, config = loaded.case, loaded.case.config
     return {
         'machine': f'{processor_name()}, {os.cpu_count()} processors',
-        'num_threads': case.num_threads,
+        'threads': config.num_threads,
         'width': case.width,
         'height': case.height,
         'faces': case.faces,
-        'faces_found': contestant.faces_found,
-        'detector': case.detector,
-        'detection_size': case.detection_size,
-        'detection_interval': case.detection_interval,
-        'models': {attribute: Path(path).stem for attribute, path in case.models.items() if path},
+        'faces_found': loaded.faces_found,
+        'detector': config.detector,
+        'detection_size': config.detection_size,
+        'detection_interval': config.detection_interval,
+        'models': loaded.models,
         'rounds': len(times[TOTAL]),
         'stages': {name: _summary(each) for name, each in times.items()},
         'memory_mb': round(max(each['memory_mb'] for each in starts), 1),
@@ -251,4 +238,4 @@ def _summary(milliseconds: Sequence[float]) -> dict[str, float]:
 
 
 if __name__ == '__main__':
-    _answer_pictures()
+    _measure_this_process()

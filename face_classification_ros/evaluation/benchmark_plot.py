@@ -1,4 +1,4 @@
-"""Draw a benchmark: one bar per case, stacked of its stages."""
+"""Draw a benchmark: one bar per case, with its stages stacked."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from matplotlib.figure import Figure
 
 from face_classification_ros.evaluation.benchmark import STAGES, TOTAL
 
-VARYING = ('faces', 'width', 'height', 'num_threads', 'detector', 'detection_interval')
-"""What cases may differ in."""
+VARYING = ('faces', 'width', 'height', 'threads', 'detector', 'detection_interval')
+"""Fields in which cases may differ."""
 
 
 def plot_stages(records: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Draw the medians of the stages on top of each other, and that of the whole as a line.
+    """Draw the medians of the stages on top of each other, and that of the total as a line.
 
     Args:
         records: at least one, see `measure_cases`.
-        path: of the picture; its ending names the format.
+        path: of the image; its suffix selects the format.
 
     Raises:
-        ValueError: there is no such format.
+        ValueError: the format is unknown.
     """
     figure = Figure(figsize=(max(5.0, 2.5 + 1.1 * len(records)), 4.5), dpi=150)
     figure.set_layout_engine('constrained')
@@ -47,25 +47,25 @@ def plot_stages(records: Sequence[Mapping[str, Any]], path: Path) -> None:
     first = records[0]
     axes.set(
         title=f'{first["machine"]}, medians of {first["rounds"]} rounds',
-        ylabel='ms per picture',
+        ylabel='ms per image',
         xlim=(-0.6, len(records) - 0.4),
     )
-    axes.set_xticks(places, [_describe(record, records) for record in records], fontsize=8)
+    axes.set_xticks(places, [_description(record, records) for record in records], fontsize=8)
     figure.legend(loc='outside right upper')
     figure.savefig(path)
 
 
-def _describe(record: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> str:
-    """Say in what a case differs from the others, one below the other; of one alone its faces."""
+def _description(record: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> str:
+    """Return the fields in which a case differs from the others; of a single one its faces."""
     names = [name for name in VARYING if len({each[name] for each in records}) > 1] or ['faces']
     size = f'{record["width"]}x{record["height"]}'
     texts = {
         'faces': f'{record["faces_found"]} of {record["faces"]} faces',
         'width': size,
         'height': size,
-        'num_threads': f'{record["num_threads"]} threads',
+        'threads': f'{record["threads"]} threads',
         'detector': record['detector'],
         'detection_interval': f'interval {record["detection_interval"]}',
     }
-    # Width and height say the same.
+    # Width and height have the same text.
     return '\n'.join(dict.fromkeys(texts[name] for name in names))

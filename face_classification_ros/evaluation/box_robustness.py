@@ -1,4 +1,4 @@
-"""Measure what a classifier loses where a detector's boxes are off."""
+"""Measure how much accuracy a classifier loses when a detector's boxes are inaccurate."""
 
 from __future__ import annotations
 
@@ -21,37 +21,36 @@ DIRECTIONS = tuple(
 
 
 def measure_box_robustness(classifier: Classifier, dataset: FaceDataset) -> dict[str, Any]:
-    """Give the accuracy with boxes that are shifted or scaled, and the drop against exact ones.
+    """Return the accuracy with shifted or scaled boxes, and the drop against exact ones.
 
-    A shift is by a share of the box's longer side, the same distance in each of 8 directions;
-    its accuracy is the mean over the directions. A scaled box keeps its center.
+    Boxes are shifted by a fraction of their longer side in each of 8 directions, of which the mean
+    accuracy counts. A scaled box keeps its center.
 
-    The pictures of FER-2013 and UTKFace are cut tightly around the face. What a shifted or
-    enlarged box takes in beyond the picture repeats its edge pixels, as the node does at the edge
-    of a camera's picture; in the middle of it the node would see hair, neck and background
-    instead.
+    The images of FER-2013 and UTKFace are cropped tightly around the face. Beyond them, the edge
+    pixels are repeated, as the node does at the edge of a camera image; away from the edge, the
+    node would get hair, neck and background instead.
 
     Args:
-        classifier: what is measured.
+        classifier: to evaluate.
         dataset: faces with their exact boxes.
 
     Returns:
-        `exact` (accuracy), `shifted` and `scaled`: for each step `by` (share of the longer side;
-        factor), `accuracy` and `drop_points` (percentage points below `exact`).
+        `exact` (accuracy), `shifted` and `scaled`: for each step `by` (fraction of the longer
+        side; factor), `accuracy` and `drop_points` (percentage points below `exact`).
 
     Raises:
-        ValueError: the classifier does not tell the data set's attribute, or not with its labels.
+        ValueError: the classifier does not estimate the data set's attribute, or has other labels.
     """
 
     def accuracy(change: Callable[[BoundingBox], BoundingBox]) -> float:
-        boxes = [change(dataset.box_of(image)) for image in dataset.images]
-        told = classify_dataset(classifier, dataset, boxes).argmax(axis=1)
-        return float((told == dataset.y_true).mean())
+        boxes = [change(box) for box in dataset.face_boxes()]
+        y_pred = classify_dataset(classifier, dataset, boxes).argmax(axis=1)
+        return float((y_pred == dataset.y_true).mean())
 
     exact = accuracy(lambda box: box)
     shifted = {
-        share: float(np.mean([accuracy(_shift(share * x, share * y)) for x, y in DIRECTIONS]))
-        for share in SHIFTS
+        by: float(np.mean([accuracy(_shift(by * x, by * y)) for x, y in DIRECTIONS]))
+        for by in SHIFTS
     }
     scaled = {factor: accuracy(_scale(factor)) for factor in SCALES}
 
@@ -65,17 +64,17 @@ def measure_box_robustness(classifier: Classifier, dataset: FaceDataset) -> dict
 
 
 def _shift(x: float, y: float) -> Callable[[BoundingBox], BoundingBox]:
-    """Move a box by shares of its longer side."""
+    """Shift a box by fractions of its longer side."""
 
     def change(box: BoundingBox) -> BoundingBox:
-        side = max(box.width, box.height)
-        return BoundingBox(box.x + x * side, box.y + y * side, box.width, box.height)
+        size = max(box.width, box.height)
+        return BoundingBox(box.x + x * size, box.y + y * size, box.width, box.height)
 
     return change
 
 
 def _scale(factor: float) -> Callable[[BoundingBox], BoundingBox]:
-    """Enlarge a box around its center."""
+    """Scale a box around its center."""
 
     def change(box: BoundingBox) -> BoundingBox:
         width, height = factor * box.width, factor * box.height

@@ -1,4 +1,4 @@
-"""Measure where a detector's box lies in a data set's pictures, and which crop margin fits."""
+"""Measure where detectors' boxes are in a data set's images, and which crop margin fits."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ QUARTILES = (25, 50, 75)
 
 
 def sample_faces(dataset: FaceDataset, faces: int, *, seed: int = 0) -> FaceDataset:
-    """Draw faces by chance, all of them where there are fewer.
+    """Return a random sample of faces; all of them if there are fewer.
 
     Raises:
         ValueError: `faces` is below 1.
     """
     if faces < 1:
-        raise ValueError(f'{faces} faces to measure on: expected 1 or more')
+        raise ValueError(f'number of faces is {faces}, expected 1 or more')
     drawn = np.random.default_rng(seed).permutation(len(dataset)) < faces
     return dataset.select(drawn)
 
@@ -35,7 +35,7 @@ def sample_faces(dataset: FaceDataset, faces: int, *, seed: int = 0) -> FaceData
 def describe_boxes(
     images: Sequence[NDArray[np.uint8]], boxes: Sequence[BoundingBox | None]
 ) -> dict[str, Any]:
-    """Tell where boxes lie in their pictures, as the squares that crops are cut by.
+    """Return the distribution of boxes in their images, as the squares from which crops are cut.
 
     Args:
         images: uint8, each H x W x channels.
@@ -43,23 +43,23 @@ def describe_boxes(
 
     Returns:
         `faces`, `detection_rate`; `center_x`, `center_y`, `width`, `height`: quartiles [25 %,
-        median, 75 %] of the square on each box's longer side, as shares of the picture's width
-        and height; `box`: x, y, width, height of the median square, likewise, for a data set's
+        median, 75 %] of the square on each box's longer side, in fractions of the image's width
+        and height; `box`: x, y, width, height of the median square in the same units, for
         `FaceDataset.box`; `largest_margin`: up to this margin the crop around the median square
-        lies inside the picture.
+        is inside the image.
 
     Raises:
-        ValueError: not one face was found.
+        ValueError: no face was found.
     """
     rows = []
     for image, box in zip(images, boxes, strict=True):
         if box is not None:
             height, width = image.shape[:2]
-            side = max(box.width, box.height)
+            size = max(box.width, box.height)
             x, y = box.center
-            rows.append((x / width, y / height, side / width, side / height))
+            rows.append((x / width, y / height, size / width, size / height))
     if not rows:
-        raise ValueError(f'no face was found in any of {len(images)} pictures')
+        raise ValueError(f'no face was found in any of {len(images)} images')
     quartiles = np.percentile(rows, QUARTILES, axis=0).T
     x, y, width, height = (float(middle) for middle in quartiles[:, 1])
     room = min(min(x, 1 - x) / width, min(y, 1 - y) / height)
@@ -68,7 +68,7 @@ def describe_boxes(
         'detection_rate': len(rows) / len(images),
         **dict(zip(('center_x', 'center_y', 'width', 'height'), quartiles.tolist(), strict=True)),
         'box': [x - width / 2, y - height / 2, width, height],
-        # A crop has (1 + 2 margin) times the square's side.
+        # A crop has (1 + 2 margin) times the square's size.
         'largest_margin': room - 0.5,
     }
 
@@ -76,29 +76,29 @@ def describe_boxes(
 def measure_margins(
     classifier: Classifier, dataset: FaceDataset, boxes: Sequence[BoundingBox | None]
 ) -> dict[str, Any]:
-    """Give a classifier's accuracy on crops around detected boxes, as the node cuts them.
+    """Return a classifier's accuracy for several margins of crops around detected boxes.
 
-    What a crop takes in beyond a picture repeats its edge pixels, see `measure_box_robustness`.
+    Beyond an image, its edge pixels are repeated, see `measure_box_robustness`.
 
     Args:
-        classifier: what is measured; its own margin is only used for `own_crops`.
-        dataset: faces that it has not learned from.
-        boxes: one for each in pixels, or None for a face that is left out.
+        classifier: to evaluate; its own margin is used for `own_crops` alone.
+        dataset: faces that it was not trained on.
+        boxes: one for each in pixels, or None for a face to exclude.
 
     Returns:
-        `model`, `data`, `faces` (with a box); `own_margin` (in the model file); `own_crops`: what
-        the data set's own box and the own margin give; `margins`: for each from -0.2 to 0.3 what
-        the detected boxes give. Each has `margin`, `accuracy` and `negative_log_likelihood`.
-        `best_margin` is that of the lowest negative log-likelihood: with a few hundred faces the
-        highest accuracy is a matter of chance among neighbors.
+        `model`, `data`, `faces` (with a box); `own_margin` (of the model file); `own_crops`: the
+        figures with the data set's own boxes and the own margin; `margins`: the figures with the
+        detected boxes for each margin from -0.2 to 0.3. Figures are `margin`, `accuracy` and
+        `negative_log_likelihood`. `best_margin` has the lowest negative log-likelihood, as with a
+        few hundred faces the highest accuracy is random.
 
     Raises:
-        ValueError: the classifier does not tell the data set's attribute, or not with its labels;
-            or no face has a box.
+        ValueError: the classifier does not estimate the data set's attribute, or has other
+            labels; or no face has a box.
     """
     found = [box for box in boxes if box is not None]
     if not found:
-        raise ValueError(f'no face was found in any of {len(boxes)} pictures')
+        raise ValueError(f'no face was found in any of {len(boxes)} images')
     faces = dataset.select(np.array([box is not None for box in boxes]))
 
     def figures(margin: float, boxes: Sequence[BoundingBox] | None) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Compare a detector with labeled scenes: how many faces it finds, how often it is wrong."""
+"""Evaluate a detector on labeled scenes: recall and false detections."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from typing import Any, TypeVar
 import numpy as np
 
 from face_classification_ros.detection import Detector
-from face_classification_ros.io.files import read_image, read_video
+from face_classification_ros.io.images import read_image
+from face_classification_ros.io.videos import read_video
 from face_classification_ros.types import BoundingBox, Detection, Image
 
 MIN_OVERLAP = 0.4
-"""From this intersection over union on, a detection is of the labeled face."""
+"""Minimum intersection over union of a detection and the labeled face."""
 
 MIN_VISIBLE = 0.5
-"""A face in a video of which less is inside the picture does not have to be found."""
+"""Visible fraction below which a face in a video is optional."""
 
 _Labels = TypeVar('_Labels')
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A face that a person has marked; an optional one is neither missed nor found."""
+    """An annotated face; an optional one counts neither as found nor as missed."""
 
     box: BoundingBox
     optional: bool = False
@@ -34,88 +35,87 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class SceneReport:
-    """What a detector did in one picture or video.
+    """Results of a detector on one image or video.
 
     Attributes:
-        name: file name of the picture or video.
-        faces: labeled faces that had to be found.
-        found: how many of them were.
-        false_detections: detections where no face is labeled.
-        unjudged: the same where not all faces are labeled, so that nobody knows.
+        name: file name of the image or video.
+        faces: labeled faces that are not optional.
+        found: how many of them were detected.
+        false_detections: detections without a labeled face.
+        unverified: such detections where the labels are not complete.
     """
 
     name: str
     faces: int
     found: int
     false_detections: int
-    unjudged: int
+    unverified: int
 
 
 @dataclass(frozen=True, slots=True)
 class DetectionReport:
-    """What a detector did in all scenes; the attributes are the sums over them."""
+    """Results of a detector on all scenes; the properties are sums over them."""
 
     scenes: tuple[SceneReport, ...]
 
     @property
     def faces(self) -> int:
-        """Labelled faces that had to be found."""
+        """Labeled faces that are not optional."""
         return sum(scene.faces for scene in self.scenes)
 
     @property
     def found(self) -> int:
-        """How many of them were found."""
+        """How many of them were detected."""
         return sum(scene.found for scene in self.scenes)
 
     @property
     def recall(self) -> float:
-        """The share of them that was found, 0 to 1; nan without faces."""
+        """The fraction of them that was detected, 0 to 1; nan without faces."""
         return self.found / self.faces if self.faces else float('nan')
 
     @property
     def false_detections(self) -> int:
-        """Detections where no face is labeled."""
+        """Detections without a labeled face."""
         return sum(scene.false_detections for scene in self.scenes)
 
     @property
-    def unjudged(self) -> int:
-        """Detections without a label where not all faces are labeled."""
-        return sum(scene.unjudged for scene in self.scenes)
+    def unverified(self) -> int:
+        """Detections without a labeled face where the labels are not complete."""
+        return sum(scene.unverified for scene in self.scenes)
 
 
 def evaluate_detector(detector: Detector, scenes_dir: str | Path) -> DetectionReport:
-    """Run a detector over a folder of labeled pictures and videos.
+    """Run a detector on a folder of labeled images and videos.
 
-    The folder holds `boxes.json` for the pictures in its folder `img`::
+    The folder contains `boxes.json` for the images in its folder `img`::
 
         {"images": {"two_people.jpg": {
             "faces": [{"box": [x, y, width, height], "difficult": false}],
             "complete": true}}}
 
-    and beside each labeled video `NAME.mp4` a file `NAME.json`, with one entry per frame::
+    and, next to each labeled video `NAME.mp4`, a file `NAME.json` with one entry per frame::
 
         {"frames": [{"frame": 0, "faces": [[x, y, width, height, visible_fraction]]}]}
 
-    Boxes are in pixels. Either kind may be absent, other keys are ignored, and so are videos
-    without labels. A face that is `difficult` (false where it is not given), or of which less
-    than half is inside the video's picture, is optional: finding it is not counted, nor is
-    missing it. Where `complete` is false (true where it is not given), small faces of the
-    background may have no label, and detections without a label are not counted as false but
-    as unjudged.
+    Boxes are in pixels. Either kind may be absent; other keys and videos without labels are
+    ignored. A face is optional if it is `difficult` (default false) or if less than half of it is
+    inside the frame of a video: it counts neither as found nor as missed. If `complete` is false
+    (default true), small faces in the background may be unlabeled, and detections without a label
+    count as unverified instead of false.
 
     Args:
-        detector: what is evaluated.
+        detector: to evaluate.
         scenes_dir: the folder.
 
     Returns:
-        The counts, one `SceneReport` per picture and per video.
+        The counts, one `SceneReport` per image and per video.
 
     Raises:
         FileNotFoundError: the folder has no labels, or a labeled file is missing.
-        ValueError: labels or a picture cannot be read.
+        ValueError: labels or an image cannot be read.
     """
     folder = Path(scenes_dir)
-    scenes = [*_evaluate_pictures(detector, folder), *_evaluate_videos(detector, folder)]
+    scenes = [*_evaluate_images(detector, folder), *_evaluate_videos(detector, folder)]
     if not scenes:
         raise FileNotFoundError(
             f'{folder}: expected boxes.json with a folder img, or videos NAME.mp4 with NAME.json'
@@ -126,46 +126,48 @@ def evaluate_detector(detector: Detector, scenes_dir: str | Path) -> DetectionRe
 def match(
     detections: Sequence[Detection], labels: Sequence[Label], image_width: int, image_height: int
 ) -> tuple[int, int]:
-    """Pair detections with labeled faces, one to one.
+    """Match detections with labeled faces, one to one.
 
-    The most confident detection chooses first, and takes the face it overlaps most of those
-    that are left. Of boxes that reach over the edge, only the part inside the picture counts.
+    In descending order of confidence, each detection is matched with the remaining face of the
+    largest overlap. Only the part of a box inside the image counts.
 
     Args:
-        detections: what was found, in pixels of the picture.
-        labels: what is there, likewise.
-        image_width: of the picture, in pixels.
-        image_height: likewise.
+        detections: in pixels of the image.
+        labels: in pixels of the image.
+        image_width: in pixels.
+        image_height: in pixels.
 
     Returns:
-        How many faces that are not optional were found, and how many detections are left over.
+        The number of detected faces that are not optional, and of unmatched detections.
     """
-    left = [(label.box.clipped(image_width, image_height), label.optional) for label in labels]
+    remaining = [
+        (label.box.clipped(image_width, image_height), label.optional) for label in labels
+    ]
     found = unmatched = 0
     for detection in sorted(detections, key=lambda d: d.confidence, reverse=True):
         box = detection.box.clipped(image_width, image_height)
-        overlaps = [box.iou(other) for other, _ in left]
+        overlaps = [box.iou(other) for other, _ in remaining]
         if max(overlaps, default=0.0) < MIN_OVERLAP:
             unmatched += 1
             continue
-        _, optional = left.pop(int(np.argmax(overlaps)))
+        _, optional = remaining.pop(int(np.argmax(overlaps)))
         found += not optional
     return found, unmatched
 
 
-def _evaluate_pictures(detector: Detector, folder: Path) -> Iterator[SceneReport]:
+def _evaluate_images(detector: Detector, folder: Path) -> Iterator[SceneReport]:
     path = folder / 'boxes.json'
     if not path.is_file():
         return
-    for name, (labels, complete) in _read(path, _labels_of_pictures).items():
-        picture = folder / 'img' / name
-        if not picture.resolve().is_relative_to((folder / 'img').resolve()):
+    for name, (labels, complete) in _read(path, _labels_of_images).items():
+        image = folder / 'img' / name
+        if not image.resolve().is_relative_to((folder / 'img').resolve()):
             raise ValueError(f'{path}: {name!r} is not in the folder img')
-        if not picture.is_file():
-            raise FileNotFoundError(f'{picture}: no such file, but {path} has labels for it')
-        found, unmatched = _detect_and_match(detector, read_image(picture), labels)
-        false_detections, unjudged = (unmatched, 0) if complete else (0, unmatched)
-        yield SceneReport(name, _required(labels), found, false_detections, unjudged)
+        if not image.is_file():
+            raise FileNotFoundError(f'{image}: no such file, but {path} has labels for it')
+        found, unmatched = _detect_and_match(detector, read_image(image), labels)
+        false_detections, unverified = (unmatched, 0) if complete else (0, unmatched)
+        yield SceneReport(name, _required(labels), found, false_detections, unverified)
 
 
 def _evaluate_videos(detector: Detector, folder: Path) -> Iterator[SceneReport]:
@@ -200,7 +202,7 @@ def _required(labels: Sequence[Label]) -> int:
     return sum(not label.optional for label in labels)
 
 
-def _labels_of_pictures(content: Any) -> dict[str, tuple[list[Label], bool]]:
+def _labels_of_images(content: Any) -> dict[str, tuple[list[Label], bool]]:
     return {
         name: (
             [
@@ -222,9 +224,9 @@ def _labels_of_frames(content: Any) -> list[list[Label]]:
 
 def _box(values: Any) -> BoundingBox:
     box = BoundingBox(*map(float, values))
-    # JSON has no infinity, but Python's reader lets it pass, and "nan" is a float.
+    # JSON has no infinity, but Python's parser accepts it, and float() accepts "nan".
     if not all(map(math.isfinite, (box.x, box.y, box.width, box.height))):
-        raise ValueError(f'{values} are not four finite numbers')
+        raise ValueError(f'{values}: expected four finite numbers')
     return box
 
 
@@ -235,4 +237,4 @@ def _read(path: Path, parse: Callable[[Any], _Labels]) -> _Labels:
         reason = ' '.join(repr(error).split())[:200]
         raise ValueError(f'{path}: expected labeled boxes ({reason})') from error
     except RecursionError as error:
-        raise ValueError(f'{path}: expected labeled boxes, not lists within lists') from error
+        raise ValueError(f'{path}: expected labeled boxes, found deeply nested lists') from error

@@ -1,4 +1,4 @@
-"""Figures that say how good answers are, from the answers and the truth alone."""
+"""Metrics of predictions against true labels."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 RESAMPLES = 2000
 CALIBRATION_BINS = 15
 Z_95 = 1.959964
-"""Standard errors to either side that hold 95 % of a normal distribution."""
+"""Standard errors on either side of the mean that contain 95 % of a normal distribution."""
 
 
 def confusion_matrix(
     y_true: NDArray[np.int64], y_pred: NDArray[np.int64], labels: int
 ) -> NDArray[np.int64]:
-    """Count the faces of each true label (rows) by the label that was told (columns).
+    """Return the number of faces of each true label (rows) by predicted label (columns).
 
     Args:
         y_true: N, indices of labels.
-        y_pred: N, likewise.
-        labels: how many labels there are.
+        y_pred: N, indices of labels.
+        labels: number of labels.
 
     Returns:
         labels x labels, sum N.
@@ -32,87 +32,90 @@ def confusion_matrix(
     return confusion
 
 
-def row_shares(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Give each row of a confusion matrix as shares of its sum; 0 for a label without faces."""
+def normalize_rows(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return a confusion matrix with rows of sum 1; zeros for a label without faces."""
     return confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
 
 
 def precision_recall_f1(
     confusion: NDArray[np.int64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Give precision, recall and F1 per label, 0 to 1; 0 where nothing was told or is true.
+    """Return precision, recall and F1 per label, 0 to 1; 0 where they are undefined.
 
     Args:
-        confusion: labels x labels, rows true, columns told.
+        confusion: labels x labels, rows true, columns predicted.
     """
-    right = np.diag(confusion)
-    y_pred, true = confusion.sum(axis=0), confusion.sum(axis=1)
-    # F1 is the harmonic mean of the other two, which comes to this.
-    wholes = (y_pred, true, (y_pred + true) / 2)
-    precision, recall, f1 = (right / np.where(whole == 0, 1, whole) for whole in wholes)
+    correct = np.diag(confusion)
+    predicted, true = confusion.sum(axis=0), confusion.sum(axis=1)
+    # F1 is the harmonic mean of the other two.
+    totals = (predicted, true, (predicted + true) / 2)
+    precision, recall, f1 = (correct / np.where(total == 0, 1, total) for total in totals)
     return precision, recall, f1
 
 
 def macro_f1(confusion: NDArray[np.int64]) -> float:
-    """Give the mean F1, each label counting the same; labels neither true nor told are left out.
+    """Return the unweighted mean F1 of all labels that are true or predicted for some face.
 
     Args:
-        confusion: labels x labels, rows true, columns told.
+        confusion: labels x labels, rows true, columns predicted.
     """
-    seen = confusion.sum(axis=0) + confusion.sum(axis=1) > 0
-    return float(precision_recall_f1(confusion)[2][seen].mean())
+    present = confusion.sum(axis=0) + confusion.sum(axis=1) > 0
+    return float(precision_recall_f1(confusion)[2][present].mean())
 
 
 def balanced_accuracy(confusion: NDArray[np.int64]) -> float:
-    """Give the mean recall of the labels that have faces, each label counting the same.
+    """Return the unweighted mean recall of all labels with faces.
 
     Args:
-        confusion: labels x labels, rows true, columns told.
+        confusion: labels x labels, rows true, columns predicted.
     """
     return float(precision_recall_f1(confusion)[1][confusion.sum(axis=1) > 0].mean())
 
 
-def accuracy_interval(right: NDArray[np.bool_], *, seed: int = 0) -> list[float]:
-    """Give the 95 % bootstrap interval of an accuracy [low, high] (Efron 1979, percentiles)."""
-    # Drawing N of N answers anew leaves a binomial number of right ones.
-    counts = np.random.default_rng(seed).binomial(len(right), right.mean(), RESAMPLES)
-    return [float(each) for each in np.percentile(counts / len(right), (2.5, 97.5))]
+def accuracy_interval(correct: NDArray[np.bool_], *, seed: int = 0) -> list[float]:
+    """Return the 95 % bootstrap interval of an accuracy [low, high] (Efron 1979, percentiles)."""
+    # The number of correct ones among N drawn with replacement has a binomial distribution.
+    counts = np.random.default_rng(seed).binomial(len(correct), correct.mean(), RESAMPLES)
+    return [float(each) for each in np.percentile(counts / len(correct), (2.5, 97.5))]
 
 
-def wilson_interval(right: NDArray[np.bool_]) -> list[float]:
-    """Give the 95 % interval of an accuracy [low, high] by the score test (Wilson 1927).
+def wilson_interval(correct: NDArray[np.bool_]) -> list[float]:
+    """Return the 95 % score interval of an accuracy [low, high] (Wilson 1927).
 
-    For few faces: where all are right, the bootstrap gives an interval without width.
+    For few faces: where all are correct, the bootstrap interval has a width of 0.
     """
-    share, faces = float(right.mean()), len(right)
+    accuracy, faces = float(correct.mean()), len(correct)
     shrink = 1 + Z_95**2 / faces
-    center = (share + Z_95**2 / (2 * faces)) / shrink
-    half = Z_95 * math.sqrt(share * (1 - share) / faces + Z_95**2 / (4 * faces**2)) / shrink
+    center = (accuracy + Z_95**2 / (2 * faces)) / shrink
+    variance = accuracy * (1 - accuracy) / faces + Z_95**2 / (4 * faces**2)
+    half = Z_95 * math.sqrt(variance) / shrink
     return [max(center - half, 0.0), min(center + half, 1.0)]
 
 
 def negative_log_likelihood(
     probabilities: NDArray[np.float32], y_true: NDArray[np.int64]
 ) -> float:
-    """Give the mean of -log p of the true label, in nats; ln(labels) is as good as guessing.
+    """Return the mean of -log p of the true label in nats; guessing gives ln(labels).
 
     Args:
-        probabilities: N x labels, rows of sum 1; values below 1.2e-7 count as that.
+        probabilities: N x labels, rows of sum 1; clipped to at least 1.2e-7.
         y_true: N, indices of the true labels.
     """
-    of_truth = probabilities[np.arange(len(y_true)), y_true].astype(np.float64)
-    return float(-np.log(np.maximum(of_truth, np.finfo(np.float32).eps)).mean())
+    of_true_label = probabilities[np.arange(len(y_true)), y_true].astype(np.float64)
+    return float(-np.log(np.maximum(of_true_label, np.finfo(np.float32).eps)).mean())
 
 
-def reliability(confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> list[dict[str, Any]]:
+def reliability(
+    confidence: NDArray[np.float32], correct: NDArray[np.bool_]
+) -> list[dict[str, Any]]:
     """Compare confidence and accuracy in 15 equal bins of confidence (Guo et al. 2017, figure 1).
 
     Args:
-        confidence: N, the probability of the told label.
-        right: N, whether it is the true one.
+        confidence: N, probability of the predicted label.
+        correct: N, whether it is the true label.
 
     Returns:
-        For each bin that holds faces, lowest first: `low` and `high` (its ends), `faces`,
+        For each bin with faces, in ascending order: `low` and `high` (its limits), `faces`,
         `confidence` (mean), `accuracy`.
     """
     numbers = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
@@ -122,38 +125,38 @@ def reliability(confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> li
             'high': float((number + 1) / CALIBRATION_BINS),
             'faces': int((numbers == number).sum()),
             'confidence': float(confidence[numbers == number].mean()),
-            'accuracy': float(right[numbers == number].mean()),
+            'accuracy': float(correct[numbers == number].mean()),
         }
         for number in np.unique(numbers)
     ]
 
 
-def calibration_error(confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> float:
-    """Give the expected calibration error, 0 to 1, over 15 equal bins (Guo et al. 2017, eq. 3)."""
+def calibration_error(confidence: NDArray[np.float32], correct: NDArray[np.bool_]) -> float:
+    """Return the expected calibration error, 0 to 1, over 15 equal bins (Guo et al. 2017)."""
     return sum(
-        each['faces'] / len(right) * abs(each['confidence'] - each['accuracy'])
-        for each in reliability(confidence, right)
+        each['faces'] / len(correct) * abs(each['confidence'] - each['accuracy'])
+        for each in reliability(confidence, correct)
     )
 
 
 def coverage(
-    confidence: NDArray[np.float32], right: NDArray[np.bool_], threshold: float
+    confidence: NDArray[np.float32], correct: NDArray[np.bool_], threshold: float
 ) -> dict[str, Any]:
-    """Tell what is left when answers below a confidence are withheld, as the node does.
+    """Return how many faces keep their label where the node publishes others as unknown.
 
     Args:
-        confidence: N, the probability of the told label.
-        right: N, whether it is the true one.
-        threshold: from which confidence on an answer is told.
+        confidence: N, probability of the predicted label.
+        correct: N, whether it is the true label.
+        threshold: confidence below which a label is unknown.
 
     Returns:
-        `threshold`, `share` (of the faces that get an answer), `accuracy` (among them; None
-        where there are none).
+        `threshold`, `fraction` (of the faces with a known label), `accuracy` (of those; None if
+        there are none).
     """
-    # In double precision as the node compares: 0.7 of float32 is a little less than 0.7.
-    y_pred = confidence.astype(np.float64) >= threshold
+    # In double precision as in the node: 0.7 in float32 is slightly less than 0.7.
+    known = confidence.astype(np.float64) >= threshold
     return {
         'threshold': threshold,
-        'share': float(y_pred.mean()),
-        'accuracy': float(right[y_pred].mean()) if y_pred.any() else None,
+        'fraction': float(known.mean()),
+        'accuracy': float(correct[known].mean()) if known.any() else None,
     }

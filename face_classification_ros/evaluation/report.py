@@ -1,4 +1,4 @@
-"""Write an evaluation as a folder: all figures as JSON, the telling ones as pictures."""
+"""Write an evaluation into a folder: all metrics as JSON, the main ones as diagrams."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 import numpy as np
 from numpy.typing import NDArray
 
-from face_classification_ros.audit.subgroups import MIN_FACES
+from face_classification_ros.evaluation.group_accuracy import MIN_FACES
 
 DPI = 120
 TITLE_WIDTH = 44
-"""Characters that fit over the bars of groups."""
+"""Characters that fit above the bars of groups."""
 BLUE, ORANGE, GRAY = '#2f6db3', '#d9822b', '#8a8f98'
 
 BARS: dict[str, Any] = {'align': 'edge', 'edgecolor': 'white', 'linewidth': 1.0}
@@ -28,12 +28,12 @@ Report = Mapping[str, Any]
 
 
 def write_report(report: Report, folder: Path) -> None:
-    """Write what `evaluate_classifier` gives.
+    """Write the result of `evaluate_classifier`.
 
     Args:
-        report: the figures, with or without further ones.
-        folder: gets `report.json`, `confusion.png`, `reliability.png` and, where the data set
-            tells groups, `groups.png`; made where it is missing.
+        report: the metrics; further keys are kept.
+        folder: for `report.json`, `confusion.png`, `reliability.png` and, if the data set has
+            groups, `groups.png`; created if necessary.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / 'report.json').write_text(json.dumps(report, indent=1))
@@ -45,46 +45,46 @@ def write_report(report: Report, folder: Path) -> None:
 
 
 def draw_confusion(report: Report) -> Figure:
-    """Draw the confusion matrix with rows of 100 %, as in the paper's figure 7.
+    """Draw the confusion matrix with rows of 100 %, as in figure 7 of the paper.
 
-    Rows are true labels, columns told ones; a label without faces has an empty row.
+    Rows are true labels, columns predicted ones; a label without faces has an empty row.
     """
     labels, counts = list(report['per_label']), np.array(report['confusion']).sum(axis=1)
-    shares = np.array(report['confusion_normalized'])
+    fractions = np.array(report['confusion_normalized'])
     cells = 0.75 * len(labels)
     line = f'accuracy {report["accuracy"]:.1%}'
     figure = _new_figure(cells + 3.2, cells + 1.9, report, line)
     axes = figure.add_subplot()
-    picture = draw_matrix(axes, labels, shares, counts)
-    axes.set_xlabel('told label')
+    matrix = draw_matrix(axes, labels, fractions, counts)
+    axes.set_xlabel('predicted label')
     axes.set_ylabel('true label (faces)')
-    bar = figure.colorbar(picture, ax=axes, shrink=0.8, format=_percent)
+    bar = figure.colorbar(matrix, ax=axes, shrink=0.8, format=_percent)
     bar.set_label('of the row')
     bar.outline.set_visible(False)
     return figure
 
 
 def draw_matrix(
-    axes: Axes, labels: Sequence[str], shares: NDArray[np.float64], counts: NDArray[np.int64]
+    axes: Axes, labels: Sequence[str], fractions: NDArray[np.float64], counts: NDArray[np.int64]
 ) -> AxesImage:
     """Draw the cells of a confusion matrix with their percentages.
 
     Args:
         axes: to draw on.
         labels: of rows and columns.
-        shares: labels x labels, rows of sum 1.
-        counts: faces of each row; one without has empty cells.
+        fractions: labels x labels, rows of sum 1.
+        counts: faces of each row; a row without faces has empty cells.
     """
-    picture = axes.imshow(shares, cmap='Blues', vmin=0, vmax=1)
+    matrix = axes.imshow(fractions, cmap='Blues', vmin=0, vmax=1)
     for row, column in np.argwhere(np.repeat(counts[:, None] > 0, len(labels), axis=1)):
-        share = shares[row, column]
+        fraction = fractions[row, column]
         axes.text(
             column,
             row,
-            f'{100 * share:.0f}',
+            f'{100 * fraction:.0f}',
             ha='center',
             va='center',
-            color='white' if share > 0.5 else 'black',
+            color='white' if fraction > 0.5 else 'black',
             fontweight='bold' if row == column else 'normal',
         )
     axes.set_xticks(range(len(labels)), labels, rotation=45, ha='right', rotation_mode='anchor')
@@ -95,11 +95,11 @@ def draw_matrix(
     axes.grid(which='minor', color='white', linewidth=1.5)
     axes.tick_params(which='both', length=0)
     axes.spines[:].set_visible(False)
-    return picture
+    return matrix
 
 
 def draw_reliability(report: Report) -> Figure:
-    """Draw accuracy over confidence, and how many faces got which confidence.
+    """Draw accuracy over confidence, and the distribution of the confidence.
 
     Source: Guo et al., "On Calibration of Modern Neural Networks", 2017, figure 1.
     """
@@ -111,13 +111,13 @@ def draw_reliability(report: Report) -> Figure:
     upper, lower = figure.subplots(2, sharex=True, height_ratios=(3, 1))
     draw_bins(upper, bins)
     upper.legend(loc='upper left', frameon=False)
-    shares = [each['faces'] / report['faces'] for each in bins]
-    lower.bar(lows, shares, width, color=GRAY, **BARS)
+    fractions = [each['faces'] / report['faces'] for each in bins]
+    lower.bar(lows, fractions, width, color=GRAY, **BARS)
     threshold = report['coverage']['threshold']
     if threshold > 0:
         lower.axvline(threshold, color=ORANGE, linewidth=1.5)
         lower.annotate(
-            f'told from here: {report["coverage"]["share"]:.0%}',
+            f'known from here: {report["coverage"]["fraction"]:.0%}',
             (threshold, 1),
             xycoords=('data', 'axes fraction'),
             xytext=(-5, -5),
@@ -127,8 +127,8 @@ def draw_reliability(report: Report) -> Figure:
             color=ORANGE,
         )
     lower.set_ylabel('faces')
-    # Room for the line above.
-    lower.set_ylim(0, 1.35 * max(shares))
+    # Leave room for the text above.
+    lower.set_ylim(0, 1.35 * max(fractions))
     lower.yaxis.set_major_formatter(_percent)
     lower.set_xlabel('confidence')
     lower.set_xlim(0, 1)
@@ -139,7 +139,7 @@ def draw_reliability(report: Report) -> Figure:
 
 
 def draw_bins(axes: Axes, bins: Sequence[Report]) -> None:
-    """Draw the accuracy of each bin of confidence, see `metrics.reliability`."""
+    """Draw the accuracy in each bin of confidence, see `metrics.reliability`."""
     width = bins[0]['high'] - bins[0]['low']
     accuracies = [each['accuracy'] for each in bins]
     lows, confidences = ([each[name] for each in bins] for name in ('low', 'confidence'))
@@ -198,7 +198,7 @@ def _draw_column(axes: Axes, name: str, column: Report) -> None:
     widest = ''
     if gap:
         widest = f': {100 * gap["gap"]:.1f} points between {gap["best"]} and {gap["worst"]}'
-    # Names of groups may be so long that a line would reach over the edge.
+    # Long names of groups would extend beyond the edge.
     title = textwrap.fill(f'{name}{widest}', TITLE_WIDTH)
     axes.set_title(title, loc='left', fontsize='medium', fontweight='bold')
     axes.grid(axis='x', color='#e4e6ea')
@@ -207,5 +207,5 @@ def _draw_column(axes: Axes, name: str, column: Report) -> None:
     axes.spines[['top', 'right', 'left']].set_visible(False)
 
 
-def _percent(share: float, _: float | None = None) -> str:
-    return f'{100 * share:g}%'
+def _percent(fraction: float, _: float | None = None) -> str:
+    return f'{100 * fraction:g}%'

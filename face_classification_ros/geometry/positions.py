@@ -147,7 +147,9 @@ def _located(face: Face, distance: float, camera: Intrinsics, rotation: int) -> 
     else:
         width = box.width / camera.fx * distance
     narrowest, widest = PLAUSIBLE_WIDTHS
-    return replace(face, position=position, is_size_plausible=narrowest <= width <= widest)
+    # Not numpy's True, which messages take for False.
+    is_plausible = bool(narrowest <= width <= widest)
+    return replace(face, position=position, is_size_plausible=is_plausible)
 
 
 def _distance(depth: DepthImage, box: BoundingBox, scales: tuple[float, float]) -> float | None:

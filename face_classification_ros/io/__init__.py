@@ -1,1 +1,1 @@
-"""Read images, videos and bags, and write result records."""
+"""Read images, videos and recordings, classify whole files, and write results."""

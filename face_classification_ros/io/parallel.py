@@ -1,4 +1,4 @@
-"""Many files in parallel: workers on this machine, or those of a running Dask cluster."""
+"""Classify many files in parallel: by workers on this machine, or of a running Dask cluster."""
 
 from __future__ import annotations
 
@@ -21,38 +21,34 @@ from distributed.client import FutureCancelledError
 from distributed.comm import resolve_address
 from distributed.utils import silence_logging_cmgr
 
-from face_classification_ros.io.files import (
-    FileClassifier,
-    Job,
-    Opener,
-    PICTURE,
-    Record,
-    UnreadableError,
-)
-from face_classification_ros.pipeline import Settings
+from face_classification_ros.config import PipelineConfig
+from face_classification_ros.io.classify_files import FileClassifier, Job, Opener
+from face_classification_ros.io.errors import UnreadableError
+from face_classification_ros.io.sources import IMAGE
+from face_classification_ros.types import FrameFaces
 
 BATCH = 8
-"""Pictures in a task: a scheduler needs about a millisecond for each, whatever its size."""
+"""Images per task, since a scheduler needs about a millisecond per task."""
 
 WINDOW = 32
-"""Batches per worker that may be ahead of the first one that is not done yet."""
+"""Batches per worker that may be ahead of the first unfinished one."""
 
 CONNECTION_TIMEOUT = 30.0
-"""Seconds after which a scheduler that does not answer, or has no worker, is given up."""
+"""Seconds to wait for a scheduler and for its first worker."""
 
-# A file is tried so many times with others that run beside it, and as often alone.
+# A file is tried so many times while others run, and as often alone.
 _TRIES = 2
 
 
 @contextmanager
 def local_workers(count: int) -> Iterator[Client]:
-    """Start worker processes on this machine, and end them.
+    """Start worker processes on this machine, and stop them after the block.
 
-    They listen on the loopback only, and talk over TLS with a certificate of their own: whoever
-    else is on this machine could otherwise have them run anything.
+    They listen on the loopback only, and communicate over TLS with a certificate of their own;
+    otherwise every user of this machine could make them run code.
 
     Args:
-        count: of processes, each of one thread.
+        count: number of processes, each with one thread.
 
     Raises:
         ValueError: `count` is below 1.
@@ -61,10 +57,10 @@ def local_workers(count: int) -> Iterator[Client]:
         raise ValueError(f'{count} workers: expected 1 or more')
     settings = {
         'distributed.scheduler.allowed-failures': _TRIES - 1,
-        # A worker that is started anew takes its time, and may die soon again, but is never given
-        # up: the cluster would go on without it, and stand still without any.
+        # A worker takes its time to restart, and may die again soon. If it were given up, the
+        # cluster would go on without it, or wait for ever if it was the last one.
         'distributed.deploy.lost-worker-timeout': '365 days',
-        # No pages, which are without TLS.
+        # No web pages, which are without TLS.
         'distributed.scheduler.http.routes': [],
         'distributed.worker.http.routes': [],
     }
@@ -78,9 +74,9 @@ def local_workers(count: int) -> Iterator[Client]:
 
 
 def _start(count: int, folder: str) -> LocalCluster:
-    # Ctrl-C in a terminal reaches every process, and each worker would print a traceback; we end
+    # Ctrl-C in a terminal reaches every process, and each worker would print a traceback; we stop
     # them ourselves. A process inherits the blocked signals of the thread that starts it, also
-    # when it is started anew; the resource tracker of multiprocessing would unblock them.
+    # when it is restarted; the resource tracker of multiprocessing would unblock them.
     resource_tracker.ensure_running()
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -92,7 +88,7 @@ def _start(count: int, folder: str) -> LocalCluster:
             security=True,
             memory_limit=None,
             local_directory=folder,
-            # What goes wrong is told by what a task returns.
+            # Errors are reported through the results of the tasks.
             silence_logs=logging.CRITICAL,
         )
     finally:
@@ -104,13 +100,13 @@ def running_workers(address: str) -> Iterator[Client]:
     """Connect to a running scheduler, such as tcp://host:8786.
 
     Raises:
-        OSError: nobody answers there, or it has no workers.
-        ValueError: the address is none.
+        OSError: nothing responds at this address, or the scheduler has no workers.
+        ValueError: the address is invalid.
     """
-    # A malformed one is told here, before a client is half made.
+    # Raises for an invalid address, before a client exists.
     resolve_address(address)
     with (
-        # A lost connection is told by us, in one line.
+        # A lost connection is reported by us, in one line.
         silence_logging_cmgr(logging.CRITICAL),
         Client(address, timeout=CONNECTION_TIMEOUT, set_as_default=False) as client,
     ):
@@ -124,27 +120,27 @@ def running_workers(address: str) -> Iterator[Client]:
 
 
 def classify_in_parallel(
-    jobs: Sequence[Job], settings: Settings, openers: Mapping[str, Opener], client: Client
-) -> Iterator[Iterator[Record]]:
-    """Classify files by workers, each of which loads detector and models once.
+    jobs: Sequence[Job], config: PipelineConfig, openers: Mapping[str, Opener], client: Client
+) -> Iterator[Iterator[FrameFaces]]:
+    """Classify files by workers, each of which loads the detector and the models once.
 
     Args:
         jobs: what to classify; workers find the files under the same paths.
-        settings: how.
-        openers: as for `classify_files`; workers import them by their names.
+        config: detector, models and how to use them.
+        openers: as for `classify_files`; workers import them by name.
         client: connected to the workers.
 
     Yields:
-        The same as `classify_files`, in the same order. A worker that dies has its files done
-        again; a file whose workers die again and again ends in an `UnreadableError`.
+        The same results as `classify_files`, in the same order. The files of a worker that dies
+        are classified again; a file whose workers die repeatedly ends with an `UnreadableError`.
 
     Raises:
-        OSError: the cluster is lost, or a copy cannot be written.
+        OSError: the connection to the cluster is lost, or a copy cannot be written.
     """
     num_threads = sum(client.nthreads().values())
     size = max(1, min(BATCH, len(jobs) // (4 * num_threads)))
-    # Tasks of one group are kept by the scheduler until a worker has room for them. So no more
-    # than two are at a worker that dies, and suspected.
+    # The scheduler keeps the tasks of one group until a worker has room for them, so that at most
+    # two tasks are suspected if a worker dies.
     group = f'classify-{uuid.uuid4().hex}'
     numbers = itertools.count()
     batches = _batches(jobs, size)
@@ -152,17 +148,17 @@ def classify_in_parallel(
 
     def submit(batch: list[Job]) -> Future:
         key = (group, next(numbers))
-        return client.submit(_classify_batch, batch, settings, openers, key=key, pure=False)
+        return client.submit(_classify_batch, batch, config, openers, key=key, pure=False)
 
-    def alone(job: Job) -> _Outcome:
-        """Judge a file whose worker died, while nothing else runs that could be the reason."""
+    def classify_alone(job: Job) -> _Outcome:
+        """Classify a file whose worker died while nothing else runs that could be the reason."""
         for _, future in waiting:
-            # Comes when it is done.
+            # Returns when the task is done.
             future.exception()
         try:
             return submit([job]).result()[0]
         except KilledWorker:
-            return _Outcome([], 'ends each worker process that reads it, and is left out')
+            return _Outcome([], 'ends every worker process that reads it, skipped')
 
     try:
         while True:
@@ -174,22 +170,22 @@ def classify_in_parallel(
             try:
                 outcomes = future.result()
             except KilledWorker:
-                outcomes = [alone(job) for job in batch]
+                outcomes = [classify_alone(job) for job in batch]
             for job, outcome in zip(batch, outcomes, strict=True):
-                yield _replay(job, outcome)
+                yield _results_of(job, outcome)
     except FutureCancelledError as error:
         raise OSError('the connection to the scheduler is lost') from error
 
 
 def _batches(jobs: Sequence[Job], size: int) -> Iterator[list[Job]]:
-    """Put pictures that follow each other together; a video or a bag stays alone."""
+    """Combine consecutive images; a video or a recording is a batch of its own."""
     batch: list[Job] = []
     for job in jobs:
-        if batch and (job.source.kind != PICTURE or len(batch) == size):
+        if batch and (job.source.kind != IMAGE or len(batch) == size):
             yield batch
             batch = []
         batch.append(job)
-        if job.source.kind != PICTURE:
+        if job.source.kind != IMAGE:
             yield batch
             batch = []
     if batch:
@@ -197,14 +193,14 @@ def _batches(jobs: Sequence[Job], size: int) -> Iterator[list[Job]]:
 
 
 class _Outcome(NamedTuple):
-    """What a worker tells of a file: its records, and why there are no more ("": all read)."""
+    """The results of a file, and the problem that ended them ("" at the end of the file)."""
 
-    records: list[Record]
+    results: list[FrameFaces]
     problem: str
 
 
-def _replay(job: Job, outcome: _Outcome) -> Iterator[Record]:
-    yield from outcome.records
+def _results_of(job: Job, outcome: _Outcome) -> Iterator[FrameFaces]:
+    yield from outcome.results
     if outcome.problem:
         raise UnreadableError(job.source.path, outcome.problem)
 
@@ -213,22 +209,22 @@ _loaded = threading.local()
 
 
 def _classify_batch(
-    jobs: Sequence[Job], settings: Settings, openers: Mapping[str, Opener]
+    jobs: Sequence[Job], config: PipelineConfig, openers: Mapping[str, Opener]
 ) -> list[_Outcome]:
-    """Run in a worker: classify files with what the thread has loaded for these settings."""
-    if getattr(_loaded, 'settings', None) != settings:
-        # OpenCV would take every core for each worker.
-        cv2.setNumThreads(settings.num_threads)
-        _loaded.classifier = FileClassifier(settings)
-        _loaded.settings = settings
+    """Classify files in a worker, with what its thread has loaded for this configuration."""
+    if getattr(_loaded, 'config', None) != config:
+        # Otherwise OpenCV takes every core for each worker.
+        cv2.setNumThreads(config.num_threads)
+        _loaded.classifier = FileClassifier(config)
+        _loaded.config = config
     return [_classify(job, _loaded.classifier, openers) for job in jobs]
 
 
 def _classify(job: Job, classifier: FileClassifier, openers: Mapping[str, Opener]) -> _Outcome:
-    records: list[Record] = []
+    results: list[FrameFaces] = []
     try:
-        for record in classifier.classify(job, openers):
-            records.append(record)
+        for result in classifier.classify(job, openers):
+            results.append(result)
     except UnreadableError as error:
-        return _Outcome(records, error.problem)
-    return _Outcome(records, '')
+        return _Outcome(results, error.problem)
+    return _Outcome(results, '')

@@ -1,4 +1,4 @@
-"""Samples for trying things out, made from pictures that scikit-image ships: a video, crowds."""
+"""Create sample images and a sample video from the images that scikit-image ships."""
 
 from __future__ import annotations
 
@@ -14,44 +14,44 @@ from face_classification_ros.types import Image
 SIZE = (640, 480)
 FPS = 15
 
-# Where face and shoulders, and the head alone, are in scikit-image's `astronaut`, 512 x 512: x, y,
-# width, height.
+# Face and shoulders, and the head alone, in scikit-image's `astronaut`, 512 x 512: x, y, width and
+# height in pixels.
 PORTRAIT = (120, 0, 220, 260)
 HEAD = (160, 30, 130, 170)
 
 MAX_CROWD = 100
-"""Faces of the largest crowd."""
+"""Maximum number of faces in a crowd."""
 
 LARGEST_HEAD = 1 / 3
-"""Of the height of the picture: as that of somebody at about one meter."""
+"""Height of the largest head relative to the image, as of a person at about one meter."""
 
 
 def sample_frames() -> Iterator[Image]:
-    """Give the frames of a video of 20 seconds at 15 Hz, 640x480.
+    """Yield the frames of a video of 20 seconds at 15 Hz, uint8 480 x 640 x 3 in BGR.
 
-    One face that comes closer and moves; three that move at different distances and in different
-    light; some seconds without a face; one that walks out of the picture and back.
+    One face that moves and comes closer; three faces at different distances and in different
+    light; some seconds without a face; one that leaves the image and comes back.
 
     Raises:
         ImportError: scikit-image is not installed.
     """
-    portrait = _picture('astronaut')
+    portrait = _read_image('astronaut')
     yield from _camera_motion(portrait, 6 * FPS)
-    yield from _three_people(portrait, _picture('coffee'), 6 * FPS)
-    yield from _camera_motion(_picture('rocket'), 3 * FPS)
-    yield from _walk_out_and_back(portrait, _picture('coffee'), 5 * FPS)
+    yield from _three_people(portrait, _read_image('coffee'), 6 * FPS)
+    yield from _camera_motion(_read_image('rocket'), 3 * FPS)
+    yield from _walk_out_and_back(portrait, _read_image('coffee'), 5 * FPS)
 
 
 def crowd(faces: int, width: int, height: int) -> Image:
-    """Give a picture with the same face so many times, in a grid on a blurred background.
+    """Return an image with copies of one face in a grid on a blurred background.
 
-    The faces are as large as the grid allows, up to a third of the picture's height, so that a
-    detector need not look for smaller ones than there must be.
+    The faces are as large as the grid allows, up to a third of the height of the image, so that
+    none is smaller than necessary for its detector.
 
     Args:
-        faces: 0 to `MAX_CROWD`.
-        width: of the picture, 64 to 8192 pixels.
-        height: of the picture, 64 to 8192 pixels.
+        faces: number of copies, 0 to `MAX_CROWD`.
+        width: of the image, 64 to 8192 pixels.
+        height: of the image, 64 to 8192 pixels.
 
     Returns:
         uint8, `height` x `width` x 3, in BGR.
@@ -63,8 +63,8 @@ def crowd(faces: int, width: int, height: int) -> Image:
     if not 0 <= faces <= MAX_CROWD:
         raise ValueError(f'crowd of {faces} faces: expected 0 to {MAX_CROWD}')
     if not (64 <= width <= 8192 and 64 <= height <= 8192):
-        raise ValueError(f'picture of {width}x{height}: expected sides of 64 to 8192 pixels')
-    frame = _blurred(_picture('coffee'), (width, height))
+        raise ValueError(f'image of {width} x {height}: expected sides of 64 to 8192 pixels')
+    frame = _blurred(_read_image('coffee'), (width, height))
     if not faces:
         return frame
     left, top, head_width, head_height = HEAD
@@ -77,7 +77,7 @@ def crowd(faces: int, width: int, height: int) -> Image:
     columns = max(range(1, faces + 1), key=scale)
     rows = math.ceil(faces / columns)
     size = int(head_width * scale(columns)), int(head_height * scale(columns))
-    head = _picture('astronaut')[top : top + head_height, left : left + head_width]
+    head = _read_image('astronaut')[top : top + head_height, left : left + head_width]
     interpolation = cv2.INTER_AREA if scale(columns) < 1 else cv2.INTER_LINEAR
     head = np.asarray(cv2.resize(head, size, interpolation=interpolation), np.uint8)
     for number in range(faces):
@@ -88,24 +88,24 @@ def crowd(faces: int, width: int, height: int) -> Image:
     return frame
 
 
-def _picture(name: str) -> Image:
+def _read_image(name: str) -> Image:
     try:
         import skimage
     except ImportError as error:
         raise ImportError(
             "the sample needs scikit-image: pip install 'face_classification_ros[demo]'"
         ) from error
-    # Read by path: skimage.data would look for a newer copy in the network.
+    # Read by path, since skimage.data would download a newer copy.
     folder = Path(skimage.__file__).parent / 'data'
     path = next(folder.glob(f'{name}.*'))
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
-        raise ValueError(f'{path} is not a readable picture')
+        raise ValueError(f'{path} is not a readable image')
     return image.astype(np.uint8, copy=False)
 
 
 def _camera_motion(image: Image, frames: int) -> Iterator[Image]:
-    """Pan and zoom over a picture."""
+    """Pan and zoom over an image."""
     height, width = image.shape[:2]
     for number in range(frames):
         phase = number / frames
@@ -121,7 +121,7 @@ def _camera_motion(image: Image, frames: int) -> Iterator[Image]:
 
 
 def _three_people(portrait: Image, room: Image, frames: int) -> Iterator[Image]:
-    """Let three copies of a face move, one mirrored, one far away, one in little light."""
+    """Move three copies of a face: one close, one mirrored, one far away in little light."""
     x, y, width, height = PORTRAIT
     near = portrait[y : y + height, x : x + width]
     mirrored = cv2.resize(cv2.flip(near, 1), None, fx=0.85, fy=0.85)
@@ -137,7 +137,7 @@ def _three_people(portrait: Image, room: Image, frames: int) -> Iterator[Image]:
 
 
 def _walk_out_and_back(portrait: Image, room: Image, frames: int) -> Iterator[Image]:
-    """Let a face leave the picture at the right and come back."""
+    """Move a face out of the image at the right and back."""
     x, y, width, height = PORTRAIT
     person = cv2.resize(portrait[y : y + height, x : x + width], None, fx=1.3, fy=1.3)
     background = _blurred(room)
@@ -153,12 +153,12 @@ def _blurred(room: Image, size: tuple[int, int] = SIZE) -> Image:
 
 
 def _paste(frame: Image, person: Image, x: float, y: float) -> None:
-    """Lay a picture over a frame at a place between pixels, cut at the edge."""
+    """Copy an image into a frame at a subpixel position, clipped at the edge."""
     mask = np.full(person.shape[:2], 255, np.uint8)
     matrix = np.array([[1, 0, x], [0, 1, y]], np.float64)
     layer = cv2.warpAffine(person, matrix, SIZE)
-    covered = cv2.warpAffine(mask, matrix, SIZE) == 255
-    frame[covered] = layer[covered]
+    is_person = cv2.warpAffine(mask, matrix, SIZE) == 255
+    frame[is_person] = layer[is_person]
 
 
 def _warp(image: Image, matrix: np.ndarray) -> Image:

@@ -1,1 +1,1 @@
-"""The CNN building framework and the networks made with it."""
+"""Framework to describe and build CNNs, and the networks built with it."""

@@ -16,9 +16,9 @@ class FusedBatchNormalization(layers.BatchNormalization):
     """Batch normalization over all but the last axis, by TensorFlow's fused operation.
 
     N x H x W x C -> the same; 4 C parameters, 2 C of them trained (Ioffe, Szegedy 2015). The same
-    function as Keras' own layer, which computes mean and variance in operations of their own: a
+    function as Keras' own layer, which computes mean and variance in separate operations: a
     training step of mini-Xception takes two thirds of the time with this one. Its moving variance
-    is the unbiased one, n / (n - 1) of Keras' for n pixels in a batch.
+    is unbiased, n / (n - 1) times that of Keras for n pixels in a batch.
     """
 
     def call(
@@ -41,20 +41,20 @@ class FusedBatchNormalization(layers.BatchNormalization):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class FaceStandardization(layers.Layer):
-    """Each face to mean 0 and standard deviation 1: dark and pale pictures look alike.
+    """Standardize each face to mean 0 and standard deviation 1, against lighting and contrast.
 
-    N x H x W x C -> the same; no parameters. A deviation below 1/64 of the range counts as that,
-    so that a blank picture is not blown up to noise.
+    N x H x W x C -> the same; no parameters. Smaller deviations count as 1/64 of the range, so
+    that the noise of a blank image is not amplified.
     """
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Standardise every face by itself."""
+        """Standardize each face independently."""
         centered = inputs - ops.mean(inputs, axis=(1, 2, 3), keepdims=True)
         variance = ops.mean(ops.square(centered), axis=(1, 2, 3), keepdims=True)
         return centered / ops.maximum(ops.sqrt(variance), 1 / 32)
 
     def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Give the shape, which stays."""
+        """Return the shape of the input."""
         return input_shape
 
 
@@ -74,7 +74,7 @@ def convolution(
 def separable_convolution(
     x: keras.KerasTensor, filters: int, *, size: int = 3, relu: bool = True, name: str
 ) -> keras.KerasTensor:
-    """Depth-wise separable convolution, batch normalization and, if wanted, ReLU (Chollet 2017).
+    """Depth-wise separable convolution, batch normalization, optional ReLU (Chollet 2017).
 
     N x H x W x C -> N x H x W x `filters`; `size`^2 C + C `filters` + 4 `filters` parameters.
     """
@@ -86,13 +86,13 @@ def separable_convolution(
 
 
 def residual_module(x: keras.KerasTensor, filters: int, *, name: str) -> keras.KerasTensor:
-    """Two separable convolutions and a pooling beside a 1x1 shortcut, at half the size.
+    """Two separable convolutions and a pooling, added to a 1x1 shortcut, at half the size.
 
     N x H x W x C -> N x ceil(H / 2) x ceil(W / 2) x `filters`, the module of mini-Xception
     (Arriaga et al. 2017, figure 4); 9 (C + F) + 2 C F + F^2 + 12 F parameters for F filters.
     """
     # The same function as a 1x1 convolution with stride 2, whose backward pass crashes in
-    # oneDNN on some processors; taking every second pixel first is faster, too.
+    # oneDNN on some processors; subsampling first is faster, too.
     shortcut = layers.MaxPooling2D(1, 2, padding='same', name=f'{name}.shortcut_pixels')(x)
     shortcut = layers.Conv2D(filters, 1, use_bias=False, name=f'{name}.shortcut')(shortcut)
     shortcut = FusedBatchNormalization(name=f'{name}.shortcut_norm')(shortcut)
@@ -104,7 +104,7 @@ def residual_module(x: keras.KerasTensor, filters: int, *, name: str) -> keras.K
 
 
 def pooling_head(x: keras.KerasTensor, classes: int, *, name: str) -> keras.KerasTensor:
-    """One 3x3 map per class, averaged over the picture: logits without a dense layer.
+    """One 3x3 map per class, averaged over the image: logits without a dense layer.
 
     N x H x W x C -> N x `classes`; 9 C `classes` + `classes` parameters (Lin et al. 2013).
     """
@@ -118,7 +118,7 @@ def dense_head(
     """Hidden fully connected layer with ReLU and dropout, then one unit per class: logits.
 
     N x H x W x C -> N x `classes`; (H W C + 1) `units` + (`units` + 1) `classes` parameters. The
-    head that the paper does away with.
+    kind of head that the paper avoids.
     """
     x = layers.Flatten(name=f'{name}.flat')(x)
     x = layers.Dense(units, activation='relu', name=f'{name}.hidden')(x)

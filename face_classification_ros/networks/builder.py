@@ -23,26 +23,42 @@ from face_classification_ros.networks.description import (
 )
 
 
+class LimitExceededError(ValueError):
+    """The cost of a network exceeds a limit.
+
+    Attributes:
+        block: the first one above the limit.
+        cost: total cost up to and including this block.
+        limit: that is exceeded.
+    """
+
+    def __init__(self, network: str, block: str, cost: float, limit: float, unit: str) -> None:
+        self.block, self.cost, self.limit = block, cost, limit
+        super().__init__(
+            f'{network}: {round(cost, 3):,} {unit} at {block} exceed the limit of {limit:,}'
+        )
+
+
 def build_network(
     description: NetworkDescription,
     input_shape: tuple[int | None, int | None, int],
     heads: Mapping[str, int],
 ) -> keras.Model:
-    """Build a network: one trunk, and a head for each attribute.
+    """Build a network with one trunk and a head for each attribute.
 
     Args:
-        description: what it is made of.
-        input_shape: height, width and channels of a face; height and width may be None where the
-            head is a pooling one.
-        heads: attribute -> number of labels. With more than one the network is a blended one.
+        description: of its blocks.
+        input_shape: height, width and channels of a face; height and width may be None for a
+            pooling head.
+        heads: attribute -> number of labels; more than one make a multi-task network.
 
     Returns:
         A model from float32 N x H x W x C in [-1, 1] to a dict of attribute -> logits float32
         N x labels. Its layers are named after their block: `residual_module1.add`.
 
     Raises:
-        ValueError: a face is too small for the blocks: which one has no pixels left; or the
-            network has more parameters than its limit: at which block it passes it.
+        ValueError: a face is too small for a block.
+        LimitExceededError: the network has more parameters than allowed.
     """
     faces = x = keras.Input(input_shape, name='scaled_faces')
     numbers: Counter[str] = Counter()
@@ -50,19 +66,19 @@ def build_network(
         numbers[block.block] += 1
         name = f'{block.block}{numbers[block.block]}'
         if isinstance(block, Convolution) and block.padding == 'valid':
-            sides = [side for side in x.shape[1:3] if side is not None]
-            if min(sides, default=block.size) < block.size:
+            sizes = [size for size in x.shape[1:3] if size is not None]
+            if min(sizes, default=block.size) < block.size:
                 raise ValueError(
                     f'{description.name}: faces of {input_shape[0]}x{input_shape[1]} are too '
-                    f'small, {name} ({block.size}x{block.size}) has {min(sides)} pixels left'
+                    f'small, {name} ({block.size}x{block.size}) has {min(sizes)} pixels left'
                 )
         x = _add_block(x, block, name)
     head = description.head
     outputs = {}
     for attribute, classes in heads.items():
         if isinstance(head, DenseHead):
-            weights = math.prod(side or 1 for side in x.shape[1:]) * head.units
-            keep_limit(description.name, {attribute: weights}, MAX_PARAMETERS, 'weights')
+            weights = math.prod(size or 1 for size in x.shape[1:]) * head.units
+            check_limit(description.name, {attribute: weights}, MAX_PARAMETERS, 'weights')
             outputs[attribute] = blocks.dense_head(
                 x, classes, units=head.units, dropout=head.dropout, name=attribute
             )
@@ -73,36 +89,34 @@ def build_network(
         block: sum(layer.count_params() for layer in block_layers)
         for block, block_layers in layers_of_blocks(network).items()
     }
-    keep_limit(description.name, parameters, description.limits.max_parameters, 'parameters')
+    check_limit(description.name, parameters, description.limits.max_parameters, 'parameters')
     return network
 
 
 def layers_of_blocks(network: keras.Model) -> dict[str, list[layers.Layer]]:
-    """Give block -> its layers, both in the order in which a face goes through them."""
+    """Return block -> its layers, both in the order of the forward pass, the heads last."""
     blocks_of_network: dict[str, list[layers.Layer]] = {}
     for layer in network.layers:
         if not isinstance(layer, layers.InputLayer):
             blocks_of_network.setdefault(layer.name.partition('.')[0], []).append(layer)
-    # Heads stand beside each other; theirs is the order in which they were asked for.
+    # Heads are parallel; they get the order in which they were requested.
     heads = {head: blocks_of_network.pop(head) for head in network.output}
     return blocks_of_network | heads
 
 
-def keep_limit(
+def check_limit(
     network: str, cost_of_blocks: Mapping[str, float], limit: float | None, unit: str
 ) -> None:
-    """Refuse a network at the first block with which the sum of the costs passes the limit.
+    """Check that the total cost of a network does not exceed a limit.
 
     Raises:
-        ValueError: 'my_net: at residual_module3 there are 71,200 parameters, limit 60,000'.
+        LimitExceededError: it does.
     """
     total: float = 0
     for block, cost in cost_of_blocks.items():
         total += cost
         if limit is not None and total > limit:
-            raise ValueError(
-                f'{network}: at {block} there are {round(total, 3):,} {unit}, limit {limit:,}'
-            )
+            raise LimitExceededError(network, block, total, limit, unit)
 
 
 def _add_block(x: keras.KerasTensor, block: Block, name: str) -> keras.KerasTensor:

@@ -1,4 +1,4 @@
-"""What networks are worth: accuracy of trained models over their number of parameters."""
+"""Compare networks: accuracy of trained models over the number of parameters."""
 
 from __future__ import annotations
 
@@ -11,25 +11,45 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 import onnx
+from pydantic import BaseModel, ConfigDict
 
+from face_classification_ros.inference.model_zoo import share_folder
 from face_classification_ros.networks.builder import build_network
 from face_classification_ros.networks.cost import NetworkCost
 from face_classification_ros.networks.description import read_network
-
-ATTRIBUTES = ('emotion', 'gender')
+from face_classification_ros.networks.settings import read_settings
 
 REFERENCES = ('tang2013', 'sequential_fully_cnn')
-"""Networks that the paper compares its own with."""
+"""Networks with which the paper compares its own."""
+
+PUBLISHED = Path('config', 'published_networks.yaml')
+"""Networks of the literature, relative to the share folder."""
 
 _Point = tuple[str, int, float]
 
-PUBLISHED: tuple[_Point, ...] = (
-    ("the paper's mini-Xception", 58_423, 65.5),
-    ('TinyFER-Lite', 930_000, 67.1),
-    ('MicroExpNet', 1_200_000, 71.2),
-    ('Tang 2013', 5_000_000, 71.2),
-)
-"""Name, parameters and accuracy in % of networks for the emotions of FER-2013, as published."""
+
+class PublishedNetwork(BaseModel):
+    """A network of the literature.
+
+    Attributes:
+        name: of the network.
+        attribute: that it estimates.
+        data: on which its accuracy was measured.
+        parameters: their number.
+        accuracy: 0 to 1.
+    """
+
+    model_config = ConfigDict(extra='forbid', frozen=True)
+
+    name: str
+    attribute: str
+    data: str
+    parameters: int
+    accuracy: float
+
+
+class _Published(BaseModel):
+    networks: tuple[PublishedNetwork, ...]
 
 
 @dataclass(frozen=True)
@@ -37,8 +57,8 @@ class TrainedModel:
     """A model file.
 
     Attributes:
-        name: of the file, without its ending.
-        network: what it was trained from.
+        name: of the file, without its suffix.
+        network: its name.
         parameters: of the network.
         figures: attribute -> `data`, `faces` and `accuracy` (0 to 1), as measured after training.
     """
@@ -50,34 +70,29 @@ class TrainedModel:
 
 
 def read_models(folder: Path) -> list[TrainedModel]:
-    """Read what all model files of a folder say of themselves, in the order of their names."""
+    """Read the metadata of all model files in a folder, in the order of their names."""
     return [_read_model(path) for path in sorted(folder.glob('*.onnx'))]
 
 
-def _read_model(path: Path) -> TrainedModel:
-    properties = {each.key: each.value for each in onnx.load(path).metadata_props}
-    figures = json.loads(properties['figures'])
-    return TrainedModel(
-        path.stem,
-        properties['network'],
-        int(properties['parameters']),
-        {name: figures[name] for name in json.loads(properties['labels']) if name in figures},
-    )
+def read_published() -> tuple[PublishedNetwork, ...]:
+    """Return the networks of the literature to which trained models are compared."""
+    return read_settings(share_folder() / PUBLISHED, _Published).networks
 
 
 def compare_networks(
     costs: Sequence[NetworkCost], models: Sequence[TrainedModel]
 ) -> list[dict[str, Any]]:
-    """Put together what is known of each network.
+    """Combine cost and accuracy of each network.
 
     Args:
         costs: of the networks, for the same faces and heads.
-        models: what was trained from them.
+        models: trained with these networks.
 
     Returns:
         A record per network, for JSON: the fields of its `NetworkCost`; `reduction`, reference
-        network -> how many times fewer parameters the network has; `accuracy`, attribute -> that
-        of the best model, or None; `models`, the `name`, `parameters` and `figures` of each.
+        network -> how many times fewer parameters the network has; `accuracy`, for each attribute
+        of the models that of the network's best one, or None; `models`, the `name`, `parameters`
+        and `figures` of each.
     """
     references = {
         name: build_network(
@@ -85,6 +100,7 @@ def compare_networks(
         ).count_params()
         for name in REFERENCES
     }
+    attributes = _attributes(models)
     records = []
     for cost in costs:
         own = [model for model in models if model.network == cost.network]
@@ -99,81 +115,97 @@ def compare_networks(
                 'reduction': {
                     name: parameters / cost.parameters for name, parameters in references.items()
                 },
-                'accuracy': {
-                    attribute: max(
-                        (
-                            model.figures[attribute]['accuracy']
-                            for model in own
-                            if attribute in model.figures
-                        ),
-                        default=None,
-                    )
-                    for attribute in ATTRIBUTES
-                },
+                'accuracy': {attribute: _best(own, attribute) for attribute in attributes},
                 'models': [asdict(model) for model in own],
             }
         )
     return records
 
 
-def plot_accuracy(models: Sequence[TrainedModel], path: Path) -> None:
+def plot_accuracy(
+    models: Sequence[TrainedModel], published: Sequence[PublishedNetwork], path: Path
+) -> None:
     """Draw accuracy over parameters, in one diagram per attribute.
 
     Args:
-        models: one marker each, in the diagram of every attribute that they tell.
-        path: of the picture; its ending names the format.
+        models: one marker each, in the diagrams of their attributes.
+        published: networks of the literature, in gray.
+        path: of the diagram; its suffix is the format.
 
     Raises:
-        ValueError: there is no such format.
+        ValueError: the format is unknown.
     """
-    ours: dict[str, list[_Point]] = {
-        attribute: [
-            (model.name, model.parameters, 100 * float(model.figures[attribute]['accuracy']))
-            for model in models
-            if attribute in model.figures
-        ]
-        for attribute in ATTRIBUTES
-    }
-    published = {'emotion': PUBLISHED}
-    shown = [each for each in ours if ours[each] or each in published]
+    ours: dict[str, list[_Point]] = {}
+    theirs: dict[str, list[_Point]] = {}
+    for network in published:
+        theirs.setdefault(network.attribute, []).append(
+            (network.name, network.parameters, 100 * network.accuracy)
+        )
+    for model in models:
+        for attribute, figures in model.figures.items():
+            ours.setdefault(attribute, []).append(
+                (model.name, model.parameters, 100 * float(figures['accuracy']))
+            )
+    shown = list(theirs | ours)
     figure = Figure(figsize=(8, 4 * len(shown)), dpi=150, layout='constrained')
     for attribute, axes in zip(
         shown, figure.subplots(len(shown), sharex=True, squeeze=False).flat, strict=True
     ):
-        theirs = published.get(attribute, ())
-        for points, color, name in (
-            (theirs, '0.72', 'published, FER-2013'),
-            (ours[attribute], 'tab:blue', 'of this package'),
-        ):
-            if points:
-                _, parameters, accuracies = zip(*points, strict=True)
-                axes.scatter(parameters, accuracies, s=45, color=color, label=name, zorder=3)
-        low, high = axes.dataLim.intervaly
-        # Tenths of a point are noise and must not look like more.
-        axes.set(
-            title=attribute.capitalize(),
-            ylabel='accuracy, %',
-            xscale='log',
-            ylim=(low - 2, high + 2),
-        )
-        axes.grid(color='0.92', which='both', zorder=0)
-        axes.legend(loc='lower right')
-        _label(axes, [*theirs, *ours[attribute]])
-    # The labels stand to the right.
+        _draw_points(axes, ours.get(attribute, []), theirs.get(attribute, []))
+        axes.set_title(attribute.capitalize())
+    # Leave room for the names to the right of the points.
     few, many = axes.get_xlim()
     axes.set(xlabel='parameters', xlim=(few / 2, many * 10))
     figure.savefig(path)
 
 
+def _read_model(path: Path) -> TrainedModel:
+    properties = {each.key: each.value for each in onnx.load(path).metadata_props}
+    figures = json.loads(properties['figures'])
+    return TrainedModel(
+        path.stem,
+        properties['network'],
+        int(properties['parameters']),
+        {name: figures[name] for name in json.loads(properties['labels']) if name in figures},
+    )
+
+
+def _attributes(models: Sequence[TrainedModel]) -> list[str]:
+    return list(dict.fromkeys(attribute for model in models for attribute in model.figures))
+
+
+def _best(models: Sequence[TrainedModel], attribute: str) -> float | None:
+    accuracies = [
+        model.figures[attribute]['accuracy'] for model in models if attribute in model.figures
+    ]
+    return max(accuracies, default=None)
+
+
+def _draw_points(axes: Axes, ours: Sequence[_Point], theirs: Sequence[_Point]) -> None:
+    for points, color, name in (
+        (theirs, '0.72', 'published'),
+        (ours, 'tab:blue', 'of this package'),
+    ):
+        if points:
+            _, parameters, accuracies = zip(*points, strict=True)
+            axes.scatter(parameters, accuracies, s=45, color=color, label=name, zorder=3)
+    low, high = axes.dataLim.intervaly
+    # A wide range: tenths of a point are noise and must not dominate the diagram.
+    axes.set(ylabel='accuracy, %', xscale='log', ylim=(low - 2, high + 2))
+    axes.grid(color='0.92', which='both', zorder=0)
+    axes.legend(loc='lower right')
+    _label(axes, [*theirs, *ours])
+
+
 def _label(axes: Axes, points: Sequence[_Point]) -> None:
-    """Write name and accuracy beside each point, one above the other where points are close."""
+    """Write name and accuracy next to each point, stacked where points are close."""
     low, high = axes.get_ylim()
     gap = 0.06 * (high - low)
     written: list[tuple[int, float]] = []
     for name, parameters, accuracy in sorted(points, key=lambda point: (point[2], -point[1])):
         height = accuracy
-        for beside, below in written:
-            if 0.1 < parameters / beside < 10:
+        for neighbor, below in written:
+            if 0.1 < parameters / neighbor < 10:
                 height = max(height, below + gap)
         written.append((parameters, height))
         axes.annotate(

@@ -1,4 +1,4 @@
-"""What a network costs before it is trained: parameters, multiply-adds, file size, latency."""
+"""Cost of a network before training: parameters, multiply-adds, file size, latency."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import tensorflow as tf
 from face_classification_ros.inference.session import load_network
 from face_classification_ros.networks.builder import (
     build_network,
-    keep_limit,
+    check_limit,
     layers_of_blocks,
 )
 from face_classification_ros.networks.description import NetworkDescription
@@ -30,18 +30,18 @@ ROUNDS, RUNS = 10, 10
 
 @dataclass(frozen=True)
 class BlockCost:
-    """What one block adds to the cost of a network.
+    """The part of a block in the cost of a network.
 
     Attributes:
-        name: `residual_module1`; of a head its attribute.
-        parameters: trained and running ones, so with 4 per map for a batch normalization.
+        name: such as `residual_module1`; the attribute for a head.
+        parameters: trained ones and moving averages: 4 per map for a batch normalization.
         multiply_adds: of the block's convolutions and fully connected layers for one face. Batch
-            normalization is not counted, as it is folded into the convolutions of a model file,
-            nor are ReLU, pooling and averages.
-        output_shape: height, width and maps; of a head its number of labels.
-        receptive_field: side in pixels of the part of a face on which one value of the block's
-            last maps depends, also where it is larger than the face. What looks at the whole face
-            is left out: standardization, the last averaging, fully connected layers.
+            normalization is folded into the convolutions of a model file and not counted, nor are
+            ReLU, pooling and averages.
+        output_shape: height, width and maps; the number of labels for a head.
+        receptive_field: size in pixels of the region of a face on which one value of the block's
+            last maps depends, even if it exceeds the face. Layers that use the whole face do not
+            count: standardization, the last averaging, fully connected layers.
         file_size: bytes of the model file, without metadata.
         latency_ms: milliseconds for one face; None if not measured.
     """
@@ -57,13 +57,13 @@ class BlockCost:
 
 @dataclass(frozen=True)
 class NetworkCost:
-    """What a network costs; the sums are over its blocks.
+    """The cost of a network; the properties are sums over its blocks.
 
     Attributes:
         network: its name.
         input_shape: height, width and channels of a face.
         heads: attribute -> number of labels.
-        blocks: in the order in which a face goes through them, the heads last.
+        blocks: in the order of the forward pass, the heads last.
     """
 
     network: str
@@ -83,7 +83,7 @@ class NetworkCost:
 
     @property
     def receptive_field(self) -> int:
-        """Side in pixels of what one value of the last maps depends on."""
+        """Size in pixels of the region on which one value of the last maps depends."""
         return max(block.receptive_field for block in self.blocks)
 
     @property
@@ -105,29 +105,29 @@ def measure_cost(
     *,
     latency: bool = True,
 ) -> NetworkCost:
-    """Measure what a network costs, block by block, without training it.
+    """Measure the cost of an untrained network, block by block.
 
-    Latency is that of ONNX Runtime with one thread and one face, the median after a warm-up. What
-    a block takes is the difference between the network up to it and up to the one before.
+    Latency is the median of ONNX Runtime with one thread and one face, after a warm-up. That of a
+    block is the difference between the network up to it and up to the previous one.
 
     Args:
         description: of the network.
         input_shape: height, width and channels of a face.
         heads: attribute -> number of labels.
-        latency: whether to measure the time, too.
+        latency: whether to measure the latency, too.
 
     Raises:
-        ValueError: the network cannot be built for such faces, or has more parameters than its
-            limit.
+        ValueError: the network cannot be built for such faces.
+        LimitExceededError: the network has more parameters than allowed.
     """
     network = build_network(description, input_shape, heads)
     blocks = layers_of_blocks(network)
     fields = _receptive_fields(blocks)
-    beginnings = _beginnings(network, blocks, heads)
-    sizes = _differences([beginning.ByteSize() for beginning in beginnings])
+    prefixes = _prefixes(network, blocks, heads)
+    sizes = _differences([prefix.ByteSize() for prefix in prefixes])
     times: Sequence[float | None] = [None] * len(blocks)
     if latency:
-        times = _differences(_latencies(beginnings, input_shape))
+        times = _differences(_latencies(prefixes, input_shape))
     return NetworkCost(
         description.name,
         input_shape,
@@ -150,41 +150,42 @@ def measure_cost(
 
 
 def check_limits(description: NetworkDescription, cost: NetworkCost) -> None:
-    """Check that a network costs no more than its description allows.
+    """Check that a network is within the limits of its description.
+
+    A limit of the latency is ignored if the latency was not measured.
 
     Raises:
-        ValueError: it costs more; names the block with which it passes the limit, and the figures.
-            A limit of the latency is not checked where no latency was measured.
+        LimitExceededError: a limit is exceeded.
     """
     name, limits = description.name, description.limits
     parameters = {block.name: block.parameters for block in cost.blocks}
-    keep_limit(name, parameters, limits.max_parameters, 'parameters')
+    check_limit(name, parameters, limits.max_parameters, 'parameters')
     times = {block.name: block.latency_ms or 0.0 for block in cost.blocks}
-    keep_limit(name, times, limits.max_latency_ms, 'ms')
+    check_limit(name, times, limits.max_latency_ms, 'ms')
 
 
 def check_latency(
     description: NetworkDescription, input_shape: tuple[int, int, int], heads: Mapping[str, int]
 ) -> None:
-    """Measure a network whose description limits the latency, and check that it keeps the limit.
+    """Measure a network if its description limits the latency, and check the limit.
 
     Raises:
-        ValueError: it takes longer, see `check_limits`.
+        LimitExceededError: the limit is exceeded.
     """
     if description.limits.max_latency_ms is not None:
         check_limits(description, measure_cost(description, input_shape, heads))
 
 
 def _multiply_adds(layer: layers.Layer) -> int:
-    # Each number of a kernel is multiplied once for every pixel of the layer's output.
+    # Each value of a kernel is multiplied once per pixel of the layer's output.
     kernels = sum(math.prod(each.shape) for each in layer.weights if len(each.shape) > 1)
     return kernels * math.prod(layer.output.shape[1:-1])
 
 
 def _receptive_fields(blocks: Mapping[str, list[layers.Layer]]) -> dict[str, int]:
-    """Give layer -> side of its receptive field in pixels (Araujo et al. 2019, equation 2).
+    """Return layer -> size of its receptive field in pixels (Araujo et al. 2019, equation 2).
 
-    Where ways meet, that of the longer way counts.
+    Where branches join, the larger one counts.
     """
     fields: dict[str, int] = {}
     of_tensor: dict[int, tuple[int, int]] = {}
@@ -202,23 +203,23 @@ def _receptive_fields(blocks: Mapping[str, list[layers.Layer]]) -> dict[str, int
     return fields
 
 
-def _beginnings(
+def _prefixes(
     network: keras.Model, blocks: Mapping[str, list[layers.Layer]], heads: Mapping[str, int]
 ) -> list[onnx.ModelProto]:
-    """Give the network up to each of its blocks in ONNX; the last one is the whole."""
+    """Return the network up to each of its blocks in ONNX; the last one is the whole network."""
     ends = keras.Model(
         network.inputs, [block_layers[-1].output for block_layers in blocks.values()]
     )
 
-    def answer(faces: tf.Tensor) -> dict[str, tf.Tensor]:
+    def outputs(faces: tf.Tensor) -> dict[str, tf.Tensor]:
         values = zip(blocks, ends(faces, training=False), strict=True)
-        # Maps are averaged: to put them into the order of an output takes longer than some blocks.
+        # Averaged, as transposing maps to the layout of an output is slower than some blocks.
         return {
             name: tf.nn.softmax(value) if name in heads else tf.reduce_mean(value, [1, 2])
             for name, value in values
         }
 
-    extractor = onnx.utils.Extractor(convert_to_onnx(answer, network.input_shape[1:]))
+    extractor = onnx.utils.Extractor(convert_to_onnx(outputs, network.input_shape[1:]))
     names = list(blocks)
     first_head = len(names) - len(heads)
     return [
@@ -230,11 +231,11 @@ def _beginnings(
 def _latencies(
     models: Sequence[onnx.ModelProto], input_shape: tuple[int, int, int]
 ) -> list[float]:
-    """Give the milliseconds that each model takes for one face."""
+    """Return the milliseconds that each model takes for one face."""
     sessions = [load_network(model.SerializeToString()) for model in models]
     face = {'faces': np.random.default_rng(0).integers(0, 256, (1, *input_shape), np.uint8)}
     times: list[list[float]] = [[] for _ in sessions]
-    # In turn, so that what slows down the machine for a while does so to all of them.
+    # Interleaved, so that a temporarily slow machine affects all of them.
     for number in range(WARM_UP + ROUNDS):
         for session, session_times in zip(sessions, times, strict=True):
             for _ in range(RUNS):
@@ -246,8 +247,8 @@ def _latencies(
 
 
 def _differences(totals: Sequence[float]) -> list[Any]:
-    """Give what each block adds to a running total, in whole numbers if that is."""
-    # A longer network takes no less: where the figures say so, it is their noise, or the mean that
-    # only the shorter one needs. The last one, that of the whole network, is kept as it is.
-    growing = np.minimum.accumulate(totals[::-1])[::-1]
-    return np.diff(growing, prepend=growing.dtype.type(0)).tolist()
+    """Return what each block adds to cumulative totals, as integers for integer totals."""
+    # A longer network cannot cost less; where it seems to, this is noise, or the averaging that
+    # only the shorter one needs. The last total, that of the whole network, is kept.
+    increasing = np.minimum.accumulate(totals[::-1])[::-1]
+    return np.diff(increasing, prepend=increasing.dtype.type(0)).tolist()

@@ -1,4 +1,4 @@
-"""What a network is made of, as a YAML file says it, checked before anything is built."""
+"""Descriptions of networks in YAML, validated before anything is built."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_FILTERS = 4096
 """Of one block."""
 
 MAX_PARAMETERS = 100_000_000
-"""Of a whole network, whatever its limits say: a thousand times those of the package."""
+"""Of a whole network, regardless of its limits; a thousand times those of the package."""
 
 
 class _Part(BaseModel):
@@ -23,7 +23,7 @@ class _Part(BaseModel):
 
 
 class Standardization(_Part):
-    """Every face to mean 0 and deviation 1, see `blocks.FaceStandardization`."""
+    """Each face to mean 0 and deviation 1, see `blocks.FaceStandardization`."""
 
     block: Literal['standardization']
 
@@ -88,14 +88,14 @@ class DenseHead(_Part):
 
 
 class Limits(_Part):
-    """What a build must keep; nothing is limited where nothing is said."""
+    """Limits of a network; None for no limit."""
 
     max_parameters: int | None = Field(default=None, ge=1, le=MAX_PARAMETERS)
     max_latency_ms: float | None = Field(default=None, gt=0)
 
 
 class NetworkDescription(_Part):
-    """A network: the blocks of its trunk in order, and the head put on it for each attribute."""
+    """A network: the blocks of its trunk in order, and the kind of head for each attribute."""
 
     name: str = Field(pattern=r'^[a-z][a-z0-9_]*$')
     summary: str = ''
@@ -105,7 +105,7 @@ class NetworkDescription(_Part):
 
     @model_validator(mode='after')
     def _can_be_built(self) -> Self:
-        """Refuse a trunk before memory is taken for its weights."""
+        """Refuse a too large trunk before its weights are allocated."""
         weights, channels = 0, 3
         for block in self.blocks:
             if isinstance(block, Convolution):
@@ -116,12 +116,12 @@ class NetworkDescription(_Part):
                 weights += (2 * channels + block.filters) * block.filters
             channels = getattr(block, 'filters', channels)
         if weights > MAX_PARAMETERS:
-            raise ValueError(f'its blocks have {weights:,} weights, limit {MAX_PARAMETERS:,}')
+            raise ValueError(f'the blocks have {weights:,} weights, limit {MAX_PARAMETERS:,}')
         return self
 
 
 def network_names() -> list[str]:
-    """Give the names of the networks that come with the package."""
+    """Return the names of the networks of the package."""
     return sorted(path.stem for path in _folder().glob('*.yaml'))
 
 
@@ -129,15 +129,15 @@ def read_network(name: str) -> NetworkDescription:
     """Read the description of a network.
 
     Args:
-        name: of a network that comes with the package, or the path of a YAML file.
+        name: of a network of the package, or the path of a YAML file.
 
     Raises:
-        ValueError: there is no such network, or its description is wrong: which field, and why.
+        ValueError: no such network exists, or its description is invalid.
     """
     path = Path(name) if name.endswith(('.yaml', '.yml')) else _folder() / f'{name}.yaml'
     if not path.is_file():
         known = ', '.join(network_names())
-        raise ValueError(f'unknown network {name!r}; there are: {known}, or give a .yaml file')
+        raise ValueError(f'unknown network {name!r}, expected one of {known} or a .yaml file')
     return read_settings(path, NetworkDescription)
 
 

@@ -1,10 +1,10 @@
-"""Read settings from YAML files, checked before anything is done by them."""
+"""Read settings from YAML files, checked before anything uses them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 import reprlib
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 import yaml
@@ -12,7 +12,7 @@ import yaml
 Settings = TypeVar('Settings', bound=BaseModel)
 
 MAX_FILE_SIZE = 100_000
-"""Bytes of the largest file that is read: ten times what the longest description takes."""
+"""Bytes of the largest file that is read, ten times the longest description."""
 
 
 def read_settings(path: Path, kind: type[Settings]) -> Settings:
@@ -21,7 +21,23 @@ def read_settings(path: Path, kind: type[Settings]) -> Settings:
     Raises:
         OSError: the file cannot be read.
         ValueError: the file is too large, not YAML, or a field is unknown, missing, of the wrong
-            type or out of range; the line names file and field, and says why.
+            type or out of range; one line names file and field, and says why.
+    """
+    try:
+        return kind.model_validate(read_yaml(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = '.'.join(map(str, first['loc'])) or 'the file'
+        given = reprlib.repr(first['input'])
+        raise ValueError(f'{path}: {where}: {first["msg"]}, not {given}') from error
+
+
+def read_yaml(path: Path) -> Any:
+    """Return the content of a YAML file of plain values.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: the file is too large or not YAML; one line names it and says why.
     """
     with path.open('rb') as file:
         content = file.read(MAX_FILE_SIZE + 1)
@@ -31,15 +47,10 @@ def read_settings(path: Path, kind: type[Settings]) -> Settings:
         text = content.decode()
         # Ten lines of aliases to aliases stand for a billion values.
         if any(isinstance(each, yaml.AliasToken) for each in yaml.scan(text)):
-            raise ValueError('aliases (*name) are not read')
-        return kind.model_validate(yaml.safe_load(text))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = '.'.join(map(str, first['loc'])) or 'the file'
-        given = reprlib.repr(first['input'])
-        raise ValueError(f'{path}: {where}: {first["msg"]}, not {given}') from error
-    # Dates and numbers that cannot be are a ValueError of their own.
+            raise ValueError('aliases (*name) are not supported')
+        return yaml.safe_load(text)
+    # Impossible dates and numbers are a ValueError of their own.
     except (yaml.YAMLError, ValueError) as error:
         raise ValueError(f'{path} is not YAML: {" ".join(str(error).split())}') from error
     except RecursionError as error:
-        raise ValueError(f'{path} is not YAML: lists within lists within lists') from error
+        raise ValueError(f'{path} is not YAML: it has too many nested lists') from error

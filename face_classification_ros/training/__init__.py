@@ -1,1 +1,1 @@
-"""Train classifiers: data sets, augmentation, recipes, export."""
+"""Train classifiers by a recipe and export them as model files."""

@@ -1,4 +1,4 @@
-"""Random changes of training faces that leave the answer as it is."""
+"""Random changes of training faces that leave their labels as they are."""
 
 from __future__ import annotations
 
@@ -11,109 +11,95 @@ from face_classification_ros.training.glasses import draw_glasses, Points, rando
 from face_classification_ros.types import BoundingBox
 
 LARGEST_BLUR = 0.04
-"""Standard deviation of the strongest blur, as a share of the side."""
+"""Standard deviation of the strongest blur, as a fraction of a face's size."""
 
 
 class Augmentation(BaseModel):
-    """How far a face may be changed; all zero leaves it alone."""
+    """Ranges of the random changes of a face; the defaults change nothing."""
 
     model_config = ConfigDict(extra='forbid', frozen=True)
 
     rotation: float = Field(
-        default=0.0, ge=0, le=180, description='largest turn in degrees, either way'
+        default=0.0, ge=0, le=180, description='largest rotation in degrees, in either direction'
     )
-    shift: float = Field(default=0.0, ge=0, le=0.5, description='largest shift, share of the side')
+    shift: float = Field(
+        default=0.0, ge=0, le=0.5, description='largest shift, as a fraction of the size'
+    )
     scale: float = Field(default=0.0, ge=0, le=0.5, description='largest relative change of size')
     contrast: float = Field(
         default=0.0, ge=0, le=1, description='largest relative change of contrast'
     )
     brightness: float = Field(
-        default=0.0, ge=0, le=1, description='largest change, share of the range'
+        default=0.0, ge=0, le=1, description='largest change, as a fraction of the value range'
     )
     gamma: float = Field(
         default=0.0,
         ge=0,
         le=3,
-        description='largest change of the gray curve as a power of 2: 1 for 1/2 to 2',
+        description='largest exponent of the gamma: gamma is between 2^-x and 2^x',
     )
     exposure: float = Field(
-        default=0.0, ge=0, le=6, description='how many times, at most, the light is halved'
+        default=0.0, ge=0, le=6, description='largest reduction of the exposure in stops'
     )
-    mirror: bool = Field(default=False, description='whether every second face is mirrored')
+    mirror: bool = Field(default=False, description='mirror every second face')
     glasses: float = Field(
-        default=0.0, ge=0, le=1, description='share of the faces that get drawn glasses'
+        default=0.0, ge=0, le=1, description='fraction of the faces with drawn glasses'
     )
-    small: float = Field(
+    downscale: float = Field(
         default=0.0,
         ge=0,
         le=1,
-        description='share of the faces that are shown as if they were up to 3 times as small',
+        description='fraction of the faces that lose resolution, by a factor of up to 3',
     )
-    cover: float = Field(
-        default=0.0, ge=0, le=1, description='share of the faces of which up to half is covered'
+    occlusion: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description='fraction of the faces of which up to half is occluded',
     )
     blur: float = Field(
         default=0.0,
         ge=0,
         le=1,
-        description='share of the faces that are blurred by up to 4 % of their side; a consistent '
-        'teacher sees them sharp',
+        description='fraction of the faces that are blurred, by up to 4 % of their size; '
+        'function-matching teachers get them sharp',
     )
 
     def apply(
         self,
         image: NDArray[np.uint8],
         square: BoundingBox,
-        side: int,
+        size: int,
         random: np.random.Generator,
         eyes: Points | None = None,
     ) -> NDArray[np.uint8]:
-        """Give a changed crop of a face, `side` x `side` x C.
+        """Return a randomly changed crop of a face, uint8 `size` x `size` x C.
 
         Args:
             image: uint8 H x W x C.
-            square: what the crop would show without any change, in pixels of the picture; what
-                lies beyond the edge repeats the nearest pixels.
-            side: height and width of the result in pixels.
-            random: source of all chance, for repeatable runs.
-            eyes: in pixels of the picture; None where they are not known, for no glasses.
+            square: region of the unchanged crop in pixels of the image; beyond the edge, the
+                nearest pixels are repeated.
+            size: height and width of the result in pixels.
+            random: source of all randomness, for reproducible runs.
+            eyes: in pixels of the image; None where they are unknown, which draws no glasses.
         """
-        channels = image.shape[2]
         if eyes is not None and random.random() < self.glasses:
             image = draw_glasses(image, eyes, random_glasses(random))
-        zoom = side / square.width
-        if zoom < 0.6:
-            # Interpolation between four neighbors skips pixels when it shrinks this much.
-            image = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
-            square, zoom = square.scaled(zoom), 1.0
-        zoom *= 1 + random.uniform(-self.scale, self.scale)
-        angle = random.uniform(-self.rotation, self.rotation)
-        center = (square.x + (square.width - 1) / 2, square.y + (square.height - 1) / 2)
-        matrix = cv2.getRotationMatrix2D(center, angle, zoom)
-        matrix[:, 2] += (side - 1) / 2 - np.array(center)
-        matrix[:, 2] += side * random.uniform(-self.shift, self.shift, size=2)
-        if self.mirror and random.random() < 0.5:
-            matrix[0] *= -1
-            matrix[0, 2] += side - 1
-        face = cv2.warpAffine(image, matrix, (side, side), borderMode=cv2.BORDER_REPLICATE)
-        if random.random() < self.small:
-            fewer = round(side / random.uniform(1, 3))
-            face = cv2.resize(face, (fewer, fewer), interpolation=cv2.INTER_AREA)
-            face = cv2.resize(face, (side, side), interpolation=cv2.INTER_LINEAR)
-        face = face.reshape(side, side, channels)
-        if random.random() < self.cover:
-            _cover(face, random)
-        levels = (np.arange(256) / 255) ** 2 ** random.uniform(-self.gamma, self.gamma)
-        levels = 0.5 + (levels - 0.5) * (1 + random.uniform(-self.contrast, self.contrast))
-        levels += random.uniform(-self.brightness, self.brightness)
-        levels *= 2 ** -random.uniform(0, self.exposure)
-        return np.rint(255 * np.clip(levels, 0, 1)).astype(np.uint8)[face]
+        face = self._warp(image, square, size, random)
+        if random.random() < self.downscale:
+            smaller = round(size / random.uniform(1, 3))
+            face = cv2.resize(face, (smaller, smaller), interpolation=cv2.INTER_AREA)
+            face = cv2.resize(face, (size, size), interpolation=cv2.INTER_LINEAR)
+        face = face.reshape(size, size, image.shape[2])
+        if random.random() < self.occlusion:
+            _occlude(face, random)
+        return self._change_levels(face, random)
 
     def blur_some(self, faces: NDArray[np.uint8], random: np.random.Generator) -> None:
-        """Blur the share `blur` of faces, N x side x side x C, in place.
+        """Blur the fraction `blur` of faces, N x size x size x C, in place.
 
-        Apart from `apply`, so that a teacher can be asked about the sharp face in between: one
-        that is misled by blur would teach just that.
+        Separate from `apply`, so that a teacher can be applied to the sharp faces in between:
+        blur misleads teachers, too, and they would teach their mistakes.
         """
         for face in faces:
             if random.random() < self.blur:
@@ -123,10 +109,44 @@ class Augmentation(BaseModel):
                 )
                 face[:] = blurred.reshape(face.shape)
 
+    def _warp(
+        self,
+        image: NDArray[np.uint8],
+        square: BoundingBox,
+        size: int,
+        random: np.random.Generator,
+    ) -> NDArray[np.uint8]:
+        """Cut out a square, rotated, scaled, shifted and mirrored at random."""
+        zoom = size / square.width
+        if zoom < 0.6:
+            # Bilinear interpolation would skip pixels at such a reduction.
+            image = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
+            square, zoom = square.scaled(zoom), 1.0
+        zoom *= 1 + random.uniform(-self.scale, self.scale)
+        angle = random.uniform(-self.rotation, self.rotation)
+        center = (square.x + (square.width - 1) / 2, square.y + (square.height - 1) / 2)
+        matrix = cv2.getRotationMatrix2D(center, angle, zoom)
+        matrix[:, 2] += (size - 1) / 2 - np.array(center)
+        matrix[:, 2] += size * random.uniform(-self.shift, self.shift, size=2)
+        if self.mirror and random.random() < 0.5:
+            matrix[0] *= -1
+            matrix[0, 2] += size - 1
+        return cv2.warpAffine(image, matrix, (size, size), borderMode=cv2.BORDER_REPLICATE)
 
-def _cover(face: NDArray[np.uint8], random: np.random.Generator) -> None:
-    """Lay one gray over up to half of a face, from one of its four sides."""
+    def _change_levels(
+        self, face: NDArray[np.uint8], random: np.random.Generator
+    ) -> NDArray[np.uint8]:
+        """Change gamma, contrast, brightness and exposure at random."""
+        levels = (np.arange(256) / 255) ** 2 ** random.uniform(-self.gamma, self.gamma)
+        levels = 0.5 + (levels - 0.5) * (1 + random.uniform(-self.contrast, self.contrast))
+        levels += random.uniform(-self.brightness, self.brightness)
+        levels *= 2 ** -random.uniform(0, self.exposure)
+        return np.rint(255 * np.clip(levels, 0, 1)).astype(np.uint8)[face]
+
+
+def _occlude(face: NDArray[np.uint8], random: np.random.Generator) -> None:
+    """Fill up to half of a face, from one of its four edges, with one gray level."""
     width = round(len(face) * random.uniform(0.1, 0.5))
     # Views of the face.
-    sides = (face[:width], face[-width:], face[:, :width], face[:, -width:])
-    sides[random.integers(4)][:] = random.integers(256)
+    strips = (face[:width], face[-width:], face[:, :width], face[:, -width:])
+    strips[random.integers(4)][:] = random.integers(256)

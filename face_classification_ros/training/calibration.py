@@ -1,4 +1,4 @@
-"""Make the probabilities of a trained network honest."""
+"""Calibrate the probabilities of a trained network."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from scipy.special import logsumexp
 
 @dataclass(frozen=True)
 class Calibration:
-    """How logits become probabilities: softmax((logits + offsets) / temperature).
+    """Parameters of probabilities = softmax((logits + offsets) / temperature).
 
     Bias-corrected temperature scaling (Alexandari, Kundaje, Shrikumar 2020).
 
     Attributes:
-        offsets: one per label, of mean 0: for labels that are told too rarely or too often, as
-            after training on softened labels.
-        temperature: above 1 where the network is surer than it should be.
+        offsets: one per label, of mean 0; they correct labels that are predicted too rarely or
+            too often, as after training on soft labels.
+        temperature: above 1 for an overconfident network.
     """
 
     offsets: tuple[float, ...]
@@ -28,26 +28,26 @@ class Calibration:
 
 def fit_calibration(
     training_logits: NDArray[np.float32],
-    training_truth: NDArray[np.int64],
+    training_y_true: NDArray[np.int64],
     logits: NDArray[np.float32],
     y_true: NDArray[np.int64],
 ) -> Calibration:
-    """Find the calibration of the smallest mean negative log-likelihood.
+    """Return the calibration that minimizes the mean negative log-likelihood.
 
-    The offsets come from the training data, so that validation figures are not fitted to; the
-    temperature, which changes no label, from validation data: a network is surer of what it has
-    learned from.
+    The offsets are fitted on training data, so that the validation accuracy stays unbiased. The
+    temperature, which changes no predicted label, is fitted on validation data, as a network is
+    overconfident on its training data.
 
     Args:
         training_logits: N x labels.
-        training_truth: N, indices of the published labels.
-        logits: M x labels, on validation data.
+        training_y_true: N, indices of the published labels.
+        logits: M x labels, of validation data.
         y_true: M, indices of the published labels.
     """
     labels = logits.shape[1]
 
     def with_offsets(parameters: NDArray[np.float64]) -> float:
-        return _loss((training_logits + parameters[1:]) * np.exp(parameters[0]), training_truth)
+        return _loss((training_logits + parameters[1:]) * np.exp(parameters[0]), training_y_true)
 
     best = minimize(with_offsets, np.zeros(1 + labels)).x[1:]
     offsets = best - best.mean()
@@ -60,5 +60,5 @@ def fit_calibration(
 
 
 def _loss(logits: NDArray[np.float64], y_true: NDArray[np.int64]) -> float:
-    told = logits[np.arange(len(y_true)), y_true]
-    return float((logsumexp(logits, axis=1) - told).mean())
+    correct_logits = logits[np.arange(len(y_true)), y_true]
+    return float((logsumexp(logits, axis=1) - correct_logits).mean())

@@ -1,4 +1,4 @@
-"""Train on several machines at once: each learns from its share of every batch."""
+"""Synchronous training on several machines: each trains on its part of every batch."""
 
 from __future__ import annotations
 
@@ -17,80 +17,80 @@ import numpy as np
 from numpy.typing import NDArray
 import tensorflow as tf
 
-ADDRESS = re.compile(r'[^:\s]+:\d{1,5}')
+HOST_PORT = re.compile(r'[^:\s]+:\d{1,5}')
 
 GROUP = 1
 """Key of the group of all workers in TensorFlow's collective operations."""
 
 GRADIENTS = 1
-"""Key of the sum of the gradients. A key names one sum, whose summands are of one shape."""
+"""Instance key of the sum of the gradients; all its summands have the same shape."""
 
-# Every other sum has a key of its own, counted in the order in which all workers come to them.
+# Every other sum has its own instance key, counted in the order in which all workers call it.
 _keys = itertools.count(GRADIENTS + 1)
 
-# What TensorFlow raises in the middle of a collective operation when a worker is gone.
+# Raised by TensorFlow during a collective operation when a worker has disappeared.
 LOST = (tf.errors.AbortedError, tf.errors.DeadlineExceededError, tf.errors.UnavailableError)
 
 
 @dataclass(frozen=True)
-class Workers:
-    """All machines of a run, and which of them this one is; none for a run on one machine.
+class Cluster:
+    """The machines of a distributed run; without hosts, a run on this machine alone.
 
-    Every worker has the same recipe and the same data, learns from every n-th face of each batch
-    (see `FaceBatches`) and steps along the mean of all gradients, so that n workers learn what one
-    does, but for noise: batch normalization in training goes by a worker's own share. Only the
-    first one writes results.
+    Every worker has the same recipe and the same data, trains on every n-th face of each batch
+    (see `FaceBatches`) and applies the mean of all gradients. So n workers train the same network
+    as one, except that batch normalization uses the statistics of a worker's own part. Only the
+    chief writes results.
 
-    Workers talk by TensorFlow's own protocol, which has no password and no encryption and listens
-    on all of a machine's networks: only use it in a network that you trust.
+    Workers use TensorFlow's gRPC protocol, which has neither authentication nor encryption and
+    listens on all network interfaces: use it on a trusted network only.
 
     Attributes:
-        addresses: HOST:PORT of each worker, the same on all of them.
-        index: which of them this one is, from 0.
+        hosts: HOST:PORT of each worker, the same list on all of them.
+        task_index: position of this machine in `hosts`, from 0; 0 is the chief.
     """
 
-    addresses: tuple[str, ...] = ()
-    index: int = 0
+    hosts: tuple[str, ...] = ()
+    task_index: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be.
+        """Check the hosts and the index.
 
         Raises:
-            ValueError: an address is not of the form HOST:PORT or there twice, or there are not as
-                many workers as `index` says.
+            ValueError: a host is not HOST:PORT or is listed twice, or `task_index` is out of
+                range.
         """
-        for address in self.addresses:
-            if not ADDRESS.fullmatch(address):
-                raise ValueError(f'worker {address!r}: expected HOST:PORT, as in robot:2222')
-            if self.addresses.count(address) > 1:
-                raise ValueError(f'worker {address!r} is named twice; each needs its own')
-        if not 0 <= self.index < self.count:
+        for host in self.hosts:
+            if not HOST_PORT.fullmatch(host):
+                raise ValueError(f'cluster host {host!r}: expected HOST:PORT, as in robot:2222')
+            if self.hosts.count(host) > 1:
+                raise ValueError(f'cluster host {host!r} is listed twice')
+        if not 0 <= self.task_index < self.size:
             raise ValueError(
-                f'worker {self.index} of {self.count}: expected a number from 0 to '
-                f'{self.count - 1}, the place of this machine in the list of workers'
+                f'task index {self.task_index} is not between 0 and {self.size - 1}, '
+                'the position of this machine in the list of cluster hosts'
             )
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         """Number of workers, 1 for a run on one machine."""
-        return max(1, len(self.addresses))
+        return max(1, len(self.hosts))
 
     @property
-    def is_first(self) -> bool:
-        """Whether this one writes results."""
-        return self.index == 0
+    def is_chief(self) -> bool:
+        """Whether this worker writes the results."""
+        return self.task_index == 0
 
     @contextmanager
     def joined(self) -> Iterator[None]:
-        """Wait for all others, and after the work until all are done with theirs.
+        """Wait for all workers to connect and, at the end, for all of them to finish.
 
-        Has to come before anything else that TensorFlow does.
+        Must be entered before any other TensorFlow operation.
 
         Raises:
-            ConnectionError: another worker ended before its work was done, or its machine has not
-                been heard of for ten seconds; or an hour passed and it did not come.
+            ConnectionError: another worker stopped early, has been unreachable for ten seconds,
+                or did not connect within an hour.
         """
-        if self.count == 1:
+        if self.size == 1:
             yield
             return
         try:
@@ -99,84 +99,84 @@ class Workers:
             self._sum(np.zeros(1))
         except LOST as error:
             raise ConnectionError(
-                'another worker is gone or did not come (see its own output); '
-                'start all of them again, with --resume'
+                'lost the connection to another worker (see its output); '
+                'restart all workers with --resume'
             ) from error
 
-    def share(self, batch: NDArray[np.int64]) -> tuple[NDArray[np.int64], np.float32]:
-        """Give this worker's share of a batch: every n-th of its faces.
+    def local_batch(self, batch: NDArray[np.int64]) -> tuple[NDArray[np.int64], np.float32]:
+        """Return this worker's part of a batch: every n-th of its faces.
 
         Returns:
-            The faces, at least one; and what each counts, so that the mean of the workers' mean
-            losses is the mean loss of the batch: 1 where all shares are of the same size.
+            The faces, at least one, and their weight. With it, the mean of the workers' mean
+            losses is the mean loss of the batch; it is 1 where all parts have the same size.
         """
-        faces = batch[self.index :: self.count]
-        weight = np.float32(self.count * len(faces) / len(batch))
-        # A network cannot be shown nothing; the face of somebody else counts 0.
+        faces = batch[self.task_index :: self.size]
+        weight = np.float32(self.size * len(faces) / len(batch))
+        # A training step needs a face; without a part, another worker's face gets weight 0.
         return (faces if len(faces) else batch[:1]), weight
 
     def check_same(self, **facts: str) -> None:
-        """Make sure that all workers are about to do the same.
+        """Check that all workers have the same values.
 
         Args:
-            facts: what has to be the same on all of them, by what it is called in the error.
+            facts: the values by their names for the error message.
 
         Raises:
-            ValueError: something differs from the others'.
+            ValueError: a value differs between workers.
         """
-        if self.count == 1:
+        if self.size == 1:
             return
         mine = np.array([zlib.crc32(fact.encode()) for fact in facts.values()], np.float64)
-        for name, same in zip(facts, mine * self.count == self._sum(mine), strict=True):
+        for name, same in zip(facts, mine * self.size == self._sum(mine), strict=True):
             if not same:
-                raise ValueError(f'the {name} is not the same on all workers')
+                raise ValueError(f'the {name} differs between the workers')
 
     def connect(self, network: keras.Model) -> None:
-        """Let a compiled network start as the first worker's does, and step as all of them do."""
-        if self.count == 1:
+        """Copy the chief's weights to a compiled network and make its steps synchronous."""
+        if self.size == 1:
             return
         network.optimizer.build(network.trainable_variables)
         variables = [*network.weights, *network.optimizer.variables]
         self.check_same(network=str([tuple(each.shape) for each in variables]))
-        # All but the first add nothing, so that the sum is what the first one has.
-        _assign(variables, self._sum(_flat(variables) * self.is_first))
-        # XLA knows no sums over several machines.
+        # Only the chief adds its values, so that the sum equals them.
+        _assign(variables, self._sum(_flat(variables) * self.is_chief))
+        # XLA does not support collectives over several machines.
         network.jit_compile = False
         apply = network.optimizer.apply
 
         def apply_mean(gradients: Sequence[tf.Tensor], weights: Sequence[keras.Variable]) -> None:
-            # One sum of all is much faster than one for each.
+            # One sum of all gradients is much faster than one per variable.
             flat = tf.concat([tf.reshape(gradient, [-1]) for gradient in gradients], 0)
-            mean = _sum_of_all(flat, self.count, GRADIENTS) / self.count
+            mean = _sum_of_all(flat, self.size, GRADIENTS) / self.size
             parts = tf.split(mean, [math.prod(weight.shape) for weight in weights])
             shaped = [
                 tf.reshape(part, weight.shape) for part, weight in zip(parts, weights, strict=True)
             ]
             apply(shaped, weights)
 
-        # Not a class of its own: a checkpoint can be resumed by any number of workers.
+        # Not a subclass: a checkpoint can be resumed by any number of workers.
         network.optimizer.apply = apply_mean
 
     def callback(self) -> keras.callbacks.Callback:
-        """Give what has to come before all other callbacks of a run."""
-        return _Exchange(self) if self.count > 1 else keras.callbacks.Callback()
+        """Return the callback that must precede all other callbacks of a run."""
+        return _Exchange(self) if self.size > 1 else keras.callbacks.Callback()
 
     def _join(self) -> None:
-        print(f'worker {self.index} of {self.count} waits for the others', flush=True)
-        # While TensorFlow waits, Python cannot look at signals; afterwards TensorFlow would keep
-        # SIGTERM for itself, and the process would not end.
+        print(f'task {self.task_index} of {self.size} waits for the other workers', flush=True)
+        # While TensorFlow waits, Python cannot handle signals; afterwards TensorFlow would keep
+        # its own handler of SIGTERM, and the process would not end.
         handlers = {
             number: signal.signal(number, signal.SIG_DFL)
             for number in (signal.SIGINT, signal.SIGTERM)
         }
         try:
-            # Keras 3 cannot fit a network inside of this strategy (keras-team/keras 20585), so
-            # it only connects the workers; what they exchange is said here.
+            # Keras 3 cannot fit a network within this strategy (keras-team/keras 20585), so it
+            # only connects the workers; the exchange is implemented here.
             tf.distribute.MultiWorkerMirroredStrategy(
                 tf.distribute.cluster_resolver.SimpleClusterResolver(
-                    tf.train.ClusterSpec({'worker': self.addresses}),
+                    tf.train.ClusterSpec({'worker': self.hosts}),
                     task_type='worker',
-                    task_id=self.index,
+                    task_id=self.task_index,
                     rpc_layer='grpc',
                 )
             )
@@ -185,27 +185,27 @@ class Workers:
                 signal.signal(number, handler)
 
     def _sum(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give the sum over all workers, who all have to come here."""
-        return _sum_of_all(tf.constant(values), self.count, next(_keys)).numpy()
+        """Return the sum over all workers, all of which must call this."""
+        return _sum_of_all(tf.constant(values), self.size, next(_keys)).numpy()
 
 
 class _Exchange(keras.callbacks.Callback):
-    """Give all workers the same figures, the same end, and the same averages for validation."""
+    """Synchronize logs, early stopping and the moving averages used in validation."""
 
-    def __init__(self, workers: Workers) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         super().__init__()
-        self._workers = workers
+        self._cluster = cluster
 
     def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        # The moving averages of batch normalization, which each has of its own shares.
+        # The moving averages of batch normalization come from each worker's own part.
         if averages := self.model.non_trainable_weights:
-            _assign(averages, self._workers._sum(_flat(averages)) / self._workers.count)
+            _assign(averages, self._cluster._sum(_flat(averages)) / self._cluster.size)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         assert logs is not None
         stop = float(self.model.stop_training)
-        *figures, stopped = self._workers._sum(np.array([*logs.values(), stop]))
-        logs.update(zip(list(logs), np.array(figures) / self._workers.count, strict=True))
+        *figures, stopped = self._cluster._sum(np.array([*logs.values(), stop]))
+        logs.update(zip(list(logs), np.array(figures) / self._cluster.size, strict=True))
         self.model.stop_training = stopped > 0
 
 
@@ -223,7 +223,7 @@ def _sum_of_all(values: tf.Tensor, count: int, key: int) -> tf.Tensor:
 
 
 def _flat(variables: Sequence[keras.Variable]) -> NDArray[np.float64]:
-    # Whole numbers, as the number of steps, are exact in it, too.
+    # Double precision is exact for integers such as the number of steps, too.
     return np.concatenate(
         [np.ravel(variable.numpy()).astype(np.float64) for variable in variables]
     )

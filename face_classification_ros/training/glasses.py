@@ -1,4 +1,4 @@
-"""Draw glasses on faces: people who wear some must not be told something else."""
+"""Draw glasses on faces, which must not change what is predicted for them."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 Points = tuple[tuple[float, float], tuple[float, float]]
-"""Right and left eye of a face, x and y in pixels, as the person in the picture has them."""
+"""The person's right and left eye, x and y in pixels."""
 
 OVERSAMPLING = 4
-"""Glasses are drawn this much larger: their rims are thinner than a pixel of a small face."""
+"""Scale at which glasses are drawn: rims are thinner than a pixel of a small face."""
 
 
 @dataclass(frozen=True, slots=True)
 class Glasses:
-    """What glasses look like; lengths are shares of the distance between the eyes.
+    """Shape and shade of glasses; lengths are fractions of the distance between the eyes.
 
     Attributes:
-        width: of one lens, half of it.
-        height: of one lens, half of it.
-        corners: 2 for an ellipse, more for a rectangle with ever sharper corners (superellipse).
+        width: half the width of a lens.
+        height: half the height of a lens.
+        corners: exponent of the superellipse: 2 for an ellipse, higher for sharper corners.
         rim: thickness of the frame.
         shade: gray level of the frame, 0 (black) to 255.
-        tint: how much of the light the lenses keep back, 0 (clear) to 1.
+        tint: fraction of the light that the lenses absorb, 0 (clear) to 1.
     """
 
     width: float = 0.42
@@ -41,7 +41,7 @@ SUNGLASSES = Glasses(width=0.45, height=0.36, tint=0.9)
 
 
 def random_glasses(random: np.random.Generator) -> Glasses:
-    """Give glasses of any kind; every fourth are sunglasses."""
+    """Return glasses of random shape and shade; a quarter of them are sunglasses."""
     return Glasses(
         width=random.uniform(0.34, 0.48),
         height=random.uniform(0.2, 0.42),
@@ -53,12 +53,12 @@ def random_glasses(random: np.random.Generator) -> Glasses:
 
 
 def draw_glasses(image: NDArray[np.uint8], eyes: Points, glasses: Glasses) -> NDArray[np.uint8]:
-    """Give a copy of a picture with glasses on a face.
+    """Return a copy of an image with glasses drawn on a face.
 
     Args:
         image: uint8 H x W x C.
-        eyes: of the face, in pixels of the picture.
-        glasses: what they look like.
+        eyes: of the face, in pixels.
+        glasses: shape and shade.
     """
     height, width = image.shape[:2]
     right, left = np.array(eyes)
@@ -67,16 +67,16 @@ def draw_glasses(image: NDArray[np.uint8], eyes: Points, glasses: Glasses) -> ND
     axes = np.stack([along, (-along[1], along[0])])
 
     def points(center: NDArray[np.float64], shape: NDArray[np.float64]) -> NDArray[np.int32]:
-        # Pixel (0, 0) has its center there, and its corner at -0.5.
-        places = center + distance * shape @ axes + 0.5
-        return np.rint(OVERSAMPLING * places).astype(np.int32)
+        # The center of the first pixel is (0, 0), its corner (-0.5, -0.5).
+        positions = center + distance * shape @ axes + 0.5
+        return np.rint(OVERSAMPLING * positions).astype(np.int32)
 
     angle = np.linspace(0, 2 * np.pi, 40, endpoint=False)
     curve = np.stack([np.cos(angle), np.sin(angle)], 1)
     curve = np.sign(curve) * np.abs(curve) ** (2 / glasses.corners)
     lens = curve * (glasses.width, glasses.height)
     lenses = [points(right, lens), points(left, lens)]
-    # Bridge and temples lie a little above the pupils.
+    # Bridge and temples are slightly above the pupils.
     level = -glasses.height / 3
     lines = [
         points(right, np.array([[glasses.width, level], [1 - glasses.width, level]])),
@@ -92,7 +92,7 @@ def draw_glasses(image: NDArray[np.uint8], eyes: Points, glasses: Glasses) -> ND
 
     result = image.astype(np.float32)
     for mask, opacity, shade in ((tinted, glasses.tint, 20), (frame, 1.0, glasses.shade)):
-        covered = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)
-        share = opacity * covered.astype(np.float32)[:, :, np.newaxis] / 255
-        result += share * (shade - result)
+        coverage = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)
+        alpha = opacity * coverage.astype(np.float32)[:, :, np.newaxis] / 255
+        result += alpha * (shade - result)
     return np.rint(result).astype(np.uint8)

@@ -4,40 +4,41 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
+from face_classification_ros.classification.classifier import ATTRIBUTE_NAME, DEFAULT_THRESHOLD
 from face_classification_ros.classification.crops import InputSpec
 from face_classification_ros.networks.settings import read_settings
 from face_classification_ros.training.augmentation import Augmentation
 
+Attribute = Annotated[str, Field(pattern=f'^{ATTRIBUTE_NAME.pattern}$')]
+Probability = Annotated[float, Field(ge=0, le=1)]
+
 
 class Teacher(BaseModel):
-    """A trained model whose answers are learned from (knowledge distillation, Hinton 2015)."""
+    """A trained model that provides soft targets (knowledge distillation, Hinton 2015)."""
 
     model_config = ConfigDict(extra='forbid', frozen=True)
 
     model: str = Field(description='name of a shipped model or path of a model file')
-    share: float = Field(
+    weight: float = Field(
         default=0.5,
         gt=0,
         le=1,
-        description="weight of its answers beside the data's; where the "
-        'data has no answer, the teacher alone counts',
+        description='weight of its predictions against the labels; faces without a label get its '
+        'predictions alone',
     )
     temperature: float = Field(
-        default=1.0,
-        gt=0,
-        le=100,
-        description='above 1 makes its answers softer before they are learned',
+        default=1.0, gt=0, le=100, description='above 1 softens its predictions'
     )
     function_matching: bool = Field(
         default=False,
-        description='whether it is asked about every changed face anew, as the network sees it '
-        '(Beyer et al. 2022), instead of once about the face as it is; takes its time in every '
-        'epoch, or in the first ones, see `views`',
+        description='predict for every augmented face as the network gets it (Beyer et al. 2022) '
+        'instead of once for the unchanged face; slows down each epoch, unless '
+        '`augmentation_views` is set',
     )
 
 
@@ -46,11 +47,11 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(extra='forbid', frozen=True)
 
-    attributes: tuple[Literal['gender', 'emotion'], ...] = Field(
-        min_length=1, max_length=2, description='what to tell; more than one: a blended network'
+    attributes: tuple[Attribute, ...] = Field(
+        min_length=1, max_length=16, description='what to estimate; several: a multi-task network'
     )
     network: str = Field(description='name of a network or path of its description')
-    side: int = Field(
+    size: int = Field(
         default=48, ge=32, le=512, description='height and width of a face in pixels'
     )
     color: Literal['gray', 'bgr'] = 'gray'
@@ -58,78 +59,94 @@ class Recipe(BaseModel):
         default=0.0,
         ge=-0.4,
         le=2,
-        description="what a crop shows around the face's box on every side, as a share of the "
+        description="margin of a crop around the face's box on each side, as a fraction of the "
         "box's longer side, in training and in the node",
+    )
+    unknown_thresholds: dict[str, Probability] = Field(
+        default={},
+        description='attribute -> probability below which the node publishes the label as '
+        f'unknown, {DEFAULT_THRESHOLD} if not given',
     )
     initial_size: int | None = Field(
         default=None,
         ge=32,
-        description='side of the faces in the first third of the epochs, which grows to `side` '
+        description='size of the faces in the first third of the epochs, which grows to `size` '
         'before the last third (progressive resizing, Tan and Le 2021); saves a third of the time',
     )
-    epochs: int = Field(default=30, ge=1, le=100_000, description='how often each face is shown')
+    epochs: int = Field(default=30, ge=1, le=100_000, description='passes over all faces')
     augmentation_views: int | None = Field(
         default=None,
         ge=1,
-        description='how many times each face is changed anew; after so many epochs the same '
-        'changed faces come again, and what consistent teachers said of them is known; None '
-        'changes it in every epoch',
+        description='number of augmented versions of each face; after as many epochs they repeat, '
+        'and the predictions of function-matching teachers come from the cache; None makes '
+        'new ones in every epoch',
     )
     batch_size: int = Field(default=64, ge=1, le=65_536)
     learning_rate: float = Field(
-        default=0.002, gt=0, le=1, description='the peak, reached by warm-up and left by a cosine'
+        default=0.002, gt=0, le=1, description='peak of a warm-up followed by a cosine decay'
     )
-    weight_decay: float = Field(
-        default=0.01, ge=0, le=1, description='of AdamW; with 0 it is Adam'
-    )
+    weight_decay: float = Field(default=0.01, ge=0, le=1, description='of AdamW; 0 makes it Adam')
     ema: float | None = Field(
         default=None,
         gt=0,
         lt=1,
-        description='momentum of the moving average of the weights, which is what is kept',
+        description='momentum of the moving average of the weights, which replaces them at the '
+        'end',
     )
-    server_timeout: int | None = Field(
+    patience: int | None = Field(
         default=None,
         ge=1,
-        description='stop after so many epochs without a lower validation loss, and keep the best',
+        description='epochs without a lower validation loss after which training stops; keeps the '
+        'weights of the best epoch',
     )
     loss: Literal['cross_entropy', 'squared_hinge'] = 'cross_entropy'
     balance: float = Field(
         default=0.0,
         ge=0,
         le=1,
-        description='how far the rare count more: (mean frequency / frequency)^balance',
+        description='exponent of the weight of rare groups: (mean frequency / frequency)^balance',
     )
-    balance_by: tuple[Literal['label', 'race', 'age'], ...] = Field(
-        default=('label',), description='what is balanced; groups where the data tells them'
+    balance_by: tuple[str, ...] = Field(
+        default=('label',),
+        description='what to balance: label, or columns such as race and age where the data has '
+        'them',
     )
     teachers: tuple[Teacher, ...] = ()
     label_smoothing: float = Field(
-        default=0.0, ge=0, lt=1, description='share spread over all labels'
+        default=0.0, ge=0, lt=1, description='weight of a uniform distribution over all labels'
     )
     mixup: float = Field(
         default=0.0,
         ge=0,
         le=10,
-        description='how strongly every face is mixed with another one, and so are the answers: '
-        'both parameters of the beta distribution of its share (Zhang et al. 2018); 0 for none',
+        description='both parameters of the beta distribution by which each face and its targets '
+        'are mixed with another (Zhang et al. 2018); 0 switches it off',
     )
     ferplus_weight: float = Field(default=0.0, ge=0, le=1, description='weight of the FER+ votes')
     min_age: int = Field(
-        default=13, ge=0, description='UTKFace faces of younger people are left out'
+        default=13,
+        ge=0,
+        description='exclude younger people where the labels of children are unreliable',
     )
     flip_tta: bool = Field(
         default=False,
-        description='whether the model file averages the answers for a face and its mirror image, '
-        'which takes twice the time',
+        description='average the predictions for a face and its mirror image in the model file, '
+        'which doubles its latency',
     )
     seed: int = Field(default=1, ge=0, lt=2**31, description='of weights, order and augmentation')
     augmentation: Augmentation = Augmentation()
 
     @model_validator(mode='after')
-    def _faces_grow(self) -> Self:
-        if self.initial_size is not None and self.initial_size > self.side:
-            raise ValueError(f'initial_size {self.initial_size} is above side {self.side}')
+    def _is_consistent(self) -> Self:
+        if self.initial_size is not None and self.initial_size > self.size:
+            raise ValueError(f'initial_size {self.initial_size} is above size {self.size}')
+        if len(set(self.attributes)) < len(self.attributes):
+            raise ValueError(f'an attribute is listed twice in {", ".join(self.attributes)}')
+        for attribute in self.unknown_thresholds:
+            if attribute not in self.attributes:
+                raise ValueError(
+                    f'unknown_thresholds: {attribute} is none of {", ".join(self.attributes)}'
+                )
         return self
 
     @property
@@ -139,14 +156,18 @@ class Recipe(BaseModel):
 
     @property
     def input_spec(self) -> InputSpec:
-        """What crops the network is shown."""
-        return InputSpec(self.side, self.margin, self.color)
+        """Size, margin and color of the network's crops."""
+        return InputSpec(self.size, self.margin, self.color)
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Attribute -> probability below which a label is published as unknown."""
+        return dict.fromkeys(self.attributes, DEFAULT_THRESHOLD) | self.unknown_thresholds
 
     def without_folders(self) -> Self:
-        """Give the recipe with the bare names of the files that it names.
+        """Return the recipe with the bare names of its files.
 
-        For a model file, which goes to others: where they lay on this machine is not theirs to
-        know.
+        For a model file, which is given to others and must not reveal folders of this machine.
         """
         return self.model_copy(
             update={
@@ -158,21 +179,21 @@ class Recipe(BaseModel):
             }
         )
 
-    def side_in(self, epoch: int) -> int:
-        """Give the side of the faces in an epoch, the first one being 0."""
+    def size_in(self, epoch: int) -> int:
+        """Return the size of the faces in an epoch, counted from 0."""
         if self.initial_size is None:
-            return self.side
-        # Whole steps of 8 pixels: for every size TensorFlow traces the network anew.
-        steps = (self.side - self.initial_size) // 8
+            return self.size
+        # Steps of 8 pixels: TensorFlow traces the network again for every size.
+        steps = (self.size - self.initial_size) // 8
         done = min(1.0, epoch / self.epochs * 1.5)
-        return self.side - 8 * (steps - round(done * steps))
+        return self.size - 8 * (steps - round(done * steps))
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Read a recipe from a YAML file; a field that is not named keeps its default.
+    """Read a recipe from a YAML file; missing fields keep their defaults.
 
-    Files that the recipe names (a network's description, a teacher's model) lie relative to it,
-    in its folder or below: a recipe that comes from elsewhere reads nothing else.
+    Paths of a network's description or a teacher's model are relative to the recipe. They must be
+    in its folder or below, so that a recipe from an untrusted source cannot read other files.
 
     Raises:
         OSError: the file cannot be read.
@@ -181,22 +202,22 @@ def read_recipe(path: Path) -> Recipe:
     """
     recipe = read_settings(path, Recipe)
 
-    def beside(name: str) -> str:
+    def resolve(name: str) -> str:
         if not name.endswith(('.yaml', '.yml', '.onnx')):
             return name
-        # By its name alone: where a link leads is the decision of whoever made it.
+        # Not resolved: a link out of the folder is up to whoever made it.
         folder = os.path.abspath(path.parent)
         if os.path.commonpath([folder, os.path.abspath(path.parent / name)]) != folder:
             raise ValueError(f'{path}: {name} is outside of the folder of the recipe')
         if not name.isprintable():
-            raise ValueError(f'{path}: {name!r} is no name of a file')
+            raise ValueError(f'{path}: {name!r} is not a valid file name')
         return str((path.parent / name).resolve())
 
     return recipe.model_copy(
         update={
-            'network': beside(recipe.network),
+            'network': resolve(recipe.network),
             'teachers': tuple(
-                teacher.model_copy(update={'model': beside(teacher.model)})
+                teacher.model_copy(update={'model': resolve(teacher.model)})
                 for teacher in recipe.teachers
             ),
         }

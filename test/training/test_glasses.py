@@ -1,4 +1,4 @@
-"""Glasses are drawn where the eyes are, as large as the face is."""
+"""Drawing glasses on faces."""
 
 from dataclasses import replace
 
@@ -16,36 +16,36 @@ EYES = ((30.0, 40.0), (66.0, 40.0))
 
 
 def skin(channels: int = 1) -> np.ndarray:
-    """Make a picture of one bright color."""
+    """Return an image of one bright color."""
     return np.full((96, 96, channels), 200, np.uint8)
 
 
 def darkened(face: np.ndarray) -> np.ndarray:
-    """Tell which pixels are darker than skin."""
+    """Return which pixels are darker than skin."""
     return face[..., 0] < 190
 
 
 @pytest.mark.parametrize('channels', [1, 3])
-def test_clear_lenses_leave_the_eyes_alone(channels: int) -> None:
+def test_clear_lenses_do_not_change_the_eyes(channels: int) -> None:
     """Only the frame is drawn: around both eyes, between them and towards the ears."""
     face = draw_glasses(skin(channels), EYES, READING_GLASSES)
     assert face.shape == (96, 96, channels)
     for x in (30, 66):
         np.testing.assert_array_equal(face[38:43, x - 2 : x + 3], 200)
-        # Above, below and beside an eye.
+        # Above and below an eye.
         assert darkened(face)[20:39, x].any() and darkened(face)[42:60, x].any()
     assert darkened(face)[30:45, 48].any() and darkened(face)[30:45, 5].any()
     assert not darkened(face)[62:].any() and not darkened(face)[:20].any()
 
 
 def test_sunglasses_hide_the_eyes() -> None:
-    """What lies behind them is hardly seen."""
+    """The pixels behind the lenses are nearly black."""
     face = draw_glasses(skin(), EYES, SUNGLASSES)
     assert face[36:45, 26:35].max() < 60
 
 
-def test_glasses_turn_and_grow_with_the_face() -> None:
-    """Eyes above each other, and eyes that are twice as far apart."""
+def test_glasses_rotate_and_scale_with_the_face() -> None:
+    """Eyes on a vertical line, and eyes at twice the distance."""
     upright = draw_glasses(skin(), ((48.0, 30.0), (48.0, 66.0)), READING_GLASSES)
     lying = draw_glasses(skin(), ((30.0, 47.0), (66.0, 47.0)), READING_GLASSES)
     # Lines are drawn in whole quarters of a pixel.
@@ -55,22 +55,22 @@ def test_glasses_turn_and_grow_with_the_face() -> None:
     assert darkened(large).sum() == pytest.approx(4 * darkened(small).sum(), rel=0.15)
 
 
-def test_a_thin_rim_is_thinner_than_a_pixel() -> None:
-    """On a face of 24 pixels it only darkens what it crosses."""
+def test_thin_rim_darkens_pixels_partially() -> None:
+    """On a face of 24 pixels it is thinner than a pixel."""
     tiny = np.full((24, 24, 1), 200, np.uint8)
     face = draw_glasses(tiny, ((7.0, 10.0), (16.0, 10.0)), replace(READING_GLASSES, rim=0.03))
     assert 60 < face.min() < 190
 
 
-def test_the_given_picture_is_not_drawn_on() -> None:
-    """The same face can be shown with and without."""
+def test_original_image_is_not_modified() -> None:
+    """Glasses are drawn on a copy."""
     face = skin()
     draw_glasses(face, EYES, SUNGLASSES)
     assert (face == 200).all()
 
 
-def test_every_fourth_random_pair_is_sunglasses() -> None:
-    """The same seed gives the same pairs, and no two are alike."""
+def test_a_quarter_of_random_glasses_are_sunglasses() -> None:
+    """The same seed gives the same glasses, another seed others."""
     pairs = [random_glasses(np.random.default_rng(number)) for number in range(200)]
     assert pairs[0] == random_glasses(np.random.default_rng(0)) != pairs[1]
     assert 30 < sum(pair.tint >= 0.5 for pair in pairs) < 70

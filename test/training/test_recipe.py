@@ -6,58 +6,89 @@ import pytest
 
 pytest.importorskip('pydantic', reason='needs the extra [train]')
 
+from face_classification_ros.inference.model_zoo import share_folder
 from face_classification_ros.networks.description import read_network
 from face_classification_ros.training.recipe import read_recipe, Recipe
 
-RECIPES = Path(__file__).resolve().parents[2] / 'config' / 'training'
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = sorted((ROOT / 'config' / 'training').glob('*.yaml'))
+EXPERIMENTS = sorted((ROOT / 'experiments' / 'recipes').glob('*.yaml'))
+GOOD = 'attributes: [mood]\nnetwork: x\n'
 
 
-@pytest.mark.parametrize('path', sorted(RECIPES.glob('*.yaml')), ids=lambda path: path.stem)
-def test_shipped_recipes_are_valid(path: Path) -> None:
-    """Each recipe in config/training can be read, and so can the network that it names."""
+@pytest.mark.parametrize('path', [*SHIPPED, *EXPERIMENTS], ids=lambda path: path.stem)
+def test_recipes_of_the_repository_are_valid(path: Path) -> None:
+    """Each recipe can be read, and so can its network."""
     assert read_network(read_recipe(path).network).blocks
 
 
+def test_every_shipped_model_has_a_recipe() -> None:
+    """Recipes and model files have the same names."""
+    models = (share_folder() / 'resource' / 'models').glob('*.onnx')
+    assert {path.stem for path in SHIPPED} == {path.stem for path in models}
+
+
 @pytest.mark.parametrize(
-    ('text', 'problem'),
+    ('text', 'field'),
     [
-        (
-            'attributes: [gender]\nnetwork: x\nepochs: 0',
-            'epochs: .*greater than or equal to 1, not 0',
-        ),
-        ('attributes: [age]\nnetwork: x', "attributes.0: .*'gender' or 'emotion'"),
-        ('attributes: [gender]\nnetwork: x\nlearning_rte: 1', 'learning_rte: Extra'),
-        ('attributes: [gender]\nnetwork: x\naugmentation: {shift: 9}', 'augmentation.shift: '),
-        ('attributes: [gender]', 'network: Field required'),
-        ('- a list', 'the file: '),
-        ('{', 'is not YAML'),
+        (f'{GOOD}epochs: 0', 'epochs'),
+        (f'{GOOD}learning_rte: 1', 'learning_rte'),
+        (f'{GOOD}augmentation: {{shift: 9}}', 'augmentation.shift'),
+        (f'{GOOD}unknown_thresholds: {{mood: 2}}', 'unknown_thresholds.mood'),
+        ('attributes: [Mood]\nnetwork: x', 'attributes.0'),
+        ('attributes: [mood]', 'network'),
+        ('- a list', 'the file'),
     ],
 )
-def test_a_wrong_recipe_is_refused_in_one_line(tmp_path: Path, text: str, problem: str) -> None:
-    """The line names the file, the field and what was expected."""
+def test_invalid_field_is_named(tmp_path: Path, text: str, field: str) -> None:
+    """The message contains the file and the field."""
     path = tmp_path / 'wrong.yaml'
     path.write_text(text)
-    with pytest.raises(ValueError, match=rf'wrong\.yaml.*{problem}'):
+    with pytest.raises(ValueError, match=rf'wrong\.yaml: {field}: '):
         read_recipe(path)
 
 
+@pytest.mark.parametrize(
+    'text',
+    [
+        '{',
+        f'{GOOD}size: 32\ninitial_size: 48',
+        f'{GOOD}unknown_thresholds: {{age: 0.5}}',
+        'attributes: [mood, mood]\nnetwork: x',
+        'attributes: [mood]\nnetwork: ../x.yaml',
+    ],
+)
+def test_inconsistent_recipe_is_refused(tmp_path: Path, text: str) -> None:
+    """Fields that contradict each other, files elsewhere, and files that are not YAML."""
+    path = tmp_path / 'wrong.yaml'
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r'wrong\.yaml'):
+        read_recipe(path)
+
+
+def test_thresholds_default_to_a_half() -> None:
+    """A recipe may set the threshold of some of its attributes."""
+    recipe = Recipe(attributes=('mood', 'age'), network='x', unknown_thresholds={'age': 0.3})
+    assert recipe.thresholds == {'mood': 0.5, 'age': 0.3}
+
+
 def test_faces_grow_in_the_middle_third_of_the_epochs() -> None:
-    """Progressive resizing starts small, grows in steps of 8 pixels and ends at the full side."""
-    recipe = Recipe(attributes=('gender',), network='x', initial_size=32, side=48, epochs=30)
-    sides = [recipe.side_in(epoch) for epoch in range(30)]
-    assert sides == sorted(sides)
-    assert set(sides) == {32, 40, 48}
-    assert sides[0] == 32 and sides[20:] == [48] * 10
+    """Progressive resizing has steps of 8 pixels and ends at the full size."""
+    recipe = Recipe(attributes=('mood',), network='x', initial_size=32, size=48, epochs=30)
+    sizes = [recipe.size_in(epoch) for epoch in range(30)]
+    assert sizes == sorted(sizes)
+    assert set(sizes) == {32, 40, 48}
+    assert sizes[0] == 32 and sizes[20:] == [48] * 10
 
 
-def test_without_a_first_side_all_epochs_show_the_same() -> None:
-    """Faces have their full side from the first epoch on."""
-    recipe = Recipe(attributes=('gender',), network='x', side=48, epochs=3)
-    assert [recipe.side_in(epoch) for epoch in range(3)] == [48, 48, 48]
+def test_without_initial_size_all_epochs_have_the_full_size() -> None:
+    """No progressive resizing by default."""
+    recipe = Recipe(attributes=('mood',), network='x', size=48, epochs=3)
+    assert [recipe.size_in(epoch) for epoch in range(3)] == [48, 48, 48]
 
 
-def test_files_lie_relative_to_the_recipe(tmp_path: Path) -> None:
-    """A recipe may be used from any folder; the names of what is shipped stay names."""
+def test_files_are_relative_to_the_recipe(tmp_path: Path) -> None:
+    """A recipe can be used from any folder; names of shipped models are no files."""
     path = tmp_path / 'recipe.yaml'
     path.write_text(
         'attributes: [gender]\nnetwork: nets/tiny.yaml\n'

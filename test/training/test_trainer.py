@@ -1,4 +1,4 @@
-"""Training by a recipe, from a data set to a model file, on faces that are made here."""
+"""Training by a recipe, from a data set of synthetic faces to a model file."""
 
 import csv
 from pathlib import Path
@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,13 +15,16 @@ import pytest
 pytest.importorskip('tensorflow', reason='needs the extra [train]')
 
 from face_classification_ros.classification.classifier import Classifier
+from face_classification_ros.classification.crops import InputSpec
 from face_classification_ros.datasets.registry import read_dataset
 from face_classification_ros.evaluation.classification import evaluate_classifier
+from face_classification_ros.training.recipe import read_recipe
+from face_classification_ros.training.trainer import train
 
 RECIPE = """
 attributes: [gender]
 network: tiny.yaml
-side: 32
+size: 32
 epochs: {epochs}
 batch_size: 8
 learning_rate: 0.01
@@ -37,7 +41,7 @@ blocks:
 
 @pytest.fixture(scope='module')
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make 160 `women` that are bright above and 160 `men` that are bright below."""
+    """Write 160 `women` with a bright upper half and 160 `men` with a bright lower half."""
     folder, random = tmp_path_factory.mktemp('data'), np.random.default_rng(0)
     for split, count in (('train', 128), ('val', 32)):
         for label in ('woman', 'man'):
@@ -50,27 +54,60 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def start_training(
-    folder: Path, data: list[Path], epochs: int, *more: str, recipe: str = RECIPE
-) -> subprocess.Popen[str]:
-    """Run the command in a process of its own, as a user does."""
+TRAIN = """
+import sys
+from pathlib import Path
+from face_classification_ros.training.recipe import read_recipe
+from face_classification_ros.training.trainer import train
+
+folder, resume, *data = sys.argv[1:]
+recipe = read_recipe(Path(folder, 'recipe.yaml'))
+train(recipe, [Path(each) for each in data], Path(folder, 'run'), resume=resume == 'resume')
+"""
+
+
+def write_recipe(folder: Path, recipe: str, epochs: int) -> Path:
+    """Write a recipe and its network."""
+    folder.mkdir(exist_ok=True)
     (folder / 'tiny.yaml').write_text(TINY)
     (folder / 'recipe.yaml').write_text(recipe.format(epochs=epochs))
-    command = [str(Path(sys.executable).with_name('face_classification')), 'train']
-    command += [str(folder / 'recipe.yaml'), '--data', *map(str, data)]
-    command += ['--output', str(folder / 'run'), *more]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return folder / 'recipe.yaml'
+
+
+def start_training(
+    folder: Path, data: list[Path], epochs: int, *, resume: bool = False, recipe: str = RECIPE
+) -> subprocess.Popen[str]:
+    """Start a training that can be killed."""
+    write_recipe(folder, recipe, epochs)
+    arguments = [str(folder), 'resume' if resume else 'new', *map(str, data)]
+    return subprocess.Popen(
+        [sys.executable, '-c', TRAIN, *arguments], stderr=subprocess.PIPE, text=True
+    )
+
+
+def run_training(
+    folder: Path, data: list[Path], epochs: int, recipe: str = RECIPE, **options: Any
+) -> Path:
+    """Train in this process; return the model file."""
+    path = write_recipe(folder, recipe, epochs)
+    return train(read_recipe(path), data, folder / 'run', **options)
 
 
 def epochs_in(log: Path) -> list[int]:
-    """Give the epochs of a run's log."""
+    """Return the epochs in a run's log."""
     return [int(line.split(',')[0]) for line in log.read_text().splitlines()[1:]]
 
 
-def test_a_killed_run_goes_on_where_it_stopped_and_learns(tmp_path: Path, data: Path) -> None:
-    """Killed after its first epochs and resumed, a run ends with all epochs and a good model.
+def evaluate(model: Path, attribute: str, folder: Path) -> float:
+    """Return the validation accuracy of a model file."""
+    dataset = read_dataset(attribute, folder, 'val')
+    return float(evaluate_classifier(Classifier(model), dataset, 'val')['accuracy'])
 
-    A run is refused where another is, and where the recipe is another.
+
+def test_killed_run_can_be_resumed(tmp_path: Path, data: Path) -> None:
+    """Killed after its first epochs, it completes all epochs and gives a good model.
+
+    Without `resume`, or with another recipe, the output folder is refused.
     """
     process = start_training(tmp_path, [data], 12)
     log = tmp_path / 'run' / 'log.csv'
@@ -80,55 +117,45 @@ def test_a_killed_run_goes_on_where_it_stopped_and_learns(tmp_path: Path, data: 
     process.send_signal(signal.SIGKILL)
     process.communicate()
 
-    again = start_training(tmp_path, [data], 12)
-    assert 'holds a run already; go on with --resume' in again.communicate()[1]
-    assert again.returncode == 2
-    other = start_training(tmp_path, [data], 13, '--resume')
-    assert 'holds a run by another recipe' in other.communicate()[1]
-    assert other.returncode == 2
+    for epochs, resume in ((12, False), (13, True)):
+        with pytest.raises(ValueError, match=str(tmp_path / 'run')):
+            run_training(tmp_path, [data], epochs, resume=resume)
 
-    resumed = start_training(tmp_path, [data], 12, '--resume')
-    output, errors = resumed.communicate()
-    assert resumed.returncode == 0, errors
+    model = run_training(tmp_path, [data], 12, resume=True)
     assert sorted(set(epochs_in(log))) == list(range(12))
-    model = Path(output.splitlines()[-1])
-
-    report = evaluate_classifier(Classifier(model), read_dataset('gender', data, 'val'), 'val')
-    assert report['accuracy'] > 0.9
+    assert evaluate(model, 'gender', data) > 0.9
     assert model.name == 'gender_tiny.onnx'
     assert list((tmp_path / 'run' / 'tensorboard').rglob('events*'))
 
 
-def test_missing_data_is_told_in_one_line(tmp_path: Path) -> None:
-    """A wrong folder ends the command with exit code 2."""
-    process = start_training(tmp_path, [tmp_path / 'nowhere'], 1)
-    errors = process.communicate()[1]
-    assert process.returncode == 2
-    assert 'holds no gender data of a known form' in errors.splitlines()[-1]
+def test_folder_without_data_is_named(tmp_path: Path) -> None:
+    """A wrong folder is an error before any training."""
+    with pytest.raises(ValueError, match=str(tmp_path / 'nowhere')):
+        run_training(tmp_path, [tmp_path / 'nowhere'], 1)
 
 
 EVERYTHING = """
 attributes: [gender, emotion]
 network: tiny.yaml
-side: 40
+size: 40
 initial_size: 32
 epochs: {epochs}
 batch_size: 8
 learning_rate: 0.01
-average: 0.9
+ema: 0.9
 balance: 0.5
 flip_tta: true
-teachers: [{{model: gender_mini_xception, share: 0.1, consistent: true}}]
+teachers: [{{model: gender_mini_xception, weight: 0.1, function_matching: true}}]
 """
 
 
-def test_a_blended_network_learns_each_attribute_from_its_own_pictures(
+def test_multitask_network_learns_each_attribute_from_its_own_images(
     tmp_path: Path, data: Path
 ) -> None:
-    """Half of the pictures have a gender, half an emotion; one network tells both afterwards.
+    """Half of the images have a gender, half an emotion; the network predicts both.
 
-    Progressive resizing, averaged weights, balance, a teacher and averaging with the mirror image
-    are all on. The model file names the files of its recipe, but not where they lie.
+    Progressive resizing, averaged weights, balance, function matching and test-time flipping are
+    on. The metadata contains the recipe without the folders of its files.
     """
     moods, random = tmp_path / 'moods', np.random.default_rng(1)
     for split, count in (('train', 96), ('val', 32)):
@@ -138,50 +165,52 @@ def test_a_blended_network_learns_each_attribute_from_its_own_pictures(
                 face = random.integers(0, 120, (48, 48, 3)).astype(np.uint8)
                 face[:, columns] += 100
                 cv2.imwrite(str(moods / split / label / f'{number}.png'), face)
-    process = start_training(tmp_path, [data, moods], 12, recipe=EVERYTHING)
-    output, errors = process.communicate()
-    assert process.returncode == 0, errors
-    classifier = Classifier(output.splitlines()[-1])
-    assert classifier.path.name == 'blended_tiny.onnx'
+    classifier = Classifier(run_training(tmp_path, [data, moods], 12, EVERYTHING))
+    assert classifier.path.name == 'multitask_tiny.onnx'
     assert classifier.input_spec.size == 40
     assert str(tmp_path) not in str(classifier.properties)
     assert '"network":"tiny.yaml"' in classifier.properties['recipe']
     for attribute, folder in (('gender', data), ('emotion', moods)):
-        report = evaluate_classifier(classifier, read_dataset(attribute, folder, 'val'), 'val')
-        assert report['accuracy'] > 0.9, attribute
+        assert evaluate(classifier.path, attribute, folder) > 0.9, attribute
 
 
-def test_a_run_starts_from_the_weights_of_another(tmp_path: Path, data: Path) -> None:
-    """Those of a run or a model file are not forgotten in an epoch that hardly learns anything."""
-    first = start_training(tmp_path, [data], 12)
-    first.communicate()
-    assert first.returncode == 0
+def test_network_for_an_invented_attribute_is_trained_and_exported(tmp_path: Path) -> None:
+    """The labels are the names of three folders; the model file contains all that it needs."""
+    for split, count in (('train', 24), ('val', 8)):
+        for label, value in (('high', 240), ('low', 20), ('medium', 130)):
+            (tmp_path / 'data' / split / label).mkdir(parents=True)
+            for number in range(count):
+                face = np.full((32, 32, 3), value + number % 8, np.uint8)
+                cv2.imwrite(str(tmp_path / 'data' / split / label / f'{number}.png'), face)
+    recipe = RECIPE.replace('[gender]', '[light]') + 'unknown_thresholds: {{light: 0.6}}\n'
+    classifier = Classifier(run_training(tmp_path, [tmp_path / 'data'], 2, recipe))
+    assert classifier.path.name == 'light_tiny.onnx'
+    assert classifier.labels == {'light': ('high', 'low', 'medium')}
+    assert classifier.thresholds == {'light': 0.6}
+    assert classifier.input_spec == InputSpec(32, 0.0, 'gray')
+    probabilities = classifier.classify(np.zeros((2, 32, 32, 1), np.uint8))['light']
+    assert probabilities.shape == (2, 3)
+
+
+def test_run_is_initialized_by_another(tmp_path: Path, data: Path) -> None:
+    """With the weights of a run or a model file, an epoch of a tiny learning rate is enough."""
+    run_training(tmp_path, [data], 12)
     recipe = RECIPE.replace('learning_rate: 0.01', 'learning_rate: 0.00001')
-    for start in ('run', 'run/gender_tiny.onnx'):
-        folder = tmp_path / f'from_{Path(start).suffix or start}'
-        folder.mkdir()
-        more = ('--start', str(tmp_path / start))
-        process = start_training(folder, [data], 1, *more, recipe=recipe)
-        output, errors = process.communicate()
-        assert process.returncode == 0, errors
-        classifier = Classifier(output.splitlines()[-1])
-        report = evaluate_classifier(classifier, read_dataset('gender', data, 'val'), 'val')
-        assert report['accuracy'] > 0.9
+    for number, source in enumerate(('run', 'run/gender_tiny.onnx')):
+        folder = tmp_path / str(number)
+        model = run_training(folder, [data], 1, recipe, init_from=tmp_path / source)
+        assert evaluate(model, 'gender', data) > 0.9
 
 
-def test_a_start_without_a_run_is_refused(tmp_path: Path, data: Path) -> None:
-    """The line names the folder and what is missing in it."""
-    process = start_training(tmp_path, [data], 1, '--start', str(tmp_path))
-    assert f'{tmp_path} holds no checkpoint.keras of a run' in process.communicate()[1]
-    assert process.returncode == 2
+def test_initial_weights_without_a_run_are_refused(tmp_path: Path, data: Path) -> None:
+    """The message names the folder and the missing file."""
+    with pytest.raises(ValueError, match=rf'{tmp_path} .*checkpoint\.keras'):
+        run_training(tmp_path, [data], 1, init_from=tmp_path)
 
 
-def test_mirrored_faces_have_the_same_answer(tmp_path: Path, data: Path) -> None:
-    """With flip_tta, a face and its mirror image cannot be told differently."""
-    process = start_training(tmp_path, [data], 1, recipe=RECIPE + 'flip_tta: true\n')
-    output, errors = process.communicate()
-    assert process.returncode == 0, errors
-    classifier = Classifier(output.splitlines()[-1])
+def test_flip_tta_gives_mirrored_faces_the_same_prediction(tmp_path: Path, data: Path) -> None:
+    """Predictions for a face and its mirror image are averaged in the model file."""
+    classifier = Classifier(run_training(tmp_path, [data], 1, RECIPE + 'flip_tta: true\n'))
     faces = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 1)).astype(np.uint8)
     np.testing.assert_allclose(
         classifier.classify(faces)['gender'],
@@ -190,28 +219,48 @@ def test_mirrored_faces_have_the_same_answer(tmp_path: Path, data: Path) -> None
     )
 
 
-def test_a_run_stops_when_validation_gets_no_better(tmp_path: Path, data: Path) -> None:
-    """With patience 2 a run on labels without sense stops early and keeps its best epoch."""
-    senseless = tmp_path / 'senseless'
+def test_run_stops_when_the_validation_loss_no_longer_falls(tmp_path: Path, data: Path) -> None:
+    """With patience 2 a run on random labels stops early and keeps its best epoch."""
+    noise = tmp_path / 'random'
     for split, count in (('train', 16), ('val', 16)):
         for number, label in enumerate(('woman', 'man')):
-            (senseless / split / label).mkdir(parents=True)
+            (noise / split / label).mkdir(parents=True)
             random = np.random.default_rng((number, count, split == 'val'))
             for each in range(count):
                 face = random.integers(0, 256, (32, 32, 3)).astype(np.uint8)
-                cv2.imwrite(str(senseless / split / label / f'{each}.png'), face)
-    process = start_training(tmp_path, [senseless], 60, recipe=RECIPE + 'patience: 2\n')
-    errors = process.communicate()[1]
-    assert process.returncode == 0, errors
+                cv2.imwrite(str(noise / split / label / f'{each}.png'), face)
+    run_training(tmp_path, [noise], 60, RECIPE + 'patience: 2\n')
     with open(tmp_path / 'run' / 'log.csv', newline='') as file:
         losses = [float(row['val_loss']) for row in csv.DictReader(file)]
     assert len(losses) < 60
     assert int(np.argmin(losses)) == len(losses) - 3
 
 
-def test_data_of_another_attribute_is_refused(tmp_path: Path, data: Path) -> None:
-    """A recipe for both attributes says which one no folder holds."""
-    process = start_training(tmp_path, [data], 1, recipe=EVERYTHING)
-    errors = process.communicate()[1]
-    assert process.returncode == 2
-    assert 'the recipe wants emotion, but no --data folder holds any' in errors.splitlines()[-1]
+def test_resumed_run_has_the_losses_of_an_uninterrupted_one(tmp_path: Path, data: Path) -> None:
+    """Order of the faces, optimizer and averaged weights continue where the killed run was.
+
+    The log may repeat the epoch in which the run was killed.
+    """
+    recipe = RECIPE + 'ema: 0.9\npatience: 50\n'
+    losses = []
+    for name in ('uninterrupted', 'killed'):
+        folder = tmp_path / name
+        log = folder / 'run' / 'log.csv'
+        if name == 'killed':
+            process = start_training(folder, [data], 6, recipe=recipe)
+            while not log.exists() or len(epochs_in(log)) < 3:
+                assert process.poll() is None, process.communicate()[1]
+                time.sleep(0.02)
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+        run_training(folder, [data], 6, recipe, resume=name == 'killed')
+        with open(log, newline='') as file:
+            losses.append({row['epoch']: float(row['val_loss']) for row in csv.DictReader(file)})
+    assert len(losses[0]) == 6
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+
+
+def test_attribute_without_data_is_named(tmp_path: Path, data: Path) -> None:
+    """A recipe for two attributes needs data of both."""
+    with pytest.raises(ValueError, match='emotion'):
+        run_training(tmp_path, [data], 1, EVERYTHING)

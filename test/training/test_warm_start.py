@@ -1,4 +1,4 @@
-"""A model file gives back the network that it was made from."""
+"""Initialization with the weights of a model file."""
 
 import json
 from pathlib import Path
@@ -25,20 +25,18 @@ LABELS = {'gender': 2, 'emotion': 7}
         ('emotion_mini_xception', False, 1e-3),
         ('emotion_mini_xception', True, 0.05),
         ('multitask_mini_xception', True, 0.05),
-        # With dropout its answers in training are left to chance.
+        # With dropout, its predictions in training are random.
         ('gender_sequential_fully_cnn', False, 1e-3),
     ],
 )
-def test_network_answers_as_the_model_file_does(
-    name: str, training: bool, tolerance: float
-) -> None:
-    """Also in training, where each batch is normalized by its own mean and variance."""
+def test_network_predicts_as_the_model_file(name: str, training: bool, tolerance: float) -> None:
+    """In training, too, where the statistics of each batch are used."""
     path = Path(model_path(name))
     classifier = Classifier(path)
     input_spec = classifier.input_spec
     attributes = {each: LABELS[each] for each in classifier.labels}
     random = np.random.default_rng(0)
-    # Smooth, as faces are.
+    # Smooth, like faces.
     coarse = random.integers(0, 256, (64, 8, 8, input_spec.channels)).repeat(8, 1).repeat(8, 2)
     crops = np.ascontiguousarray(coarse[:, : input_spec.size, : input_spec.size]).astype(np.uint8)
     metadata = onnxruntime.InferenceSession(path).get_modelmeta().custom_metadata_map
@@ -47,18 +45,18 @@ def test_network_answers_as_the_model_file_does(
     )
     faces = scale_faces(crops)
     take_weights(network, path, faces)
-    told = classifier.classify(crops)
+    expected = classifier.classify(crops)
     for attribute, calibration in json.loads(metadata['calibration']).items():
         both = (faces, faces[:, :, ::-1])
         pair = [network(each, training=training)[attribute] for each in both]
         logits = (np.mean(pair, axis=0) + calibration['offsets']) / calibration['temperature']
         powers = np.exp(logits)
-        answers = powers / powers.sum(axis=1, keepdims=True)
-        np.testing.assert_allclose(answers, told[attribute], atol=tolerance)
+        probabilities = powers / powers.sum(axis=1, keepdims=True)
+        np.testing.assert_allclose(probabilities, expected[attribute], atol=tolerance)
 
 
-def test_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
-    """The line names it; the same is refused as where a model is to run."""
+def test_invalid_model_file_is_refused(tmp_path: Path) -> None:
+    """The message names the file."""
     path = tmp_path / 'broken.onnx'
     path.write_bytes(b'\x08\x08\x12no model')
     network = build_network(read_network('mini_xception'), (None, None, 1), {'gender': 2})

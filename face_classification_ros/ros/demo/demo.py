@@ -1,4 +1,4 @@
-"""The demo: the real node, a camera that plays a sample, and a recorder of what comes out."""
+"""Run the node on a sample, a video or a camera, and record its results like any subscriber."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import math
 import os
 from pathlib import Path
 import subprocess
-import sys
 import time
-from typing import Any
 
 import numpy as np
 import rclpy
@@ -19,25 +17,26 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image as ImageMessage
 from vision_msgs.msg import LabelInfo
 
-from face_classification_ros.evaluation.results import face_record
-from face_classification_ros.io.files import VideoFile, write_image, write_json
+from face_classification_ros.io.images import write_image
+from face_classification_ros.io.records import record_writer
 from face_classification_ros.io.sample import FPS
-from face_classification_ros.msg import FaceAttributes, FaceAttributesArray
+from face_classification_ros.io.videos import VideoFile
+from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.ros.conversions.images import image_from_message
-from face_classification_ros.ros.conversions.messages import face_result_from_message, seconds
+from face_classification_ros.ros.conversions.messages import frame_from_message
 from face_classification_ros.ros.conversions.qos import LATCHED, RESULTS
-from face_classification_ros.ros.demo.sample_camera import read_frames
+from face_classification_ros.ros.demo.sample_camera import open_source
 from face_classification_ros.ros.node.node import NODE_NAME
-from face_classification_ros.ros.processes import ros_environment, start, START_LIMIT, stop
+from face_classification_ros.ros.processes import ros_environment, start, START_TIMEOUT, stop
 from face_classification_ros.ros.runtime import ros_running, signals_as_interrupt
-from face_classification_ros.types import Image
-from face_classification_ros.visualization.annotation import contact_sheet
+from face_classification_ros.types import Face, FrameFaces, Image
+from face_classification_ros.visualization.contact_sheet import contact_sheet
 
-QUIET = 1.0
-"""Seconds without a result after which no late ones are waited for."""
+QUIET_TIME = 1.0
+"""Seconds without a result after which all results have arrived."""
 
 PRINT_PERIOD = 1.0
-SHEET_PICTURES = 12
+SHEET_IMAGES = 12
 SHEET_COLUMNS = 4
 SHEET_WIDTH = 1920
 
@@ -45,18 +44,21 @@ NAMESPACE = '/demo'
 TOPIC = '/demo/camera/image'
 
 DEMO_DOMAIN = '86'
-"""ROS domain of the demo unless the user sets another, so that it meets no robot by chance."""
+"""ROS domain of the demo unless the user sets one, so that no robot is in it."""
+
+DONE, NO_FACES = 0, 1
+"""Exit codes of the demo."""
 
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """What the demo plays and where its results go.
+    """The options of the demo.
 
     Attributes:
-        source: 'sample', path of a video, or number of a camera; '' where a topic is given.
-        topic: pictures of somebody else's camera; '' plays `source`.
+        source: 'sample', path of a video, or number of a camera; ignored with a topic.
+        topic: images of another camera; '' plays `source`.
         output: folder for the results.
-        seconds: how long a camera or a topic is watched.
+        seconds: after which a camera or a topic is stopped.
         parameters: of the node, as `name:=value`.
     """
 
@@ -66,128 +68,165 @@ class DemoOptions:
     seconds: float
     parameters: Sequence[str] = ()
 
+    @property
+    def is_live(self) -> bool:
+        """Whether the images do not end by themselves."""
+        return bool(self.topic) or self.source.isdecimal()
+
 
 class Recorder(Node):
-    """Listens to the node like any other program: prints faces, keeps annotated pictures."""
+    """Subscribes to the results of the node: prints faces, and keeps annotated images.
 
-    def __init__(self, output: Path, rate: float) -> None:
-        """Subscribe to faces and annotated pictures of the node in the same namespace.
+    Attributes:
+        frames: the faces of each processed image.
+        sheet: evenly spaced annotated images.
+        is_node_ready: whether the node publishes.
+        last_arrival: of a result, by `time.monotonic`.
+    """
+
+    def __init__(self, output: Path, fps: float) -> None:
+        """Subscribe to faces and annotated images of the node in the same namespace.
 
         Args:
             output: folder for the annotated video.
-            rate: its frames per second.
+            fps: its frames per second.
         """
         super().__init__('recorder', namespace=NAMESPACE)
-        self.records: list[dict[str, Any]] = []
+        self.frames: list[FrameFaces] = []
         self.sheet: list[Image] = []
         self.is_node_ready = False
         self.last_arrival = time.monotonic()
-        self._video = VideoFile(output / 'annotated.mp4', rate)
+        self._video = VideoFile(output / 'annotated.mp4', fps)
         self._annotated = 0
-        self._every = 1
-        self._printed = float('-inf')
+        self._interval = 1
+        self._printed = -math.inf
         self.create_subscription(
-            FaceAttributesArray, f'{NODE_NAME}/faces', self._take_faces, RESULTS
+            FaceAttributesArray, f'{NODE_NAME}/faces', self._receive_faces, RESULTS
         )
         self.create_subscription(
-            ImageMessage, f'{NODE_NAME}/image_annotated', self._take_image, RESULTS
+            ImageMessage, f'{NODE_NAME}/image_annotated', self._receive_image, RESULTS
         )
-        self.create_subscription(LabelInfo, f'{NODE_NAME}/label_info', self._take_labels, LATCHED)
+        self.create_subscription(
+            LabelInfo, f'{NODE_NAME}/label_info', self._receive_label_info, LATCHED
+        )
 
     def is_quiet(self) -> bool:
-        """Tell whether no result came for a while."""
-        return time.monotonic() - self.last_arrival > QUIET
+        """Return whether no result arrived for `QUIET_TIME`."""
+        return time.monotonic() - self.last_arrival > QUIET_TIME
 
     def close(self) -> None:
-        """Finish the video, and leave ROS in this order, not in that of Python's own end."""
+        """Finish the video, then destroy the node; Python's own order at exit is different."""
         self._video.close()
         self.destroy_node()
 
-    def _take_labels(self, _: LabelInfo) -> None:
+    def _receive_label_info(self, _: LabelInfo) -> None:
         self.is_node_ready = True
 
-    def _take_faces(self, message: FaceAttributesArray) -> None:
+    def _receive_faces(self, message: FaceAttributesArray) -> None:
         self.last_arrival = time.monotonic()
-        stamp = seconds(message.header.stamp)
-        self.records.append(
-            {
-                'frame': len(self.records),
-                'stamp': stamp,
-                'width': message.image_width,
-                'height': message.image_height,
-                'processing_time': round(message.processing_time, 5),
-                'faces': [face_record(face_result_from_message(face)) for face in message.faces],
-            }
-        )
-        elapsed = stamp - self.records[0]['stamp']
+        frame = frame_from_message(message, frame=len(self.frames))
+        self.frames.append(frame)
+        elapsed = frame.stamp - self.frames[0].stamp
         if elapsed - self._printed >= PRINT_PERIOD:
             self._printed = elapsed
-            faces = '   '.join(_short(face) for face in message.faces) or 'nobody'
-            print(f'{elapsed:6.1f} s  {faces}', flush=True)
+            print(f'{elapsed:6.1f} s  {faces_text(frame.faces)}', flush=True)
 
-    def _take_image(self, message: ImageMessage) -> None:
-        picture = image_from_message(message)
-        self._video.write(picture)
-        # A sheet of evenly spaced pictures of a stream whose length is not known beforehand:
-        # keep every n-th, and double n whenever there are twice as many as needed.
-        if self._annotated % self._every == 0:
-            self.sheet.append(picture.copy())
+    def _receive_image(self, message: ImageMessage) -> None:
+        image = image_from_message(message)
+        self._video.write(image)
+        # The length of the stream is unknown: keep every n-th image, and double n whenever there
+        # are twice as many as the sheet needs.
+        if self._annotated % self._interval == 0:
+            self.sheet.append(image.copy())
         self._annotated += 1
-        if len(self.sheet) >= 2 * SHEET_PICTURES:
-            self.sheet, self._every = self.sheet[::2], 2 * self._every
+        if len(self.sheet) >= 2 * SHEET_IMAGES:
+            self.sheet, self._interval = self.sheet[::2], 2 * self._interval
+
+
+def faces_text(faces: Sequence[Face]) -> str:
+    """Return the faces of a frame in one line: track id, labels and confidences."""
+    return '   '.join(map(_face_text, faces)) or 'no face'
+
+
+def _face_text(face: Face) -> str:
+    labels = [f'{each.label} {each.confidence:.0%}' for each in face.attributes.values()]
+    return ' '.join([f'[{face.track_id}]', ', '.join(labels)]).rstrip()
 
 
 def run_demo(options: DemoOptions) -> int:
-    """Run node, camera and recorder until the source ends.
+    """Run the node, a camera and the recorder until the images end.
 
-    Leaves `annotated.mp4`, `contact_sheet.png` and `faces.json` in the output folder.
+    Writes `annotated.mp4`, `contact_sheet.png` and `faces.json` to the output folder.
 
     Returns:
-        0 if faces were received, 1 if none were, 2 if something did not start or go on.
+        `DONE`, or `NO_FACES` if no face was detected.
 
     Raises:
-        ValueError: the video cannot be opened.
+        SourceError: the video or camera cannot be opened.
         ImportError: the sample needs scikit-image.
+        OSError: a process did not start or ended early, or a result cannot be written.
     """
-    is_live = bool(options.topic) or options.source.isdecimal()
-    rate = FPS if is_live else read_frames(options.source)[1]
+    fps = FPS if options.is_live else open_source(options.source)[1]
     options.output.mkdir(parents=True, exist_ok=True)
     os.environ.update(ros_environment('' if options.topic else DEMO_DOMAIN))
-    with ros_running([]), contextlib.closing(Recorder(options.output, rate)) as recorder:
-        node = start('face_classification_node', '--ros-args', *_node_arguments(options))
-        camera = None
+    processes = _Processes()
+    with ros_running([]), contextlib.closing(Recorder(options.output, fps)) as recorder:
         try:
             with signals_as_interrupt():
-                if not _spin(recorder, START_LIMIT, lambda: recorder.is_node_ready, node):
-                    print('the node did not start', file=sys.stderr)
-                    return 2
-                if options.topic:
-                    _spin(recorder, options.seconds, lambda: False, node)
-                else:
-                    camera = start(
-                        'face_classification_camera',
-                        *(options.source, '--ros-args', '-r', f'image:={TOPIC}'),
-                    )
-                    limit = options.seconds if is_live else math.inf
-                    _spin(recorder, limit, lambda: False, node, camera)
-                    camera.terminate()
-                    recorder.last_arrival = time.monotonic()
-                    _spin(recorder, START_LIMIT, recorder.is_quiet, node)
+                processes.run(options, recorder)
         except KeyboardInterrupt:
             print('interrupted')
         finally:
-            sent = stop(camera, 'camera')
-            stop(node, 'node')
-    if node.returncode != 0:
-        print(f'the node ended with exit code {node.returncode}', file=sys.stderr)
-        return 2
-    if camera is not None and camera.returncode != 0:
-        return 2
-    return _report(recorder, options, sent)
+            published = processes.stop()
+    processes.check()
+    return _report(recorder, options, published)
+
+
+class _Processes:
+    """The node and the camera as processes."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, subprocess.Popen[str]] = {}
+
+    def run(self, options: DemoOptions, recorder: Recorder) -> None:
+        """Start the node and the camera, and record until the images end or a process ends."""
+        node = self._start('node', 'face_classification_node', *_node_arguments(options))
+        if not _spin(recorder, START_TIMEOUT, lambda: recorder.is_node_ready, node):
+            if node.poll() is None:
+                raise TimeoutError(f'the node did not start within {START_TIMEOUT:.0f} s')
+            return
+        duration = options.seconds if options.is_live else math.inf
+        if options.topic:
+            _spin(recorder, duration, lambda: False, node)
+            return
+        arguments = [options.source, '--ros-args', '-r', f'image:={TOPIC}']
+        camera = self._start('camera', 'face_classification_camera', *arguments)
+        _spin(recorder, duration, lambda: False, node, camera)
+        camera.terminate()
+        recorder.last_arrival = time.monotonic()
+        _spin(recorder, START_TIMEOUT, recorder.is_quiet, node)
+
+    def stop(self) -> str:
+        """Stop the camera, then the node; return what the camera printed."""
+        printed = stop(self._running.get('camera'), 'camera')
+        stop(self._running.get('node'), 'node')
+        return printed
+
+    def check(self) -> None:
+        """Raise a ChildProcessError if a process ended with an error."""
+        for name, process in self._running.items():
+            if process.returncode != 0:
+                raise ChildProcessError(f'the {name} ended with exit code {process.returncode}')
+
+    def _start(self, name: str, executable: str, *arguments: str) -> subprocess.Popen[str]:
+        process = start(executable, *arguments)
+        self._running[name] = process
+        return process
 
 
 def _node_arguments(options: DemoOptions) -> list[str]:
-    arguments = ['-r', f'__ns:={NAMESPACE}', '-r', f'image:={options.topic or TOPIC}']
+    arguments = ['--ros-args', '-r', f'__ns:={NAMESPACE}']
+    arguments += ['-r', f'image:={options.topic or TOPIC}']
     for parameter in options.parameters:
         arguments += ['-p', parameter]
     return arguments
@@ -195,13 +234,13 @@ def _node_arguments(options: DemoOptions) -> list[str]:
 
 def _spin(
     recorder: Recorder,
-    limit: float,
+    timeout: float,
     is_done: Callable[[], bool],
     *processes: subprocess.Popen[str],
 ) -> bool:
-    """Listen until it is done, `limit` seconds are over or a process ends; tell whether done."""
-    start = time.monotonic()
-    while time.monotonic() - start < limit:
+    """Receive results until `is_done`, a timeout or the end of a process; return `is_done`."""
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
         if is_done():
             return True
         if any(process.poll() is not None for process in processes):
@@ -210,29 +249,24 @@ def _spin(
     return False
 
 
-def _report(recorder: Recorder, options: DemoOptions, sent: str) -> int:
-    """Write what was received and say where it is."""
-    records = recorder.records
-    faces = sum(len(each['faces']) for each in records)
-    with_faces = sum(bool(each['faces']) for each in records)
-    written = [options.output / 'faces.json']
-    write_json(written[0], records)
+def _report(recorder: Recorder, options: DemoOptions, published: str) -> int:
+    """Write the results, print their paths, and return the exit code."""
+    files = [options.output / 'faces.json']
+    with record_writer(files[0]) as write:
+        for frame in recorder.frames:
+            write(frame)
     if recorder.sheet:
-        written += [options.output / 'annotated.mp4', options.output / 'contact_sheet.png']
-        chosen = np.linspace(0, len(recorder.sheet) - 1, SHEET_PICTURES).round().astype(int)
-        pictures = [recorder.sheet[index] for index in dict.fromkeys(chosen)]
-        write_image(written[2], contact_sheet(pictures, SHEET_COLUMNS, SHEET_WIDTH))
-    sent_text = f'{sent} pictures, ' if sent else ''
-    print(f'{sent_text}{len(records)} processed, {faces} faces found in {with_faces} of them')
-    for path in written:
+        files += [options.output / 'annotated.mp4', options.output / 'contact_sheet.png']
+        chosen = np.linspace(0, len(recorder.sheet) - 1, SHEET_IMAGES).round().astype(int)
+        images = [recorder.sheet[index] for index in dict.fromkeys(chosen)]
+        write_image(files[2], contact_sheet(images, SHEET_COLUMNS, SHEET_WIDTH))
+    faces = sum(len(frame.faces) for frame in recorder.frames)
+    with_faces = sum(bool(frame.faces) for frame in recorder.frames)
+    published_text = f'{published}, ' if published else ''
+    print(
+        f'{published_text}{len(recorder.frames)} images processed, '
+        f'{faces} faces in {with_faces} of them'
+    )
+    for path in files:
         print(f'  {path}')
-    return 0 if faces else 1
-
-
-def _short(face: FaceAttributes) -> str:
-    told = [
-        f'{estimate.label} {estimate.confidence:.0%}'
-        for estimate in (face.gender, face.emotion)
-        if estimate.labels
-    ]
-    return f'[{face.track_id}] {", ".join(told)}'
+    return DONE if faces else NO_FACES

@@ -1,4 +1,4 @@
-"""A camera for trying things out: plays a sample, a video or a real camera on `image`."""
+"""Publish a sample, a video or a camera of this machine on `image`."""
 
 from __future__ import annotations
 
@@ -22,15 +22,32 @@ from face_classification_ros.types import Image
 
 SAMPLE = 'sample'
 FRAME_ID = 'camera_optical_frame'
-WAIT_FOR_SUBSCRIBER = 30.0
-"""Seconds after which a camera that nobody looks at gives up."""
+DEFAULT_FPS = 30.0
+"""Frames per second of a camera that does not report its own."""
+
+SUBSCRIBER_TIMEOUT = 30.0
+"""Seconds to wait for a subscriber."""
+
+
+class SourceError(ValueError):
+    """A video or a camera cannot be opened.
+
+    Attributes:
+        source: the path or number.
+    """
+
+    def __init__(self, source: str) -> None:
+        """Name the source."""
+        kind = 'camera' if source.isdecimal() else 'video'
+        super().__init__(f'{kind} {source} cannot be opened')
+        self.source = source
 
 
 class Camera(Node):
-    """Publishes pictures at a steady rate once somebody subscribes."""
+    """Publishes images at a constant rate to its subscribers."""
 
     def __init__(self) -> None:
-        """Offer the topic; reliable, so that subscribers of both kinds are served."""
+        """Create the publisher, which is reliable and so matches all subscriptions."""
         super().__init__('camera')
         self._publisher = self.create_publisher(
             ImageMessage,
@@ -42,60 +59,60 @@ class Camera(Node):
             ),
         )
 
-    def play(self, frames: Iterator[Image], rate: float) -> int:
-        """Publish all frames, `rate` of them in a second.
+    def play(self, frames: Iterator[Image], fps: float) -> int:
+        """Publish all frames after the first subscriber is there.
+
+        Args:
+            frames: uint8 H x W x 3 in BGR.
+            fps: frames per second.
 
         Returns:
-            How many were sent.
+            Number of published images.
 
         Raises:
             TimeoutError: nobody subscribes.
         """
-        limit = time.monotonic() + WAIT_FOR_SUBSCRIBER
+        end = time.monotonic() + SUBSCRIBER_TIMEOUT
         while not self._publisher.get_subscription_count():
-            if time.monotonic() > limit:
+            if time.monotonic() > end:
                 raise TimeoutError(
                     f'nobody subscribed to {self._publisher.topic_name} within '
-                    f'{WAIT_FOR_SUBSCRIBER:.0f} s'
+                    f'{SUBSCRIBER_TIMEOUT:.0f} s'
                 )
             time.sleep(0.02)
-        sent = 0
+        published = 0
         start = 0.0
         for frame in frames:
             message = image_to_message(frame, Header(frame_id=FRAME_ID))
-            if not sent:
-                # Opening a source and loading what makes messages takes a third of a second, after
-                # which the next pictures would come all at once.
+            if not published:
+                # Opening a source and the first message take a third of a second, which the next
+                # images would make up for in a burst.
                 start = time.monotonic()
-            time.sleep(max(0.0, start + sent / rate - time.monotonic()))
+            time.sleep(max(0.0, start + published / fps - time.monotonic()))
             if not rclpy.ok():
                 break
             message.header.stamp = self.get_clock().now().to_msg()
             self._publisher.publish(message)
-            sent += 1
-        return sent
+            published += 1
+        return published
 
 
-def read_frames(source: str) -> tuple[Iterator[Image], float]:
-    """Open a source of frames.
+def open_source(source: str) -> tuple[Iterator[Image], float]:
+    """Return the frames of a source, uint8 H x W x 3 in BGR, and their number per second.
 
     Args:
         source: 'sample', the path of a video, or the number of a camera.
 
-    Returns:
-        The frames, and how many of them are shown in a second.
-
     Raises:
-        ValueError: it cannot be opened.
+        SourceError: it cannot be opened.
         ImportError: the sample needs scikit-image.
     """
     if source == SAMPLE:
         return sample_frames(), FPS
     video = cv2.VideoCapture(int(source) if source.isdecimal() else source)
     if not video.isOpened():
-        kind = 'camera' if source.isdecimal() else 'video'
-        raise ValueError(f'{kind} {source} cannot be opened')
-    return _frames(video), video.get(cv2.CAP_PROP_FPS) or 30.0
+        raise SourceError(source)
+    return _frames(video), video.get(cv2.CAP_PROP_FPS) or DEFAULT_FPS
 
 
 def _frames(video: cv2.VideoCapture) -> Iterator[Image]:
@@ -107,17 +124,28 @@ def _frames(video: cv2.VideoCapture) -> Iterator[Image]:
 
 
 def main(args: list[str] | None = None) -> int:
-    """Play a source and say how many pictures were sent."""
+    """Publish a source, and print the number of published images.
+
+    Returns:
+        Exit code: 0, or 2 if the source cannot be opened or nobody subscribes.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('source', nargs='?', default=SAMPLE, help='sample, video or camera number')
-    parser.add_argument('--rate', type=float, help="pictures per second; the source's own if left")
+    parser.add_argument(
+        'source',
+        nargs='?',
+        default=SAMPLE,
+        help='sample (the default), the path of a video, or the number of a camera',
+    )
+    parser.add_argument(
+        '--rate', type=float, help='images per second (default: the rate of the source)'
+    )
     try:
         given = sys.argv if args is None else args
         arguments = parser.parse_args(rclpy.utilities.remove_ros_args(given)[1:])
-        frames, rate = read_frames(arguments.source)
+        frames, fps = open_source(arguments.source)
         with ros_running(args), signals_as_interrupt():
-            sent = Camera().play(frames, arguments.rate or rate)
-        print(f'sent {sent}', flush=True)
+            published = Camera().play(frames, arguments.rate or fps)
+        print(f'{published} images published', flush=True)
     except (ValueError, ImportError, TimeoutError) as error:
         print(f'camera: {error}', file=sys.stderr)
         return 2

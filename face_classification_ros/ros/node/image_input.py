@@ -12,11 +12,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMessage
 
-from face_classification_ros.ros.conversions.images import (
-    converter,
-    image_from_compressed,
-    image_from_message,
-)
+from face_classification_ros.ros.conversions.images import converter, image_from_message
 from face_classification_ros.ros.conversions.messages import NANOSECONDS, seconds
 from face_classification_ros.ros.node.frame import Frame
 from face_classification_ros.ros.node.input_monitor import describe, InputMonitor, LOG_PERIOD
@@ -38,8 +34,6 @@ def read_image(message: ImageMessage | CompressedImage) -> Image:
         raise ValueError(
             f'stamp of {stamp.sec} s and {stamp.nanosec} ns: expected fewer than {NANOSECONDS} ns'
         )
-    if isinstance(message, CompressedImage):
-        return image_from_compressed(message)
     return image_from_message(message)
 
 

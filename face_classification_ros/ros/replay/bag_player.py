@@ -1,4 +1,4 @@
-"""Plays a recording to a node in the time of the recording, and loses no picture."""
+"""Play a recording to a node in the time of the recording, without losing images."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ from sensor_msgs.msg import CameraInfo, CompressedImage
 from sensor_msgs.msg import Image as ImageMessage
 from vision_msgs.msg import LabelInfo
 
-from face_classification_ros.msg import FaceAttributesArray
-from face_classification_ros.ros.bags import (
+from face_classification_ros.io.bag_messages import (
     CAMERA_INFO,
     COMPRESSED,
+    MessageError,
     NANOSECONDS,
     RAW,
-    read_picture_message,
+    read_image_message,
     RecordedMessage,
-    RecordedPicture,
-    Recording,
 )
+from face_classification_ros.io.bags import Recording
+from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.ros.node.rate_limit import RateLimit
-from face_classification_ros.ros.processes import START_LIMIT
-from face_classification_ros.ros.replay.result import Outcome, RATE_LIMITED
+from face_classification_ros.ros.processes import START_TIMEOUT
+from face_classification_ros.ros.replay.outcome import FrameOutcome, FrameStatus
 
-ANSWER_LIMIT = 30.0
-"""Seconds after which a node that has not answered a picture will not."""
+RESULT_TIMEOUT = 30.0
+"""Seconds to wait for the faces of an image."""
 
-CALL_LIMIT = 5.0
-"""Seconds after which the response of a service must have got lost."""
+CALL_TIMEOUT = 5.0
+"""Seconds to wait for the response of a service before the request is repeated."""
 
 CLOCK_PERIOD = 0.025
-"""Seconds between two messages on /clock, as `ros2 bag play --clock` has it."""
+"""Seconds between two messages on /clock, as in `ros2 bag play --clock`."""
 
 _TYPES = {RAW: ImageMessage, COMPRESSED: CompressedImage, CAMERA_INFO: CameraInfo}
 
-# Reliable, so that no picture is lost, and more than are ever under way.
-_PLAYED = QoSProfile(
+# Reliable, and deeper than the number of messages in transit, so that no message is lost.
+_LOSSLESS = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=10, reliability=ReliabilityPolicy.RELIABLE
 )
 _LATCHED = QoSProfile(
@@ -60,25 +60,41 @@ _LATCHED = QoSProfile(
 )
 
 
-@contextmanager
-def joined(recording: Recording, node: str) -> Iterator[Player]:
-    """Join ROS beside whatever else this process does there."""
-    context = Context()
-    rclpy.init(args=[], context=context)
-    try:
-        player = Player(recording, node, context)
-        try:
-            yield player
-        finally:
-            player.close()
-    finally:
-        context.try_shutdown()
+class ParameterMismatchError(ValueError):
+    """A running node has a parameter value with which a replay loses images.
+
+    Attributes:
+        parameter: its name.
+    """
+
+    def __init__(self, node: str, parameter: str, value: object, expected: object) -> None:
+        """Combine the names and values in one line."""
+        super().__init__(f'{node} has {parameter} {value}, a replay needs {expected}')
+        self.parameter = parameter
 
 
-class Player:
-    """Plays a recording to a node, and waits for the faces of each picture."""
+class ClockConflictError(ValueError):
+    """Another node publishes /clock, so the time would jump."""
+
+    def __init__(self) -> None:
+        """Say how to resolve the conflict."""
+        super().__init__(
+            'another node publishes /clock: end the other replay or simulation, or set another '
+            'ROS_DOMAIN_ID'
+        )
+
+
+class BagPlayer:
+    """Publishes the messages of a recording, and waits for the faces of each image."""
 
     def __init__(self, recording: Recording, node: str, context: Context) -> None:
+        """Create the publishers and subscriptions.
+
+        Args:
+            recording: to play.
+            node: full name of the node to play to.
+            context: of ROS.
+        """
         self._recording = recording
         self._node_name = node
         self._node = Node(
@@ -90,38 +106,43 @@ class Player:
         self._executor = SingleThreadedExecutor(context=context)
         self._executor.add_node(self._node)
         self._process: subprocess.Popen[str] | None = None
-        self._arrived: deque[tuple[FaceAttributesArray, float]] = deque()
+        self._results: deque[tuple[FaceAttributesArray, float]] = deque()
         self._is_ready = False
         self._max_rate = 0.0
+        self._limit = RateLimit()
         self._time = 0
-        # In this order: the latched label info comes from a node that has found our subscription
-        # to the faces, too, so none is missed from then on.
-        self._node.create_subscription(FaceAttributesArray, f'{node}/faces', self._take, _PLAYED)
+        # In this order: a node whose latched label info arrives has also found the subscription to
+        # its faces, so that none is lost from then on.
         self._node.create_subscription(
-            LabelInfo, f'{node}/label_info', self._take_label_info, _LATCHED
+            FaceAttributesArray, f'{node}/faces', self._receive_faces, _LOSSLESS
         )
-        self._clock = self._node.create_publisher(Clock, '/clock', _PLAYED)
+        self._node.create_subscription(
+            LabelInfo, f'{node}/label_info', self._receive_label_info, _LATCHED
+        )
+        self._clock = self._node.create_publisher(Clock, '/clock', _LOSSLESS)
         self._publishers = {
-            topic: self._node.create_publisher(_TYPES[kind], self._played_topic(topic), _PLAYED)
-            for topic, kind in recording.kinds.items()
+            topic: self._node.create_publisher(
+                _TYPES[msgtype], self._played_topic(topic), _LOSSLESS
+            )
+            for topic, msgtype in recording.types.items()
         }
-        self._pictures = self._publishers[recording.topic]
+        self._images = self._publishers[recording.topic]
         self._parameters = AsyncParameterClient(self._node, node)
 
     def close(self) -> None:
-        """Leave ROS."""
+        """Destroy the node of the player."""
         self._executor.shutdown()
         self._node.destroy_node()
 
     @property
     def transport(self) -> str:
-        """What the node's parameter `image_transport` must be."""
-        kind = self._recording.kinds[self._recording.topic]
-        return 'compressed' if kind == COMPRESSED else 'raw'
+        """Value that the parameter `image_transport` of the node must have."""
+        msgtype = self._recording.types[self._recording.topic]
+        return 'compressed' if msgtype == COMPRESSED else 'raw'
 
     @property
     def image_topic(self) -> str:
-        """What the node's topic `image` must be remapped to."""
+        """Name to which the topic `image` of the node must be remapped."""
         topic = self._recording.topic
         return topic.removesuffix('/compressed') if self.transport == 'compressed' else topic
 
@@ -131,132 +152,150 @@ class Player:
         return topic
 
     def connect(self, process: subprocess.Popen[str] | None) -> None:
-        """Wait for the node, which runs in `process` if that is ours, and look how it is set."""
+        """Wait until the node is ready, and check its parameters.
+
+        Args:
+            process: of the node, if this program started it.
+
+        Raises:
+            TimeoutError: the node is not ready in time.
+            ChildProcessError: the process ended.
+            ParameterMismatchError: the node would lose images.
+        """
         self._process = process
-        self._wait(lambda: self._is_ready, START_LIMIT, f'{self._node_name} does not start')
+        self._wait(lambda: self._is_ready, START_TIMEOUT, f'{self._node_name} did not start')
         self._wait(
-            self._pictures.get_subscription_count,
-            START_LIMIT,
-            f'{self._node_name} does not subscribe to {self._pictures.topic_name}',
+            self._images.get_subscription_count,
+            START_TIMEOUT,
+            f'{self._node_name} did not subscribe to {self._images.topic_name}',
         )
-        wanted = {
+        required = {
             'use_sim_time': True,
             'image_reliability': 'reliable',
             'image_transport': self.transport,
         }
-        found = self._ask([*wanted, 'max_processing_rate'])
-        for name, value in wanted.items():
-            if found[name] != value:
-                raise ValueError(
-                    f'the parameter {name} of {self._node_name} is {found[name]}, a replay needs '
-                    f'{value}'
-                )
-        self._max_rate = found['max_processing_rate']
+        values = self._get_parameters([*required, 'max_processing_rate'])
+        for name, expected in required.items():
+            if values[name] != expected:
+                raise ParameterMismatchError(self._node_name, name, values[name], expected)
+        self._max_rate = values['max_processing_rate']
 
-    def play(self, rate: float) -> Iterator[Outcome]:
-        """Play the recording, `rate` times as fast as it was recorded if the node keeps up."""
-        limit = RateLimit()
+    def play(self, rate: float) -> Iterator[FrameOutcome]:
+        """Play the recording, and yield what happens to each image.
+
+        Args:
+            rate: factor to the speed of the recording; a node that is slower determines the speed.
+
+        Raises:
+            TimeoutError: the faces of an image did not arrive in time.
+            ChildProcessError: the process of the node ended.
+            ClockConflictError: another node publishes /clock.
+        """
         number = 0
-        start_time, first = time.monotonic(), None
+        start, first = time.monotonic(), None
         for message in self._recording.messages:
             if first is None:
                 first = message.time
-            due = start_time + (message.time - first) / NANOSECONDS / rate
-            while (left := due - time.monotonic()) > 0:
-                self._tick(message.time - round(left * rate * NANOSECONDS))
-                self._spin(min(left, CLOCK_PERIOD))
-            self._tick(message.time)
+            due = start + (message.time - first) / NANOSECONDS / rate
+            while (remaining := due - time.monotonic()) > 0:
+                self._publish_clock(message.time - round(remaining * rate * NANOSECONDS))
+                self._spin(min(remaining, CLOCK_PERIOD))
+            self._publish_clock(message.time)
             if message.topic == self._recording.topic:
-                yield self._show(number, message, limit)
+                yield self._play_image(number, message)
                 number += 1
             else:
                 self._publishers[message.topic].publish(message.data)
 
-    def _show(self, number: int, message: RecordedMessage, limit: RateLimit) -> Outcome:
-        """Send a picture, and wait for its faces unless the node gives none."""
+    def _play_image(self, number: int, message: RecordedMessage) -> FrameOutcome:
+        """Publish a valid image, and wait for its faces if the node processes it."""
         if self._node.count_publishers('/clock') > 1:
-            raise ValueError(
-                'somebody else publishes /clock: end the other replay or simulation, or choose '
-                'another ROS_DOMAIN_ID'
-            )
+            raise ClockConflictError
         try:
-            picture = read_picture_message(message)
-        except ValueError as error:
-            # DDS could not hand it to anybody.
-            return Outcome(number, message.time, None, problem=str(error))
-        self._arrived.clear()
-        sent = time.monotonic()
-        self._pictures.publish(message.data)
-        if problem := complaint_about_picture(picture, limit, self._max_rate):
-            return Outcome(number, message.time, None, problem=problem)
-        stamp = time_of(picture.stamp)
-        answer = self._wait(
+            image = read_image_message(message)
+        except MessageError as error:
+            return FrameOutcome(number, message.time, FrameStatus.INVALID, error=str(error))
+        if image.image is None:
+            return FrameOutcome(number, message.time, FrameStatus.INVALID, error=str(image.error))
+        self._results.clear()
+        published = time.monotonic()
+        self._images.publish(message.data)
+        if not self._limit.admit(image.stamp, self._max_rate):
+            return FrameOutcome(number, message.time, FrameStatus.RATE_LIMITED)
+        stamp = Time(sec=image.header.stamp.sec, nanosec=image.header.stamp.nanosec)
+        result, received = self._wait(
             lambda: self._result_of(stamp),
-            ANSWER_LIMIT,
-            f'{self._node_name} does not answer picture {number}',
+            RESULT_TIMEOUT,
+            f'{self._node_name} did not publish the faces of image {number}',
         )
-        return Outcome(number, message.time, answer[0], answer[1] - sent)
+        latency = received - published
+        return FrameOutcome(number, message.time, FrameStatus.PROCESSED, result, latency)
 
     def _result_of(self, stamp: Time) -> tuple[FaceAttributesArray, float] | None:
-        return next((each for each in self._arrived if each[0].header.stamp == stamp), None)
+        return next((each for each in self._results if each[0].header.stamp == stamp), None)
 
-    def _take(self, message: FaceAttributesArray) -> None:
-        self._arrived.append((message, time.monotonic()))
+    def _receive_faces(self, message: FaceAttributesArray) -> None:
+        self._results.append((message, time.monotonic()))
 
-    def _take_label_info(self, _: LabelInfo) -> None:
+    def _receive_label_info(self, _: LabelInfo) -> None:
         self._is_ready = True
 
-    def _tick(self, now: int) -> None:
-        """Set the time of all who listen, in nanoseconds; it never goes back."""
+    def _publish_clock(self, now: int) -> None:
+        """Publish the time in nanoseconds; it never goes back."""
         self._time = max(self._time, now)
-        self._clock.publish(Clock(clock=time_of(self._time)))
+        seconds, nanoseconds = divmod(self._time, NANOSECONDS)
+        self._clock.publish(Clock(clock=Time(sec=seconds, nanosec=nanoseconds)))
 
-    def _ask(self, names: list[str]) -> dict[str, Any]:
-        """Ask the node for parameters."""
+    def _get_parameters(self, names: list[str]) -> dict[str, Any]:
+        """Return the values of parameters of the node."""
         self._wait(
             self._parameters.services_are_ready,
-            START_LIMIT,
-            f'{self._node_name} has no parameter services',
+            START_TIMEOUT,
+            f'{self._node_name} did not offer parameter services',
         )
-        limit = time.monotonic() + START_LIMIT
-        while True:
-            # The response is lost where the node gets the request before it knows of the reader
-            # of the response, which happens on a busy machine.
+        end = time.monotonic() + START_TIMEOUT
+        while time.monotonic() < end:
+            # The response is lost if the node receives the request before it has discovered the
+            # reader of the response, which happens on a busy machine.
             future = self._parameters.get_parameters(names)
-            end = time.monotonic() + CALL_LIMIT
-            while not future.done() and time.monotonic() < end:
+            call_end = time.monotonic() + CALL_TIMEOUT
+            while not future.done() and time.monotonic() < call_end:
                 self._spin(CLOCK_PERIOD)
             if future.done():
                 values = map(parameter_value_to_python, future.result().values)
                 return dict(zip(names, values, strict=True))
-            if time.monotonic() > limit:
-                raise TimeoutError(f'{self._node_name} does not tell its parameters')
+        raise TimeoutError(f'{self._node_name} did not return its parameters')
 
-    def _wait(self, predicate: Callable[[], Any], limit: float, problem: str) -> Any:
-        """Wait until the predicate gives something true, and give that."""
-        end = time.monotonic() + limit
+    def _wait(self, predicate: Callable[[], Any], timeout: float, problem: str) -> Any:
+        """Wait until the predicate returns a true value, and return it."""
+        end = time.monotonic() + timeout
         while not (result := predicate()):
             if self._process is not None and (code := self._process.poll()) is not None:
                 raise ChildProcessError(f'the node ended with exit code {code}')
             if time.monotonic() > end:
-                raise TimeoutError(f'{problem} within {limit:.0f} s')
+                raise TimeoutError(f'{problem} within {timeout:.0f} s')
             self._spin(CLOCK_PERIOD)
         return result
 
-    def _spin(self, limit: float) -> None:
-        self._executor.spin_once(timeout_sec=limit)
+    def _spin(self, timeout: float) -> None:
+        self._executor.spin_once(timeout_sec=timeout)
 
 
-def complaint_about_picture(picture: RecordedPicture, limit: RateLimit, rate: float) -> str:
-    """Say why the node does not answer a picture, "" where it does."""
-    stamp = picture.stamp / NANOSECONDS
-    if limit.leaves_out(stamp, rate):
-        return RATE_LIMITED
-    if not picture.problem:
-        limit.note(stamp)
-    return picture.problem
+@contextmanager
+def bag_player(recording: Recording, node: str) -> Iterator[BagPlayer]:
+    """Create a player in a context of its own, next to other uses of ROS in this process.
 
-
-def time_of(nanoseconds: int) -> Time:
-    """Give nanoseconds as a stamp, exactly."""
-    return Time(sec=nanoseconds // NANOSECONDS, nanosec=nanoseconds % NANOSECONDS)
+    Args:
+        recording: to play.
+        node: full name of the node to play to.
+    """
+    context = Context()
+    rclpy.init(args=[], context=context)
+    try:
+        player = BagPlayer(recording, node, context)
+        try:
+            yield player
+        finally:
+            player.close()
+    finally:
+        context.try_shutdown()

@@ -1,13 +1,13 @@
-"""A pytest plugin for the tests of others: recordings are replayed by the fixture `replay`.
+"""A pytest plugin with the fixture `face_replay`, which replays recordings in tests of robots.
 
-pip makes it known to pytest; elsewhere a conftest.py says
+pip registers it; elsewhere a conftest.py needs
 `pytest_plugins = ['face_classification_ros.ros.replay.pytest_plugin']`. Nothing of ROS is imported
-before a test uses it.
+before a test uses the fixture.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import json
 from pathlib import Path
 from typing import Any, Protocol, TYPE_CHECKING
@@ -15,11 +15,14 @@ from typing import Any, Protocol, TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from face_classification_ros.ros.replay.replay import ReplayResult
+    from face_classification_ros.ros.replay.expectation import Expectation
+    from face_classification_ros.ros.replay.result import ReplayResult
+
+ParameterValue = bool | int | float | str | Sequence[str]
 
 
-class Replay(Protocol):
-    """What the fixture `replay` gives."""
+class FaceReplay(Protocol):
+    """The type of the fixture `face_replay`."""
 
     def __call__(
         self,
@@ -27,7 +30,9 @@ class Replay(Protocol):
         *,
         expect: Path | str | Mapping[str, Any] | None = None,
         topic: str = '',
-        parameters: Mapping[str, bool | int | float | str] | None = None,
+        depth: str = '',
+        camera_info: str = '',
+        parameters: Mapping[str, ParameterValue] | None = None,
         parameter_file: Path | str | None = None,
         online: bool = False,
         rate: float = 1.0,
@@ -36,64 +41,70 @@ class Replay(Protocol):
 
         Args:
             bag: rosbag2 folder, one of its files, or a video.
-            expect: what must come, as a YAML file or as its content; the test fails where it
-                does not, and says what came instead.
-            topic: of the pictures; "" is the only one.
-            parameters: of the node, by their names.
+            expect: expectation as a YAML file or as its content; the test fails with the
+                differences.
+            topic: of the images; "" if there is only one such topic.
+            depth: topic of the depth images; "" for none.
+            camera_info: topic of the calibration of the camera; "" for none.
+            parameters: of the node, by name.
             parameter_file: of the node.
-            online: through the node in a process of its own, over DDS, instead of through its
+            online: whether to use the node in a process of its own, over DDS, instead of its
                 pipeline in this process.
-            rate: of an online replay, times as fast as it was recorded.
+            rate: factor to the speed of the recording, if online.
 
         Returns:
-            the pictures with their faces, as plain objects.
+            The frames with their faces.
 
         Raises:
-            ValueError, OSError, ImportError: see `ros.replay.replay.replay`;
-                `ExpectationError` where `expect` cannot be understood.
+            ValueError, OSError, ImportError: see `ros.replay.replay.replay` and, for `expect`,
+                `ros.replay.expectation.read_expectation`.
         """
         ...
 
 
 @pytest.fixture
-def replay() -> Replay:
-    """Give a function that replays a recording, see `Replay`."""
+def face_replay() -> FaceReplay:
+    """Return a function that replays a recording, see `FaceReplay`."""
 
     def run(
         bag: Path | str,
         *,
         expect: Path | str | Mapping[str, Any] | None = None,
         topic: str = '',
-        parameters: Mapping[str, bool | int | float | str] | None = None,
+        depth: str = '',
+        camera_info: str = '',
+        parameters: Mapping[str, ParameterValue] | None = None,
         parameter_file: Path | str | None = None,
         online: bool = False,
         rate: float = 1.0,
     ) -> ReplayResult:
-        from face_classification_ros.evaluation.expectation import (
-            parse_expectation,
-            read_expectation,
-        )
-        from face_classification_ros.ros.replay.replay import collect, ReplayOptions
+        from face_classification_ros.ros.replay.replay import replay, ReplayOptions
 
-        expectation = None
-        if isinstance(expect, Mapping):
-            expectation = parse_expectation(expect)
-        elif expect is not None:
-            expectation = read_expectation(Path(expect))
-        result = collect(
+        expectation = None if expect is None else _read(expect)
+        result = replay(
             ReplayOptions(
                 source=Path(bag),
                 topic=topic,
-                # JSON is YAML, which is how ROS takes the values of parameters.
+                depth=depth,
+                camera_info=camera_info,
+                # ROS parses the values of parameters as YAML, of which JSON is a part.
                 parameters=[f'{k}:={json.dumps(v)}' for k, v in (parameters or {}).items()],
                 parameter_file=Path(parameter_file) if parameter_file else None,
                 rate=rate,
                 offline=not online,
             )
         )
-        differences = expectation.differences(result.pictures) if expectation else []
+        differences = expectation.differences(result.frames) if expectation else []
         if differences:
             pytest.fail('\n'.join(map(str, differences)), pytrace=False)
         return result
 
     return run
+
+
+def _read(expect: Path | str | Mapping[str, Any]) -> Expectation:
+    from face_classification_ros.ros.replay.expectation import parse_expectation, read_expectation
+
+    if isinstance(expect, Mapping):
+        return parse_expectation(expect)
+    return read_expectation(Path(expect))

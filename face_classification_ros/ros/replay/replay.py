@@ -1,4 +1,4 @@
-"""Recordings played through the node, or through its pipeline alone, and what comes out."""
+"""Replay a recording through the node, or offline through its pipeline."""
 
 from __future__ import annotations
 
@@ -10,63 +10,63 @@ import os
 from pathlib import Path
 from typing import Any
 
-from rclpy.serialization import deserialize_message, serialize_message
-from std_msgs.msg import Header
-
-from face_classification_ros.io.files import VIDEOS
-from face_classification_ros.msg import FaceAttributesArray
-from face_classification_ros.ros.bags import (
-    CAMERA_INFO,
+from face_classification_ros.config import SettingError
+from face_classification_ros.io.bag_messages import CAMERA_INFO, RAW
+from face_classification_ros.io.bags import (
     CAMERA_TOPIC,
-    NANOSECONDS,
     open_recording,
     open_video_recording,
-    RAW,
-    read_picture_message,
     Recording,
 )
-from face_classification_ros.ros.conversions.messages import faces_message
+from face_classification_ros.io.sources import VIDEO_SUFFIXES
 from face_classification_ros.ros.node.parameters import (
-    make_parameters,
-    Parameters,
+    NodeConfig,
     parse_assignments,
     read_parameter_file,
 )
-from face_classification_ros.ros.node.pipelines import make_pipeline
-from face_classification_ros.ros.node.rate_limit import RateLimit
 from face_classification_ros.ros.processes import ros_environment, start, stop
-from face_classification_ros.ros.replay.bag_player import (
-    complaint_about_picture,
-    joined,
-    Player,
-    time_of,
-)
-from face_classification_ros.ros.replay.result import Outcome, recorder, ReplayResult
-from face_classification_ros.tracking.tracker import Tracker
+from face_classification_ros.ros.replay.bag_player import bag_player, BagPlayer
+from face_classification_ros.ros.replay.offline import OfflineReplay
+from face_classification_ros.ros.replay.outcome import FrameOutcome
+from face_classification_ros.ros.replay.result import recorder, ReplayResult
 
 NODE = '/face_classification'
-"""Name of the node that is started, and of the one without which there is none."""
+"""Name of the node that a replay starts, and whose section of a parameter file applies."""
 
 REPLAY_DOMAIN = '87'
-"""ROS domain of a replay unless the user sets another, so that it meets no robot by chance."""
+"""ROS domain of a replay unless the user sets one, so that no robot is in it."""
 
-SET_BY_REPLAY = ('autostart', 'image_reliability', 'image_transport')
+RESERVED_PARAMETERS = ('autostart', 'image_reliability', 'image_transport')
+"""Parameters that the replay itself sets."""
+
+
+class ReplayOptionError(ValueError):
+    """An option of a replay is invalid.
+
+    Attributes:
+        option: its name in `ReplayOptions`.
+    """
+
+    def __init__(self, option: str, problem: str) -> None:
+        """Name the option and the problem."""
+        super().__init__(f'{option}: {problem}')
+        self.option = option
 
 
 @dataclass(frozen=True)
 class ReplayOptions:
-    """What is replayed, and how.
+    """The options of a replay.
 
     Attributes:
         source: a rosbag2 folder, one of its files, or a video.
-        topic: of the pictures; "" is the only one.
-        depth: topic of depth pictures that is played, too; "" is none.
-        camera_info: likewise, of the camera's calibration.
-        parameters: of the node, as `name:=value`; they stand above the file.
+        topic: of the images; "" if there is only one such topic.
+        depth: topic of the depth images; "" for none.
+        camera_info: topic of the calibration of the camera; "" for none.
+        parameters: of the node, as `name:=value`; they take precedence over the file.
         parameter_file: of the node.
-        rate: how many times as fast as it was recorded; without a node it is as fast as it goes.
+        rate: factor to the speed of the recording; ignored offline.
         node: full name of a running node; "" starts one.
-        offline: through the pipeline in this process, without DDS.
+        offline: whether to use the pipeline in this process, without DDS.
     """
 
     source: Path
@@ -80,107 +80,110 @@ class ReplayOptions:
     offline: bool = False
 
 
-def replay(options: ReplayOptions) -> Generator[Outcome, None, None]:
-    """Play a recording, and give what became of each picture as it comes.
+def replay(options: ReplayOptions, *records: Path) -> ReplayResult:
+    """Replay a recording to its end.
 
-    No picture is lost: the next one is sent when the one before is answered.
+    Args:
+        options: what to replay and how.
+        records: where to write the faces, see `recorder`; they are complete up to an error.
 
     Raises:
-        ValueError: an option or a parameter cannot be, or the recording cannot be read
-            (`UnreadableError`); the latter at its end, too, where it breaks off.
-        OSError: a file cannot be read, the node does not start, ends, or does not answer.
-        ImportError: what the chosen detector needs is missing.
+        ReplayOptionError, SettingError: an option or a parameter is invalid.
+        UnreadableError: the recording cannot be read, or not to its end.
+        OSError: a file cannot be read or written, or the node does not start, ends early, or does
+            not publish faces in time.
+        ImportError: the chosen detector needs a package that is not installed.
+        ValueError: see `BagPlayer` and `create_pipeline`.
+    """
+    result = ReplayResult(str(options.source))
+    with ExitStack() as stack:
+        writers = [stack.enter_context(recorder(path)) for path in records]
+        # An exception here also ends the node, since the generator is closed.
+        for outcome in stack.enter_context(closing(replay_frames(options))):
+            result.add(outcome)
+            if outcome.message is not None:
+                for write in writers:
+                    write(outcome, result.frames[-1])
+    return result
+
+
+def replay_frames(options: ReplayOptions) -> Generator[FrameOutcome, None, None]:
+    """Replay a recording, and yield what happens to each image.
+
+    No image is lost: the next one is published after the faces of the previous one.
+
+    Raises:
+        see `replay`.
     """
     if not (options.rate > 0 and math.isfinite(options.rate)):
-        raise ValueError(f'rate {options.rate:g} is not above 0')
+        raise ReplayOptionError('rate', f'{options.rate:g} is not greater than 0')
+    if options.offline and options.node:
+        raise ReplayOptionError('node', 'an offline replay does not use a node')
+    # Also if a node receives them: an invalid value is reported before anything starts.
+    config = _node_config(options)
+    with _open(options) as recording:
+        if options.offline:
+            yield from OfflineReplay(config).play(recording)
+        else:
+            yield from _replay_online(options, recording)
+
+
+def _node_config(options: ReplayOptions) -> NodeConfig:
     assignments = parse_assignments(options.parameters)
-    for name in SET_BY_REPLAY:
+    for name in RESERVED_PARAMETERS:
         if name in assignments:
-            raise ValueError(f'the parameter {name} is set by the replay itself')
+            raise SettingError(name, 'is set by the replay itself')
     values: dict[str, Any] = {}
     if options.parameter_file:
         values = read_parameter_file(options.parameter_file, NODE)
-    # Also where a node takes them: what it would refuse is told at once.
-    parameters = make_parameters({**values, **assignments})
-    if options.offline:
-        yield from _replay_offline(options, parameters)
-    else:
-        yield from _replay_online(options)
+    if options.depth:
+        assignments['use_depth'] = True
+    return NodeConfig().changed({**values, **assignments})
 
 
 def _open(options: ReplayOptions) -> AbstractContextManager[Recording]:
-    if options.source.suffix.lower() in VIDEOS:
-        if options.depth or options.camera_info:
-            raise ValueError(f'{options.source} is a video, it has no other topics')
+    if options.source.suffix.lower() in VIDEO_SUFFIXES:
+        for option in ('depth', 'camera_info'):
+            if getattr(options, option):
+                raise ReplayOptionError(option, f'{options.source} is a video without topics')
         return open_video_recording(options.source, options.topic or CAMERA_TOPIC)
     others = {options.depth: RAW, options.camera_info: CAMERA_INFO}
     others.pop('', None)
     return open_recording(options.source, options.topic, others)
 
 
-# Without a node
-
-
-def _replay_offline(
-    options: ReplayOptions, parameters: Parameters
-) -> Generator[Outcome, None, None]:
-    if options.depth or options.camera_info or options.node:
-        raise ValueError('offline there is no node that a topic could be played to')
-    pipeline = make_pipeline(parameters, Tracker(parameters.track_timeout))
-    limit = RateLimit()
-    with _open(options) as recording:
-        for number, message in enumerate(recording.messages):
-            try:
-                picture = read_picture_message(message)
-            except ValueError as error:
-                yield Outcome(number, message.time, None, problem=str(error))
-                continue
-            stamp = picture.stamp / NANOSECONDS
-            problem = complaint_about_picture(picture, limit, parameters.max_processing_rate)
-            if problem or picture.image is None:
-                yield Outcome(number, message.time, None, problem=problem)
-                continue
-            faces = pipeline.process(picture.image, stamp)
-            height, width = picture.image.shape[:2]
-            header = Header(stamp=time_of(picture.stamp), frame_id=picture.frame_id)
-            # The time that it took is left 0, as it differs from run to run.
-            answer = faces_message(faces, header, width, height, 0.0)
-            # As a subscriber gets it, with the precision of its types.
-            answer = deserialize_message(serialize_message(answer), FaceAttributesArray)
-            yield Outcome(number, message.time, answer)
-
-
-# Through the node
-
-
-def _replay_online(options: ReplayOptions) -> Generator[Outcome, None, None]:
+def _replay_online(
+    options: ReplayOptions, recording: Recording
+) -> Generator[FrameOutcome, None, None]:
     with ExitStack() as stack:
-        recording = stack.enter_context(_open(options))
-        stack.enter_context(_environment(ros_environment('' if options.node else REPLAY_DOMAIN)))
-        player = stack.enter_context(joined(recording, options.node or NODE))
+        domain = '' if options.node else REPLAY_DOMAIN
+        stack.enter_context(_environment(ros_environment(domain)))
+        player = stack.enter_context(bag_player(recording, options.node or NODE))
         process = None
         if not options.node:
-            process = start('face_classification_node', '--ros-args', *_arguments(options, player))
+            arguments = _node_arguments(options, player)
+            process = start('face_classification_node', '--ros-args', *arguments)
             stack.callback(stop, process, 'node')
         player.connect(process)
         yield from player.play(options.rate)
 
 
-def _arguments(options: ReplayOptions, player: Player) -> list[str]:
+def _node_arguments(options: ReplayOptions, player: BagPlayer) -> list[str]:
     arguments = ['--log-level', 'warn', '-r', f'image:={player.image_topic}']
     for name, topic in (('depth', options.depth), ('camera_info', options.camera_info)):
         if topic:
             arguments += ['-r', f'{name}:={topic}']
     if options.parameter_file:
         arguments += ['--params-file', str(options.parameter_file)]
-    own = {
+    required = {
         'use_sim_time': 'true',
         'image_reliability': 'reliable',
         'image_transport': player.transport,
         'autostart': 'true',
         **({'use_depth': 'true'} if options.depth else {}),
     }
-    for assignment in (*options.parameters, *(f'{name}:={value}' for name, value in own.items())):
+    assignments = [*options.parameters, *(f'{name}:={each}' for name, each in required.items())]
+    for assignment in assignments:
         arguments += ['-p', assignment]
     return arguments
 
@@ -194,22 +197,3 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
     finally:
         for name in variables:
             os.environ.pop(name, None)
-
-
-def collect(options: ReplayOptions, *records: Path) -> ReplayResult:
-    """Replay a recording to its end.
-
-    Args:
-        options: what and how; the errors are those of `replay`.
-        records: where the faces are written, see `recorder`; whole also where an error ends it.
-    """
-    result = ReplayResult()
-    with ExitStack() as stack:
-        keepers = [stack.enter_context(recorder(path)) for path in records]
-        # Closed here, so that the node ends with what ends this.
-        for outcome in stack.enter_context(closing(replay(options))):
-            result.add(outcome)
-            if outcome.message is not None:
-                for keep in keepers:
-                    keep(outcome, result.pictures[-1])
-    return result

@@ -15,7 +15,7 @@ from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
-from face_classification_ros.ros.conversions.images import ENCODINGS
+from face_classification_ros.io.image_encodings import ENCODINGS
 
 StartNode = Callable[..., NodeProcess]
 

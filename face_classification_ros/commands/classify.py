@@ -1,0 +1,177 @@
+"""Classify images, folders, videos and rosbag2 recordings without ROS.
+
+A folder stands for all images, videos and recordings below it. Frames of a video or a recording
+are tracked; each image is classified by itself. A file that cannot be read is reported, and the
+exit code is 2 after all others are done.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+import sys
+from typing import Any, TYPE_CHECKING, TypeVar
+
+from face_classification_ros.commands.common import DONE, needs_extra, WRONG_USE
+from face_classification_ros.commands.options import (
+    add_settings,
+    add_unknown_threshold,
+    pipeline_config,
+)
+from face_classification_ros.config import PipelineConfig
+from face_classification_ros.types import Face, FrameFaces, UNKNOWN
+
+if TYPE_CHECKING:
+    from face_classification_ros.io.classify_files import Job, Opener
+    from face_classification_ros.io.sources import Source
+
+T = TypeVar('T')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `classify`."""
+    parser.add_argument('paths', nargs='+', type=Path, metavar='PATH', help='a file or a folder')
+    parser.add_argument(
+        '--topic',
+        default='',
+        metavar='NAME',
+        help='classify this topic of recordings that have several with images',
+    )
+    parser.add_argument(
+        '--json',
+        type=Path,
+        metavar='FILE',
+        help='write the faces to this file: one JSON object per line if its name ends with '
+        '.jsonl, which can be read at any time, otherwise a JSON array',
+    )
+    parser.add_argument(
+        '--output', type=Path, metavar='DIR', help='write annotated copies to this folder'
+    )
+    workers = parser.add_mutually_exclusive_group()
+    workers.add_argument(
+        '--workers',
+        type=int,
+        metavar='N',
+        help='distribute the files among so many processes of this machine',
+    )
+    workers.add_argument(
+        '--cluster',
+        metavar='ADDRESS',
+        help='distribute the files among the workers of a running Dask scheduler, such as '
+        'tcp://host:8786',
+    )
+    add_unknown_threshold(parser)
+    add_settings(parser, PipelineConfig)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Classify all files; returns 2 if one cannot be read."""
+    from face_classification_ros.io.classify_files import classify_files, FileClassifier
+    from face_classification_ros.io.errors import UnreadableError
+    from face_classification_ros.io.records import record_writer
+    from face_classification_ros.io.sources import find_sources
+
+    config = _with_absolute_paths(pipeline_config(arguments))
+    # Also if workers load their own, so that a wrong setting is reported immediately.
+    classifier = FileClassifier(config)
+    sources = find_sources(arguments.paths)
+    jobs = _jobs(sources, arguments.output)
+    openers = _openers(sources, arguments.topic)
+    code = DONE
+    with ExitStack() as stack:
+        write = stack.enter_context(record_writer(arguments.json)) if arguments.json else None
+        if arguments.workers is None and arguments.cluster is None:
+            results = classify_files(jobs, classifier, openers)
+        else:
+            results = _in_parallel(stack, arguments, jobs, config, openers)
+        files, print_line = _progress(results, len(jobs))
+        for frames in files:
+            try:
+                for frame in frames:
+                    print_line(_line(frame))
+                    if write is not None:
+                        write(frame)
+            except UnreadableError as error:
+                code = WRONG_USE
+                print_line(f'face_classification: {error}', file=sys.stderr)
+    return code
+
+
+def _with_absolute_paths(config: PipelineConfig) -> PipelineConfig:
+    """Return the configuration as a process in another folder needs it."""
+
+    def absolute(model: str) -> str:
+        return str(Path(model).absolute()) if model.endswith('.onnx') else model
+
+    detector_model = config.detector_model and str(Path(config.detector_model).absolute())
+    models = tuple(absolute(each) for each in config.models)
+    return replace(config, detector_model=detector_model, models=models)
+
+
+def _jobs(sources: list[Source], output: Path | None) -> list[Job]:
+    from face_classification_ros.io.classify_files import Job
+    from face_classification_ros.io.sources import plan_copies
+
+    copies = plan_copies(sources, output) if output else [None] * len(sources)
+    return [Job(source, copy) for source, copy in zip(sources, copies, strict=True)]
+
+
+def _openers(sources: list[Source], topic: str) -> dict[str, Opener]:
+    from face_classification_ros.io.sources import BAG, VIDEO
+    from face_classification_ros.io.videos import read_video
+
+    openers: dict[str, Opener] = {VIDEO: read_video}
+    if any(source.kind == BAG for source in sources):
+        with needs_extra('archive', 'a recording'):
+            from face_classification_ros.io.bags import open_bag
+        openers[BAG] = partial(open_bag, topic=topic)
+    return openers
+
+
+def _in_parallel(
+    stack: ExitStack,
+    arguments: argparse.Namespace,
+    jobs: list[Job],
+    config: PipelineConfig,
+    openers: dict[str, Opener],
+) -> Iterator[Iterator[FrameFaces]]:
+    """Start or find workers, which the stack releases, and return their results."""
+    with needs_extra('archive', 'parallel work'):
+        from face_classification_ros.io.parallel import (
+            classify_in_parallel,
+            local_workers,
+            running_workers,
+        )
+    workers: AbstractContextManager[Any] = (
+        local_workers(arguments.workers)
+        if arguments.cluster is None
+        else running_workers(arguments.cluster)
+    )
+    return classify_in_parallel(jobs, config, openers, stack.enter_context(workers))
+
+
+def _progress(results: Iterator[T], total: int) -> tuple[Iterable[T], Callable[..., None]]:
+    """Add a progress bar if stderr is a terminal; return a function that prints above it, too."""
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        # It comes with the extra [archive].
+        return results, print
+    return tqdm(results, total=total, unit='file', disable=None), tqdm.write
+
+
+def _line(frame: FrameFaces) -> str:
+    faces = '; '.join(map(_face_text, frame.faces)) or 'no face'
+    return f'{frame.file} {frame.frame}: {faces}'
+
+
+def _face_text(face: Face) -> str:
+    estimates = [
+        f'{name} {UNKNOWN}' if each.label == UNKNOWN else f'{each.label} {each.confidence:.0%}'
+        for name, each in face.attributes.items()
+    ]
+    return ', '.join(estimates) or f'face {face.detection.confidence:.0%}'

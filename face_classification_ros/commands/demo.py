@@ -1,0 +1,54 @@
+"""Run the node on a sample, a video, a camera or a topic, and show the faces.
+
+Writes an annotated video, a contact sheet and the faces as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `demo`."""
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument('--video', metavar='FILE', help='play this video instead of the sample')
+    source.add_argument('--camera', metavar='NUMBER', help='use this camera of the machine')
+    source.add_argument('--topic', metavar='NAME', help='use the images of this topic')
+    parser.add_argument(
+        '--output',
+        type=Path,
+        default=Path('demo'),
+        metavar='DIR',
+        help='write the results to this folder (default: demo)',
+    )
+    parser.add_argument(
+        '--seconds',
+        type=float,
+        default=20.0,
+        metavar='X',
+        help='stop a camera or a topic after this time (default: 20)',
+    )
+    parser.add_argument(
+        '--parameter',
+        action='append',
+        default=[],
+        metavar='NAME:=VALUE',
+        help='set a parameter of the node; may be repeated',
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the demo; returns 1 if no face was found."""
+    from face_classification_ros.ros.demo.demo import DemoOptions, run_demo
+    from face_classification_ros.ros.demo.sample_camera import SAMPLE
+
+    return run_demo(
+        DemoOptions(
+            source=arguments.video or arguments.camera or SAMPLE,
+            topic=arguments.topic or '',
+            output=arguments.output,
+            seconds=arguments.seconds,
+            parameters=arguments.parameter,
+        )
+    )

@@ -1,0 +1,182 @@
+"""Measure a classifier on a data set, or a detector on labeled scenes."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from face_classification_ros.commands.common import DONE, needs_extra
+from face_classification_ros.commands.models import add_min_age, add_model, load_classifier
+from face_classification_ros.commands.options import add_still_detector, still_detector_config
+
+FACES = 'faces'
+"""Takes the place of an attribute to measure a detector."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `evaluate`."""
+    parser.add_argument(
+        'attribute',
+        metavar='ATTRIBUTE',
+        help=f'measure a classifier of this attribute; {FACES} measures a detector',
+    )
+    parser.add_argument(
+        '--data',
+        type=Path,
+        required=True,
+        metavar='DIR',
+        help=f'measure on this data set; for {FACES} a folder with boxes.json or labeled videos',
+    )
+    parser.add_argument(
+        '--split',
+        default='val',
+        metavar='NAME',
+        help='measure on this part of the data set: train, val or test (default: val)',
+    )
+    add_model(parser, 'measure')
+    parser.add_argument(
+        '--box-robustness',
+        action='store_true',
+        help='measure also with boxes that are shifted and scaled',
+    )
+    add_min_age(parser)
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write all figures as JSON')
+    parser.add_argument(
+        '--report', type=Path, metavar='DIR', help='write all figures and diagrams to this folder'
+    )
+    add_still_detector(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure and print the figures."""
+    from face_classification_ros.io.records import write_json
+
+    if arguments.attribute == FACES:
+        report = _evaluate_detector(arguments)
+    else:
+        report = _evaluate_classifier(arguments)
+    if arguments.json:
+        write_json(arguments.json, report)
+    return DONE
+
+
+def _evaluate_detector(arguments: argparse.Namespace) -> dict[str, Any]:
+    from face_classification_ros.detection import create_detector
+    from face_classification_ros.evaluation.detection import evaluate_detector, SceneReport
+
+    if arguments.report or arguments.box_robustness:
+        raise ValueError(f'--report and --box-robustness are for attributes, not for {FACES}')
+    detector = create_detector(still_detector_config(arguments))
+    detection = evaluate_detector(detector, arguments.data)
+    print(f'{"scene":>28} faces found false unverified')
+    total = SceneReport(
+        'all',
+        detection.faces,
+        detection.found,
+        detection.false_detections,
+        detection.unverified,
+    )
+    for scene in (*detection.scenes, total):
+        print(
+            f'{scene.name:>28} {scene.faces:5d} {scene.found:5d} {scene.false_detections:5d} '
+            f'{scene.unverified:10d}'
+        )
+    return asdict(detection)
+
+
+def _evaluate_classifier(arguments: argparse.Namespace) -> dict[str, Any]:
+    from face_classification_ros.datasets.registry import NoFacesError, read_dataset
+    from face_classification_ros.evaluation.box_robustness import measure_box_robustness
+    from face_classification_ros.evaluation.classification import evaluate_classifier
+
+    if arguments.report:
+        # Before the work, so that a missing package is reported immediately.
+        with needs_extra('train', '--report'):
+            from face_classification_ros.evaluation.report import write_report
+    attribute, split = arguments.attribute, arguments.split
+    classifier = load_classifier(arguments.model, attribute, arguments.num_threads)
+    dataset = read_dataset(attribute, arguments.data, split, min_age=arguments.min_age)
+    training = None
+    if split != 'train':
+        with suppress(NoFacesError):
+            training = read_dataset(attribute, arguments.data, 'train', min_age=arguments.min_age)
+    report = evaluate_classifier(
+        classifier,
+        dataset,
+        split,
+        threshold=classifier.thresholds[attribute],
+        training=training,
+    )
+    if arguments.box_robustness:
+        report['box_robustness'] = measure_box_robustness(classifier, dataset)
+    _print_report(report)
+    if arguments.report:
+        write_report(report, arguments.report)
+    return report
+
+
+def _print_report(report: Mapping[str, Any]) -> None:
+    low, high = report['accuracy_interval']
+    print(f'{report["model"]} on {report["faces"]} faces of {report["data"]}')
+    print(f'accuracy {report["accuracy"]:.2%} (95 %: {low:.2%} to {high:.2%})')
+    if report['copies']:
+        print(
+            f'  without the {report["copies"]} images that are also in the training data: '
+            f'{_percent(report["accuracy_without_copies"])}'
+        )
+    print(
+        f'balanced accuracy {report["balanced_accuracy"]:.2%}, macro F1 {report["macro_f1"]:.2%}'
+    )
+    coverage = report['coverage']
+    print(
+        f'known from a confidence of {coverage["threshold"]}: {coverage["fraction"]:.1%} of the '
+        f'faces, accuracy among them {_percent(coverage["accuracy"])}'
+    )
+    print(
+        f'expected calibration error {report["calibration_error"]:.3f}, '
+        f'negative log-likelihood {report["negative_log_likelihood"]:.3f}'
+    )
+    print(f'{"label":>10} precision recall     F1  count')
+    for label, row in report['per_label'].items():
+        print(
+            f'{label:>10} {row["precision"]:9.1%} {row["recall"]:6.1%} {row["f1"]:6.1%} '
+            f'{row["count"]:6d}'
+        )
+    for column, comparison in report['groups'].items():
+        _print_groups(column, comparison)
+    if 'box_robustness' in report:
+        _print_box_robustness(report['box_robustness'])
+
+
+def _print_groups(column: str, comparison: Mapping[str, Any]) -> None:
+    print(f'{column:>10} accuracy  95 % interval     count')
+    for name, row in comparison['groups'].items():
+        low, high = row['accuracy_interval']
+        print(f'{name:>10} {row["accuracy"]:8.1%} {low:6.1%} to {high:6.1%} {row["count"]:9d}')
+    gap = comparison['largest_gap']
+    if gap:
+        print(f'  largest gap {100 * gap["gap"]:.1f} points: {gap["best"]} to {gap["worst"]}')
+
+
+def _print_box_robustness(measured: Mapping[str, Any]) -> None:
+    print(
+        f'accuracy with exact boxes {measured["exact"]:.2%}; shifts are the mean of 8 directions'
+    )
+    tables: Sequence[tuple[str, Any]] = (
+        ('shifted by', measured['shifted']),
+        ('scaled to', measured['scaled']),
+    )
+    for name, rows in tables:
+        for row in rows:
+            print(
+                f'{name:>10} {row["by"]:4.0%} of the size: {row["accuracy"]:.2%}, '
+                f'{-row["drop_points"]:+.1f} points'
+            )
+
+
+def _percent(value: float | None) -> str:
+    return 'no faces' if value is None else f'{value:.2%}'

@@ -1,0 +1,152 @@
+"""Make command options of the settings in `config`, and configurations of their values."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from dataclasses import Field
+from functools import partial
+from typing import Any, TypeVar
+
+from face_classification_ros.config import (
+    check_threshold,
+    checked_value,
+    DetectorConfig,
+    PipelineConfig,
+    SettingError,
+    settings_of,
+)
+
+Config = TypeVar('Config')
+
+_METAVARS: dict[type, str] = {int: 'N', float: 'X', str: 'VALUE', tuple: 'NAME[,NAME]'}
+
+FOR_STREAMS = ('detection_interval',)
+"""Settings of a detector that have no effect on images that do not follow each other."""
+
+
+def option(name: str) -> str:
+    """Return the command option of a setting, `--detection-size` for `detection_size`."""
+    return f'--{name.replace("_", "-")}'
+
+
+def add_settings(
+    parser: argparse.ArgumentParser,
+    config: type,
+    *,
+    without: Iterable[str] = (),
+    several: Iterable[str] = (),
+) -> None:
+    """Add an option for each setting of a configuration, with its default, range and help.
+
+    Args:
+        parser: of the sub-command.
+        config: class of the configuration.
+        without: settings without an option.
+        several: settings that take several values, each to be tried; the value is a list.
+    """
+    group = parser.add_argument_group(
+        'settings', 'Their names and defaults are those of the parameters of the node.'
+    )
+    for name, described in settings_of(config).items():
+        if name in without:
+            continue
+        repeated: dict[str, Any] = {'nargs': '+'} if name in several else {}
+        choices = described.metadata['setting'].choices
+        group.add_argument(
+            option(name),
+            type=partial(_value, described),
+            default=[described.default] if name in several else described.default,
+            help=_help(described),
+            **(
+                {'choices': choices}
+                if choices
+                else {'metavar': _METAVARS[type(described.default)]}
+            ),
+            **repeated,
+        )
+
+
+def add_unknown_threshold(parser: argparse.ArgumentParser) -> None:
+    """Add the option `--unknown-threshold`, which may be repeated."""
+    parser.add_argument(
+        '--unknown-threshold',
+        type=_threshold,
+        action='append',
+        default=[],
+        metavar='ATTRIBUTE=X',
+        help='report the label of this attribute as unknown below this probability, 0 to 1; may '
+        'be repeated (default: as in the model file)',
+    )
+
+
+def pipeline_config(arguments: argparse.Namespace) -> PipelineConfig:
+    """Return the configuration of `add_settings(parser, PipelineConfig)` and thresholds."""
+    return config_of(
+        arguments, PipelineConfig, unknown_threshold=dict(arguments.unknown_threshold)
+    )
+
+
+def add_still_detector(parser: argparse.ArgumentParser) -> None:
+    """Add the settings of a detector for images that do not follow each other."""
+    add_settings(parser, DetectorConfig, without=FOR_STREAMS)
+
+
+def still_detector_config(arguments: argparse.Namespace) -> DetectorConfig:
+    """Return the configuration of `add_still_detector`: it searches every full image."""
+    return config_of(arguments, DetectorConfig, detection_interval=1)
+
+
+def config_of(arguments: argparse.Namespace, config: type[Config], **values: Any) -> Config:
+    """Return a configuration with the values of the options.
+
+    Args:
+        arguments: parsed by a parser with `add_settings`.
+        config: class of the configuration.
+        **values: values that replace those of the options.
+
+    Raises:
+        SettingError: a value is out of range.
+    """
+    names = [name for name in settings_of(config) if hasattr(arguments, name)]
+    return config(**{name: getattr(arguments, name) for name in names} | values)
+
+
+def _value(described: Field[Any], text: str) -> Any:
+    """Parse the text of an option as a value of its setting."""
+    kind: type = type(described.default)
+    try:
+        value = text.split(',') if kind is tuple else kind(text)
+        return checked_value(described, value)
+    except SettingError as error:
+        raise argparse.ArgumentTypeError(error.reason) from error
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f'{text!r} is not of type {kind.__name__}') from error
+
+
+def _threshold(text: str) -> tuple[str, float]:
+    attribute, _, value = text.partition('=')
+    try:
+        threshold = float(value)
+        check_threshold(attribute, threshold)
+    except SettingError as error:
+        raise argparse.ArgumentTypeError(error.reason) from error
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f'{text!r} is not of the form ATTRIBUTE=X') from error
+    return attribute, threshold
+
+
+def _help(described: Field[Any]) -> str:
+    """Return the help text of a setting with its range and default."""
+    limits, default = described.metadata['setting'], described.default
+    notes = []
+    if limits.low is not None:
+        notes.append(f'{limits.low:g} to {limits.high:g}')
+    if isinstance(default, tuple):
+        default = ','.join(default)
+    if default != '':
+        notes.append(
+            f'default: {default:g}' if isinstance(default, float) else f'default: {default}'
+        )
+    text = f'{limits.help} ({"; ".join(notes)})' if notes else limits.help
+    return text.replace('%', '%%')

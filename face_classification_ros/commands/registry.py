@@ -1,0 +1,22 @@
+"""List the sub-commands of `face_classification`."""
+
+COMMANDS = {
+    'demo': 'demo',
+    'classify': 'classify',
+    'replay': 'replay',
+    'sample-bag': 'sample_bag',
+    'networks': 'networks',
+    'train': 'train',
+    'evaluate': 'evaluate',
+    'audit': 'audit',
+    'explain': 'explain',
+    'crop-margins': 'crop_margins',
+    'benchmark': 'benchmark',
+    'doctor': 'doctor',
+}
+"""Name of a sub-command -> module of this package.
+
+A module has a docstring, which becomes the help text, `add_arguments(parser)` and
+`run(arguments)`, which returns the exit code. Importing it must be cheap: what a sub-command needs
+is imported by `run`.
+"""

@@ -1,0 +1,50 @@
+"""Record a sample of 20 seconds as a rosbag2 recording, to try `replay` with."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from pathlib import Path
+
+from face_classification_ros.commands.common import DONE, needs_extra
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `sample-bag`."""
+    parser.add_argument(
+        'folder', type=Path, metavar='DIR', help='create the recording in this new folder'
+    )
+    parser.add_argument(
+        '--storage',
+        choices=('mcap', 'sqlite3'),
+        default='mcap',
+        help='use this storage format (default: mcap)',
+    )
+    parser.add_argument(
+        '--compressed',
+        action='store_true',
+        help='record JPEG images, which take a twentieth of the space',
+    )
+    parser.add_argument(
+        '--seconds',
+        type=float,
+        default=20.0,
+        metavar='X',
+        help='record only the first part of the sample (default: 20)',
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Record the sample."""
+    with needs_extra('replay', 'a recording'):
+        from face_classification_ros.io.bag_writer import write_sample
+    from face_classification_ros.io.sample import FPS, sample_frames
+
+    if not arguments.seconds > 0:
+        raise ValueError(f'--seconds {arguments.seconds:g} is not above 0')
+    frames = itertools.islice(sample_frames(), round(arguments.seconds * FPS))
+    topic = write_sample(
+        arguments.folder, frames, FPS, arguments.storage, compressed=arguments.compressed
+    )
+    print(f'{arguments.folder} has the images on {topic}')
+    return DONE

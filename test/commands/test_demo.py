@@ -1,0 +1,85 @@
+"""`face_classification demo`, as a user runs it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+import json
+import os
+from pathlib import Path
+import signal
+import subprocess
+
+from command_process import COMMAND, run, write_frames, write_video
+import cv2
+import numpy as np
+import pytest
+
+
+def test_the_demo_of_a_video_writes_its_results(tmp_path: Path) -> None:
+    """A short video through the real node: the faces, a contact sheet and an annotated video."""
+    write_video(tmp_path / 'walk.mp4', 30)
+    result = run('demo', '--video', tmp_path / 'walk.mp4', '--output', tmp_path / 'demo')
+    assert result.returncode == 0, result.stderr
+    records = json.loads((tmp_path / 'demo' / 'faces.json').read_text())
+    assert any(record['faces'] for record in records)
+    assert cv2.imread(str(tmp_path / 'demo' / 'contact_sheet.png')) is not None
+    video = cv2.VideoCapture(str(tmp_path / 'demo' / 'annotated.mp4'))
+    assert video.read()[0]
+    assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(10)
+
+
+def test_a_demo_without_a_face_returns_1(tmp_path: Path) -> None:
+    """It ran, and the result is negative."""
+    write_frames(tmp_path / 'gray.mp4', [np.full((240, 320, 3), 128, np.uint8)] * 10)
+    result = run('demo', '--video', tmp_path / 'gray.mp4', '--output', tmp_path / 'demo')
+    assert result.returncode == 1, result.stderr
+
+
+def test_a_demo_of_a_missing_video_returns_2(tmp_path: Path) -> None:
+    """The file is named."""
+    result = run('demo', '--video', '/nowhere.mp4', '--output', tmp_path)
+    assert result.returncode == 2
+    assert '/nowhere.mp4' in result.stderr
+    assert 'Traceback' not in result.stderr
+
+
+@contextmanager
+def running_demo(folder: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, int]]]:
+    """Start a demo; yield it and its processes by name, after its first line about a frame."""
+    write_video(folder / 'walk.mp4', 300)
+    command = [COMMAND, 'demo', '--video', str(folder / 'walk.mp4')]
+    command += ['--output', str(folder / 'demo')]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as demo:
+        assert demo.stdout is not None
+        assert demo.stdout.readline(), demo.communicate()[1]
+        children = Path(f'/proc/{demo.pid}/task/{demo.pid}/children').read_text().split()
+        programs = {child: Path(f'/proc/{child}/cmdline').read_bytes() for child in children}
+        yield (
+            demo,
+            {
+                name: int(child)
+                for child, program in programs.items()
+                for name in ('node', 'camera')
+                if f'face_classification_{name}\0'.encode() in program
+            },
+        )
+
+
+def test_a_demo_whose_node_dies_returns_2(tmp_path: Path) -> None:
+    """Faces that came before do not hide it."""
+    with running_demo(tmp_path) as (demo, processes):
+        os.kill(processes['node'], signal.SIGKILL)
+        _, errors = demo.communicate(timeout=60)
+    assert demo.returncode == 2, errors
+    assert 'the node ended with exit code -9' in errors
+
+
+def test_a_demo_does_not_wait_for_a_camera_that_hangs(tmp_path: Path) -> None:
+    """It kills the camera and ends."""
+    with running_demo(tmp_path) as (demo, processes):
+        os.kill(processes['camera'], signal.SIGSTOP)
+        demo.send_signal(signal.SIGINT)
+        _, errors = demo.communicate(timeout=60)
+    assert demo.returncode == 2, errors
+    assert not Path(f'/proc/{processes["camera"]}').exists()

@@ -1,0 +1,56 @@
+"""Python, libraries and extras are checked."""
+
+from pathlib import Path
+
+import pytest
+
+from face_classification_ros.doctor import packages
+from face_classification_ros.doctor.findings import ERROR, OK, WARN
+
+
+@pytest.mark.parametrize(
+    ('version', 'code', 'status'),
+    [((3, 9, 18), 'python-too-old', ERROR), ((3, 13, 0), 'python-ok', OK)],
+)
+def test_version_of_python_is_compared(version: tuple[int, ...], code: str, status: str) -> None:
+    """With the oldest supported one."""
+    finding = packages.evaluate_python(version)
+    assert (finding.code, finding.status) == (code, status)
+    assert bool(finding.remedy) == (status == ERROR)
+
+
+@pytest.mark.parametrize(
+    ('source', 'text'),
+    [
+        ('import os\nos.abort()', 'code -6'),
+        ('raise ImportError("not for this Python")', 'ImportError: not for this Python'),
+    ],
+)
+def test_library_that_cannot_be_imported_is_an_error(
+    source: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that ends the process, as a library built for another numpy does."""
+    (tmp_path / 'broken.py').write_text(source)
+    monkeypatch.setenv('PYTHONPATH', str(tmp_path))
+    finding = packages.check_library('broken', 'broken.__version__', 'install it')
+    assert (finding.code, finding.status) == ('broken-import-failed', ERROR)
+    assert text in finding.text and finding.remedy == 'install it'
+
+
+@pytest.mark.parametrize(
+    ('version', 'code', 'status'),
+    [('4.12.0', 'cv2-ok', OK), ('5.0.0', 'cv2-too-new-for-haar', WARN)],
+)
+def test_opencv_without_cascades_is_a_warning(version: str, code: str, status: str) -> None:
+    """OpenCV 5 has no cascade classifier."""
+    finding = packages.check_library('cv2', repr(version), 'install 4')
+    assert (finding.code, finding.status) == (code, status)
+
+
+def test_missing_extra_is_a_warning() -> None:
+    """Nobody needs all extras; the remedy installs this one."""
+    finding = packages.evaluate_extra('train', 'training', ['tensorflow'])
+    assert (finding.code, finding.status) == ('extra-missing', WARN)
+    assert 'tensorflow' in finding.text
+    assert finding.remedy == "pip install 'face_classification_ros[train]'"
+    assert packages.evaluate_extra('train', 'training', []).code == 'extra-ok'

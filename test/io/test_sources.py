@@ -1,0 +1,88 @@
+"""Images, videos and recordings are found below folders, and their copies planned."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from face_classification_ros.io.sources import BAG, find_sources, IMAGE, plan_copies, VIDEO
+
+
+def touch(folder: Path, *names: str) -> None:
+    """Create empty files."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def found(*paths: Path) -> list[tuple[str, str]]:
+    """Return name and kind of all sources."""
+    return [(str(source.name), source.kind) for source in find_sources(paths)]
+
+
+def test_a_folder_stands_for_all_files_of_known_kinds(tmp_path: Path) -> None:
+    """In the order of their names, whatever the case of their suffixes."""
+    touch(tmp_path, 'b.MP4', 'a.jpg', 'c/d.PNG', 'notes.txt', 'e.mcap')
+    expected = [('a.jpg', IMAGE), ('b.MP4', VIDEO), ('c/d.PNG', IMAGE), ('e.mcap', BAG)]
+    assert found(tmp_path) == expected
+
+
+@pytest.mark.parametrize('name', ['bag_0.mcap', 'bag_0.db3', 'bag_0.mcap.zstd'])
+def test_a_rosbag2_folder_is_one_recording(tmp_path: Path, name: str) -> None:
+    """By itself and below another folder."""
+    touch(tmp_path, f'bag/{name}', 'bag/metadata.yaml', 'a.jpg')
+    assert found(tmp_path / 'bag') == [('bag', BAG)]
+    assert found(tmp_path) == [('a.jpg', IMAGE), ('bag', BAG)]
+
+
+def test_a_folder_with_its_own_metadata_is_not_a_recording(tmp_path: Path) -> None:
+    """Data sets have a metadata.yaml, too."""
+    touch(tmp_path, 'a.png', 'metadata.yaml')
+    assert found(tmp_path) == [('a.png', IMAGE)]
+
+
+def test_a_named_file_of_unknown_kind_is_taken_as_an_image(tmp_path: Path) -> None:
+    """OpenCV decides by the content."""
+    touch(tmp_path, 'photo')
+    assert found(tmp_path / 'photo') == [('photo', IMAGE)]
+
+
+def test_a_missing_path_is_rejected(tmp_path: Path) -> None:
+    """The error names it."""
+    with pytest.raises(FileNotFoundError, match='nowhere'):
+        find_sources([tmp_path / 'nowhere'])
+
+
+def test_a_pipe_is_rejected(tmp_path: Path) -> None:
+    """Whatever writes into it may never come."""
+    os.mkfifo(tmp_path / 'pipe.png')
+    with pytest.raises(ValueError):
+        find_sources([tmp_path / 'pipe.png'])
+
+
+def test_copies_of_videos_and_recordings_are_mp4(tmp_path: Path) -> None:
+    """Copies of images keep their names; folders stay the same."""
+    touch(tmp_path, 'in/a.jpg', 'in/b/c.avi', 'in/d.mcap')
+    sources = find_sources([tmp_path / 'in'])
+    output = tmp_path / 'out'
+    assert plan_copies(sources, output) == [
+        output / 'a.jpg',
+        output / 'b' / 'c.mp4',
+        output / 'd.mcap.mp4',
+    ]
+    assert plan_copies(sources[:1], output, '.png') == [output / 'a.jpg.png']
+
+
+def test_a_copy_that_would_overwrite_an_original_is_rejected(tmp_path: Path) -> None:
+    """Also through a symbolic link."""
+    touch(tmp_path, 'in/a.jpg')
+    (tmp_path / 'link').symlink_to(tmp_path / 'in')
+    with pytest.raises(ValueError, match='overwrite'):
+        plan_copies(find_sources([tmp_path / 'in']), tmp_path / 'link')
+
+
+def test_two_copies_of_the_same_name_are_rejected(tmp_path: Path) -> None:
+    """A video in two formats would become one file."""
+    touch(tmp_path, 'in/a.avi', 'in/a.mp4')
+    with pytest.raises(ValueError, match='both'):
+        plan_copies(find_sources([tmp_path / 'in']), tmp_path / 'out')
