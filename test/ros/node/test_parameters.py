@@ -277,7 +277,9 @@ def test_attribute_can_be_switched_off_and_on(camera: Camera, peer: Peer) -> Non
     assert names() == []
     assert peer.set_parameter('models', ['emotion_mini_xception']).successful
     assert names() == ['emotion']
-    assert peer.set_parameter('models', ['gender_mini_xception', 'emotion_mini_xception']).successful
+    assert peer.set_parameter(
+        'models', ['gender_mini_xception', 'emotion_mini_xception']
+    ).successful
     assert names() == ['gender', 'emotion']
     assert peer.set_parameter('unknown_threshold.gender', 0.5).successful
 
