@@ -59,7 +59,7 @@ def test_pip_leaves_the_numpy_of_ubuntu_alone(tmp_path: Path) -> None:
     another version would get; on Ubuntu 24.04 that is the robot's 3.12.
     """
     run(sys.executable, '-m', 'venv', tmp_path / 'venv', cwd=tmp_path)
-    install = [tmp_path / 'venv' / 'bin' / 'python', '-m', 'pip', 'install']
+    install = [str(tmp_path / 'venv' / 'bin' / 'python'), '-m', 'pip', 'install']
     done = subprocess.run(
         [*install, '--quiet', '--only-binary=:all:', 'numpy==1.26.4'],
         capture_output=True,

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-import onnx
 import onnxruntime
 import pytest
 
 pytest.importorskip('tensorflow', reason='needs the extra [train]')
 
+import onnx
 import tensorflow as tf
 
 from face_classification_ros.explanation.onnx_gradients import GradientGraph, LABEL
