@@ -1,7 +1,7 @@
 """Generate the default parameter file and the table of parameters in the manual.
 
-    python -m face_classification_ros.ros.node.parameter_docs file > config/face_classification.yaml
-    python -m face_classification_ros.ros.node.parameter_docs table
+`python -m face_classification_ros.ros.node.parameter_docs` prints the file, or with `table` the
+table.
 """
 
 from __future__ import annotations
