@@ -97,7 +97,7 @@ def predict_drawn_face(path: Path) -> dict[str, list[float]]:
     from face_classification_ros.classification.classifier import Classifier
 
     classifier = Classifier(path)
-    size, channels = classifier.input_spec.side, classifier.input_spec.channels
+    size, channels = classifier.input_spec.size, classifier.input_spec.channels
     y, x = np.mgrid[0:size, 0:size] / size - 0.5
     face = 90.0 + 90 * (x**2 / 0.14 + y**2 / 0.2 < 1)
     for eye in (-0.17, 0.17):
