@@ -39,7 +39,8 @@ def header(number: int) -> Any:
 def raw(number: int, encoding: str = 'bgr8') -> Any:
     """Return a raw image as a camera publishes it."""
     depth = np.zeros((HEIGHT, WIDTH), np.float32)
-    pixels = {'bgr8': BGR, 'rgb8': BGR[..., ::-1], '32FC1': depth}[encoding]
+    choices: dict[str, np.ndarray] = {'bgr8': BGR, 'rgb8': BGR[..., ::-1], '32FC1': depth}
+    pixels = choices[encoding]
     return TYPES.types['sensor_msgs/msg/Image'](
         header=header(number),
         height=HEIGHT,
