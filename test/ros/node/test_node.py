@@ -228,7 +228,7 @@ def test_annotated_image_is_published_as_jpeg(camera: Camera, peer: Peer) -> Non
 
     def arrived() -> bool:
         header = camera.result_of(image_message(HEAD)).header
-        return bool(annotated) and annotated[-1].header == header
+        return bool(peer.happens(lambda: annotated and annotated[-1].header == header, 0.5))
 
     peer.wait_for(arrived, 'an annotated image')
     message = annotated[-1]
