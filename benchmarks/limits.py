@@ -1,10 +1,10 @@
-"""Compare the time of each stage of the pipeline with what the processor could do at best.
+"""Compare each stage of the pipeline with the lower bound of its time on this processor.
 
     python benchmarks/limits.py --yunet face_detection_yunet.onnx
 
-The limit of a stage is the time of what it must compute and copy: multiply-adds at the rate of a
-large matrix product, bytes that are read or written at the rate of a plain copy. Both rates are
-measured together with the stages, in one thread, and all take turns.
+The bound of a stage is the time for its computations and memory traffic: multiply-adds at the rate
+of a large matrix product, bytes at the rate of a plain copy. Both rates are measured together with
+the stages, alternately, on one thread.
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ import onnx
 import onnxruntime
 from std_msgs.msg import Header
 
+from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.classification.crops import crop_faces
 from face_classification_ros.config import DetectorConfig, PipelineConfig
 from face_classification_ros.detection import create_detector
+from face_classification_ros.inference.model_zoo import model_path
 from face_classification_ros.io.sample import crowd
 from face_classification_ros.pipeline import create_pipeline
 from face_classification_ros.ros.conversions.images import image_to_message
@@ -36,39 +38,39 @@ from face_classification_ros.visualization.annotation import draw_faces
 
 SIZE = (640, 480)
 SCALED = (320, 240)
-"""Width and height of the resized image for detection."""
+"""Width and height of the image in which faces are searched."""
 
 MATRIX = 512
 COPY = 8_000_000
-"""Size of the matrices, and number of bytes of the copy, that determine the rates."""
+"""Size of the matrices and bytes of the copy that measure the rates."""
 
 PRODUCT, MOVE = 'product', 'copy'
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A function to time, and the work that it cannot avoid.
+    """A stage and its minimum of computations and memory traffic.
 
     Attributes:
-        call: runs the stage once.
-        multiply_adds: number of multiply-adds.
-        bytes_moved: number of bytes that are read and written.
+        call: runs it once.
+        multiply_adds: number of its multiply-adds.
+        traffic: bytes that it reads and writes.
     """
 
     call: Callable[[], object]
     multiply_adds: int = 0
-    bytes_moved: float = 0
+    traffic: float = 0
 
 
-def multiply_adds(path: Path, image: NDArray[Any]) -> int:
-    """Count the multiply-adds of the convolutions of a model file for an input."""
+def multiply_adds(path: Path, batch: NDArray[Any]) -> int:
+    """Return the multiply-adds of the convolutions of a model file for an input."""
     model = onnx.load(path)
     convolutions = [node for node in model.graph.node if node.op_type == 'Conv']
-    # The sizes of the feature maps are known after a run.
+    # The size of the maps is known after a run.
     names = [node.output[0] for node in convolutions]
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
     session = onnxruntime.InferenceSession(model.SerializeToString())
-    maps = session.run(names, {session.get_inputs()[0].name: image})
+    maps = session.run(names, {session.get_inputs()[0].name: batch})
     kernels = {each.name: math.prod(each.dims[1:]) for each in model.graph.initializer}
     return sum(
         each.size * kernels[node.input[1]] for node, each in zip(convolutions, maps, strict=True)
@@ -76,7 +78,7 @@ def multiply_adds(path: Path, image: NDArray[Any]) -> int:
 
 
 def matrix_product() -> Callable[[], object]:
-    """Return a function that multiplies two matrices with ONNX Runtime, in one thread."""
+    """Return a call that multiplies two matrices with ONNX Runtime, on one thread."""
     kind = onnx.TensorProto.FLOAT
     values = {
         each: onnx.helper.make_tensor_value_info(each, kind, [MATRIX, MATRIX]) for each in 'abc'
@@ -93,18 +95,20 @@ def matrix_product() -> Callable[[], object]:
 
 
 def stages(faces: int, yunet: Path | None) -> dict[str, Stage]:
-    """Return the stages for an image, each with the results of the stages before it."""
+    """Return the stages for an image, each with the output of the previous one as its input."""
     image = crowd(faces, *SIZE)
-    # YuNet needs multiples of 32.
-    resized = np.zeros((1, 3, *(-(-side // 32) * 32 for side in SCALED[::-1])), np.float32)
+    # Width and height of YuNet are multiples of 32.
+    scaled = np.zeros((1, 3, *(-(-size // 32) * 32 for size in SCALED[::-1])), np.float32)
+    models = ('gender_mini_xception', 'emotion_mini_xception')
+    classifiers = [Classifier(model_path(model)) for model in models]
     config = PipelineConfig(
         detector='libfacedetection',
         detection_size=SCALED[0],
-        models=('gender_mini_xception', 'emotion_mini_xception'),
+        detection_interval=1,
+        models=models,
     )
-    pipeline = create_pipeline(config)
-    detector, classifiers = pipeline.detector.full_frame, list(pipeline.classifiers.values())
-    found = pipeline.process_still(image)
+    detector = create_detector(config)
+    found = create_pipeline(config).process_still(image)
     boxes = [face.detection.box for face in found]
     crops = {each: crop_faces(image, boxes, each.input_spec) for each in classifiers}
     product = matrix_product()
@@ -120,24 +124,24 @@ def stages(faces: int, yunet: Path | None) -> dict[str, Stage]:
                 detection_interval=1,
             )
         )
-        sums = multiply_adds(yunet, resized)
+        sums = multiply_adds(yunet, scaled)
         detectors['detect, yunet'] = Stage(lambda: other.detect(image), sums, search)
     return {
         PRODUCT: Stage(product, MATRIX**3),
-        MOVE: Stage(lambda: np.copyto(target, source), bytes_moved=2 * COPY),
+        MOVE: Stage(lambda: np.copyto(target, source), traffic=2 * COPY),
         **detectors,
         'crop': Stage(
             lambda: [crop_faces(image, boxes, each.input_spec) for each in classifiers],
-            bytes_moved=sum(3 * box.area for box in boxes) * len(classifiers)
+            traffic=sum(3 * box.area for box in boxes) * len(classifiers)
             + sum(each.nbytes for each in crops.values()),
         ),
         'classify': Stage(
             lambda: [each.classify(crop) for each, crop in crops.items()],
             sum(multiply_adds(each.path, crop) for each, crop in crops.items()),
         ),
-        'draw': Stage(lambda: draw_faces(image, found), bytes_moved=2 * image.nbytes),
+        'draw': Stage(lambda: draw_faces(image, found), traffic=2 * image.nbytes),
         'image to message': Stage(
-            lambda: image_to_message(image, Header()), bytes_moved=2 * image.nbytes
+            lambda: image_to_message(image, Header()), traffic=2 * image.nbytes
         ),
     }
 
@@ -146,28 +150,28 @@ def main() -> int:
     """Print a table for one face and for five."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--yunet', type=Path, metavar='FILE', help='model file of YuNet')
-    parser.add_argument('--rounds', type=int, default=100, help='measured calls (100)')
+    parser.add_argument('--rounds', type=int, default=100)
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    print('| faces | stage | ms | limit, ms | times the limit |\n| --- | --- | --- | --- | --- |')
+    print('| faces | stage | ms | bound, ms | times the bound |\n| --- | --- | --- | --- | --- |')
     for faces in (1, 5):
-        timed = stages(faces, options.yunet)
-        times: dict[str, list[float]] = {name: [] for name in timed}
+        contestants = stages(faces, options.yunet)
+        times: dict[str, list[float]] = {name: [] for name in contestants}
         for _ in range(options.rounds):
-            for name, stage in timed.items():
+            for name, stage in contestants.items():
                 begin = time.perf_counter()
                 stage.call()
                 times[name].append(1000 * (time.perf_counter() - begin))
         medians = {name: statistics.median(each) for name, each in times.items()}
-        multiply_add = medians[PRODUCT] / timed[PRODUCT].multiply_adds
-        byte = medians[MOVE] / timed[MOVE].bytes_moved
-        for name, stage in timed.items():
+        multiply_add = medians[PRODUCT] / contestants[PRODUCT].multiply_adds
+        byte = medians[MOVE] / contestants[MOVE].traffic
+        for name, stage in contestants.items():
             if name in (PRODUCT, MOVE):
                 continue
-            limit = stage.multiply_adds * multiply_add + stage.bytes_moved * byte
-            text = f'{limit:.2f} | {medians[name] / limit:.1f}' if limit else 'unknown | '
-            print(f'| {faces} | {name} | {medians[name]:.2f} | {text} |')
-        rates = f'{1e-6 / multiply_add:.1f} billion multiply-adds, {1e-6 / byte:.1f} GB per second'
+            bound = stage.multiply_adds * multiply_add + stage.traffic * byte
+            ratio = f'{bound:.2f} | {medians[name] / bound:.1f}' if bound else 'unknown | '
+            print(f'| {faces} | {name} | {medians[name]:.2f} | {ratio} |')
+        rates = f'{1e-6 / multiply_add:.1f} billion multiply-adds, {1e-6 / byte:.1f} GB a second'
         print(f'| {faces} | rates: {rates} | | | |')
     return 0
 

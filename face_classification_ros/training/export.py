@@ -17,7 +17,7 @@ import tensorflow as tf
 from face_classification_ros.datasets.registry import FaceDataset, labels_of
 from face_classification_ros.inference.session import load_network
 from face_classification_ros.networks.onnx_export import convert_to_onnx, scale_faces
-from face_classification_ros.training.calibration import fit_calibration
+from face_classification_ros.training.calibration import Calibration, fit_calibration
 from face_classification_ros.training.recipe import Recipe
 
 BATCH = 256
@@ -48,19 +48,7 @@ def export_classifier(
     Raises:
         RuntimeError: ONNX Runtime computes other probabilities than Keras.
     """
-    calibrations, figures = {}, {}
-    for attribute in recipe.attributes:
-        logits, y_true = _predict(network, recipe, validation, attribute)
-        calibration = fit_calibration(
-            *_predict(network, recipe, training, attribute), logits, y_true
-        )
-        correct = (logits + calibration.offsets).argmax(axis=1) == y_true
-        calibrations[attribute] = calibration
-        figures[attribute] = {
-            'data': ', '.join(each.name for each in validation if each.attribute == attribute),
-            'faces': len(y_true),
-            'accuracy': round(float(correct.mean()), 4),
-        }
+    calibrations, figures = _calibrate(network, recipe, training, validation)
 
     def probabilities(faces: tf.Tensor) -> dict[str, tf.Tensor]:
         logits = _logits(network, recipe, faces)
@@ -92,6 +80,30 @@ def export_classifier(
     faces = np.random.default_rng(recipe.seed).integers(0, 256, (8, *face_shape), np.uint8)
     _check_equal(model, faces, probabilities(scale_faces(faces)))
     onnx.save(model, path)
+
+
+def _calibrate(
+    network: keras.Model,
+    recipe: Recipe,
+    training: Sequence[FaceDataset],
+    validation: Sequence[FaceDataset],
+) -> tuple[dict[str, Calibration], dict[str, dict[str, Any]]]:
+    """Return the calibration and the validation figures of each attribute."""
+    calibrations: dict[str, Calibration] = {}
+    figures: dict[str, dict[str, Any]] = {}
+    for attribute in recipe.attributes:
+        logits, y_true = _predict(network, recipe, validation, attribute)
+        calibration = fit_calibration(
+            *_predict(network, recipe, training, attribute), logits, y_true
+        )
+        correct = (logits + calibration.offsets).argmax(axis=1) == y_true
+        calibrations[attribute] = calibration
+        figures[attribute] = {
+            'data': ', '.join(each.name for each in validation if each.attribute == attribute),
+            'faces': len(y_true),
+            'accuracy': round(float(correct.mean()), 4),
+        }
+    return calibrations, figures
 
 
 def _check_equal(

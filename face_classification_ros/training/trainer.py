@@ -130,8 +130,9 @@ def read_splits(
         validation.
 
     Raises:
-        ValueError: a folder has no data for the recipe, no folder has data of an attribute, or
-            data sets of the same attribute have different labels.
+        ValueError: a folder has no data for the recipe or the same images for training and
+            validation; no folder has data of an attribute; or data sets of the same attribute
+            have different labels.
     """
     training, validation = [], []
     for folder in folders:
@@ -142,16 +143,17 @@ def read_splits(
             )
         for attribute in found:
             held_out = read_dataset(attribute, folder, 'val', min_age=recipe.min_age)
+            faces = read_dataset(
+                attribute,
+                folder,
+                'train',
+                ferplus_weight=recipe.ferplus_weight,
+                min_age=recipe.min_age,
+            ).without_images_of(held_out)
+            if not len(faces):
+                raise ValueError(f'{folder}: all training images are in the validation data, too')
             validation.append(held_out)
-            training.append(
-                read_dataset(
-                    attribute,
-                    folder,
-                    'train',
-                    ferplus_weight=recipe.ferplus_weight,
-                    min_age=recipe.min_age,
-                ).without_images_of(held_out)
-            )
+            training.append(faces)
     labels = labels_of([*training, *validation])
     for attribute in recipe.attributes:
         if attribute not in labels:

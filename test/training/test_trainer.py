@@ -128,6 +128,17 @@ def test_killed_run_can_be_resumed(tmp_path: Path, data: Path) -> None:
     assert list((tmp_path / 'run' / 'tensorboard').rglob('events*'))
 
 
+def test_validation_images_are_not_enough_for_training(tmp_path: Path) -> None:
+    """A folder with the same images in both splits has none left to train on."""
+    for split in ('train', 'val'):
+        for label, value in (('woman', 200), ('man', 50)):
+            (tmp_path / 'data' / split / label).mkdir(parents=True)
+            face = np.full((32, 32, 3), value, np.uint8)
+            cv2.imwrite(str(tmp_path / 'data' / split / label / '0.png'), face)
+    with pytest.raises(ValueError, match=str(tmp_path / 'data')):
+        run_training(tmp_path, [tmp_path / 'data'], 1)
+
+
 def test_folder_without_data_is_named(tmp_path: Path) -> None:
     """A wrong folder is an error before any training."""
     with pytest.raises(ValueError, match=str(tmp_path / 'nowhere')):
@@ -176,11 +187,12 @@ def test_multitask_network_learns_each_attribute_from_its_own_images(
 
 def test_network_for_an_invented_attribute_is_trained_and_exported(tmp_path: Path) -> None:
     """The labels are the names of three folders; the model file contains all that it needs."""
+    random = np.random.default_rng(0)
     for split, count in (('train', 24), ('val', 8)):
-        for label, value in (('high', 240), ('low', 20), ('medium', 130)):
+        for label, value in (('high', 200), ('low', 20), ('medium', 110)):
             (tmp_path / 'data' / split / label).mkdir(parents=True)
             for number in range(count):
-                face = np.full((32, 32, 3), value + number % 8, np.uint8)
+                face = random.integers(value, value + 40, (32, 32, 3)).astype(np.uint8)
                 cv2.imwrite(str(tmp_path / 'data' / split / label / f'{number}.png'), face)
     recipe = RECIPE.replace('[gender]', '[light]') + 'unknown_thresholds: {{light: 0.6}}\n'
     classifier = Classifier(run_training(tmp_path, [tmp_path / 'data'], 2, recipe))

@@ -57,9 +57,7 @@ def parameter_table() -> str:
         kind = _TYPES[type(described.default)]
         details = [described.metadata['setting'].help, _change(described)]
         text = '; '.join(filter(None, details)).replace('|', r'\|')
-        rows.append(
-            f'| `{name}` | {kind} | `{_yaml(described)}` | {_range(described)} | {text} |'
-        )
+        rows.append(f'| `{name}` | {kind} | `{_yaml(described)}` | {_range(described)} | {text} |')
     return '\n'.join(rows)
 
 
