@@ -182,6 +182,20 @@ def test_invalid_image_does_not_hide_the_others(tmp_path: Path) -> None:
     assert caught.value.__cause__.code == 'depth_image'
 
 
+def test_invalid_stamp_is_an_invalid_image(tmp_path: Path) -> None:
+    """Two seconds in nanoseconds belong to the seconds."""
+
+    def make(number: int) -> Any:
+        message = raw(number)
+        message.header.stamp.nanosec = 2_000_000_000
+        return message
+
+    with pytest.raises(UnreadableError) as caught:
+        frames_of(write_bag(tmp_path / 'bag', {'/image': make}, 1))
+    assert isinstance(caught.value.__cause__, ImageError)
+    assert caught.value.__cause__.code == 'invalid_stamp'
+
+
 def test_bytes_that_are_not_a_message_are_an_invalid_image(tmp_path: Path) -> None:
     """As a faulty publisher leaves them."""
     path = tmp_path / 'bag'

@@ -78,7 +78,7 @@ def test_vga_images_arrive_best_effort(domain: int, tmp_path: Path) -> None:
     done = subprocess.run(
         [
             *(sys.executable, str(ROOT / 'benchmarks' / 'transport.py')),
-            *('--profile', 'large_pictures', '--reliability', 'best_effort'),
+            *('--profile', 'large_images', '--reliability', 'best_effort'),
             *('--rounds', '1', '--warm-up', '10', '--pictures', '40', '--rate', '8'),
             *('--domain', str(domain), '--json', str(figures)),
         ],

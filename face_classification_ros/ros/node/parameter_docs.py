@@ -1,7 +1,7 @@
 """Generate the default parameter file and the table of parameters in the manual.
 
-    python -m face_classification_ros.ros.node.parameter_docs file > config/face_classification.yaml
-    python -m face_classification_ros.ros.node.parameter_docs table
+`python -m face_classification_ros.ros.node.parameter_docs` prints the file, or with `table` the
+table.
 """
 
 from __future__ import annotations
@@ -57,9 +57,7 @@ def parameter_table() -> str:
         kind = _TYPES[type(described.default)]
         details = [described.metadata['setting'].help, _change(described)]
         text = '; '.join(filter(None, details)).replace('|', r'\|')
-        rows.append(
-            f'| `{name}` | {kind} | `{_yaml(described)}` | {_range(described)} | {text} |'
-        )
+        rows.append(f'| `{name}` | {kind} | `{_yaml(described)}` | {_range(described)} | {text} |')
     return '\n'.join(rows)
 
 
