@@ -55,7 +55,7 @@ def test_longer_side_of_the_box_is_the_side_of_the_square() -> None:
 
 
 def test_margin_extends_the_box() -> None:
-    """The margin is a fraction of the longer side, on every side; a negative one shrinks the box."""
+    """The margin is a fraction of the longer side; a negative one shrinks the box."""
     assert np.array_equal(
         crop(POSITIONS, BoundingBox(62, 62, 24, 24), InputSpec(48, 0.5, 'bgr')),
         POSITIONS[50:98, 50:98],

@@ -152,7 +152,7 @@ def test_another_resolution_is_searched_immediately(detector: RegionOfInterestDe
 
 
 def test_crowd_is_searched_in_the_full_frame(backend: CountingBackend) -> None:
-    """Regions are not used if they are as large as the image in sum."""
+    """Regions are not used if together they are as large as the image."""
     small = np.asarray(cv2.resize(HEAD, (100, 100)), np.uint8)
     crowd = np.tile(small, (4, 6, 1))
     detector = RegionOfInterestDetector(FullFrameDetector(backend, 0.6, 480, 0), INTERVAL)
