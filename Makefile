@@ -1,21 +1,21 @@
-# Everything a developer or a curious person does, from a fresh clone.
+# Targets for developers and for a first try. All work in a fresh clone.
 #
-#   make demo    see it work; VIDEO=file, CAMERA=0 or TOPIC=/name for your own pictures;
-#                LOCKED=1 in a fresh clone installs the versions of requirements-demo.lock
-#   make test    linters, unit tests, tests of real processes, then both ways of installing;
-#                JOBS=1 one test after the other
-#   make lint    the linters alone
-#   make venv    the environment .venv that the others use
-#   make peers   measure our pipeline beside others; YUNET=file for one more detector
-#   make lock    choose the versions of requirements-demo.lock anew; needs uv
+#   make demo      run the node on a sample; VIDEO=file, CAMERA=0 or TOPIC=/name for your own images;
+#                  LOCKED=1 in a fresh clone installs the versions of requirements-demo.lock
+#   make test      run linters, unit tests, tests of real processes, and both installation routes;
+#                  JOBS=1 runs one test after the other
+#   make lint      run the linters alone
+#   make venv      create the environment .venv that the others use
+#   make peers     compare our pipeline with others; YUNET=file adds a detector
+#   make lock      update the versions of requirements-demo.lock; needs uv
 #   make licenses  list the licenses of all dependencies; fails unless they are permissive
-#   make clean   remove what these made
+#   make clean     remove all outputs of these targets
 
 PYTHON ?= python3
 VENV := .venv
 PACKAGE := face_classification_ros
 
-# .venv brings its own ROS: what a sourced set-up left behind would lead out of it.
+# .venv contains its own ROS, so the variables of a sourced workspace must not leak into it.
 unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH LD_LIBRARY_PATH PYTHONPATH
 unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
@@ -30,9 +30,9 @@ demo: $(VENV)/demo
 	$(VENV)/bin/face_classification demo --output demo $(if $(VIDEO),--video '$(VIDEO)') \
 	  $(if $(CAMERA),--camera '$(CAMERA)') $(if $(TOPIC),--topic '$(TOPIC)')
 
-# Most tests wait for processes and for DDS to bring them together, so three go side by side even
-# on two cores. Those of a file stay together: some share what takes long to make. Compilers do not
-# wait, so what builds comes last.
+# Most tests wait for processes and DDS discovery, so three run in parallel even on two cores. Tests
+# of a file stay together, since some share expensive fixtures. Tests that compile use the processor
+# fully, so they run last.
 JOBS ?= 3
 
 test: $(VENV)/test
@@ -50,8 +50,8 @@ peers: $(VENV)/test $(VENV)-peers/ready
 licenses: $(VENV)/test
 	$(VENV)/bin/pip-licenses
 
-# Also what builds the package, which pip would otherwise choose by itself. Universal: one file for
-# every Python that the package runs on.
+# Includes the build requirements, which pip would otherwise choose itself. --universal writes one
+# file for all supported versions of Python.
 lock:
 	$(PYTHON) -c 'import tomllib; file = tomllib.load(open("pyproject.toml", "rb")); \
 	  needs = file["project"]; extra = needs["optional-dependencies"]["demo"]; \
@@ -67,32 +67,32 @@ $(VENV)/locked: requirements-demo.lock
 	touch $@
 
 $(VENV)/wheel: $(BUILD_INPUTS) $(if $(LOCKED),$(VENV)/locked)
-	@echo 'Building the package, this takes a minute or two.'
+	@echo 'Building the package. This takes a minute or two.'
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	rm -rf $@ $@.new
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" \
 	  $(VENV)/bin/python -m pip wheel --quiet --no-deps $(ISOLATION) --wheel-dir $@.new .
-# The version stays while one develops, and pip leaves an installed version alone.
+# The version does not change during development, and pip does not reinstall the same version.
 	$(VENV)/bin/python -m pip uninstall --quiet --yes $(PACKAGE)
 	mv $@.new $@
 
-# One environment; what only the tests need, TensorFlow first of all, is installed for them alone.
+# Both use one environment; the requirements of tests, such as TensorFlow, are not for the demo.
 $(VENV)/demo: EXTRAS := demo
 $(VENV)/demo: DEPENDENCIES := $(if $(LOCKED),--no-deps)
 $(VENV)/test: EXTRAS := demo,test,train
 
-# The links are as colcon's --symlink-install: an edit takes effect without another build.
+# Links as with --symlink-install of colcon: edits take effect without another build.
 $(VENV)/demo $(VENV)/test: $(VENV)/wheel $(INSTALLED_FILES)
-	@echo 'Installing into $(VENV), this takes a minute or two the first time.'
+	@echo 'Installing into $(VENV). This takes a minute or two the first time.'
 	$(VENV)/bin/python -m pip install --quiet $(DEPENDENCIES) "$$(ls $(VENV)/wheel/*.whl)[$(EXTRAS)]"
 	cp --recursive --symbolic-link --force '$(CURDIR)/$(PACKAGE)' $(VENV)/lib/python3.*/site-packages
 	cp --recursive --symbolic-link --force $(addprefix $(CURDIR)/,config examples launch resource) \
 	  $(VENV)/share/$(PACKAGE)
 	touch $@
 
-# What others need does not go together with what we need.
+# The requirements of the other packages conflict with ours.
 $(VENV)-peers/ready: benchmarks/requirements-peers.txt
-	@echo 'Installing into $(VENV)-peers, this takes a minute or two.'
+	@echo 'Installing into $(VENV)-peers. This takes a minute or two.'
 	test -x $(VENV)-peers/bin/python || $(PYTHON) -m venv $(VENV)-peers
 	$(VENV)-peers/bin/python -m pip install --quiet --requirement $<
 	$(VENV)-peers/bin/python -m pip install --quiet --no-deps fer==25.10.3
