@@ -27,7 +27,7 @@ MakeModel = Callable[..., Path]
 
 
 def crops_for(classifier: Classifier, count: int) -> NDArray[np.uint8]:
-    """Make crops of noise."""
+    """Return crops of noise."""
     input_spec = classifier.input_spec
     shape = (count, input_spec.size, input_spec.size, input_spec.channels)
     return np.random.default_rng(3).integers(0, 256, shape, np.uint8)
