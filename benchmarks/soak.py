@@ -49,11 +49,11 @@ RATE = 30.0
 
 SIZE = (320, 240)
 CROWDS = ((285, 4), (225, 8), (180, 2), (90, 6))
-"""Number of a frame of the sample video, and how many people a crowd before it has; last first."""
+"""Frame number in the sample video, and people in the crowd inserted before it; last first."""
 
 CROWD_LENGTH = 8
 BURST_INTERVAL, BURST = 100, 4
-"""Every how many images of a round there is a burst, and how many images it has."""
+"""Images of a round from one burst to the next, and images in a burst."""
 
 MALFORMED = 100
 """Number of the image of a round after which a malformed one is sent."""
