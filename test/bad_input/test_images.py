@@ -165,5 +165,5 @@ def test_a_video_that_names_other_files_is_rejected(tmp_path: Path, content: str
 
 
 def test_opencv_has_the_same_limit() -> None:
-    """By whatever way a larger image comes, OpenCV does not decode it."""
+    """OpenCV does not decode a larger image, regardless of its source."""
     assert os.environ['OPENCV_IO_MAX_IMAGE_PIXELS'] == str(MAX_PIXELS)

@@ -21,7 +21,7 @@ def found(*paths: Path) -> list[tuple[str, str]]:
 
 
 def test_a_folder_stands_for_all_files_of_known_kinds(tmp_path: Path) -> None:
-    """In the order of their names, whatever the case of their suffixes."""
+    """In the order of their names, with suffixes in upper or lower case."""
     touch(tmp_path, 'b.MP4', 'a.jpg', 'c/d.PNG', 'notes.txt', 'e.mcap')
     expected = [('a.jpg', IMAGE), ('b.MP4', VIDEO), ('c/d.PNG', IMAGE), ('e.mcap', BAG)]
     assert found(tmp_path) == expected
