@@ -84,7 +84,7 @@ def test_an_array_without_room_is_reported(film: Path, tmp_path: Path) -> None:
 
 
 def test_an_annotated_video_without_room_is_reported(film: Path, tmp_path: Path) -> None:
-    """OpenCV does not report it; the results next to it are complete."""
+    """Even though OpenCV does not report it; the results next to it are complete."""
     path = tmp_path / 'faces.json'
     done = run('classify', film, '--output', tmp_path / 'out', '--json', path, room=200_000)
     assert_reported(done, tmp_path / 'out' / 'film.mp4')

@@ -53,7 +53,7 @@ def test_package_xml_and_readme_name_every_requirement() -> None:
     sys.version_info >= (3, 13), reason='numpy 1.26 has no wheel for this version of Python'
 )
 def test_pip_leaves_the_numpy_of_ubuntu_alone(tmp_path: Path) -> None:
-    """OpenCV and cv_bridge of Ubuntu 24.04 are built for numpy 1.26.
+    """The OpenCV and cv_bridge of Ubuntu 24.04 are built for numpy 1.26.
 
     Tested with the Python that runs the tests, because pip can only resolve against packages
     installed for the same version. On Ubuntu 24.04 that is 3.12, as on the robot.

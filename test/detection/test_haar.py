@@ -73,7 +73,7 @@ def test_file_that_is_not_a_cascade_is_rejected(tmp_path: Path, content: str) ->
 
 
 def test_opencv_without_cascades_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """OpenCV 5 has no cascade classifier: the error says what to install."""
+    """With OpenCV 5, which has no cascade classifier, the error says what to install."""
     monkeypatch.delattr(cv2, 'CascadeClassifier', raising=False)
     with pytest.raises(ImportError, match=r'OpenCV below 5'):
         create('haar')

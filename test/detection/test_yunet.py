@@ -8,11 +8,11 @@ from detection.detectors import create
 import numpy as np
 from numpy.typing import NDArray
 import pytest
-import skimage.data
 
 pytest.importorskip('onnx', reason='needs the extra [train]')
 
 import onnx
+import skimage.data
 
 from face_classification_ros.detection.yunet import decode
 from face_classification_ros.types import BoundingBox

@@ -42,7 +42,7 @@ def test_a_folder_with_its_own_metadata_is_not_a_recording(tmp_path: Path) -> No
 
 
 def test_a_named_file_of_unknown_kind_is_taken_as_an_image(tmp_path: Path) -> None:
-    """OpenCV decides by the content."""
+    """The content decides, as in OpenCV."""
     touch(tmp_path, 'photo')
     assert found(tmp_path / 'photo') == [('photo', IMAGE)]
 
