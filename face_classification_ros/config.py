@@ -62,7 +62,7 @@ class Setting:
 
 def setting(
     default: Any,
-    help: str,
+    text: str,
     *,
     low: float | None = None,
     high: float | None = None,
