@@ -40,15 +40,15 @@ from face_classification_ros.io.errors import UnreadableError
 from face_classification_ros.io.images import read_image, write_image
 from face_classification_ros.io.sources import IMAGE_SUFFIXES
 from face_classification_ros.io.videos import read_video
+from face_classification_ros.ros.conversions.depth import (
+    depth_from_message,
+    intrinsics_from_message,
+)
 from face_classification_ros.ros.conversions.images import (
     ENCODINGS,
     image_from_compressed,
     image_from_message,
     OWN,
-)
-from face_classification_ros.ros.conversions.depth import (
-    depth_from_message,
-    intrinsics_from_message,
 )
 from face_classification_ros.types import BoundingBox, Detection, Face, Image
 
