@@ -129,8 +129,9 @@ def read_splits(
         data sets for validation.
 
     Raises:
-        ValueError: a folder has no data for the recipe or a single label, no folder has data of
-            an attribute, or data sets of the same attribute have different labels.
+        ValueError: a folder has no data for the recipe, a single label, or no training image that
+            is not in validation; no folder has data of an attribute; or data sets of the same
+            attribute have different labels.
     """
     training, validation = [], []
     for folder in folders:
@@ -157,6 +158,12 @@ def read_splits(
             training.append(dataset)
     for held_out in validation:
         training = [dataset.without_images_of(held_out) for dataset in training]
+    for dataset in training:
+        if not len(dataset):
+            raise ValueError(
+                f'{dataset.source}: all its training images are validation images, too; separate '
+                'the parts of the data set'
+            )
     labels = labels_of([*training, *validation])
     for attribute in recipe.attributes:
         if attribute not in labels:

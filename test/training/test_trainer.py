@@ -177,11 +177,12 @@ def test_multitask_network_learns_each_attribute_from_its_own_images(
 
 def test_network_for_an_invented_attribute_is_trained_and_exported(tmp_path: Path) -> None:
     """The labels are the names of three folders; the model file contains all that it needs."""
+    random = np.random.default_rng(0)
     for split, count in (('train', 24), ('val', 8)):
         for label, value in (('high', 240), ('low', 20), ('medium', 130)):
             (tmp_path / 'data' / split / label).mkdir(parents=True)
             for number in range(count):
-                face = np.full((32, 32, 3), value + number % 8, np.uint8)
+                face = random.integers(value - 10, value + 10, (32, 32, 3)).astype(np.uint8)
                 cv2.imwrite(str(tmp_path / 'data' / split / label / f'{number}.png'), face)
     recipe = RECIPE.replace('[gender]', '[light]') + 'unknown_thresholds: {{light: 0.6}}\n'
     classifier = Classifier(run_training(tmp_path, [tmp_path / 'data'], 2, recipe))
@@ -303,15 +304,24 @@ def test_a_data_set_of_one_label_is_refused(tmp_path: Path) -> None:
     for split in ('train', 'val'):
         write_fairface(tmp_path, split, [('3-9', 'Male', 'White'), ('20-29', 'Male', 'White')])
     with pytest.raises(
-        ValueError, match=r"all 2 training faces are labeled 'man', expected at least .*check"
+        ValueError, match=r"all 2 training faces are labeled 'man', expected at least .*correct"
     ) as error:
         read_splits(Recipe(attributes=('gender',), network='x'), [tmp_path])
     assert str(tmp_path) in str(error.value)
 
 
-def test_an_attribute_without_data_is_refused(tmp_path: Path) -> None:
-    """The recipe asks for more than the folders hold."""
+def test_training_images_that_are_all_held_out_are_refused(tmp_path: Path) -> None:
+    """A copy of the validation part as training part leaves nothing to train on."""
     for split in ('train', 'val'):
         write_fairface(tmp_path, split, [('3-9', 'Male', 'White'), ('20-29', 'Female', 'White')])
+    with pytest.raises(ValueError, match='all its training images are validation images, too'):
+        read_splits(Recipe(attributes=('gender',), network='x'), [tmp_path])
+
+
+def test_an_attribute_without_data_is_refused(tmp_path: Path) -> None:
+    """The recipe asks for more than the folders hold."""
+    write_fairface(tmp_path, 'train', [('3-9', 'Male', 'White'), ('20-29', 'Female', 'White')])
+    write_fairface(tmp_path, 'val', [('3-9', 'Male', 'White')])
+    write_image(tmp_path / 'val' / '1.jpg', 99)
     with pytest.raises(ValueError, match='no data folder has labels of emotion'):
         read_splits(Recipe(attributes=('gender', 'emotion'), network='x'), [tmp_path])
