@@ -20,17 +20,17 @@ from setuptools.command.build import build
 HERE = Path(__file__).resolve().parent
 NAME = 'face_classification_ros'
 
-# vision_msgs is in no wheel, so the wheel brings its own; a robot has the official package.
+# No wheel of vision_msgs exists, so ours contains a copy; a robot has the official package.
 CMAKE_PROJECTS = (Path(), Path('wheel', 'vision_msgs'))
 
 MODULES = f'lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages'
 
-# In a wheel only the scripts in bin/ know which Python they belong to.
+# In a wheel only the scripts in bin/ know the path of their Python.
 FORWARD = '#!/bin/sh\nexec "$(dirname "$(readlink -f "$0")")/../../bin/{name}" "$@"\n'
 
 
-def complain_of_missing_tools() -> None:
-    """Say in one line what pip cannot bring, before CMake says it in fifty."""
+def check_tools() -> None:
+    """Exit with one line if a tool is missing that pip cannot install; CMake would print fifty."""
     if not (shutil.which('c++') and shutil.which('cc')):
         sys.exit('A C and C++ compiler is missing, on Debian and Ubuntu: apt install g++')
     if not Path(sysconfig.get_path('include'), 'Python.h').exists():
@@ -39,24 +39,24 @@ def complain_of_missing_tools() -> None:
 
 
 class BinaryDistribution(Distribution):
-    """A distribution that is bound to one Python and one platform."""
+    """A distribution for one version of Python and one platform."""
 
     def has_ext_modules(self) -> bool:
-        """Answer yes: the generated messages are extension modules."""
+        """Return True, since the generated messages are extension modules."""
         return True
 
 
 class CMakeBuild(build):
-    """Build and install with CMake, then hand the installed files on to the wheel."""
+    """Build and install with CMake, and add the installed files to the wheel."""
 
     def run(self) -> None:
         """Fill build_lib with the modules and data_files with all other files."""
-        complain_of_missing_tools()
+        check_tools()
         super().run()
         base = Path(self.build_base).resolve()
         source, stage = base / 'source', base / 'stage'
-        # CMake refuses a project in whose folder the environment lies that it builds with. Byte
-        # code may come and go meanwhile, where the tree is in use.
+        # CMake rejects a project whose folder contains the environment that it builds with. Byte
+        # code may change during the copy if the tree is in use.
         unwanted = shutil.ignore_patterns('.*', '__pycache__', 'build', 'demo', 'install', 'log')
         shutil.copytree(HERE, source, ignore=unwanted)
         projects = [source / project for project in CMAKE_PROJECTS]
@@ -67,8 +67,8 @@ class CMakeBuild(build):
         self._take_other_files(stage)
 
     def _install(self, project: Path, base: Path, stage: Path) -> None:
-        """Let CMake build one project and install it below the folder `stage`."""
-        # ament_package lies in PREFIX/lib/pythonX.Y/site-packages/ament_package.
+        """Build one project with CMake and install it below the folder `stage`."""
+        # ament_package is in PREFIX/lib/pythonX.Y/site-packages/ament_package.
         prefix = str(Path(ament_package.__file__).resolve().parents[4])
         environment = {**os.environ, 'AMENT_PREFIX_PATH': prefix, 'CMAKE_PREFIX_PATH': prefix}
         binaries = str(base / 'binaries' / project.name)
@@ -91,13 +91,13 @@ class CMakeBuild(build):
         subprocess.run(['cmake', '--install', binaries, '--strip'], env=environment, check=True)
 
     def _take_modules(self, modules: Path) -> None:
-        """Lay modules into build_lib, but no byte code and no second list of files."""
+        """Copy modules to build_lib, without byte code and without a second list of files."""
         unwanted = shutil.ignore_patterns('__pycache__', '*.egg-info', '*.c')
         shutil.copytree(modules, self.build_lib, ignore=unwanted, dirs_exist_ok=True)
         shutil.copy(HERE / 'wheel' / f'{NAME}.pth', self.build_lib)
 
     def _take_other_files(self, stage: Path) -> None:
-        """List all that is not a module as data files, at the same place below the prefix."""
+        """Add all other files as data files, at the same place below the prefix."""
         for command in (stage / 'lib' / NAME).iterdir():
             command.write_text(FORWARD.format(name=command.name))
         for folder, _, names in os.walk(stage):
@@ -107,7 +107,7 @@ class CMakeBuild(build):
                 self.distribution.data_files.append((str(place), files))
 
 
-# What is built is kept out of the tree: nothing of an earlier build may get into the wheel.
+# Built outside of the tree, so that nothing of an earlier build gets into the wheel.
 with tempfile.TemporaryDirectory() as scratch:
     setup(
         version=ElementTree.parse(HERE / 'package.xml').findtext('version'),

@@ -1,11 +1,11 @@
-"""Measures how many pictures `face_classification classify` does in a second, by workers.
+"""Measure how many images per second `face_classification classify` processes, by workers.
 
-Copies of a picture with one face, moved a little, in a temporary folder, through the real command;
-0 workers are the command without `--workers`. The start, measured with one picture, is told apart:
-a large archive does not feel it. Needs `pip install '.[archive,demo]'`; nothing else should run
-meanwhile.
+The real command classifies shifted copies of an image with one face in a temporary folder; 0
+workers is the command without `--workers`. The start-up time, measured with one image, is reported
+separately, since it does not matter for many files. Needs `pip install '.[archive,demo]'`; nothing
+else should run at the same time.
 
-    python benchmarks/archive.py --pictures 500 --workers 4 --json archive.json
+    python benchmarks/archive.py --images 500 --workers 4 --json archive.json
 """
 
 from __future__ import annotations
@@ -29,34 +29,40 @@ COMMAND = Path(sys.executable).with_name('face_classification')
 
 
 def main() -> None:
-    """Print and, if asked, write the rate for each number of workers."""
+    """Print the rate for each number of workers, and write it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--pictures', type=int, default=200)
     parser.add_argument(
-        '--workers', type=int, default=os.cpu_count(), help='measure 0, 1, ... up to so many'
+        '--images', type=int, default=200, help='images in the folder (default: 200)'
     )
-    parser.add_argument('--rounds', type=int, default=3, help='of which the median is told')
+    parser.add_argument(
+        '--workers',
+        type=int,
+        default=os.cpu_count(),
+        help='measure 0, 1, ... up to so many workers (default: number of processors)',
+    )
+    parser.add_argument(
+        '--rounds', type=int, default=3, help='report the median of so many runs (default: 3)'
+    )
     parser.add_argument('--json', type=Path, metavar='FILE')
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        pictures = write_pictures(Path(folder), arguments.pictures)
+        images = write_images(Path(folder), arguments.images)
         results = [
-            measure(pictures, workers, arguments.rounds)
-            for workers in range(arguments.workers + 1)
+            measure(images, workers, arguments.rounds) for workers in range(arguments.workers + 1)
         ]
-    print(f'{"workers":>7} {"whole, s":>9} {"start, s":>9} {"pictures/s":>11} {"speed-up":>9}')
+    print(f'{"workers":>7} {"total, s":>9} {"start, s":>9} {"images/s":>11} {"speed-up":>9}')
     for result in results:
-        result['speed_up'] = result['pictures_per_second'] / results[0]['pictures_per_second']
+        result['speed_up'] = result['images_per_second'] / results[0]['images_per_second']
         print(
-            f'{result["workers"]:7d} {result["whole_s"]:9.2f} {result["start_s"]:9.2f} '
-            f'{result["pictures_per_second"]:11.1f} {result["speed_up"]:9.2f}'
+            f'{result["workers"]:7d} {result["total_s"]:9.2f} {result["start_s"]:9.2f} '
+            f'{result["images_per_second"]:11.1f} {result["speed_up"]:9.2f}'
         )
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1))
 
 
-def write_pictures(folder: Path, count: int) -> list[Path]:
-    """Write so many JPEGs of 512x512 with one face, no two the same."""
+def write_images(folder: Path, count: int) -> list[Path]:
+    """Write different JPEG files of 512 x 512 pixels with one face, and return their paths."""
     image = cv2.imread(str(Path(skimage.__file__).parent / 'data' / 'astronaut.png'))
     paths = [folder / f'{number:06d}.jpg' for number in range(count)]
     for number, path in enumerate(paths):
@@ -64,19 +70,19 @@ def write_pictures(folder: Path, count: int) -> list[Path]:
     return paths
 
 
-def measure(pictures: list[Path], workers: int, rounds: int) -> dict[str, Any]:
-    """Give the median time of all pictures and of one, and the rate without the start."""
-    times: dict[str, list[float]] = {'whole_s': [], 'start_s': []}
+def measure(images: list[Path], workers: int, rounds: int) -> dict[str, Any]:
+    """Return the median time of all images and of one, and the rate without the start."""
+    times: dict[str, list[float]] = {'total_s': [], 'start_s': []}
     for _ in range(rounds):
-        times['start_s'].append(run(pictures[0], workers))
-        times['whole_s'].append(run(pictures[0].parent, workers))
+        times['start_s'].append(run(images[0], workers))
+        times['total_s'].append(run(images[0].parent, workers))
     medians = {name: statistics.median(values) for name, values in times.items()}
-    rate = (len(pictures) - 1) / (medians['whole_s'] - medians['start_s'])
-    return {'workers': workers, 'pictures': len(pictures), **medians, 'pictures_per_second': rate}
+    rate = (len(images) - 1) / (medians['total_s'] - medians['start_s'])
+    return {'workers': workers, 'images': len(images), **medians, 'images_per_second': rate}
 
 
 def run(path: Path, workers: int) -> float:
-    """Give the seconds that the command takes."""
+    """Return the seconds that the command takes."""
     command = [str(COMMAND), 'classify', str(path)]
     if workers:
         command += ['--workers', str(workers)]

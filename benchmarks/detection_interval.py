@@ -1,8 +1,8 @@
-"""Measures what searching only around known faces saves and loses, over whole videos.
+"""Measure what searching only around known faces saves and loses, on whole videos.
 
-Each video goes through the detector with several `detection_interval`s, all in step, and what they
-find is compared with the search of every whole picture: faces found again, lost, and added. Times
-are of the detection alone, one thread; nothing else should run meanwhile.
+Detectors with different values of `detection_interval` process each video frame by frame in turn.
+Their faces are compared with those of searching every full frame: found, lost and added faces.
+Times are those of the detection alone, with one thread; nothing else should run at the same time.
 
     python benchmarks/detection_interval.py VIDEO... --intervals 1 2 3 5 10
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 import json
 from pathlib import Path
 import time
@@ -19,20 +20,19 @@ from typing import Any
 import cv2
 import numpy as np
 
-from face_classification_ros.detection import create_detector, DETECTORS
+from face_classification_ros.commands.options import add_still_detector, still_detector_config
+from face_classification_ros.detection import create_detector
 from face_classification_ros.evaluation.detection import Label, match
 from face_classification_ros.io.videos import read_video
 
 
 def main() -> None:
-    """Print and, if asked, write a table per video."""
+    """Print a table per video, and write all tables as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('videos', nargs='+', type=Path, metavar='VIDEO')
     parser.add_argument('--intervals', nargs='+', type=int, default=[2, 3, 5, 10])
-    parser.add_argument('--detector', choices=DETECTORS, default=DETECTORS[0])
-    parser.add_argument('--detector-model', default='', metavar='FILE')
-    parser.add_argument('--detection-size', type=int, default=320, metavar='PIXELS')
     parser.add_argument('--json', type=Path, metavar='FILE')
+    add_still_detector(parser)
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     results = {str(video): measure(video, arguments) for video in arguments.videos}
@@ -50,16 +50,11 @@ def main() -> None:
 
 
 def measure(video: Path, arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """Give a row per interval, that of every whole picture first."""
+    """Return a row per interval, first that of every full frame."""
     intervals = [1, *(each for each in arguments.intervals if each != 1)]
+    config = still_detector_config(arguments)
     detectors = [
-        create_detector(
-            arguments.detector,
-            model=arguments.detector_model,
-            width=arguments.detection_size,
-            interval=interval,
-        )
-        for interval in intervals
+        create_detector(replace(config, detection_interval=interval)) for interval in intervals
     ]
     milliseconds: list[list[float]] = [[] for _ in intervals]
     counts = np.zeros((len(intervals), 3), int)

@@ -1,11 +1,11 @@
-"""Try the doors by which bytes come in with changed samples, for as long as one likes.
+"""Fuzz all functions that read bytes from outside, with changed samples.
 
     nice python benchmarks/fuzz.py --seconds 300 model video
 
-Guided by coverage where atheris is installed (pip install atheris; for the doors that are written
-in Python), else by chance. What a door did not refuse as it should is written to --output, and
-the exit code is 1. The doors are those of test/doors.py, which the property tests try at every
-run.
+Inputs are guided by coverage if atheris is installed (pip install atheris; for targets that are
+written in Python), and random otherwise. Inputs that a target does not reject as documented are
+written to --output, and the exit code is 1. The targets are those of test/fuzz_targets.py, which
+the property tests use, too.
 """
 
 from __future__ import annotations
@@ -27,34 +27,40 @@ from typing import NoReturn
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'test'))
 
 if importlib.util.find_spec('atheris') is None:
-    from fuzz_targets import DOORS
+    from fuzz_targets import FUZZ_TARGETS
 else:
     import atheris
 
-    # Ours and the readers in Python that it uses; all there is would take minutes.
+    # The package and the readers in Python that it uses; all modules would take minutes.
     with atheris.instrument_imports(include=['face_classification_ros', 'yaml', 'rosbags']):
-        from fuzz_targets import DOORS
+        from fuzz_targets import FUZZ_TARGETS
 
 NUMBERS = (b'\xff' * 4, bytes(4), b'\x7f\xff\xff\xff', b'\x00\x01\x86\xa0', b'\xa0\x86\x01\x00')
 
 
 def main() -> int:
-    """Try each door in a process of its own, so that none can take another down."""
+    """Fuzz each target in a process of its own, so that none can end another."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('doors', nargs='*', metavar='DOOR', help=f'of {", ".join(DOORS)}')
-    parser.add_argument('--seconds', type=float, default=60.0, help='for each door')
-    parser.add_argument('--output', type=Path, default=Path('fuzz'), help='for bad inputs')
-    parser.add_argument('--here', action='store_true', help='in this process: one door')
+    parser.add_argument(
+        'targets', nargs='*', metavar='TARGET', help=f'{", ".join(FUZZ_TARGETS)} (default: all)'
+    )
+    parser.add_argument(
+        '--seconds', type=float, default=60.0, help='time for each target (default: 60)'
+    )
+    parser.add_argument(
+        '--output', type=Path, default=Path('fuzz'), help='folder for bad inputs (default: fuzz)'
+    )
+    parser.add_argument('--here', action='store_true', help='fuzz a single target in this process')
     arguments = parser.parse_args()
-    names = arguments.doors or list(DOORS)
-    if unknown := set(names) - set(DOORS):
-        parser.error(f'unknown door {", ".join(sorted(unknown))}')
+    names = arguments.targets or list(FUZZ_TARGETS)
+    if unknown := set(names) - set(FUZZ_TARGETS):
+        parser.error(f'unknown target {", ".join(sorted(unknown))}')
     if arguments.here:
-        return try_door(names[0], arguments.seconds, arguments.output)
+        return fuzz(names[0], arguments.seconds, arguments.output)
     codes = {}
     for name in names:
         command = [sys.executable, __file__, name, '--here', f'--seconds={arguments.seconds}']
-        # Libraries complain of bad bytes in their own ways; what counts is told on stdout.
+        # Libraries report bad bytes in their own ways; the results are on stdout.
         done = subprocess.run(
             [*command, f'--output={arguments.output}'], stderr=subprocess.DEVNULL
         )
@@ -65,20 +71,20 @@ def main() -> int:
     return int(any(codes.values()))
 
 
-def try_door(name: str, seconds: float, output: Path) -> int:
-    """Try a door for some seconds; tell how many inputs it got and how many it let in."""
+def fuzz(name: str, seconds: float, output: Path) -> int:
+    """Fuzz a target for some seconds, and print how many inputs it got and accepted."""
     faulthandler.enable()
     output.mkdir(parents=True, exist_ok=True)
-    door = DOORS[name]
-    tried, entered, bad = 0, 0, 0
+    target = FUZZ_TARGETS[name]
+    tried, accepted, bad = 0, 0, 0
     start = time.monotonic()
 
     def one(data: bytes) -> None:
-        nonlocal tried, entered, bad
+        nonlocal tried, accepted, bad
         (output / f'{name}.last').write_bytes(data)
         tried += 1
         try:
-            entered += door.knock(data)
+            accepted += target.accepts(data)
         except Exception:
             bad += 1
             (output / f'{name}.{bad}').write_bytes(data)
@@ -87,22 +93,22 @@ def try_door(name: str, seconds: float, output: Path) -> int:
     def finish() -> int:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         print(
-            f'{name}: {tried} inputs in {time.monotonic() - start:.0f} s, {entered} let in, {bad} '
-            f'not refused as documented, at most {peak} MB',
+            f'{name}: {tried} inputs in {time.monotonic() - start:.0f} s, {accepted} accepted, '
+            f'{bad} not rejected as documented, at most {peak} MB',
             flush=True,
         )
         return int(bad > 0)
 
     if importlib.util.find_spec('atheris') is not None:
-        _run_guided(one, door.samples(), seconds, finish)
+        _run_guided(one, target.samples(), seconds, finish)
     chance = random.Random(0)
     while time.monotonic() < start + seconds:
-        one(changed(chance.choice(door.samples()), chance))
+        one(changed(chance.choice(target.samples()), chance))
     return finish()
 
 
 def changed(sample: bytes, chance: random.Random) -> bytes:
-    """Give a sample with some bytes changed, left out, put in or doubled, or its beginning."""
+    """Return a sample with some bytes changed, removed, inserted or repeated, or truncated."""
     data = bytearray(sample)
     for _ in range(chance.randint(1, 5)):
         at = chance.randrange(len(data) + 1)
@@ -128,7 +134,7 @@ def _run_guided(
     seconds: float,
     finish: Callable[[], int],
 ) -> NoReturn:
-    """Let atheris choose the inputs, and end the process: its own loop has no end."""
+    """Let atheris choose the inputs, and end the process, since its own loop does not end."""
     chance = random.Random(0)
 
     def mutate(data: bytes, max_size: int, seed: int) -> bytes:

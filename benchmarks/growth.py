@@ -1,9 +1,9 @@
-"""Measures what several cameras cost: a node each, in processes of their own or all in one.
+"""Measure the cost of several cameras: one node each, in separate processes or in a single one.
 
-Cameras, nodes and a subscriber to all faces talk over real DDS on this machine, with the package's
-Fast DDS profile, best effort. Latency is the time from publishing a picture to the arrival of its
-faces. Needs an environment where the package is installed, and scikit-image; nothing else should
-run meanwhile.
+Cameras, nodes and a subscriber to all faces communicate over real DDS on this machine, with the
+Fast DDS profile of the package, best effort. Latency is the time from publishing an image to the
+arrival of its faces. Needs an environment with the package and scikit-image; nothing else should
+run at the same time.
 
     python benchmarks/growth.py --json growth.json --plot growth.png
     python benchmarks/growth.py --cameras 1 4 --rate 15 --faces 5
@@ -45,16 +45,16 @@ from face_classification_ros.ros.node.node import FaceClassificationNode, NODE_N
 
 ARRANGEMENTS = ('processes', 'one process')
 WIDTH, HEIGHT = 640, 480
-PROFILE = 'large_pictures'
+PROFILE = 'large_images'
 WARM_UP = 20
 MEASURED = (
     *('latency_p50_ms', 'latency_p95_ms', 'processing_p50_ms'),
-    *('processor_share', 'memory_mb'),
+    *('processor_fraction', 'memory_mb'),
 )
 
 
 def namespace(number: int) -> str:
-    """Give the namespace of a camera and its node."""
+    """Return the namespace of a camera and its node."""
     return f'/camera{number}'
 
 
@@ -62,7 +62,7 @@ def namespace(number: int) -> str:
 
 
 def cameras(options: argparse.Namespace) -> None:
-    """Publish pictures on all topics in turn, stamped with the time of publishing."""
+    """Publish images on all topics in turn, stamped with the time of publishing."""
     node = Node('cameras')
     publishers = [
         node.create_publisher(Image, f'{namespace(number)}/image', quality('best_effort', 5))
@@ -72,10 +72,10 @@ def cameras(options: argparse.Namespace) -> None:
         time.sleep(0.05)
     message = image_to_message(crowd(options.faces, WIDTH, HEIGHT), Header())
     start = time.monotonic()
-    for index in range((WARM_UP + options.pictures) * options.count):
+    for index in range((WARM_UP + options.images) * options.count):
         if index == WARM_UP * options.count:
             print(f'first {time.time_ns()}', flush=True)
-        # Evenly in time, so that no two cameras send at once.
+        # Evenly in time, so that no two cameras send at the same time.
         time.sleep(max(0.0, start + index / options.rate / options.count - time.monotonic()))
         message.header.stamp.sec, message.header.stamp.nanosec = divmod(time.time_ns(), 10**9)
         publishers[index % options.count].publish(message)
@@ -84,16 +84,16 @@ def cameras(options: argparse.Namespace) -> None:
 
 
 def listener(options: argparse.Namespace) -> None:
-    """Print stamp, latency and processing time of each answer of each node."""
+    """Print stamp, latency and processing time of each result of each node."""
     node = Node('listener')
 
-    def answer(message: FaceAttributesArray) -> None:
+    def on_faces(message: FaceAttributesArray) -> None:
         stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
         print(stamp, time.time_ns() - stamp, message.processing_time, flush=True)
 
     topics = [f'{namespace(number)}/{NODE_NAME}/faces' for number in range(options.count)]
     for topic in topics:
-        node.create_subscription(FaceAttributesArray, topic, answer, quality('reliable', 100))
+        node.create_subscription(FaceAttributesArray, topic, on_faces, quality('reliable', 100))
     while not all(node.count_publishers(topic) for topic in topics):
         time.sleep(0.05)
     print('ready', flush=True)
@@ -101,7 +101,7 @@ def listener(options: argparse.Namespace) -> None:
 
 
 def nodes(options: argparse.Namespace) -> None:
-    """Run a node for each camera in this process, on one thread."""
+    """Run one node per camera in this process, in one thread."""
     executor = SingleThreadedExecutor()
     for number in range(options.count):
         node = FaceClassificationNode(namespace(number))
@@ -134,22 +134,22 @@ def measure(
             return stack.enter_context(process(command, variables, folder / f'{name}.log'))
 
         running = [start(name, command) for name, command in commands.items()]
-        ears = start('listener', [*own, 'listener'])
-        wait_for('ready', folder / 'listener.log', ears, TIMEOUT)
-        eyes = start('cameras', [*own, 'cameras'])
+        subscriber = start('listener', [*own, 'listener'])
+        wait_for('ready', folder / 'listener.log', subscriber, TIMEOUT)
+        publisher = start('cameras', [*own, 'cameras'])
         log = folder / 'cameras.log'
-        first = int(wait_for('first', log, eyes, TIMEOUT).split()[1])
+        first = int(wait_for('first', log, publisher, TIMEOUT).split()[1])
         used = -sum(processor_seconds(each.pid) for each in running)
         since = time.monotonic()
-        wait_for('done', log, eyes, TIMEOUT + 2 * options.pictures / options.rate)
+        wait_for('done', log, publisher, TIMEOUT + 2 * options.images / options.rate)
         used += sum(processor_seconds(each.pid) for each in running)
-        share = used / (time.monotonic() - since)
-        eyes.wait(TIMEOUT)
+        fraction = used / (time.monotonic() - since)
+        publisher.wait(TIMEOUT)
         memory = sum(memory_mb(each.pid)['VmRSS'] for each in running)
-    answers = [line.split() for line in (folder / 'listener.log').read_text().splitlines()[1:]]
-    measured = [line for line in answers if len(line) == 3 and int(line[0]) >= first]
+    results = [line.split() for line in (folder / 'listener.log').read_text().splitlines()[1:]]
+    measured = [line for line in results if len(line) == 3 and int(line[0]) >= first]
     latencies = [int(line[1]) / 1e6 for line in measured]
-    sent = options.pictures * count
+    sent = options.images * count
     return {
         'cameras': count,
         'arrangement': arrangement,
@@ -160,19 +160,23 @@ def measure(
         'latency_p50_ms': percentile(latencies, 50),
         'latency_p95_ms': percentile(latencies, 95),
         'processing_p50_ms': percentile([float(line[2]) * 1e3 for line in measured], 50),
-        'processor_share': round(share, 3),
+        'processor_fraction': round(fraction, 3),
         'memory_mb': round(memory, 1),
     }
 
 
 def main() -> None:
-    """Measure, or be one of the processes that are measured."""
+    """Measure, or run one of the measured processes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--cameras', type=int, nargs='+', default=[1, 2, 4])
-    parser.add_argument('--rate', type=float, default=10.0, help='pictures per second of each')
-    parser.add_argument('--pictures', type=int, default=150, help='measured ones of each (150)')
-    parser.add_argument('--faces', type=int, default=1, help='in each picture')
-    parser.add_argument('--rounds', type=int, default=2, help='of which medians are given (2)')
+    parser.add_argument(
+        '--rate', type=float, default=10.0, help='images per second of each camera (10)'
+    )
+    parser.add_argument(
+        '--images', type=int, default=150, help='measured images of each camera (150)'
+    )
+    parser.add_argument('--faces', type=int, default=1, help='in each image (1)')
+    parser.add_argument('--rounds', type=int, default=2, help='of which medians are reported (2)')
     parser.add_argument('--domain', type=int, default=78, help='ROS_DOMAIN_ID (78)')
     parser.add_argument('--json', type=Path, metavar='FILE')
     parser.add_argument('--plot', type=Path, metavar='FILE', help='needs matplotlib')
@@ -190,7 +194,7 @@ def main() -> None:
         for case in cases:
             with tempfile.TemporaryDirectory() as folder:
                 rounds[case].append(measure(options, *case, Path(folder)))
-    records = [_together(each) for each in rounds.values()]
+    records = [_combined(each) for each in rounds.values()]
     print(
         f'{"cameras":>7} {"arrangement":<12} {"lost":>6} {"p50 ms":>7} {"p95 ms":>7} '
         f'{"work ms":>8} {"cpu %":>6} {"MB":>6}'
@@ -199,7 +203,7 @@ def main() -> None:
         print(
             f'{it["cameras"]:>7} {it["arrangement"]:<12} {it["lost"]:>6} '
             f'{it["latency_p50_ms"]:>7.1f} {it["latency_p95_ms"]:>7.1f} '
-            f'{it["processing_p50_ms"]:>8.1f} {100 * it["processor_share"]:>6.1f} '
+            f'{it["processing_p50_ms"]:>8.1f} {100 * it["processor_fraction"]:>6.1f} '
             f'{it["memory_mb"]:>6.0f}'
         )
     if options.json:
@@ -210,12 +214,12 @@ def main() -> None:
 
 def plot(records: list[dict[str, Any]], path: Path) -> None:
     """Draw processor time, latency and memory over the number of cameras."""
-    # Here alone, so that measuring does without it.
+    # Imported here, so that measuring does not need it.
     from matplotlib.figure import Figure
 
     quantities = {
         'latency_p50_ms': 'publish to faces, median, ms',
-        'processor_share': 'share of one core',
+        'processor_fraction': 'fraction of one core',
         'memory_mb': 'memory, MB',
     }
     figure = Figure(figsize=(10, 3.5), dpi=150, layout='constrained')
@@ -230,14 +234,14 @@ def plot(records: list[dict[str, Any]], path: Path) -> None:
     figure.savefig(path)
 
 
-def _together(rounds: list[dict[str, Any]]) -> dict[str, Any]:
-    """Put the rounds of a case together: pictures are added up, figures are medians."""
-    together = dict(rounds[0])
+def _combined(rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    """Combine the rounds of a case: sums of images, medians of all others."""
+    combined = dict(rounds[0])
     for name in ('sent', 'lost'):
-        together[name] = sum(each[name] for each in rounds)
+        combined[name] = sum(each[name] for each in rounds)
     for name in MEASURED:
-        together[name] = round(float(np.median([each[name] for each in rounds])), 3)
-    return together
+        combined[name] = round(float(np.median([each[name] for each in rounds])), 3)
+    return combined
 
 
 if __name__ == '__main__':

@@ -1,12 +1,11 @@
-"""Tells whether 8-bit integers would make a network faster, and what they cost in accuracy.
+"""Compare a network with 8-bit integers to the original: latency, accuracy, file size.
 
     python benchmarks/int8.py emotion --data fer2013
     python benchmarks/int8.py gender --data utkface --model gender_mini_xception
 
-The convolutions of a model file are quantized by ONNX Runtime, their ranges calibrated on faces of
-the training split. Both files then answer for the validation split, and take turns in answering
-for one face and for five, on one thread. Needs `pip install '.[train]'`; nothing else should run
-meanwhile.
+The convolutions of a model file are quantized by ONNX Runtime, with ranges calibrated on faces of
+the training split. Both files are evaluated on the validation split, and timed alternately for one
+face and for five, on one thread. Needs `pip install '.[train]'` and an idle machine.
 """
 
 from __future__ import annotations
@@ -40,23 +39,23 @@ WARM_UP = 10
 
 
 class CalibrationFaces(CalibrationDataReader):
-    """Batches of faces by which the ranges of the maps are found."""
+    """Batches of faces to calibrate the ranges of the maps."""
 
     def __init__(self, crops: NDArray[np.uint8]) -> None:
-        """Take crops, uint8 N x H x W x C; every n-th is used."""
+        """Set the crops, uint8 N x H x W x C, of which every n-th is used."""
         chosen = crops[:: max(1, len(crops) // (BATCH * CALIBRATION_BATCHES))]
         self._batches: Iterator[NDArray[np.uint8]] = iter(
             np.split(chosen, range(BATCH, len(chosen), BATCH))
         )
 
     def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
-        """Give the next batch, or that there is none."""
+        """Return the next batch; None after the last one."""
         batch = next(self._batches, None)
         return None if batch is None else {INPUT: batch}
 
 
 def quantized(model: Path, crops: NDArray[np.uint8], folder: Path) -> Path:
-    """Write a model file whose convolutions compute with 8-bit integers."""
+    """Write a model file with 8-bit convolutions and return its path."""
     prepared, path = folder / 'prepared.onnx', folder / model.name
     quant_pre_process(model, prepared, skip_symbolic_shape=True)
     quantize_static(
@@ -74,46 +73,46 @@ def quantized(model: Path, crops: NDArray[np.uint8], folder: Path) -> Path:
 
 
 def milliseconds(classifier: Classifier, crops: NDArray[np.uint8]) -> float:
-    """Give the time of one call."""
+    """Return the time of one call."""
     start = time.perf_counter()
     classifier.classify(crops)
     return 1e3 * (time.perf_counter() - start)
 
 
 def main() -> None:
-    """Print accuracy and time of both."""
+    """Print accuracy, latency and file size of both."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('attribute', choices=('gender', 'emotion'))
-    parser.add_argument('--data', type=Path, required=True, help='as of `train`')
-    parser.add_argument('--model', help='a shipped model or a model file (mini-Xception)')
-    parser.add_argument('--rounds', type=int, default=500, help='calls of each (500)')
+    parser.add_argument('attribute', help='an attribute of the data set')
+    parser.add_argument('--data', type=Path, required=True, help='a data set, as for `train`')
+    parser.add_argument('--model', help='a shipped model or a model file (default: mini-Xception)')
+    parser.add_argument('--rounds', type=int, default=500, help='calls of each (default: 500)')
     options = parser.parse_args()
     attribute = options.attribute
     model = Path(model_path(options.model or f'{attribute}_mini_xception'))
     training, validation = (
         read_dataset(attribute, options.data, split) for split in ('train', 'val')
     )
-    plain = Classifier(model)
+    original = Classifier(model)
     with tempfile.TemporaryDirectory() as name:
-        path = quantized(model, training.crops(plain.input_spec), Path(name))
+        path = quantized(model, training.crops(original.input_spec), Path(name))
         sizes = [each.stat().st_size for each in (model, path)]
-        classifiers = {'float32': plain, 'int8': Classifier(path)}
-    shown = validation.crops(plain.input_spec)
+        classifiers = {'float32': original, 'int8': Classifier(path)}
+    crops = validation.crops(original.input_spec)
     times: dict[tuple[str, int], list[float]] = {}
     for number in range(options.rounds + WARM_UP):
         for kind, classifier in classifiers.items():
             for faces in FACES:
-                taken = milliseconds(classifier, shown[number : number + faces])
+                elapsed = milliseconds(classifier, crops[number : number + faces])
                 if number >= WARM_UP:
-                    times.setdefault((kind, faces), []).append(taken)
+                    times.setdefault((kind, faces), []).append(elapsed)
     for (kind, classifier), size in zip(classifiers.items(), sizes, strict=True):
-        answers = [
+        y_pred = [
             classifier.classify(batch)[attribute].argmax(axis=1)
-            for batch in np.split(shown, range(256, len(shown), 256))
+            for batch in np.split(crops, range(256, len(crops), 256))
         ]
-        accuracy = np.mean(np.concatenate(answers) == validation.y_true)
+        accuracy = np.mean(np.concatenate(y_pred) == validation.y_true)
         medians = ', '.join(
             f'{statistics.median(times[kind, faces]):.3f} ms for {faces}' for faces in FACES
         )

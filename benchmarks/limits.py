@@ -1,10 +1,10 @@
-"""Tell how far each stage of the pipeline is from what the processor could do at best.
+"""Compare each stage of the pipeline with the lower bound of its time on this processor.
 
     python benchmarks/limits.py --yunet face_detection_yunet.onnx
 
-The limit of a stage is what it has to compute and to move: multiply-adds at the rate of a large
-matrix product, bytes that are read or written at the rate of a plain copy. Both rates are measured
-beside the stages, on one thread, and all take turns.
+The bound of a stage is the time for its computations and memory traffic: multiply-adds at the rate
+of a large matrix product, bytes at the rate of a plain copy. Both rates are measured together with
+the stages, alternately, on one thread.
 """
 
 from __future__ import annotations
@@ -28,48 +28,49 @@ from std_msgs.msg import Header
 
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.classification.crops import crop_faces
+from face_classification_ros.config import DetectorConfig, PipelineConfig
 from face_classification_ros.detection import create_detector
 from face_classification_ros.inference.model_zoo import model_path
 from face_classification_ros.io.sample import crowd
-from face_classification_ros.pipeline import FacePipeline, THRESHOLDS
+from face_classification_ros.pipeline import create_pipeline
 from face_classification_ros.ros.conversions.images import image_to_message
 from face_classification_ros.visualization.annotation import draw_faces
 
 SIZE = (640, 480)
 SCALED = (320, 240)
-"""Of the picture in which faces are searched."""
+"""Width and height of the image in which faces are searched."""
 
 MATRIX = 512
 COPY = 8_000_000
-"""Sides of the matrices and bytes of the copy by which the rates are measured."""
+"""Size of the matrices and bytes of the copy that measure the rates."""
 
 PRODUCT, MOVE = 'product', 'copy'
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What is timed, and what it cannot do without.
+    """A stage and its minimum of computations and memory traffic.
 
     Attributes:
         call: runs it once.
-        multiply_adds: of it.
-        translated: bytes that it reads and writes.
+        multiply_adds: number of its multiply-adds.
+        traffic: bytes that it reads and writes.
     """
 
     call: Callable[[], object]
     multiply_adds: int = 0
-    translated: float = 0
+    traffic: float = 0
 
 
-def multiply_adds(path: Path, picture: NDArray[Any]) -> int:
-    """Count those of the convolutions of a model file for an input."""
+def multiply_adds(path: Path, batch: NDArray[Any]) -> int:
+    """Return the multiply-adds of the convolutions of a model file for an input."""
     model = onnx.load(path)
     convolutions = [node for node in model.graph.node if node.op_type == 'Conv']
-    # How large the maps are is known once it runs.
+    # The size of the maps is known after a run.
     names = [node.output[0] for node in convolutions]
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
     session = onnxruntime.InferenceSession(model.SerializeToString())
-    maps = session.run(names, {session.get_inputs()[0].name: picture})
+    maps = session.run(names, {session.get_inputs()[0].name: batch})
     kernels = {each.name: math.prod(each.dims[1:]) for each in model.graph.initializer}
     return sum(
         each.size * kernels[node.input[1]] for node, each in zip(convolutions, maps, strict=True)
@@ -77,7 +78,7 @@ def multiply_adds(path: Path, picture: NDArray[Any]) -> int:
 
 
 def matrix_product() -> Callable[[], object]:
-    """Give what multiplies two matrices by the library that runs the networks, on one thread."""
+    """Return a call that multiplies two matrices with ONNX Runtime, on one thread."""
     kind = onnx.TensorProto.FLOAT
     values = {
         each: onnx.helper.make_tensor_value_info(each, kind, [MATRIX, MATRIX]) for each in 'abc'
@@ -94,42 +95,53 @@ def matrix_product() -> Callable[[], object]:
 
 
 def stages(faces: int, yunet: Path | None) -> dict[str, Stage]:
-    """Give the stages for a picture, with the input that those before them give."""
-    picture = crowd(faces, *SIZE)
-    # YuNet's sides are multiples of 32.
-    scaled = np.zeros((1, 3, *(-(-side // 32) * 32 for side in SCALED[::-1])), np.float32)
-    classifiers = [
-        Classifier(model_path(f'{each}_mini_xception')) for each in ('gender', 'emotion')
-    ]
-    finder = create_detector('libfacedetection', width=SCALED[0])
-    named = {attribute: each for each in classifiers for attribute in each.labels}
-    found = FacePipeline(finder, named, None, THRESHOLDS).process(picture)
+    """Return the stages for an image, each with the output of the previous one as its input."""
+    image = crowd(faces, *SIZE)
+    # Width and height of YuNet are multiples of 32.
+    scaled = np.zeros((1, 3, *(-(-size // 32) * 32 for size in SCALED[::-1])), np.float32)
+    models = ('gender_mini_xception', 'emotion_mini_xception')
+    classifiers = [Classifier(model_path(model)) for model in models]
+    config = PipelineConfig(
+        detector='libfacedetection',
+        detection_size=SCALED[0],
+        detection_interval=1,
+        models=models,
+    )
+    detector = create_detector(config)
+    found = create_pipeline(config).process_still(image)
     boxes = [face.detection.box for face in found]
-    crops = {each: crop_faces(picture, boxes, each.input_spec) for each in classifiers}
+    crops = {each: crop_faces(image, boxes, each.input_spec) for each in classifiers}
     product = matrix_product()
     source, target = np.ones((2, COPY), np.uint8)
-    search = picture.nbytes + 3 * math.prod(SCALED)
-    detectors = {'detect, libfacedetection': Stage(lambda: finder.detect(picture))}
+    search = image.nbytes + 3 * math.prod(SCALED)
+    detectors = {'detect, libfacedetection': Stage(lambda: detector.detect(image))}
     if yunet is not None:
-        other = create_detector('yunet', model=str(yunet), width=SCALED[0])
+        other = create_detector(
+            DetectorConfig(
+                detector='yunet',
+                detector_model=str(yunet),
+                detection_size=SCALED[0],
+                detection_interval=1,
+            )
+        )
         sums = multiply_adds(yunet, scaled)
-        detectors['detect, yunet'] = Stage(lambda: other.detect(picture), sums, search)
+        detectors['detect, yunet'] = Stage(lambda: other.detect(image), sums, search)
     return {
         PRODUCT: Stage(product, MATRIX**3),
-        MOVE: Stage(lambda: np.copyto(target, source), translated=2 * COPY),
+        MOVE: Stage(lambda: np.copyto(target, source), traffic=2 * COPY),
         **detectors,
         'crop': Stage(
-            lambda: [crop_faces(picture, boxes, each.input_spec) for each in classifiers],
-            translated=sum(3 * box.area for box in boxes) * len(classifiers)
+            lambda: [crop_faces(image, boxes, each.input_spec) for each in classifiers],
+            traffic=sum(3 * box.area for box in boxes) * len(classifiers)
             + sum(each.nbytes for each in crops.values()),
         ),
         'classify': Stage(
             lambda: [each.classify(crop) for each, crop in crops.items()],
             sum(multiply_adds(each.path, crop) for each, crop in crops.items()),
         ),
-        'draw': Stage(lambda: draw_faces(picture, found), translated=2 * picture.nbytes),
-        'picture to message': Stage(
-            lambda: image_to_message(picture, Header()), translated=2 * picture.nbytes
+        'draw': Stage(lambda: draw_faces(image, found), traffic=2 * image.nbytes),
+        'image to message': Stage(
+            lambda: image_to_message(image, Header()), traffic=2 * image.nbytes
         ),
     }
 
@@ -137,11 +149,11 @@ def stages(faces: int, yunet: Path | None) -> dict[str, Stage]:
 def main() -> int:
     """Print a table for one face and for five."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--yunet', type=Path, metavar='FILE', help='a model of YuNet')
+    parser.add_argument('--yunet', type=Path, metavar='FILE', help='model file of YuNet')
     parser.add_argument('--rounds', type=int, default=100)
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    print('| faces | stage | ms | limit, ms | times the limit |\n| --- | --- | --- | --- | --- |')
+    print('| faces | stage | ms | bound, ms | times the bound |\n| --- | --- | --- | --- | --- |')
     for faces in (1, 5):
         contestants = stages(faces, options.yunet)
         times: dict[str, list[float]] = {name: [] for name in contestants}
@@ -152,13 +164,13 @@ def main() -> int:
                 times[name].append(1000 * (time.perf_counter() - begin))
         medians = {name: statistics.median(each) for name, each in times.items()}
         multiply_add = medians[PRODUCT] / contestants[PRODUCT].multiply_adds
-        byte = medians[MOVE] / contestants[MOVE].translated
+        byte = medians[MOVE] / contestants[MOVE].traffic
         for name, stage in contestants.items():
             if name in (PRODUCT, MOVE):
                 continue
-            limit = stage.multiply_adds * multiply_add + stage.translated * byte
-            told = f'{limit:.2f} | {medians[name] / limit:.1f}' if limit else 'not known | '
-            print(f'| {faces} | {name} | {medians[name]:.2f} | {told} |')
+            bound = stage.multiply_adds * multiply_add + stage.traffic * byte
+            ratio = f'{bound:.2f} | {medians[name] / bound:.1f}' if bound else 'unknown | '
+            print(f'| {faces} | {name} | {medians[name]:.2f} | {ratio} |')
         rates = f'{1e-6 / multiply_add:.1f} billion multiply-adds, {1e-6 / byte:.1f} GB a second'
         print(f'| {faces} | rates: {rates} | | | |')
     return 0

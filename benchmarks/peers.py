@@ -1,17 +1,16 @@
-"""Measures our pipeline beside others that tell the same of the same picture.
+"""Compare our pipeline with others that estimate the same attributes of the same images.
 
-Pictures of 640x480 with one face, and with five, as a swaying camera sees them, go through each
-way: our pipeline, `fer` from PyPI (emotion alone), the way of the paper's public code, and what
-our pipeline is made of, called without it. Each way is a process of its own; they take turns, so
-that what slows down the machine for a while does so to all of them. Nothing else should run
-meanwhile.
+Images of 640x480 with one face, and with five, from a camera that sways, go through each way: our
+pipeline, `fer` from PyPI (emotion alone), the demos of the paper's public code, and the parts of
+our pipeline without it. Each way is a process of its own; they take turns, so that a temporary
+slowdown of the machine affects all of them. Nothing else should run at the same time.
 
     make peers
     make peers YUNET=face_detection_yunet_2023mar.onnx
     .venv/bin/python benchmarks/peers.py --rounds 100 --json peers.json
 
-`fer` has an environment of its own, .venv-peers, which `make peers` makes; where that is missing,
-`fer` is left out. The public code's way needs `pip install '.[train]'`.
+`fer` has an environment of its own, .venv-peers, which `make peers` creates; without it `fer` is
+skipped. The public code needs `pip install '.[train]'`.
 """
 
 from __future__ import annotations
@@ -36,35 +35,35 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-# Each way imports what it needs: the environment of `fer` has nothing of ours.
+# Each way imports what it needs, since the environment of `fer` lacks our package.
 
 FACES = (1, 5)
 WIDTH, HEIGHT = 640, 480
-DETECTION_WIDTH = 320
+DETECTION_SIZE = 320
 RATE = 30
 INTERVAL = 3
-"""The node's default `detection_interval`."""
+"""Default `detection_interval` of the node."""
 
-MODELS = {name: f'{name}_mini_xception' for name in ('gender', 'emotion')}
-BLENDED = 'multitask_mini_xception'
+MULTI_TASK = 'multitask_mini_xception'
+SINGLE = ('gender_mini_xception', 'emotion_mini_xception')
+"""Networks for both attributes, and for one each."""
 
 SWAY = 5
-"""How far the camera moves either way, in pixels."""
+"""Amplitude of the movement of the camera in pixels."""
 
 STEPS = 12
-"""Pictures in which it comes back to where it was."""
+"""Images of one period of the movement."""
 
 WARM_UP = 6
 CALLS = 6
-"""Measured pictures of one turn, of which the mean counts: where every third one is searched as a
-whole, no single one stands for all. Three before them are not measured: a process that has slept
-finds the processor's caches filled by others."""
+"""Measured images per turn, of which the mean counts, since only every third one is a full frame.
+Three images before them are not measured, since other processes have filled the caches."""
 
-Pictures = Mapping[int, Sequence[NDArray[np.uint8]]]
-"""Number of faces -> BGR pictures that follow each other."""
+Images = Mapping[int, Sequence[NDArray[np.uint8]]]
+"""Number of faces -> consecutive images in BGR."""
 
-FrameResult = Callable[[int, int], int]
-"""Number of faces in the picture, its number -> how many of them were answered."""
+CountFaces = Callable[[int, int], int]
+"""Number of faces in the image, number of the image -> number of faces found."""
 
 
 # The ways
@@ -72,57 +71,44 @@ FrameResult = Callable[[int, int], int]
 
 def ours(
     options: argparse.Namespace,
-    pictures: Pictures,
+    images: Images,
     *,
     detector: str = 'libfacedetection',
     interval: int = INTERVAL,
-    models: Mapping[str, str] = MODELS,
-) -> FrameResult:
-    """Find, follow and classify faces as the node does."""
-    from face_classification_ros.detection import create_detector
-    from face_classification_ros.inference.model_zoo import model_path
-    from face_classification_ros.pipeline import FacePipeline, load_classifiers, THRESHOLDS
-    from face_classification_ros.tracking.tracker import Tracker
+    models: Sequence[str] = (MULTI_TASK,),
+) -> CountFaces:
+    """Process images as the node does."""
+    from face_classification_ros import create_pipeline, PipelineConfig
 
-    # One for each number of faces, as one for each camera.
-    pipelines = {
-        faces: FacePipeline(
-            create_detector(
-                detector,
-                model=str(options.yunet) if detector == 'yunet' else '',
-                width=DETECTION_WIDTH,
-                num_threads=options.num_threads,
-                interval=interval,
-            ),
-            load_classifiers(
-                {name: model_path(model) for name, model in models.items()},
-                num_threads=options.num_threads,
-            ),
-            Tracker(1.0),
-            THRESHOLDS,
-            1.0,
-        )
-        for faces in FACES
-    }
+    config = PipelineConfig(
+        detector=detector,
+        detector_model=str(options.yunet) if detector == 'yunet' else '',
+        detection_size=DETECTION_SIZE,
+        detection_interval=interval,
+        num_threads=options.num_threads,
+        models=tuple(models),
+    )
+    # One for each number of faces, as for several cameras.
+    pipelines = {faces: create_pipeline(config) for faces in FACES}
     return lambda faces, number: len(
-        pipelines[faces].process(pictures[faces][number % STEPS], number / RATE)
+        pipelines[faces].process(images[faces][number % STEPS], number / RATE)
     )
 
 
-def fer(options: argparse.Namespace, pictures: Pictures) -> FrameResult:
-    """Call the package `fer` as its manual does."""
+def fer(options: argparse.Namespace, images: Images) -> CountFaces:
+    """Call the package `fer` as in its manual."""
     _limit_tensorflow(options.num_threads)
     from fer.fer import FER
 
     detector = FER()
-    return lambda faces, number: len(detector.detect_emotions(pictures[faces][number % STEPS]))
+    return lambda faces, number: len(detector.detect_emotions(images[faces][number % STEPS]))
 
 
-def public_code(options: argparse.Namespace, pictures: Pictures) -> FrameResult:
-    """Do what the demos of the paper's public code do.
+def public_code(options: argparse.Namespace, images: Images) -> CountFaces:
+    """Process images as the demos of the paper's public code do.
 
-    The whole gray picture is searched; each face goes through each network alone, by Keras'
-    `predict`. Untrained networks cost as much as trained ones.
+    The whole gray image is searched, and each face goes through each network by `predict` of
+    Keras. Networks without training take the same time as trained ones.
     """
     _limit_tensorflow(options.num_threads)
     from face_classification_ros.networks.builder import build_network
@@ -136,8 +122,8 @@ def public_code(options: argparse.Namespace, pictures: Pictures) -> FrameResult:
         str(Path(cv2.data.haarcascades, 'haarcascade_frontalface_default.xml'))
     )
 
-    def answer(faces: int, number: int) -> int:
-        gray = cv2.cvtColor(pictures[faces][number % STEPS], cv2.COLOR_BGR2GRAY)
+    def count_faces(faces: int, number: int) -> int:
+        gray = cv2.cvtColor(images[faces][number % STEPS], cv2.COLOR_BGR2GRAY)
         boxes = cascade.detectMultiScale(gray, 1.3, 5)
         for x, y, width, height in boxes:
             for network in networks:
@@ -146,55 +132,48 @@ def public_code(options: argparse.Namespace, pictures: Pictures) -> FrameResult:
                 network.predict(scaled[np.newaxis, :, :, np.newaxis], verbose=0)
         return len(boxes)
 
-    return answer
+    return count_faces
 
 
-def bare_detector(options: argparse.Namespace, pictures: Pictures) -> FrameResult:
-    """Search pictures that are scaled already with the library behind our default detector."""
+def detector_alone(options: argparse.Namespace, images: Images) -> CountFaces:
+    """Search resized images with the library of the default detector."""
     from face_classification_ros.detection.libfacedetection import LibFaceDetection
 
-    library = LibFaceDetection(options.num_threads)
-    size = DETECTION_WIDTH, DETECTION_WIDTH * HEIGHT // WIDTH
-    scaled = {
+    library = LibFaceDetection('', options.num_threads)
+    size = DETECTION_SIZE, DETECTION_SIZE * HEIGHT // WIDTH
+    resized = {
         faces: [np.asarray(cv2.resize(each, size), np.uint8) for each in several]
-        for faces, several in pictures.items()
+        for faces, several in images.items()
     }
     return lambda faces, number: sum(
-        each.confidence >= 0.6 for each in library.find(scaled[faces][number % STEPS], 0.6, 0.0)
+        each.confidence >= 0.6 for each in library.find(resized[faces][number % STEPS], 0.6, 0.0)
     )
 
 
-def bare_networks(options: argparse.Namespace, pictures: Pictures) -> FrameResult:
-    """Run both shipped networks in ONNX Runtime on faces that are cut out already."""
-    return _run_networks(tuple(MODELS.values()), options.num_threads)
+def networks_alone(
+    options: argparse.Namespace, images: Images, *, models: Sequence[str]
+) -> CountFaces:
+    """Run shipped networks in ONNX Runtime on crops."""
+    return _run_networks(models, options.num_threads)
 
 
-def bare_network(options: argparse.Namespace, pictures: Pictures) -> FrameResult:
-    """Run one of them alone."""
-    return _run_networks((MODELS['emotion'],), options.num_threads)
-
-
-def blended_network(options: argparse.Namespace, pictures: Pictures) -> FrameResult:
-    """Run the network that tells both attributes in one pass."""
-    return _run_networks((BLENDED,), options.num_threads)
-
-
-WAYS: dict[str, Callable[[argparse.Namespace, Pictures], FrameResult]] = {
+WAYS: dict[str, Callable[[argparse.Namespace, Images], CountFaces]] = {
     'ours': ours,
-    'ours, each whole': partial(ours, interval=1),
+    'ours, every frame': partial(ours, interval=1),
+    'ours, two networks': partial(ours, models=SINGLE),
     'ours, yunet': partial(ours, detector='yunet'),
-    'ours, yunet, each whole': partial(ours, detector='yunet', interval=1),
-    'ours, yunet, blended': partial(ours, detector='yunet', models=dict.fromkeys(MODELS, BLENDED)),
+    'ours, yunet, every frame': partial(ours, detector='yunet', interval=1),
+    'ours, yunet, two networks': partial(ours, detector='yunet', models=SINGLE),
     'fer': fer,
     'public code': public_code,
-    'bare detector': bare_detector,
-    'bare networks': bare_networks,
-    'one bare network': bare_network,
-    'blended network': blended_network,
+    'detector alone': detector_alone,
+    'multi-task network alone': partial(networks_alone, models=[MULTI_TASK]),
+    'two networks alone': partial(networks_alone, models=SINGLE),
+    'one network alone': partial(networks_alone, models=SINGLE[1:]),
 }
 
 
-def _run_networks(models: Sequence[str], num_threads: int) -> FrameResult:
+def _run_networks(models: Sequence[str], num_threads: int) -> CountFaces:
     import onnxruntime
 
     from face_classification_ros.inference.model_zoo import model_path
@@ -214,12 +193,12 @@ def _run_networks(models: Sequence[str], num_threads: int) -> FrameResult:
         for faces in FACES
     }
 
-    def answer(faces: int, _: int) -> int:
+    def count_faces(faces: int, _: int) -> int:
         for session in sessions:
             session.run(None, {'faces': crops[faces]})
         return faces
 
-    return answer
+    return count_faces
 
 
 def _limit_tensorflow(num_threads: int) -> None:
@@ -233,41 +212,41 @@ def _limit_tensorflow(num_threads: int) -> None:
 
 
 def serve(options: argparse.Namespace) -> None:
-    """Be a way: for each number of faces on stdin, write seconds a picture and faces answered."""
-    # Libraries that print would print into the answers.
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), 'w', buffering=1)
+    """Run a way: for each number of faces on stdin, print seconds per image and faces found."""
+    # Other libraries may print, too.
+    results = os.fdopen(os.dup(sys.stdout.fileno()), 'w', buffering=1)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    pictures = {
-        faces: _swaying(np.asarray(cv2.imread(str(options.pictures / f'{faces}.png')), np.uint8))
+    images = {
+        faces: _swaying(np.asarray(cv2.imread(str(options.images / f'{faces}.png')), np.uint8))
         for faces in FACES
     }
-    answer = WAYS[options.way](options, pictures)
-    # After the libraries are loaded, which may set it themselves.
+    count_faces = WAYS[options.way](options, images)
+    # After the libraries are loaded, which may set it, too.
     cv2.setNumThreads(options.num_threads)
     numbers = {faces: itertools.count() for faces in FACES}
     for _, faces in itertools.product(range(WARM_UP), FACES):
-        answer(faces, next(numbers[faces]))
-    print('ready', file=answers)
+        count_faces(faces, next(numbers[faces]))
+    print('ready', file=results)
     for line in sys.stdin:
         faces = int(line)
         for _ in range(INTERVAL):
-            answered = answer(faces, next(numbers[faces]))
+            found = count_faces(faces, next(numbers[faces]))
         start = time.perf_counter()
         for _ in range(CALLS):
-            answer(faces, next(numbers[faces]))
-        print((time.perf_counter() - start) / CALLS, answered, file=answers)
+            count_faces(faces, next(numbers[faces]))
+        print((time.perf_counter() - start) / CALLS, found, file=results)
 
 
-def _swaying(picture: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """Give what a camera sees that moves around a place, once round."""
-    height, width = picture.shape[:2]
+def _swaying(image: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """Return the images of a camera that moves on a small circle, one period."""
+    height, width = image.shape[:2]
     moves = [
         np.array([[1, 0, SWAY * math.sin(phase)], [0, 1, SWAY * math.cos(phase)]])
         for phase in np.arange(STEPS) * 2 * math.pi / STEPS
     ]
     return [
         np.asarray(
-            cv2.warpAffine(picture, move, (width, height), borderMode=cv2.BORDER_REFLECT),
+            cv2.warpAffine(image, move, (width, height), borderMode=cv2.BORDER_REFLECT),
             np.uint8,
         )
         for move in moves
@@ -278,25 +257,25 @@ class Contestant:
     """A way in a process of its own."""
 
     def __init__(self, way: str, process: subprocess.Popen[str], log: Path) -> None:
-        """Take a process that was started to serve; what it says of troubles is in `log`."""
+        """Take a process that was started to run a way; its stderr is in `log`."""
         self.way = way
         self._process = process
         self._log = log
         self.milliseconds: dict[int, list[float]] = {faces: [] for faces in FACES}
-        self.answered: dict[int, int] = {}
+        self.found: dict[int, int] = {}
 
     def wait_until_ready(self) -> None:
         """Wait until everything is loaded and warm."""
         self._read()
 
     def take_turn(self, faces: int) -> None:
-        """Measure one picture."""
+        """Measure some images."""
         assert self._process.stdin is not None
         self._process.stdin.write(f'{faces}\n')
         self._process.stdin.flush()
-        seconds, answered = self._read().split()
+        seconds, found = self._read().split()
         self.milliseconds[faces].append(1e3 * float(seconds))
-        self.answered[faces] = int(answered)
+        self.found[faces] = int(found)
 
     def _read(self) -> str:
         assert self._process.stdout is not None
@@ -310,10 +289,10 @@ class Contestant:
 def running(
     way: str, python: Path, options: argparse.Namespace, folder: Path
 ) -> Iterator[Contestant]:
-    """Run a way; it ends with its stdin."""
-    # Without the mark of the ROS wheels each environment sets itself up as in a fresh shell.
+    """Run a way in a process that ends with its stdin."""
+    # Without the marker of the ROS wheels each environment is set up as in a new shell.
     variables = {k: v for k, v in os.environ.items() if k != '_ROS_WHEELS_BOOTSTRAP_COMPLETE'}
-    command = [str(python), __file__, '--way', way, '--pictures', str(folder)]
+    command = [str(python), __file__, '--way', way, '--images', str(folder)]
     command += ['--num-threads', str(options.num_threads)]
     command += ['--yunet', str(options.yunet)] if options.yunet else []
     log = folder / f'{way}.log'
@@ -332,22 +311,22 @@ def running(
 
 
 def interpreters(options: argparse.Namespace) -> dict[str, Path]:
-    """Give way -> Python that runs it; say which are left out and why."""
+    """Return way -> Python that runs it, and print which ways are skipped and why."""
     found = dict.fromkeys(WAYS, Path(sys.executable))
     found['fer'] = options.fer
     reasons = {
         **dict.fromkeys(
             (way for way in WAYS if 'yunet' in way),
-            '' if options.yunet else 'name a model with --yunet',
+            '' if options.yunet else 'no model is given with --yunet',
         ),
-        'fer': '' if options.fer.exists() else f'there is no {options.fer}: make peers',
+        'fer': '' if options.fer.exists() else f'{options.fer} does not exist: make peers',
         'public code': ''
         if importlib.util.find_spec('tensorflow')
         else "it needs: pip install 'face_classification_ros[train]'",
     }
     for way, reason in reasons.items():
         if reason:
-            print(f'{way} is left out: {reason}', file=sys.stderr)
+            print(f'{way} is skipped: {reason}', file=sys.stderr)
             del found[way]
     return found
 
@@ -356,7 +335,7 @@ def interpreters(options: argparse.Namespace) -> dict[str, Path]:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Let all ways take turns, and put their medians together."""
+    """Let all ways take turns, and return their medians."""
     from face_classification_ros.evaluation.benchmark import processor_name
     from face_classification_ros.io.sample import crowd
 
@@ -390,7 +369,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 def _figures(contestant: Contestant) -> dict[int, dict[str, float]]:
     return {
         faces: {
-            'answered': contestant.answered[faces],
+            'found': contestant.found[faces],
             'p50_ms': round(float(np.percentile(times, 50)), 4),
             'p95_ms': round(float(np.percentile(times, 95)), 4),
         }
@@ -399,7 +378,7 @@ def _figures(contestant: Contestant) -> dict[int, dict[str, float]]:
 
 
 def _ratios(ways: Mapping[str, Mapping[int, Mapping[str, float]]]) -> dict[str, dict[int, float]]:
-    """Give what is compared -> number of faces -> how many times as long the first one takes."""
+    """Return comparison -> number of faces -> how many times as long the first one takes."""
 
     def ratio(over: str, *under: str) -> dict[int, float]:
         return {
@@ -413,32 +392,34 @@ def _ratios(ways: Mapping[str, Mapping[int, Mapping[str, float]]]) -> dict[str, 
     others = [way for way in ('fer', 'public code') if way in ways]
     return {
         **{f'{way} / {our}': ratio(way, our) for way in others for our in our_ways},
-        'ours, each whole / (bare detector + bare networks)': ratio(
-            'ours, each whole', 'bare detector', 'bare networks'
+        'ours, every frame / (detector alone + multi-task network alone)': ratio(
+            'ours, every frame', 'detector alone', 'multi-task network alone'
         ),
-        'bare networks / one bare network': ratio('bare networks', 'one bare network'),
-        'blended network / one bare network': ratio('blended network', 'one bare network'),
+        'two networks alone / one network alone': ratio('two networks alone', 'one network alone'),
+        'multi-task network alone / one network alone': ratio(
+            'multi-task network alone', 'one network alone'
+        ),
     }
 
 
 def table(report: Mapping[str, Any]) -> str:
-    """Write the figures for people."""
+    """Return the figures as a table."""
     rows = [
         f'{report["machine"]}, {report["num_threads"]} thread(s), {WIDTH}x{HEIGHT}, '
         f'{report["rounds"]} rounds',
-        f'{"":>52} ' + ' '.join(f'{f"{faces} face(s)":>12}   p95 answered' for faces in FACES),
+        f'{"":>63} ' + ' '.join(f'{f"{faces} face(s)":>12}   p95    found' for faces in FACES),
     ]
     for way, figures in report['ways'].items():
         rows.append(
-            f'{way:>52} '
+            f'{way:>63} '
             + ' '.join(
-                f'{each["p50_ms"]:9.3f} ms {each["p95_ms"]:6.1f} {each["answered"]:7}'
+                f'{each["p50_ms"]:9.3f} ms {each["p95_ms"]:6.1f} {each["found"]:8}'
                 for each in figures.values()
             )
         )
     for name, ratios in report['ratios'].items():
         rows.append(
-            f'{name:>52} ' + ' '.join(f'{each:9.2f} x {"":14}' for each in ratios.values())
+            f'{name:>63} ' + ' '.join(f'{each:9.2f} x {"":14}' for each in ratios.values())
         )
     return '\n'.join(rows)
 
@@ -459,14 +440,14 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         help='that has the package fer (.venv-peers/bin/python)',
     )
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all figures there')
-    # The ways are this file, too.
+    # Each way runs this file, too.
     parser.add_argument('--way', choices=WAYS, help=argparse.SUPPRESS)
-    parser.add_argument('--pictures', type=Path, help=argparse.SUPPRESS)
+    parser.add_argument('--images', type=Path, help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
 
 def main() -> None:
-    """Measure, or be one of the processes that are measured."""
+    """Measure, or run one of the ways."""
     options = parse()
     if options.way:
         serve(options)

@@ -71,9 +71,9 @@ FATES = {
     'received': 'received',
     'processed': 'processed',
     'malformed': 'malformed',
-    'skipped': 'left out by max_processing_rate',
-    'replaced': 'replaced by newer ones',
-    'lost': 'lost on the way',
+    'rate_limited': 'rate limited',
+    'superseded': 'superseded',
+    'lost': 'lost in transport',
 }
 """Names of counts, and what diagnostics call them."""
 
@@ -175,8 +175,9 @@ class Camera:
         """Whether the node's counts tell of every picture that was sent."""
         counts = self.counts
         return bool(counts) and (
-            counts['received'] + counts['replaced'] + counts['lost'] == self.sent
-            and counts['processed'] + counts['malformed'] + counts['skipped'] == counts['received']
+            counts['received'] + counts['superseded'] + counts['lost'] == self.sent
+            and counts['processed'] + counts['malformed'] + counts['rate_limited']
+            == counts['received']
         )
 
     def close(self) -> None:

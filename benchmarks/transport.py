@@ -8,7 +8,7 @@ an environment where the package is installed, and scikit-image; nothing else sh
 
     python benchmarks/transport.py --json transport.json
     python benchmarks/transport.py --width 1280 --height 960 --rate 10 --pictures 100
-    python benchmarks/transport.py --transport raw compressed --profile large_pictures
+    python benchmarks/transport.py --transport raw compressed --profile large_images
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from face_classification_ros.ros.conversions.images import image_to_compressed, 
 
 PROFILE = 'config/fastdds_large_images.xml'
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
-PROFILES = ('none', 'large_pictures')
+PROFILES = ('none', 'large_images')
 RELIABILITIES = ('best_effort', 'reliable')
 TRANSPORTS = ('raw', 'compressed')
 TIMEOUT = 60.0

@@ -1,28 +1,35 @@
 #!/usr/bin/env python3
-"""Count women and men: tell how many people the node has seen in the last seconds."""
+"""Count the people of the last seconds, by gender or another attribute."""
 
 import argparse
 import sys
 
-from face_classification_ros.ros.client.client import FaceClient, FaceClientError
+from face_classification_ros.ros.client import FaceClient, FaceClientError, PeopleCount
+
+
+def summary(count: PeopleCount) -> str:
+    """Return the counts in one line, such as "3 people: 2 woman, 1 man, 0 unknown"."""
+    counts = {**count.counts, 'unknown': count.unknown}
+    parts = ', '.join(f'{number} {label}' for label, number in counts.items())
+    return f'{count.total} {"person" if count.total == 1 else "people"}: {parts}'
 
 
 def main() -> int:
-    """Ask, and tell."""
+    """Count people and print the result."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--node', default='/face_classification', help='node to ask')
-    parser.add_argument('--seconds', type=float, default=30.0, help='how far to look back')
+    parser.add_argument('--node', default='/face_classification', help='name of the node')
+    parser.add_argument('--window', type=float, default=30.0, help='seconds to look back')
+    parser.add_argument(
+        '--attribute', default='', help='attribute to count by (default: the first of the node)'
+    )
     arguments = parser.parse_args()
     try:
         with FaceClient(arguments.node) as client:
-            count = client.count_people(arguments.seconds)
+            count = client.count_people(arguments.window, arguments.attribute)
     except FaceClientError as error:
         print(error, file=sys.stderr)
         return 1
-    print(
-        f'{count.total} people in the last {arguments.seconds:g} s: {count.women} women, '
-        f'{count.men} men, {count.unknown} of whom I cannot say'
-    )
+    print(summary(count))
     return 0
 
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Follow the nearest happy face: say after each picture where to turn."""
+"""Follow the nearest happy face: print after each image in which direction to turn."""
 
 import argparse
 import math
 import sys
 import time
 
-from face_classification_ros.ros.client.client import (
+from face_classification_ros.ros.client import (
     confident_label,
     FaceClient,
     FaceClientError,
@@ -14,18 +14,22 @@ from face_classification_ros.ros.client.client import (
 )
 
 
-def where_to_turn(view: FaceSnapshot) -> str:
-    """Give the way to the nearest happy face, the largest where no distance is known."""
-    happy = [face for face in view.faces if confident_label(face.emotion) == 'happy']
-    placed = [(math.hypot(*face.position), face.position) for face in happy if face.position]
-    if placed:
-        distance, (x, _, z) = min(placed)
+def direction(snapshot: FaceSnapshot) -> str:
+    """Return the direction to the nearest happy face, or the largest if no position is known."""
+    happy = [
+        face
+        for face in snapshot.faces
+        if confident_label(face.attributes.get('emotion')) == 'happy'
+    ]
+    located = [(math.hypot(*face.position), face.position) for face in happy if face.position]
+    if located:
+        distance, (x, _, z) = min(located)
         angle = math.degrees(math.atan2(x, z))
-        return f'{_turn(angle, 3.0)} ({angle:+.0f} degrees, {distance:.1f} m away)'
+        return f'{_turn(angle, 3.0)} ({angle:+.0f} degrees, {distance:.1f} m)'
     if happy:
-        offset = happy[0].detection.box.center[0] / view.width - 0.5
-        return f'{_turn(offset, 0.05)} ({offset:+.0%} of the picture)'
-    return 'nobody is happy'
+        offset = happy[0].detection.box.center[0] / snapshot.width - 0.5
+        return f'{_turn(offset, 0.05)} ({offset:+.0%} of the image width)'
+    return 'no happy face'
 
 
 def _turn(amount: float, tolerance: float) -> str:
@@ -35,16 +39,18 @@ def _turn(amount: float, tolerance: float) -> str:
 
 
 def main() -> int:
-    """Look, and tell, until the time is over."""
+    """Print directions until the time is over."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--node', default='/face_classification', help='node to ask')
-    parser.add_argument('--seconds', type=float, default=math.inf, help='how long to follow')
+    parser.add_argument('--node', default='/face_classification', help='name of the node')
+    parser.add_argument(
+        '--duration', type=float, default=math.inf, help='seconds (default: no limit)'
+    )
     arguments = parser.parse_args()
-    end = time.monotonic() + arguments.seconds
+    end = time.monotonic() + arguments.duration
     try:
         with FaceClient(arguments.node) as client:
             while time.monotonic() < end:
-                print(where_to_turn(client.get_faces(max_age=0)), flush=True)
+                print(direction(client.get_faces(max_age=0)), flush=True)
     except FaceClientError as error:
         print(error, file=sys.stderr)
         return 1

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Greet a guest: watch whoever is nearest for a while, and say only what is certain."""
+"""Greet a guest: observe the nearest person for a while and say only what is certain."""
 
 import argparse
 import sys
 
-from face_classification_ros.ros.client.client import confident_label, FaceClient, FaceClientError
+from face_classification_ros.ros.client import confident_label, FaceClient, FaceClientError
 
 GENDERS = {'woman': 'a woman', 'man': 'a man'}
 EMOTIONS = {
@@ -18,32 +18,33 @@ EMOTIONS = {
 
 
 def greeting(gender: str, emotion: str) -> str:
-    """Give what is said to a guest; "" is an attribute that is not certain."""
-    seen = [GENDERS[gender]] if gender else []
+    """Return a greeting; an attribute that is not certain is ""."""
+    parts = [GENDERS[gender]] if gender in GENDERS else []
     if emotion in EMOTIONS:
-        seen.append(f'somebody who looks {EMOTIONS[emotion]}')
-    return f'Welcome! I see {" and ".join(seen)}.' if seen else 'Welcome!'
+        parts.append(f'somebody who looks {EMOTIONS[emotion]}')
+    return f'Welcome! I see {" and ".join(parts)}.' if parts else 'Welcome!'
 
 
 def main() -> int:
-    """Watch, and greet."""
+    """Observe the nearest person and print a greeting."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--node', default='/face_classification', help='node to ask')
-    parser.add_argument('--pictures', type=int, default=20, help='pictures that are enough')
-    parser.add_argument('--seconds', type=float, default=10.0, help='how long to watch at most')
+    parser.add_argument('--node', default='/face_classification', help='name of the node')
+    parser.add_argument('--frames', type=int, default=20, help='number of images that suffices')
+    parser.add_argument('--duration', type=float, default=10.0, help='maximum in seconds')
     arguments = parser.parse_args()
     try:
         with FaceClient(arguments.node) as client:
             observation = client.observe(
-                'nearest', frames=arguments.pictures, duration=arguments.seconds
+                'nearest', frames=arguments.frames, duration=arguments.duration
             )
     except FaceClientError as error:
         print(error, file=sys.stderr)
         return 1
     for guest in observation.faces:
-        print(greeting(confident_label(guest.gender), confident_label(guest.emotion)))
+        labels = {name: confident_label(each) for name, each in guest.attributes.items()}
+        print(greeting(labels.get('gender', ''), labels.get('emotion', '')))
     if not observation.faces:
-        print(f'Nobody to greet: {observation.reason}')
+        print(f'No guest: {observation.reason}')
     return 0
 
 

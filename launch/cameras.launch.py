@@ -1,9 +1,9 @@
-"""Start a node on each of several cameras, in a namespace of the camera's name.
+"""Start one node for each of several cameras, in a namespace with the name of the camera.
 
-Faces of the camera front are on /front/face_classification/faces. The arguments of
-face_classification.launch.py hold for all cameras; a topic that does not start with a slash is the
-camera's own, so `image:=color/image_raw` is /front/color/image_raw for front. Where cameras
-differ, a YAML file has the arguments of each:
+The faces of the camera `front` are published on /front/face_classification/faces. The arguments of
+face_classification.launch.py apply to all cameras. A topic without a leading slash is relative to
+the camera: `image:=color/image_raw` is /front/color/image_raw for `front`. If cameras differ, a
+YAML file has the arguments of each:
 
     front:
       image: color/image_raw
@@ -45,37 +45,34 @@ ARGUMENTS = {
 
 
 def read_cameras(cameras: str) -> dict[str, dict[str, str]]:
-    """Give the cameras, each with the arguments that it has of its own.
+    """Return the cameras, each with the arguments that are its own.
 
     Args:
-        cameras: names with commas between them, or the path of a YAML file.
+        cameras: names separated by commas, or the path of a YAML file.
 
     Raises:
-        ValueError: the file is none of cameras.
+        ValueError: the file has another form.
     """
     if not cameras.endswith(('.yaml', '.yml')):
         return {name.strip(): {} for name in cameras.split(',')}
-    # All values as they are written, as on a command line.
+    # All values are text, as on a command line.
     content = yaml.load(Path(cameras).read_text(), Loader=yaml.BaseLoader)
     if not isinstance(content, dict):
         raise ValueError(f'{cameras}: expected names of cameras, each with its arguments')
     for name, arguments in content.items():
         if arguments and not isinstance(arguments, dict):
-            raise ValueError(f'{cameras}: {name} has {arguments!r}, expected arguments')
+            raise ValueError(f'{cameras}: {name}: expected arguments, not {arguments!r}')
         if unknown := sorted(set(arguments) - set(ARGUMENTS)):
-            raise ValueError(
-                f'{cameras}: {name} has {", ".join(unknown)}, expected some of '
-                f'{", ".join(sorted(ARGUMENTS))}'
-            )
+            raise ValueError(f'{cameras}: {name}: unknown arguments {", ".join(unknown)}')
     return {name: arguments or {} for name, arguments in content.items()}
 
 
 def make_nodes(context: LaunchContext) -> list[GroupAction]:
-    """Start the node on each camera."""
+    """Return one node for each camera."""
     outer = LaunchConfiguration('namespace').perform(context)
     cameras = read_cameras(LaunchConfiguration('cameras').perform(context))
     return [
-        # A scope of its own: what one camera is given must not reach the next.
+        # A group has a scope, so that the arguments of one camera do not apply to the next.
         GroupAction(
             [
                 IncludeLaunchDescription(
@@ -92,18 +89,18 @@ def make_nodes(context: LaunchContext) -> list[GroupAction]:
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Describe the arguments, and the nodes."""
+    """Declare the arguments and start the nodes."""
     return LaunchDescription(
         [
             DeclareLaunchArgument(
                 'cameras',
-                description='names of the cameras with commas between them, or a YAML file with '
-                'the names and the arguments of each',
+                description='names of the cameras, separated by commas, or a YAML file with the '
+                'names and the arguments of each',
             ),
             DeclareLaunchArgument(
                 'namespace',
                 default_value='',
-                description="namespace in which the cameras' own lie, such as the robot's",
+                description='parent namespace of the cameras, such as that of the robot',
             ),
             *ARGUMENTS.values(),
             OpaqueFunction(function=make_nodes),

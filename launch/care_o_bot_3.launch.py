@@ -1,6 +1,7 @@
-"""Start the node on the Kinect of a Care-O-bot 3; faces are on /cam3d/face_classification/faces.
+"""Start the node on the Kinect of a Care-O-bot 3.
 
-Takes the arguments of face_classification.launch.py, too.
+Faces are published on /cam3d/face_classification/faces. Takes the arguments of
+face_classification.launch.py, too.
 
 Example:
     ros2 launch face_classification_ros care_o_bot_3.launch.py image_transport:=compressed
@@ -16,12 +17,12 @@ SHARE = get_package_share_path('face_classification_ros')
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Describe the robot's own defaults, and the node."""
+    """Declare the defaults of the robot and start the node."""
     # Topics are relative to the namespace.
     defaults = {
-        'image': ('rgb/image_raw', 'topic of the pictures'),
-        'depth': ('depth_registered/image_raw', 'topic of the depth pictures'),
-        'camera_info': ('rgb/camera_info', 'topic of the calibration of the pictures'),
+        'image': ('rgb/image_raw', 'topic of the images'),
+        'depth': ('depth_registered/image_raw', 'topic of the depth images'),
+        'camera_info': ('rgb/camera_info', 'topic of the calibration of the images'),
         'namespace': ('cam3d', 'namespace of the camera, the node and its topics'),
         'params_file': (str(SHARE / 'config' / 'care_o_bot_3.yaml'), 'parameter file of the node'),
     }

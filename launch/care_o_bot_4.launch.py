@@ -1,12 +1,11 @@
-"""Start a node on each camera of a Care-O-bot 4 that looks at people, in the camera's namespace.
+"""Start a node on each camera of a Care-O-bot 4 that sees people, in the namespace of the camera.
 
-Faces of the head camera are on /head_cam/face_classification/faces, those of the sensor ring on
-/sensorring_cam3d/face_classification/faces, with positions. Takes the arguments of
-face_classification.launch.py that are not of one camera, too: image_transport, use_depth,
-publish_annotated, autostart, respawn and fastdds_profile.
+The faces of the head camera are published on /head_cam/face_classification/faces, those of the
+sensor ring on /sensorring_cam3d/face_classification/faces, with positions. All other arguments of
+face_classification.launch.py, such as `models` or `log_level`, apply to all cameras.
 
-The ring can turn over, then pictures stand on their head: say so at the start, or while it runs by
-`ros2 param set /sensorring_cam3d/face_classification rotation 180`.
+If the sensor ring is turned over, its images are upside down: use the argument below, or at run
+time `ros2 param set /sensorring_cam3d/face_classification rotation 180`.
 
 Example:
     ros2 launch face_classification_ros care_o_bot_4.launch.py sensorring_cam3d_rotation:=180
@@ -29,36 +28,36 @@ SENSORRING = {
     'camera_info': 'rgb/camera_info',
 }
 
-# Camera -> its kind, whether the node runs on it by default, its topics. The rings with three
-# cameras call two of them _front and _back.
+# Camera -> kind, whether a node runs on it by default, topics. Rings with three cameras have two
+# more, named _front and _back.
 CAMERAS = {
     'head_cam': ('head_cam', 'true', HEAD),
     'sensorring_cam3d': ('sensorring', 'true', SENSORRING),
     'sensorring_cam3d_front': ('sensorring', 'false', SENSORRING),
     'sensorring_cam3d_back': ('sensorring', 'false', SENSORRING),
 }
-WHAT = {
-    'image': 'topic of the pictures',
-    'depth': 'topic of the depth pictures',
+TOPICS = {
+    'image': 'topic of the images',
+    'depth': 'topic of the depth images',
     'camera_info': 'topic of the calibration',
 }
 
 
 def arguments_of(camera: str) -> list[DeclareLaunchArgument]:
-    """Give the arguments that a camera has."""
+    """Return the arguments of a camera."""
     _, running, topics = CAMERAS[camera]
     return [
         DeclareLaunchArgument(
             camera,
             default_value=running,
             choices=['true', 'false'],
-            description=f'whether a node runs on {camera}',
+            description=f'start a node on {camera}',
         ),
         *(
             DeclareLaunchArgument(
                 f'{camera}_{name}',
                 default_value=topic,
-                description=f'{WHAT[name]} of {camera}; relative to /{camera} unless it starts '
+                description=f'{TOPICS[name]} of {camera}; relative to /{camera} unless it starts '
                 'with a slash',
             )
             for name, topic in topics.items()
@@ -67,14 +66,14 @@ def arguments_of(camera: str) -> list[DeclareLaunchArgument]:
             f'{camera}_rotation',
             default_value='',
             choices=['', '0', '90', '180', '270'],
-            description=f'degrees clockwise by which pictures of {camera} must be turned for '
-            'people to stand upright; "" leaves it to the parameter file',
+            description=f'degrees clockwise by which images of {camera} must be rotated for '
+            'people to be upright (not given: as in the parameter file)',
         ),
     ]
 
 
 def node_of(camera: str) -> GroupAction:
-    """Start a node on a camera, if it is wanted."""
+    """Return the node of a camera, which starts if the camera is switched on."""
     kind, _, topics = CAMERAS[camera]
     return GroupAction(
         [
@@ -97,7 +96,7 @@ def node_of(camera: str) -> GroupAction:
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Describe the cameras, and the nodes on those that are switched on."""
+    """Declare the arguments and start a node on each camera that is switched on."""
     return LaunchDescription(
         [
             *(argument for camera in CAMERAS for argument in arguments_of(camera)),

@@ -1,11 +1,19 @@
-"""Start the node on one camera, and again should it crash.
+"""Start the node on one camera, and start it again after a crash.
 
-The node configures and activates itself, the first time and after a crash, so that nothing but it
-has to be alive for that. Where a lifecycle manager does so, switch it off by `autostart:=false`.
+Every parameter of the node is an argument; one that is not given keeps its value from
+`params_file`. Lists are separated by commas.
 
-Example:
+The node configures and activates itself, also after a crash. If a lifecycle manager is in charge
+of that, use `autostart:=false`.
+
+Examples:
     ros2 launch face_classification_ros face_classification.launch.py image:=/camera/image_raw
+    ros2 launch face_classification_ros face_classification.launch.py detection_threshold:=0.7
+    ros2 launch face_classification_ros face_classification.launch.py models:=a.onnx,b.onnx
 """
+
+from dataclasses import Field
+from typing import Any
 
 from ament_index_python.packages import get_package_share_path
 from launch import LaunchContext, LaunchDescription
@@ -19,43 +27,64 @@ from launch.substitutions import (
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from face_classification_ros.ros.node.parameters import PARAMETERS
+
 PACKAGE = 'face_classification_ros'
 CONFIG = get_package_share_path(PACKAGE) / 'config'
 
 # Fast DDS reads the first in Jazzy and earlier, the second in Kilted and later.
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 
-# Arguments that stand above the parameter file, with their types.
-PARAMETERS = {
-    'image_transport': str,
-    'rotation': int,
-    'use_depth': bool,
-    'publish_annotated': bool,
-    'autostart': bool,
+# Argument, remapped to the topic of the same name -> description.
+TOPICS = {
+    'image': 'topic of the images, without the suffix of a transport',
+    'depth': 'topic of the depth images, registered to the images',
+    'camera_info': 'topic of the calibration of the images',
 }
 
-# Topics that are remapped.
-TOPICS = ('image', 'depth', 'camera_info')
-
-# Seconds after which a node that ended is started again.
 RESPAWN_DELAY = 2.0
+"""Seconds after which a node that ended is started again."""
+
+
+def parameter_argument(name: str, parameter: Field[Any]) -> DeclareLaunchArgument:
+    """Return the argument that sets a parameter of the node."""
+    setting = parameter.metadata['setting']
+    choices = ['true', 'false'] if isinstance(parameter.default, bool) else setting.choices
+    return DeclareLaunchArgument(
+        name,
+        default_value='',
+        choices=['', *map(str, choices)] if choices else None,
+        description=f'{setting.help} (not given: as in params_file)',
+    )
+
+
+def given_parameters(context: LaunchContext) -> dict[str, Any]:
+    """Return the parameters whose arguments were given."""
+    values: dict[str, Any] = {}
+    for name, parameter in PARAMETERS.items():
+        argument = LaunchConfiguration(name)
+        text = argument.perform(context)
+        if text and isinstance(parameter.default, tuple):
+            values[name] = [each.strip() for each in text.split(',')]
+        elif text:
+            values[name] = ParameterValue(argument, value_type=type(parameter.default))
+    return values
 
 
 def make_node(context: LaunchContext) -> list[Node]:
-    """Start the node with the parameters that were given; the file has all others."""
-    # An argument that was not given must not undo what a parameter file of the user's own says.
-    given = {
-        name: ParameterValue(LaunchConfiguration(name), value_type=kind)
-        for name, kind in PARAMETERS.items()
-        if LaunchConfiguration(name).perform(context)
-    }
+    """Return the node, which has the parameters of the file and of the given arguments."""
+    use_sim_time = ParameterValue(LaunchConfiguration('use_sim_time'), value_type=bool)
     return [
         Node(
             package=PACKAGE,
             executable='face_classification_node',
             namespace=LaunchConfiguration('namespace'),
-            parameters=[LaunchConfiguration('params_file'), given],
+            parameters=[
+                LaunchConfiguration('params_file'),
+                {'use_sim_time': use_sim_time, **given_parameters(context)},
+            ],
             remappings=[(topic, LaunchConfiguration(topic)) for topic in TOPICS],
+            ros_arguments=['--log-level', LaunchConfiguration('log_level')],
             output='screen',
             respawn=LaunchConfiguration('respawn'),
             respawn_delay=RESPAWN_DELAY,
@@ -64,9 +93,9 @@ def make_node(context: LaunchContext) -> list[Node]:
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Describe the arguments, the environment and the node."""
+    """Declare the arguments, set the environment and start the node."""
     profile = LaunchConfiguration('fastdds_profile')
-    own_profile = EnvironmentVariable(
+    default_profile = EnvironmentVariable(
         PROFILE_VARIABLES[0],
         default_value=EnvironmentVariable(
             PROFILE_VARIABLES[1], default_value=str(CONFIG / 'fastdds_large_images.xml')
@@ -74,41 +103,14 @@ def generate_launch_description() -> LaunchDescription:
     )
     return LaunchDescription(
         [
-            DeclareLaunchArgument(
-                'image',
-                default_value='image',
-                description='topic of the pictures, without the suffix of a transport; relative '
-                'to the namespace unless it starts with a slash',
-            ),
-            DeclareLaunchArgument(
-                'use_depth',
-                default_value='',
-                choices=['', 'true', 'false'],
-                description='whether positions are told, by depth and camera_info; "" leaves it '
-                'to the parameter file',
-            ),
-            DeclareLaunchArgument(
-                'depth',
-                default_value='depth',
-                description='topic of depth pictures that are registered to the pictures',
-            ),
-            DeclareLaunchArgument(
-                'camera_info',
-                default_value='camera_info',
-                description='topic of the calibration of the pictures',
-            ),
-            DeclareLaunchArgument(
-                'rotation',
-                default_value='',
-                choices=['', '0', '90', '180', '270'],
-                description='degrees clockwise by which pictures must be turned for people to '
-                'stand upright; "" leaves it to the parameter file',
-            ),
-            DeclareLaunchArgument(
-                'image_transport',
-                default_value='',
-                choices=['', 'raw', 'compressed'],
-                description='raw or compressed; "" leaves it to the parameter file',
+            *(
+                DeclareLaunchArgument(
+                    topic,
+                    default_value=topic,
+                    description=f'{description}; relative to the namespace unless it starts with '
+                    'a slash',
+                )
+                for topic, description in TOPICS.items()
             ),
             DeclareLaunchArgument(
                 'namespace',
@@ -120,33 +122,31 @@ def generate_launch_description() -> LaunchDescription:
                 default_value=str(CONFIG / 'face_classification.yaml'),
                 description='parameter file of the node',
             ),
+            *(parameter_argument(name, each) for name, each in PARAMETERS.items()),
             DeclareLaunchArgument(
-                'publish_annotated',
-                default_value='',
-                choices=['', 'true', 'false'],
-                description='whether the annotated picture is offered; "" leaves it to the '
-                'parameter file',
+                'use_sim_time',
+                default_value='false',
+                choices=['true', 'false'],
+                description='use the time of /clock, as in simulation',
             ),
             DeclareLaunchArgument(
-                'autostart',
-                default_value='',
-                choices=['', 'true', 'false'],
-                description='whether the node configures and activates itself; false waits for a '
-                'lifecycle manager, "" leaves it to the parameter file',
+                'log_level',
+                default_value='info',
+                choices=['debug', 'info', 'warn', 'error', 'fatal'],
+                description='minimum severity of log messages',
             ),
             DeclareLaunchArgument(
                 'respawn',
                 default_value='true',
                 choices=['true', 'false'],
-                description='whether a node that ended is started again',
+                description='start the node again when it ends',
             ),
             DeclareLaunchArgument(
                 'fastdds_profile',
-                default_value=own_profile,
-                description='profile of Fast DDS for big pictures, yours where the environment '
-                'names one already; the driver of the camera, if it runs in another process, '
-                f'needs the same in {PROFILE_VARIABLES[0]} (Kilted and later: '
-                f'{PROFILE_VARIABLES[1]}); "" changes nothing',
+                default_value=default_profile,
+                description='Fast DDS profile for large images, by default the one that the '
+                'environment names already; a camera driver in another process needs the same in '
+                f'{PROFILE_VARIABLES[0]} (Kilted and later: {PROFILE_VARIABLES[1]}); "" sets none',
             ),
             *(
                 SetEnvironmentVariable(

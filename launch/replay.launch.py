@@ -1,43 +1,48 @@
-"""Start the node in the time of a recording, and play the recording to it.
+"""Start the node with the time of a recording, and play the recording to it.
 
-The exit code of an expectation is told in the log alone; where it matters, use the command
-`face_classification replay`, which starts the node, too. With `bag:=` left out there is only the
-node, for `ros2 bag play --clock`.
+Takes the arguments of face_classification.launch.py, too. With `use_depth:=true` give the topics
+`depth` and `camera_info` of the bag. Without `bag` only the node starts, for
+`ros2 bag play --clock`.
 
-Example:
+`ros2 launch` does not return the exit code of `expect`, which is in the log. The command
+`face_classification replay` does; it also starts the node.
+
+Examples:
     ros2 launch face_classification_ros replay.launch.py bag:=people image:=/head_cam/image_raw
     ros2 launch face_classification_ros replay.launch.py image:=/head_cam/image_raw
     ros2 bag play people --clock
 """
-
-from typing import Any
 
 from ament_index_python.packages import get_package_prefix, get_package_share_path
 from launch import LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
     ExecuteProcess,
+    IncludeLaunchDescription,
     OpaqueFunction,
-    SetEnvironmentVariable,
     Shutdown,
 )
-from launch.conditions import IfCondition
-from launch.substitutions import (
-    EnvironmentVariable,
-    LaunchConfiguration,
-    NotEqualsSubstitution,
+from launch.launch_description_sources import (
+    get_launch_description_from_python_launch_file,
+    PythonLaunchDescriptionSource,
 )
-from launch_ros.actions import Node
-from launch_ros.parameter_descriptions import ParameterValue
+from launch.substitutions import LaunchConfiguration
 
 PACKAGE = 'face_classification_ros'
-CONFIG = get_package_share_path(PACKAGE) / 'config'
+NODE = str(get_package_share_path(PACKAGE) / 'launch' / 'face_classification.launch.py')
 PLAYER = f'{get_package_prefix(PACKAGE)}/lib/{PACKAGE}/face_classification'
 
-# Fast DDS reads the first in Jazzy and earlier, the second in Kilted and later.
-PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+# Arguments of the node that are always the same here.
+FIXED = {'use_sim_time': 'true', 'respawn': 'false', 'autostart': 'true'}
 
-# Launch argument -> option of the player, which it does not get where nothing was given.
+# Argument -> default, description.
+TOPICS = {
+    'image': ('/camera/image_raw', 'topic of the images, without the suffix of a transport'),
+    'depth': ('', 'topic of the depth images; not played if not given'),
+    'camera_info': ('', 'topic of the calibration; not played if not given'),
+}
+
+# Argument -> option of the player.
 OPTIONS = {
     'depth': '--depth',
     'camera_info': '--camera-info',
@@ -46,122 +51,60 @@ OPTIONS = {
 }
 
 
-def make_node(context: LaunchContext) -> list[Node]:
-    """Start the node; what a replay needs stands above the parameter file."""
-    parameters: dict[str, Any] = {
-        'use_sim_time': True,
-        'image_reliability': LaunchConfiguration('image_reliability'),
-        'image_transport': LaunchConfiguration('image_transport'),
-    }
-    annotated = LaunchConfiguration('publish_annotated')
-    if annotated.perform(context):
-        parameters['publish_annotated'] = ParameterValue(annotated, value_type=bool)
-    topics = {name: LaunchConfiguration(name) for name in ('image', 'depth', 'camera_info')}
+def make_node(context: LaunchContext) -> list[IncludeLaunchDescription]:
+    """Return the node; the other arguments of its launch file are those of this one."""
+    topics = {name: LaunchConfiguration(name).perform(context) for name in TOPICS}
+    arguments = {name: topic or name for name, topic in topics.items()}
     return [
-        Node(
-            package=PACKAGE,
-            executable='face_classification_node',
-            namespace=LaunchConfiguration('namespace'),
-            parameters=[LaunchConfiguration('params_file'), parameters],
-            remappings=[each for each in topics.items() if each[1].perform(context)],
-            output='screen',
+        IncludeLaunchDescription(
+            PythonLaunchDescriptionSource(NODE), launch_arguments=(arguments | FIXED).items()
         )
     ]
 
 
 def make_player(context: LaunchContext) -> list[ExecuteProcess]:
-    """Play the bag, if one was given, and end with it."""
+    """Return the player if there is a bag; the launch ends with it."""
 
     def value(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
 
     if not value('bag'):
         return []
-    compressed = value('image_transport') == 'compressed'
+    suffix = '/compressed' if value('image_transport') == 'compressed' else ''
     namespace = value('namespace').strip('/')
+    node = f'/{namespace}/face_classification' if namespace else '/face_classification'
     command = [PLAYER, 'replay', value('bag'), '--rate', value('rate')]
-    command += ['--topic', value('image') + ('/compressed' if compressed else '')]
-    command += ['--node', '/'.join(['', *filter(None, [namespace]), 'face_classification'])]
+    command += ['--topic', value('image') + suffix, '--node', node]
     for name, option in OPTIONS.items():
         command += [option, value(name)] if value(name) else []
-    return [ExecuteProcess(cmd=command, output='screen', on_exit=Shutdown(reason='it is played'))]
+    return [ExecuteProcess(cmd=command, output='screen', on_exit=Shutdown(reason='end of bag'))]
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Describe the arguments, the environment, the node and the player."""
-    profile = LaunchConfiguration('fastdds_profile')
-    own_profile = EnvironmentVariable(
-        PROFILE_VARIABLES[0],
-        default_value=EnvironmentVariable(
-            PROFILE_VARIABLES[1], default_value=str(CONFIG / 'fastdds_large_images.xml')
-        ),
+    """Declare the arguments, start the node and the player."""
+    described = {
+        'bag': ('', 'rosbag2 folder or file; only the node starts if not given'),
+        **TOPICS,
+        'rate': ('1.0', 'speed of the replay relative to the recording'),
+        'record': ('', 'write the faces to FILE.json, or to the folder of a new bag'),
+        'expect': ('', 'file with the expected faces'),
+    }
+    arguments = {
+        name: DeclareLaunchArgument(name, default_value=default, description=description)
+        for name, (default, description) in described.items()
+    }
+    arguments['image_reliability'] = DeclareLaunchArgument(
+        'image_reliability',
+        default_value='reliable',
+        choices=['reliable', 'best_effort'],
+        description='best_effort is for `ros2 bag play` of a bag that was recorded that way',
     )
+    for each in get_launch_description_from_python_launch_file(NODE).get_launch_arguments():
+        if each.name not in FIXED:
+            arguments.setdefault(each.name, each)
     return LaunchDescription(
         [
-            DeclareLaunchArgument(
-                'bag', default_value='', description='rosbag2 folder or file; "" plays none'
-            ),
-            DeclareLaunchArgument(
-                'image',
-                default_value='/camera/image_raw',
-                description='topic of the pictures in the bag, without the suffix of a transport',
-            ),
-            DeclareLaunchArgument(
-                'image_transport',
-                default_value='raw',
-                choices=['raw', 'compressed'],
-                description='how the pictures were recorded',
-            ),
-            DeclareLaunchArgument(
-                'depth', default_value='', description='topic of the depth pictures in the bag'
-            ),
-            DeclareLaunchArgument(
-                'camera_info', default_value='', description='topic of the calibration in the bag'
-            ),
-            DeclareLaunchArgument(
-                'rate', default_value='1.0', description='times as fast as it was recorded'
-            ),
-            DeclareLaunchArgument(
-                'record',
-                default_value='',
-                description='where the faces are written, FILE.json or the folder of a new bag',
-            ),
-            DeclareLaunchArgument(
-                'expect', default_value='', description='file with what is expected'
-            ),
-            DeclareLaunchArgument(
-                'image_reliability',
-                default_value='reliable',
-                choices=['reliable', 'best_effort'],
-                description='best_effort is for `ros2 bag play` of a bag that was recorded so',
-            ),
-            DeclareLaunchArgument(
-                'namespace', default_value='', description='namespace of the node and its topics'
-            ),
-            DeclareLaunchArgument(
-                'params_file',
-                default_value=str(CONFIG / 'face_classification.yaml'),
-                description='parameter file of the node',
-            ),
-            DeclareLaunchArgument(
-                'publish_annotated',
-                default_value='',
-                choices=['', 'true', 'false'],
-                description='whether the annotated picture is offered; "" leaves it to the '
-                'parameter file',
-            ),
-            DeclareLaunchArgument(
-                'fastdds_profile',
-                default_value=own_profile,
-                description='profile of Fast DDS for big pictures, yours where the environment '
-                'names one already; "" changes nothing',
-            ),
-            *(
-                SetEnvironmentVariable(
-                    variable, profile, condition=IfCondition(NotEqualsSubstitution(profile, ''))
-                )
-                for variable in PROFILE_VARIABLES
-            ),
+            *arguments.values(),
             OpaqueFunction(function=make_node),
             OpaqueFunction(function=make_player),
         ]

@@ -1,4 +1,4 @@
-"""Fixtures of all tests: a ROS domain of one's own, the node as a process, and its peers."""
+"""Provide the fixtures of all tests: a ROS domain, the node as a process, and its peers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _candidates = itertools.cycle(
     [(os.getpid() * 37 + number) % DOMAINS + 1 for number in range(DOMAINS)]
 )
 
-# Everything stays on the loopback, also what a test starts in a way of its own.
+# No packet leaves the loopback, also of processes that a test starts itself.
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 
 StartNode = Callable[..., NodeProcess]
@@ -29,7 +29,7 @@ MakeModel = Callable[..., Path]
 
 @contextmanager
 def reserved_domain() -> Iterator[int]:
-    """Give a ROS_DOMAIN_ID that no other test on this machine has now."""
+    """Return a ROS_DOMAIN_ID that no other test on this machine uses."""
     folder = Path(tempfile.gettempdir(), f'face_classification_domains_{os.getuid()}')
     folder.mkdir(exist_ok=True)
     for number in itertools.islice(_candidates, DOMAINS):
@@ -40,12 +40,12 @@ def reserved_domain() -> Iterator[int]:
                 continue
             yield number
             return
-    pytest.fail(f'all {DOMAINS} ROS domains are taken by other tests')
+    pytest.fail(f'all {DOMAINS} ROS domains are used by other tests')
 
 
 @contextmanager
 def running_nodes(domain: int, folder: Path) -> Iterator[StartNode]:
-    """Give a function that starts the node with ROS arguments and waits until it is ready.
+    """Return a function that starts the node with ROS arguments and waits until it is ready.
 
     A node is ready when it is active. Each node that still runs at the end must stop at SIGINT,
     and none may print a traceback.
@@ -73,21 +73,21 @@ def running_nodes(domain: int, folder: Path) -> Iterator[StartNode]:
 
 @pytest.fixture
 def domain() -> Iterator[int]:
-    """Give a ROS_DOMAIN_ID of the test's own."""
+    """Return a ROS_DOMAIN_ID that only this test uses."""
     with reserved_domain() as number:
         yield number
 
 
 @pytest.fixture
 def start_node(domain: int, tmp_path: Path) -> Iterator[StartNode]:
-    """Give a function that starts the node, see `running_nodes`."""
+    """Return a function that starts the node, see `running_nodes`."""
     with running_nodes(domain, tmp_path) as start:
         yield start
 
 
 @pytest.fixture
 def peer(domain: int) -> Iterator[Peer]:
-    """Give a node of the test's own, in the same domain as the one under test."""
+    """Return a node of the test, in the domain of the node under test."""
     peer = Peer(domain)
     yield peer
     peer.close()
@@ -95,7 +95,7 @@ def peer(domain: int) -> Iterator[Peer]:
 
 @pytest.fixture
 def camera(start_node: StartNode, peer: Peer) -> Camera:
-    """Give a camera whose pictures are answered by the node as it starts by default."""
+    """Return a camera that is connected to a node with default parameters."""
     start_node()
     camera = Camera(peer)
     camera.connect()
@@ -104,10 +104,10 @@ def camera(start_node: StartNode, peer: Peer) -> Camera:
 
 @pytest.fixture
 def make_model(tmp_path: Path) -> MakeModel:
-    """Give a function that writes a model file whose answers are known.
+    """Return a function that writes a model file with known predictions.
 
-    The first label's probability is the mean brightness of the crop, 0 to 1; the others share the
-    rest.
+    The probability of the first label is the mean brightness of the crop, 0 to 1; the others have
+    equal parts of the rest.
     """
     onnx = pytest.importorskip('onnx', reason='makes its models with the Python package onnx')
     helper, kinds, numpy_helper = onnx.helper, onnx.TensorProto, onnx.numpy_helper
@@ -124,8 +124,8 @@ def make_model(tmp_path: Path) -> MakeModel:
         operators = [
             helper.make_node('Cast', ['faces'], ['values'], to=kinds.FLOAT),
             helper.make_node('ReduceMean', ['values'], ['mean'], axes=[1, 2, 3], keepdims=0),
-            helper.make_node('Div', ['mean', 'white'], ['share']),
-            helper.make_node('Reshape', ['share', 'column'], ['first']),
+            helper.make_node('Div', ['mean', 'white'], ['brightness']),
+            helper.make_node('Reshape', ['brightness', 'column'], ['first']),
         ]
         constants = {'white': np.array(255, np.float32), 'column': np.array([-1, 1])}
         for attribute, names in labels.items():

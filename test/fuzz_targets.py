@@ -1,6 +1,6 @@
-"""The doors by which bytes from outside come in, each with samples that are good.
+"""All functions that read bytes from outside, each with valid samples.
 
-For property tests, and for `benchmarks/fuzz.py`, which tries them for hours.
+For property tests, and for `benchmarks/fuzz.py`, which runs for hours.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-import onnx
-from onnx import helper, numpy_helper, TensorProto
 from sensor_msgs.msg import CameraInfo, CompressedImage, RegionOfInterest
 from sensor_msgs.msg import Image as ImageMessage
+from small_models import brightness_model, CASCADE, yunet_model
 import yaml
 
 from face_classification_ros import MAX_PIXELS
@@ -29,14 +28,20 @@ from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.detection.haar import Haar
 from face_classification_ros.detection.yunet import YuNet
 from face_classification_ros.evaluation.detection import evaluate_detector
-from face_classification_ros.evaluation.results import (
-    AttributeResult,
-    FaceResult,
-    FrameResultRecord,
-)
 from face_classification_ros.explanation.explainer import Explainer
-from face_classification_ros.geometry.positions import DepthImage, Intrinsics, locate
+from face_classification_ros.geometry.positions import (
+    DepthImage,
+    DepthView,
+    Intrinsics,
+    locate,
+)
 from face_classification_ros.io.errors import UnreadableError
+from face_classification_ros.io.image_encodings import (
+    decode_compressed_image,
+    decode_image,
+    ENCODINGS,
+    ImageError,
+)
 from face_classification_ros.io.images import read_image, write_image
 from face_classification_ros.io.sources import IMAGE_SUFFIXES
 from face_classification_ros.io.videos import read_video
@@ -44,57 +49,58 @@ from face_classification_ros.ros.conversions.depth import (
     depth_from_message,
     intrinsics_from_message,
 )
-from face_classification_ros.ros.conversions.images import (
-    ENCODINGS,
-    image_from_compressed,
-    image_from_message,
-    OWN,
+from face_classification_ros.types import (
+    AttributeEstimate,
+    BoundingBox,
+    Detection,
+    Face,
+    FrameFaces,
+    Image,
 )
-from face_classification_ros.types import BoundingBox, Detection, Face, Image
 
-LONGEST_LINE = 1000
-"""Characters of the longest refusal: one line that a person reads."""
+MAX_MESSAGE = 1000
+"""Characters of the longest error message: one line for a person to read."""
 
-PICTURE: Image = np.dstack(
+IMAGE: Image = np.dstack(
     [np.add.outer(np.arange(48) * 2, np.arange(64) + each).astype(np.uint8) for each in range(3)]
 )
-"""A small picture, 48 x 64 x 3."""
+"""A small image, 48 x 64 x 3."""
 
 
 @dataclass(frozen=True)
-class Door:
-    """A way in.
+class FuzzTarget:
+    """A function that reads bytes from outside.
 
     Attributes:
-        enter: takes bytes, as a file's or a message's; refuses by one of `refusals`.
-        samples: gives bytes that are let in.
-        refusals: what is documented to be raised where they are not.
+        read: takes the bytes of a file or a message; raises one of `errors` if they are invalid.
+        samples: returns valid bytes.
+        errors: documented exceptions.
     """
 
-    enter: Callable[[bytes], object]
+    read: Callable[[bytes], object]
     samples: Callable[[], list[bytes]]
-    refusals: tuple[type[Exception], ...] = (ValueError,)
+    errors: tuple[type[Exception], ...] = (ValueError,)
 
-    def knock(self, data: bytes) -> bool:
-        """Try bytes; tell whether they were let in.
+    def accepts(self, data: bytes) -> bool:
+        """Return whether bytes are valid.
 
         Raises:
-            AssertionError: they were refused by more than one line.
-            Exception: what is no documented refusal.
+            AssertionError: the error message is not one line.
+            Exception: an exception that is not documented.
         """
         try:
-            self.enter(data)
-        except self.refusals as refusal:
-            text = str(refusal)
-            assert text and '\n' not in text and len(text) <= LONGEST_LINE, text
+            self.read(data)
+        except self.errors as error:
+            text = str(error)
+            assert text and '\n' not in text and len(text) <= MAX_MESSAGE, text
             return False
         return True
 
 
 @functools.cache
 def _folder() -> Path:
-    # Kept to the end of the process, which removes it.
-    folder = tempfile.TemporaryDirectory(prefix='doors_')
+    # Kept until the end of the process, which removes it.
+    folder = tempfile.TemporaryDirectory(prefix='fuzz_')
     _KEPT.append(folder)
     return Path(folder.name)
 
@@ -108,7 +114,7 @@ def _file(data: bytes, name: str) -> Path:
     return path
 
 
-def _require_picture(image: Image) -> None:
+def _check_image(image: Image) -> None:
     assert image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3, image.shape
     assert 0 < image.shape[0] * image.shape[1] <= MAX_PIXELS, image.shape
 
@@ -116,60 +122,59 @@ def _require_picture(image: Image) -> None:
 # Messages
 
 
-def _encode(suffix: str, picture: Any = PICTURE) -> bytes:
-    return cv2.imencode(suffix, picture)[1].tobytes()
+_FIELDS = struct.Struct('<BBIII')
+"""Encoding, byte order, height, width and step of an image message."""
 
 
-def _enter_image(data: bytes) -> None:
+def _encode(suffix: str, image: Any = IMAGE) -> bytes:
+    return cv2.imencode(suffix, image)[1].tobytes()
+
+
+def _image_message(data: bytes, encodings: tuple[str, ...]) -> ImageMessage:
     """Take the first bytes as the fields of a message and the others as its pixels."""
-    fields = struct.Struct('<BBIII')
-    encoding, is_big, height, width, step = fields.unpack_from(data.ljust(fields.size, b'\0'))
+    encoding, is_big, height, width, step = _FIELDS.unpack_from(data.ljust(_FIELDS.size, b'\0'))
     message = ImageMessage(height=height, width=width, step=step, is_bigendian=is_big)
-    message.encoding = ENCODINGS[encoding % len(ENCODINGS)]
-    message.data.frombytes(data[fields.size :])
-    image = image_from_message(message, OWN)
-    assert image.shape == (height, width, 3) and image.dtype == np.uint8
+    message.encoding = encodings[encoding % len(encodings)]
+    message.data.frombytes(data[_FIELDS.size :])
+    return message
 
 
-def _image_samples() -> list[bytes]:
+def _read_image_message(data: bytes) -> None:
+    message = _image_message(data, ENCODINGS)
+    image = decode_image(message)
+    assert image.shape == (message.height, message.width, 3) and image.dtype == np.uint8
+
+
+def _image_message_samples() -> list[bytes]:
     return [
-        struct.pack('<BBIII', number, 0, 12, 16, 16 * 4) + bytes(12 * 16 * 4)
+        _FIELDS.pack(number, 0, 12, 16, 16 * 4) + bytes(12 * 16 * 4)
         for number in range(len(ENCODINGS))
     ]
 
 
-def _enter_compressed(data: bytes) -> None:
+def _read_compressed_message(data: bytes) -> None:
     message = CompressedImage(format='bgr8; jpeg compressed bgr8')
     message.data.frombytes(data)
-    _require_picture(image_from_compressed(message))
+    _check_image(decode_compressed_image(message))
 
 
-def _compressed_samples() -> list[bytes]:
-    return [_encode('.jpg'), _encode('.png'), _encode('.png', PICTURE.astype(np.uint16) * 257)]
+def _compressed_message_samples() -> list[bytes]:
+    return [_encode('.jpg'), _encode('.png'), _encode('.png', IMAGE.astype(np.uint16) * 257)]
 
 
-_FACES = [
-    Face(Detection(BoundingBox(x, 8, 12, 16), 0.9), '1', 0.0, None, None)
-    for x in (-6.0, 24.5, 60.0)
-]
+_FACES = [Face(Detection(BoundingBox(x, 8, 12, 16), 0.9)) for x in (-6.0, 24.5, 60.0)]
 
 
-def _enter_depth(data: bytes) -> None:
-    """Take the first bytes as the fields of a message and the others as its distances."""
-    fields = struct.Struct('<BBIII')
-    encoding, is_big, height, width, step = fields.unpack_from(data.ljust(fields.size, b'\0'))
-    message = ImageMessage(height=height, width=width, step=step, is_bigendian=is_big)
-    message.encoding = ('16UC1', '32FC1', 'bgr8')[encoding % 3]
-    message.data.frombytes(data[fields.size :])
-    camera = Intrinsics(64, 48, 60, 60, 31.5, 23.5)
-    _require_positions(locate(_FACES, depth_from_message(message), camera, 64, 48))
+def _read_depth(data: bytes) -> None:
+    depth = depth_from_message(_image_message(data, ('16UC1', '32FC1', 'bgr8')))
+    _check_positions(depth, Intrinsics(64, 48, 60, 60, 31.5, 23.5))
 
 
 def _depth_samples() -> list[bytes]:
-    distances = np.linspace(0.5, 3, 48 * 64).reshape(48, 64)
+    depths = np.linspace(0.5, 3, 48 * 64).reshape(48, 64)
     return [
-        struct.pack('<BBIII', 0, 0, 48, 64, 128) + (1000 * distances).astype('<u2').tobytes(),
-        struct.pack('<BBIII', 1, 1, 48, 64, 256) + distances.astype('>f4').tobytes(),
+        _FIELDS.pack(0, 0, 48, 64, 128) + (1000 * depths).astype('<u2').tobytes(),
+        _FIELDS.pack(1, 1, 48, 64, 256) + depths.astype('>f4').tobytes(),
     ]
 
 
@@ -177,7 +182,7 @@ _CALIBRATION = struct.Struct('<2I2H4I9d12d')
 """Size, binning, region of interest, K and P."""
 
 
-def _enter_camera_info(data: bytes) -> None:
+def _read_camera_info(data: bytes) -> None:
     height, width, x, y, left, top, roi_height, roi_width, *matrices = _CALIBRATION.unpack_from(
         data.ljust(_CALIBRATION.size, b'\0')
     )
@@ -185,7 +190,7 @@ def _enter_camera_info(data: bytes) -> None:
     message.roi = RegionOfInterest(x_offset=left, y_offset=top, height=roi_height, width=roi_width)
     message.k, message.p = matrices[:9], matrices[9:]
     depth = DepthImage(np.full((48, 64), 1.5, np.float32), 1.0)
-    _require_positions(locate(_FACES, depth, intrinsics_from_message(message), 64, 48))
+    _check_positions(depth, intrinsics_from_message(message))
 
 
 def _camera_info_samples() -> list[bytes]:
@@ -198,7 +203,8 @@ def _camera_info_samples() -> list[bytes]:
     ]
 
 
-def _require_positions(faces: list[Face]) -> None:
+def _check_positions(depth: DepthImage, intrinsics: Intrinsics) -> None:
+    faces = locate(_FACES, DepthView(depth, intrinsics), 64, 48)
     assert len(faces) == len(_FACES)
     for face in faces:
         assert face.position is None or np.isfinite(face.position).all(), face.position
@@ -207,20 +213,20 @@ def _require_positions(faces: list[Face]) -> None:
 # Files
 
 
-def _enter_picture(data: bytes) -> None:
-    # OpenCV goes by the content, not by the name.
-    _require_picture(read_image(_file(data, 'picture')))
+def _read_image_file(data: bytes) -> None:
+    # OpenCV decides by the content, not by the name.
+    _check_image(read_image(_file(data, 'image')))
 
 
-def _picture_samples() -> list[bytes]:
+def _image_file_samples() -> list[bytes]:
     return [_encode(suffix) for suffix in sorted(IMAGE_SUFFIXES - {'.jpeg', '.tif'})]
 
 
-def _enter_video(data: bytes) -> None:
+def _read_video_file(data: bytes) -> None:
     with read_video(_file(data, 'video')) as frames:
         assert 0 < frames.fps <= 1000
         for frame in frames.frames:
-            _require_picture(frame.image)
+            _check_image(frame.image)
             if frame.number == 20:
                 return
 
@@ -231,7 +237,7 @@ def _video_samples() -> list[bytes]:
         path = _folder() / name
         writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*code), 10, (64, 48))
         for number in range(4):
-            writer.write(np.roll(PICTURE, 8 * number, 1))
+            writer.write(np.roll(IMAGE, 8 * number, 1))
         writer.release()
         samples.append(path.read_bytes())
     return samples
@@ -240,44 +246,14 @@ def _video_samples() -> list[bytes]:
 # Models
 
 
-def brightness_model(**metadata: str) -> onnx.ModelProto:
-    """Make a small model file that tells a woman by how bright the face is."""
-    graph = helper.make_graph(
-        [
-            helper.make_node('Cast', ['faces'], ['values'], to=TensorProto.FLOAT),
-            helper.make_node('Transpose', ['values'], ['planes'], perm=[0, 3, 1, 2]),
-            helper.make_node('Conv', ['planes', 'kernel'], ['maps'], kernel_shape=[1, 1]),
-            helper.make_node('Relu', ['maps'], ['active']),
-            helper.make_node('GlobalAveragePool', ['active'], ['means']),
-            helper.make_node('Reshape', ['means', 'rows'], ['logits']),
-            helper.make_node('Softmax', ['logits'], ['gender'], axis=1),
-        ],
-        'brightness',
-        [helper.make_tensor_value_info('faces', TensorProto.UINT8, ['n', 16, 16, 1])],
-        [helper.make_tensor_value_info('gender', TensorProto.FLOAT, ['n', 2])],
-        [
-            numpy_helper.from_array(
-                np.full((2, 1, 1, 1), [[[[1]]], [[[-1]]]], np.float32) / 255, 'kernel'
-            ),
-            numpy_helper.from_array(np.array([-1, 2]), 'rows'),
-        ],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 13)], ir_version=8)
-    known = {'labels': '{"gender": ["woman", "man"]}', 'color': 'gray', 'margin': '0.1'}
-    helper.set_model_props(model, known | metadata)
-    return model
-
-
-def _enter_model(data: bytes) -> None:
+def _read_model(data: bytes) -> None:
     classifier = Classifier(_file(data, 'model.onnx'))
     input_spec = classifier.input_spec
     assert input_spec.size <= 512
     crops = np.zeros((1, input_spec.size, input_spec.size, input_spec.channels), np.uint8)
-    for labels, answer in zip(
-        classifier.labels.values(), classifier.classify(crops).values(), strict=True
-    ):
-        assert answer.shape == (1, len(labels))
-    for attribute in classifier.labels:
+    predictions = classifier.classify(crops)
+    for attribute, labels in classifier.labels.items():
+        assert predictions[attribute].shape == (1, len(labels))
         for method in ('guided', 'grad_cam'):
             Explainer(classifier, attribute, method=method)
 
@@ -286,69 +262,26 @@ def _model_samples() -> list[bytes]:
     return [brightness_model().SerializeToString()]
 
 
-def _enter_yunet(data: bytes) -> None:
-    finder = YuNet(str(_file(data, 'yunet.onnx')), 1)
-    finder.find(PICTURE, 0.5, 0)
+def _read_yunet(data: bytes) -> None:
+    YuNet(str(_file(data, 'yunet.onnx')), 1).find(IMAGE, 0.5, 0)
 
 
 def _yunet_samples() -> list[bytes]:
-    parts = {'cls': 1, 'obj': 1, 'bbox': 4, 'kps': 10}
-    nodes, constants = [], []
-    for part, size in parts.items():
-        for stride in (8, 16, 32):
-            name = f'{part}_{stride}'
-            constants += [
-                numpy_helper.from_array(np.full((size, 3, 1, 1), 1e-3, np.float32), f'{name}_w'),
-                numpy_helper.from_array(np.array([1, -1, size]), f'{name}_shape'),
-            ]
-            nodes += [
-                helper.make_node(
-                    'Conv', ['input', f'{name}_w'], [f'{name}_m'], strides=[stride, stride]
-                ),
-                helper.make_node('Transpose', [f'{name}_m'], [f'{name}_t'], perm=[0, 2, 3, 1]),
-                helper.make_node('Reshape', [f'{name}_t', f'{name}_shape'], [name]),
-            ]
-    value = helper.make_tensor_value_info
-    graph = helper.make_graph(
-        nodes,
-        'yunet',
-        [value('input', TensorProto.FLOAT, [1, 3, 'h', 'w'])],
-        [
-            value(f'{part}_{stride}', TensorProto.FLOAT, None)
-            for part in parts
-            for stride in (8, 16, 32)
-        ],
-        constants,
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 13)], ir_version=8)
-    return [model.SerializeToString()]
+    return [yunet_model().SerializeToString()]
 
 
-def _enter_cascade(data: bytes) -> None:
-    Haar(str(_file(data, 'cascade.xml')), 1).find(PICTURE, 0.5, 0)
+def _read_cascade(data: bytes) -> None:
+    Haar(str(_file(data, 'cascade.xml')), 1).find(IMAGE, 0.5, 0)
 
 
 def _cascade_samples() -> list[bytes]:
-    # The smallest that can be: one stage of one tree with one feature.
-    return [
-        b'<?xml version="1.0"?><opencv_storage><cascade><stageType>BOOST</stageType>'
-        b'<featureType>HAAR</featureType><height>20</height><width>20</width><stageParams>'
-        b'<boostType>GAB</boostType><minHitRate>0.995</minHitRate><maxFalseAlarm>0.5'
-        b'</maxFalseAlarm><weightTrimRate>0.95</weightTrimRate><maxDepth>1</maxDepth>'
-        b'<maxWeakCount>1</maxWeakCount></stageParams><featureParams><maxCatCount>0</maxCatCount>'
-        b'<featSize>1</featSize>'
-        b'<mode>BASIC</mode></featureParams><stageNum>1</stageNum><stages><_><maxWeakCount>1'
-        b'</maxWeakCount><stageThreshold>-5.</stageThreshold><weakClassifiers><_><internalNodes>'
-        b'0 -1 0 -0.01</internalNodes><leafValues>0.5 -0.5</leafValues></_></weakClassifiers></_>'
-        b'</stages><features><_><rects><_>2 2 8 8 -1.</_><_>2 6 8 4 2.</_></rects><tilted>0'
-        b'</tilted></_></features></cascade></opencv_storage>'
-    ]
+    return [CASCADE]
 
 
 # Settings and labels
 
 
-def _enter_recipe(data: bytes) -> None:
+def _read_recipe(data: bytes) -> None:
     from face_classification_ros.training.recipe import read_recipe
 
     path = _file(data, 'recipe.yaml')
@@ -363,12 +296,12 @@ def _enter_recipe(data: bytes) -> None:
 def _recipe_samples() -> list[bytes]:
     return [
         b'attributes: [gender, emotion]\nnetwork: nets/tiny.yaml\nsize: 64\ninitial_size: 32\n'
-        b'teachers:\n  - {model: big.onnx, share: 0.5, temperature: 2}\nbalance_by: [race, age]\n'
+        b'teachers:\n  - {model: big.onnx, weight: 0.5, temperature: 2}\nbalance_by: [race, age]\n'
         b'augmentation: {rotation: 10, mirror: true}\nlearning_rate: 1e-3\npatience: 5\n'
     ]
 
 
-def _enter_network(data: bytes) -> None:
+def _read_network(data: bytes) -> None:
     from face_classification_ros.networks.description import read_network
 
     read_network(str(_file(data, 'network.yaml')))
@@ -385,16 +318,21 @@ def _network_samples() -> list[bytes]:
 
 
 class _BlindDetector:
-    """Finds no face, at once."""
+    """Finds no face."""
 
     def detect(self, image: Image) -> list[Detection]:
         """See `Detector.detect`."""
         return []
 
+    @property
+    def full_frame(self) -> _BlindDetector:
+        """See `Detector.full_frame`."""
+        return self
 
-def _enter_boxes(data: bytes) -> None:
+
+def _read_boxes(data: bytes) -> None:
     folder = _folder() / 'scenes'
-    write_image(folder / 'img' / 'one.png', PICTURE)
+    write_image(folder / 'img' / 'one.png', IMAGE)
     (folder / 'boxes.json').write_bytes(data)
     evaluate_detector(_BlindDetector(), folder)
 
@@ -404,7 +342,7 @@ def _boxes_samples() -> list[bytes]:
     return [json.dumps({'images': {'one.png': {'faces': faces, 'complete': False}}}).encode()]
 
 
-def _enter_expectation(data: bytes) -> None:
+def _read_expectation(data: bytes) -> None:
     from face_classification_ros.ros.replay.expectation import ExpectationError, read_expectation
 
     try:
@@ -412,32 +350,30 @@ def _enter_expectation(data: bytes) -> None:
     except ExpectationError as error:
         # One line per problem.
         first, *others = str(error).splitlines()
-        assert all(len(line) <= LONGEST_LINE for line in others), error
+        assert all(len(line) <= MAX_MESSAGE for line in others), error
         raise ValueError(first) from error
 
 
 def _expectation_samples() -> list[bytes]:
     from face_classification_ros.ros.replay.expectation import propose_expectation
 
-    woman = AttributeResult('woman', 0.75, {'woman': 0.75}, 3)
-    face = FaceResult('1', BoundingBox(100, 50, 60, 80), 0.9, (), woman, None, None)
-    frames = [
-        FrameResultRecord(number, 1000.0 + number, float(number), 640, 480, (face,), 0.02)
-        for number in range(4)
-    ]
+    probabilities = np.array([0.75, 0.25], np.float32)
+    estimate = AttributeEstimate(('woman', 'man'), probabilities, probabilities, 3, 0.5)
+    face = Face(Detection(BoundingBox(100, 50, 60, 80), 0.9), {'gender': estimate}, '1')
+    frames = [FrameFaces(640, 480, (face,), 1000.0 + number, number) for number in range(4)]
     return [yaml.safe_dump(propose_expectation(frames)).encode()]
 
 
 # Recordings
 
 
-def _enter_bag(data: bytes, name: str) -> None:
-    from face_classification_ros.ros.bags import open_bag
+def _read_bag(data: bytes, name: str) -> None:
+    from face_classification_ros.io.bags import open_bag
 
     with open_bag(_file(data, name)) as frames:
         assert frames.fps > 0
         for frame in frames.frames:
-            _require_picture(frame.image)
+            _check_image(frame.image)
 
 
 def _bag_samples(storage: str) -> list[bytes]:
@@ -447,7 +383,7 @@ def _bag_samples(storage: str) -> list[bytes]:
     types = get_typestore(Stores.ROS2_JAZZY)
     kind = 'sensor_msgs/msg/CompressedImage'
     stamp = types.types['builtin_interfaces/msg/Time'](sec=1, nanosec=0)
-    picture = types.types[kind](
+    message = types.types[kind](
         header=types.types['std_msgs/msg/Header'](stamp=stamp, frame_id='camera'),
         format='jpeg',
         data=np.frombuffer(_encode('.jpg'), np.uint8),
@@ -458,39 +394,41 @@ def _bag_samples(storage: str) -> list[bytes]:
         with Writer(folder, version=9, storage_plugin=plugin) as writer:
             connection = writer.add_connection('/image', kind, typestore=types)
             for number in range(3):
-                writer.write(connection, number * 10**8, types.serialize_cdr(picture, kind))
+                writer.write(connection, number * 10**8, types.serialize_cdr(message, kind))
     (path,) = folder.glob(f'*.{storage}')
     with suppress(sqlite3.Error):
         if storage == 'db3':
-            # Fewer empty pages: what is changed shall matter.
+            # Fewer empty pages, so that a change hits something that matters.
             with sqlite3.connect(path) as database:
                 database.execute('VACUUM')
     return [path.read_bytes()]
 
 
-DOORS = {
-    'image': Door(_enter_image, _image_samples),
-    'compressed_image': Door(_enter_compressed, _compressed_samples),
-    'depth': Door(_enter_depth, _depth_samples),
-    'camera_info': Door(_enter_camera_info, _camera_info_samples),
-    'picture': Door(_enter_picture, _picture_samples, (UnreadableError,)),
-    'video': Door(_enter_video, _video_samples, (UnreadableError,)),
-    'model': Door(_enter_model, _model_samples),
-    'yunet': Door(_enter_yunet, _yunet_samples),
-    'cascade': Door(_enter_cascade, _cascade_samples),
-    'recipe': Door(_enter_recipe, _recipe_samples),
-    'network': Door(_enter_network, _network_samples),
-    'boxes': Door(_enter_boxes, _boxes_samples, (ValueError, FileNotFoundError)),
-    'expectation': Door(_enter_expectation, _expectation_samples),
-    'mcap': Door(
-        functools.partial(_enter_bag, name='bag.mcap'),
+FUZZ_TARGETS = {
+    'image_message': FuzzTarget(_read_image_message, _image_message_samples, (ImageError,)),
+    'compressed_message': FuzzTarget(
+        _read_compressed_message, _compressed_message_samples, (ImageError,)
+    ),
+    'depth': FuzzTarget(_read_depth, _depth_samples),
+    'camera_info': FuzzTarget(_read_camera_info, _camera_info_samples),
+    'image_file': FuzzTarget(_read_image_file, _image_file_samples, (UnreadableError,)),
+    'video': FuzzTarget(_read_video_file, _video_samples, (UnreadableError,)),
+    'model': FuzzTarget(_read_model, _model_samples),
+    'yunet': FuzzTarget(_read_yunet, _yunet_samples),
+    'cascade': FuzzTarget(_read_cascade, _cascade_samples),
+    'recipe': FuzzTarget(_read_recipe, _recipe_samples),
+    'network': FuzzTarget(_read_network, _network_samples),
+    'boxes': FuzzTarget(_read_boxes, _boxes_samples, (ValueError, FileNotFoundError)),
+    'expectation': FuzzTarget(_read_expectation, _expectation_samples),
+    'mcap': FuzzTarget(
+        functools.partial(_read_bag, name='bag.mcap'),
         functools.partial(_bag_samples, 'mcap'),
         (UnreadableError,),
     ),
-    'sqlite': Door(
-        functools.partial(_enter_bag, name='bag.db3'),
+    'sqlite': FuzzTarget(
+        functools.partial(_read_bag, name='bag.db3'),
         functools.partial(_bag_samples, 'db3'),
         (UnreadableError,),
     ),
 }
-"""Name -> door."""
+"""Name -> target."""

@@ -1,10 +1,10 @@
-"""A camera or a reader as a process of its own, so that a test can kill or stop it.
+"""Run a camera or a subscriber as a process, so that a test can kill or stop it.
 
     python peer_process.py DOMAIN camera
     python peer_process.py DOMAIN reader TOPIC
 
-The camera shows a face ten times a second with stamps of the clock; the reader listens reliably to
-faces or pictures. Each prints the time by the steady clock when it sent or got the first message.
+The camera publishes a face ten times a second with stamps of the clock; the reader subscribes
+reliably to faces or images. Each prints the time of the steady clock of its first message.
 """
 
 import sys
@@ -18,7 +18,7 @@ from face_classification_ros.msg import FaceAttributesArray
 
 
 def show(peer: Peer) -> None:
-    """Show a face for ever."""
+    """Publish a face forever."""
     publisher = peer.node.create_publisher(ImageMessage, '/image', RELIABLE)
     message = image_message(HEAD)
     print(time.monotonic(), flush=True)
@@ -30,7 +30,7 @@ def show(peer: Peer) -> None:
 
 
 def listen(peer: Peer, topic: str) -> None:
-    """Listen for ever."""
+    """Subscribe forever."""
     messages = peer.collect(
         FaceAttributesArray if topic.endswith('faces') else ImageMessage, topic
     )

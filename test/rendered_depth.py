@@ -1,4 +1,4 @@
-"""Depth pictures of heads whose places are known, as depth cameras see them."""
+"""Render depth images of heads with known positions."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from face_classification_ros.geometry.positions import Intrinsics
 from face_classification_ros.types import BoundingBox
 
 HEAD_AXES = (0.075, 0.11, 0.09)
-"""Half the width, height and depth of a head in meters, taken as an ellipsoid."""
+"""Half the width, height and depth of a head in meters, modeled as an ellipsoid."""
 
 Point = tuple[float, float, float]
 
 
 def camera(width: int, height: int) -> Intrinsics:
-    """Give a camera that sees 60 degrees across, with its principal point off the middle."""
+    """Return a camera of 60 degrees, with its principal point off the center."""
     focal = width / 2 / np.tan(np.radians(30))
     return Intrinsics(width, height, focal, focal * 1.01, width / 2 + 3.0, height / 2 - 5.0)
 
 
 def head_in_view(intrinsics: Intrinsics, center: Point) -> tuple[BoundingBox, Point]:
-    """Give the box around a head, and the point of its surface in the middle of the box.
+    """Return the box around a head, and the point of its surface in the center of the box.
 
     Args:
         intrinsics: of the camera.
@@ -34,7 +34,7 @@ def head_in_view(intrinsics: Intrinsics, center: Point) -> tuple[BoundingBox, Po
 
 
 def surface_point(intrinsics: Intrinsics, center: Point, box: BoundingBox) -> Point:
-    """Give the point of a head that is seen in the middle of a box."""
+    """Return the point of the surface of a head in the center of a box."""
     u, v = (each - 0.5 for each in box.center)
     distance = float(_distances(intrinsics, center)[round(v), round(u)])
     x, y = (u - intrinsics.cx) / intrinsics.fx, (v - intrinsics.cy) / intrinsics.fy
@@ -50,15 +50,15 @@ def render(
     noise: float = 0.0,
     seed: int = 0,
 ) -> NDArray[np.float32]:
-    """Give distances along the optical axis in meters, 0 where there is none.
+    """Return distances along the optical axis in meters, 0 where unknown.
 
     Args:
         intrinsics: of the camera.
         heads: centers in meters in the camera's optical frame.
         wall: meters to the plane behind them.
-        holes: share of pixels without a depth.
+        holes: fraction of pixels without a depth.
         noise: standard deviation in meters at one meter; it grows with the square of the distance,
-            as that of stereo and of structured light does.
+            as with stereo and structured light.
         seed: of holes and noise.
     """
     random = np.random.default_rng(seed)
@@ -72,7 +72,7 @@ def render(
 
 
 def _distances(intrinsics: Intrinsics, center: Point) -> NDArray[np.float64]:
-    """Give the distance of the near side of an ellipsoid for each pixel, NaN beside it."""
+    """Return the distance of the near side of an ellipsoid for each pixel, NaN outside."""
     rows, columns = np.mgrid[0 : int(intrinsics.height), 0 : int(intrinsics.width)]
     rays = np.stack(
         [

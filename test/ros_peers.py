@@ -1,4 +1,4 @@
-"""The two ends of a test over real DDS: the node as a process, and a peer that talks to it."""
+"""Provide both ends of a test over real DDS: the node as a process, and its peers."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.srv import ChangeState, GetState
 import numpy as np
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue, SetParametersResult
-from rcl_interfaces.srv import SetParameters, SetParametersAtomically
+from rcl_interfaces.srv import GetParameters, SetParameters, SetParametersAtomically
 import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.parameter import parameter_value_to_python
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.task import Future
 from sensor_msgs.msg import CompressedImage
@@ -32,14 +33,14 @@ import skimage.data
 from std_msgs.msg import Header
 from vision_msgs.msg import LabelInfo
 
-from face_classification_ros.msg import FaceAttributes, FaceAttributesArray
+from face_classification_ros.msg import AttributeEstimate, FaceAttributes, FaceAttributesArray
 from face_classification_ros.types import BoundingBox, Image
 
 TIMEOUT = 60.0
-"""Seconds after which a test gives up: far more than anything takes on a busy machine."""
+"""Seconds after which a test fails: far more than anything takes on a busy machine."""
 
 RESPONSE_TIMEOUT = 10.0
-"""Seconds after which the response of a service must have got lost."""
+"""Seconds after which the response of a service is considered lost."""
 
 RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 BEST_EFFORT = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -49,19 +50,19 @@ LATCHED = QoSProfile(
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
 
-# Small enough that no picture is lost in the shared memory of Fast DDS as it is installed.
+# Small enough that Fast DDS with its defaults loses no image in shared memory.
 HEAD: Image = np.ascontiguousarray(skimage.data.astronaut()[20:220, 130:330, ::-1])
-"""The head of Eileen Collins, who is a woman and smiles; BGR."""
+"""Head of Eileen Collins, a woman who smiles; BGR."""
 
 FACE = BoundingBox(48, 43, 90, 113)
-"""Where her face is in `HEAD`."""
+"""Box of her face in `HEAD`."""
 
 BLANK: Image = np.full((120, 160, 3), 128, np.uint8)
-"""A picture without a face."""
+"""An image without a face."""
 
 
 def image_message(image: Image, encoding: str = 'bgr8') -> ImageMessage:
-    """Make a message of a BGR picture in bgr8, rgb8 or mono8; the stamp is set when it is sent."""
+    """Return a message of a BGR image in bgr8, rgb8 or mono8; `Camera` sets its header."""
     pixels = {
         'bgr8': lambda: image,
         'rgb8': lambda: image[..., ::-1],
@@ -75,7 +76,7 @@ def image_message(image: Image, encoding: str = 'bgr8') -> ImageMessage:
 
 
 def compressed_message(image: Image, suffix: str) -> CompressedImage:
-    """Make a message of a BGR picture in jpeg or png, as image_transport does."""
+    """Return a message of a BGR image in jpeg or png, as image_transport does."""
     encoded = cv2.imencode(f'.{suffix}', image)[1]
     message = CompressedImage(format=f'bgr8; {suffix} compressed bgr8')
     message.data.frombytes(encoded)
@@ -83,9 +84,21 @@ def compressed_message(image: Image, suffix: str) -> CompressedImage:
 
 
 def box_of(face: FaceAttributes) -> BoundingBox:
-    """Give the box of a face in a message."""
+    """Return the box of a face in a message."""
     roi = face.roi
     return BoundingBox(roi.x_offset, roi.y_offset, roi.width, roi.height)
+
+
+def pixels_of(message: ImageMessage) -> Image:
+    """Return the pixels of a bgr8 message."""
+    assert message.encoding == 'bgr8'
+    return np.frombuffer(bytes(message.data), np.uint8).reshape(message.height, message.width, 3)
+
+
+def estimate(face: FaceAttributes, attribute: str) -> AttributeEstimate:
+    """Return the estimate of an attribute of a face."""
+    (found,) = [each for each in face.attributes if each.name == attribute]
+    return found
 
 
 class NodeProcess:
@@ -99,7 +112,7 @@ class NodeProcess:
         """Start the process; `arguments` come after `--ros-args`."""
         program = Path(sys.executable).parent / 'face_classification_node'
         if not program.exists():
-            # Where colcon puts it.
+            # Installed by colcon.
             prefix = Path(get_package_prefix('face_classification_ros'))
             program = prefix / 'lib' / 'face_classification_ros' / 'face_classification_node'
         remapped = dict(each.split(':=', 1) for each in arguments if each.startswith('__'))
@@ -128,7 +141,7 @@ class NodeProcess:
 
     @property
     def pid(self) -> int:
-        """The number of the process."""
+        """Id of the process."""
         return self._process.pid
 
     @property
@@ -138,13 +151,13 @@ class NodeProcess:
 
     @property
     def processor_time(self) -> float:
-        """Seconds that the process had a processor so far."""
+        """Processor time in seconds that the process has used."""
         fields = Path(f'/proc/{self._process.pid}/stat').read_text().rpartition(')')[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
     @property
     def resident_memory(self) -> float:
-        """Megabytes of memory that the process has now."""
+        """Resident memory of the process in megabytes."""
         pages = int(Path(f'/proc/{self._process.pid}/statm').read_text().split()[1])
         return pages * os.sysconf('SC_PAGE_SIZE') / 1e6
 
@@ -154,19 +167,19 @@ class NodeProcess:
         return len(list(Path(f'/proc/{self._process.pid}/task').iterdir()))
 
     def wait_for_log(self, text: str, timeout: float = TIMEOUT) -> str:
-        """Wait for a line that contains `text`, and give it."""
+        """Wait for a line that contains `text`, and return it."""
         end = time.monotonic() + timeout
         while True:
             running = self.running
             for line in self.log.splitlines():
                 if text in line:
                     return line
-            assert running, f'the node ended before it said {text!r}:\n{self.log}'
-            assert time.monotonic() < end, f'the node never said {text!r}:\n{self.log}'
+            assert running, f'the node ended before it logged {text!r}:\n{self.log}'
+            assert time.monotonic() < end, f'the node did not log {text!r}:\n{self.log}'
             time.sleep(0.02)
 
     def wait(self, timeout: float = TIMEOUT) -> int:
-        """Wait for the end of the process, and give its exit code."""
+        """Wait for the end of the process, and return its exit code."""
         try:
             return self._process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -174,7 +187,7 @@ class NodeProcess:
             raise AssertionError(f'the node did not end in {timeout} s:\n{self.log}') from None
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> int:
-        """Send a signal, and give the exit code."""
+        """Send a signal, and return the exit code."""
         self._process.send_signal(how)
         return self.wait()
 
@@ -183,7 +196,7 @@ class NodeProcess:
         self._process.send_signal(how)
 
     def kill(self) -> None:
-        """End the process whatever it does; one that has ended stays as it is."""
+        """Kill the process if it still runs."""
         self._process.kill()
         self._process.wait()
 
@@ -208,7 +221,7 @@ def wait_until_active(node: NodeProcess, domain: int, count: int = 1) -> None:
 
 
 class Peer:
-    """A ROS node of the test itself: a camera, a subscriber and a client in one."""
+    """A ROS node of the test: a camera, a subscriber and a client in one."""
 
     def __init__(self, domain: int, name: str = 'peer') -> None:
         """Join a domain."""
@@ -228,7 +241,7 @@ class Peer:
         self._context.try_shutdown()
 
     def happens(self, predicate: Callable[[], Any], timeout: float) -> Any:
-        """Receive messages until the predicate gives something true or time is up; give it."""
+        """Receive messages until the predicate is true or time is over, and return its value."""
         end = time.monotonic() + timeout
         while not (result := predicate()) and time.monotonic() < end:
             self._executor.spin_once(timeout_sec=0.02)
@@ -237,47 +250,53 @@ class Peer:
     def wait_for(
         self, predicate: Callable[[], Any], what: str = '', timeout: float = TIMEOUT
     ) -> Any:
-        """Receive messages until the predicate gives something true, and give that."""
+        """Receive messages until the predicate is true, and return its value."""
         result = self.happens(predicate, timeout)
-        assert result, f'waited {timeout} s in vain for {what or predicate}'
+        assert result, f'waited {timeout} s for {what or predicate}'
         return result
 
     def spin(self, duration: float) -> None:
-        """Receive messages for some seconds, where there is nothing to wait for."""
+        """Receive messages for some seconds."""
         end = time.monotonic() + duration
         while time.monotonic() < end:
             self._executor.spin_once(timeout_sec=0.005)
 
     def collect(self, kind: type, topic: str, qos: QoSProfile = RELIABLE) -> list[Any]:
-        """Subscribe; give the list into which the messages come."""
+        """Subscribe, and return the list of received messages."""
         messages: list[Any] = []
         self.node.create_subscription(kind, topic, messages.append, qos)
         return messages
 
     def call(self, kind: type, name: str, request: Any) -> Any:
-        """Call a service and give its response; for services that may be called twice."""
+        """Call a service and return its response; the service may be called twice."""
         end = time.monotonic() + TIMEOUT
         while (response := self._call_once(kind, name, request)) is None:
-            assert time.monotonic() < end, f'no answer of {name} within {TIMEOUT} s'
+            assert time.monotonic() < end, f'no response of {name} within {TIMEOUT} s'
         return response
 
     def _call_once(self, kind: type, name: str, request: Any) -> Any:
-        """Call a service and give its response, None where that got lost.
+        """Call a service and return its response, None if it got lost.
 
-        It does where the server gets the request before it knows of the client's reader, which
-        happens on a busy machine. The client is kept, so that it does so the first time only.
+        That happens on a busy machine if the server receives the request before it discovers the
+        reader of the client; it cannot happen at later calls, because the client is kept.
         """
         future = self.start_call(kind, name, request)
         self.happens(future.done, RESPONSE_TIMEOUT)
         return future.result()
 
     def start_call(self, kind: type, name: str, request: Any) -> Future:
-        """Call a service and give the future of its response, which may get lost."""
+        """Call a service and return the future of its response, which may get lost."""
         if name not in self._clients:
             self._clients[name] = self.node.create_client(kind, name)
         client = self._clients[name]
         self.wait_for(client.service_is_ready, f'the service {name}')
         return client.call_async(request)
+
+    def get_parameters(self, node: str, *names: str) -> dict[str, Any]:
+        """Return parameters of a node by name."""
+        request = GetParameters.Request(names=names)
+        values = self.call(GetParameters, f'{node}/get_parameters', request).values
+        return dict(zip(names, map(parameter_value_to_python, values), strict=True))
 
     def set_parameter(
         self, name: str, value: bool | float | str | list[str]
@@ -296,7 +315,7 @@ class Peer:
         return self.call(SetParametersAtomically, service, request).result
 
     def change_state(self, transition: int) -> bool:
-        """Ask the node for a transition of its life cycle; tell whether it was done."""
+        """Request a transition of the node, and return whether it succeeded."""
         before = self.state()
         request = ChangeState.Request()
         request.transition.id = transition
@@ -304,13 +323,17 @@ class Peer:
         return self.state() != before if response is None else bool(response.success)
 
     def state(self) -> str:
-        """Give the state of the node's life cycle."""
+        """Return the lifecycle state of the node."""
         response = self.call(GetState, '/face_classification/get_state', GetState.Request())
         return str(response.current_state.label)
 
 
 class Camera:
-    """Publishes pictures and gets the node's answers to them."""
+    """Publishes images and receives the faces that the node publishes for them.
+
+    Attributes:
+        results: faces received so far.
+    """
 
     def __init__(
         self,
@@ -321,32 +344,32 @@ class Camera:
         kind: type = ImageMessage,
         qos: QoSProfile = RELIABLE,
     ) -> None:
-        """Offer pictures and subscribe to faces."""
+        """Create a publisher of images and a subscription to faces."""
         self._peer = peer
         self._publisher = peer.node.create_publisher(kind, topic, qos)
         self._next_stamp = 1_000_000_000
-        self.answers: list[FaceAttributesArray] = peer.collect(FaceAttributesArray, faces)
+        self.results: list[FaceAttributesArray] = peer.collect(FaceAttributesArray, faces)
 
     def close(self) -> None:
-        """Offer no pictures any more."""
+        """Remove the publisher."""
         self._peer.node.destroy_publisher(self._publisher)
 
     @property
     def next_stamp(self) -> float:
-        """Stamp in seconds of the next picture."""
+        """Stamp in seconds of the next image."""
         return self._next_stamp / 1e9
 
     def matches(self) -> int:
-        """Give the number of subscribers that this camera found."""
+        """Return the number of matched subscribers."""
         return int(self._publisher.get_subscription_count())
 
     def publish(
         self, message: ImageMessage | CompressedImage, stamp: float | None = None
     ) -> Header:
-        """Send a picture once; a tenth of a second after the last one, by its stamp.
+        """Publish an image once; by its stamp 0.1 s after the last one.
 
         Returns:
-            the header that it was sent with.
+            The header that it was published with.
         """
         nanoseconds = self._next_stamp if stamp is None else round(stamp * 1e9)
         self._next_stamp = nanoseconds + 100_000_000
@@ -356,38 +379,38 @@ class Camera:
         return message.header
 
     def send(self, message: ImageMessage | CompressedImage | bytes) -> None:
-        """Send a message as it is, or what shall pass for one."""
+        """Publish a message, or any bytes, unchanged."""
         self._publisher.publish(message)
 
     def connect(self, message: ImageMessage | CompressedImage | None = None) -> None:
-        """Wait until the node answers, so that nothing sent from now on is lost."""
-        self._peer.wait_for(self.matches, 'a subscriber to the pictures')
+        """Wait until the node publishes faces, so that later images are not lost."""
+        self._peer.wait_for(self.matches, 'a subscriber to the images')
         message = message or image_message(BLANK)
-        server_timeout = 0.1
-        # The node may know this camera before it knows that somebody wants the answers.
-        while not self._peer.happens(self._result_of(self.publish(message)), server_timeout):
-            assert server_timeout < TIMEOUT, 'the node answers no picture'
-            server_timeout *= 1.5
-        self.answers.clear()
+        timeout = 0.1
+        # The node may discover this camera before its subscription to faces.
+        while not self._peer.happens(self._received(self.publish(message)), timeout):
+            assert timeout < TIMEOUT, 'the node publishes no faces'
+            timeout *= 1.5
+        self.results.clear()
 
-    def _result_of(self, header: Header) -> Callable[[], FaceAttributesArray | None]:
-        return lambda: next((each for each in self.answers if each.header == header), None)
+    def _received(self, header: Header) -> Callable[[], FaceAttributesArray | None]:
+        return lambda: next((each for each in self.results if each.header == header), None)
 
-    def ask(
+    def result_of(
         self, message: ImageMessage | CompressedImage, stamp: float | None = None
     ) -> FaceAttributesArray:
-        """Send a picture and give the node's answer to it."""
+        """Publish an image, and return the faces that the node publishes for it."""
         header = self.publish(message, stamp)
         return self._peer.wait_for(
-            self._result_of(header), f'the answer to the picture of {header.stamp}'
+            self._received(header), f'the faces of the image of {header.stamp}'
         )
 
 
 class LiveCamera:
-    """A camera that runs by itself, as a robot's does; stamps are those of the clock."""
+    """A camera that runs in a thread, with the stamps of the clock."""
 
     def __init__(self, peer: Peer, image: Image, topic: str = '/image') -> None:
-        """Show a picture ten times a second until `close`."""
+        """Publish an image ten times a second until `close`."""
         self._publisher = peer.node.create_publisher(ImageMessage, topic, RELIABLE)
         self._clock = peer.node.get_clock()
         self._message: ImageMessage | None = None
@@ -397,7 +420,7 @@ class LiveCamera:
         self._thread.start()
 
     def show(self, image: Image | None) -> None:
-        """Show another picture from now on, or none."""
+        """Publish another image from now on, or none."""
         self._message = None if image is None else image_message(image)
 
     def close(self) -> None:
@@ -413,7 +436,7 @@ class LiveCamera:
 
 
 class Monitor:
-    """Listens to /diagnostics as rqt_robot_monitor does."""
+    """Receives /diagnostics as rqt_robot_monitor does."""
 
     def __init__(self, peer: Peer) -> None:
         """Subscribe."""
@@ -421,26 +444,36 @@ class Monitor:
         self.arrays: list[DiagnosticArray] = peer.collect(DiagnosticArray, '/diagnostics')
 
     def status(self, part: str) -> DiagnosticStatus | None:
-        """Give the newest line of a part of the node."""
+        """Return the newest status of a part of the node."""
         name = f'face_classification: {part}'
         return next((s for s in self.arrays[-1].status if s.name == name), None)
 
-    def next_values(self, part: str = 'pictures') -> dict[str, str]:
-        """Give the figures of a part in a message that comes from now on."""
+    def next_values(self, part: str = 'images') -> dict[str, str]:
+        """Return the values of a part in the next message."""
         self.arrays.clear()
         self._peer.wait_for(lambda: self.arrays, 'diagnostics')
+        return self._values(part)
+
+    def wait_for(self, part: str, level: bytes, code: str) -> DiagnosticStatus:
+        """Wait until a part has a level and a code, and return its status."""
+
+        def has_arrived() -> bool:
+            status = self.status(part) if self.arrays else None
+            return (
+                status is not None
+                and status.level == level
+                and code in self._values(part)['code'].split(',')
+            )
+
+        self._peer.wait_for(has_arrived, f'{part}: {code}')
+        status = self.status(part)
+        assert status is not None
+        return status
+
+    def _values(self, part: str) -> dict[str, str]:
         status = self.status(part)
         assert status is not None
         return {each.key: each.value for each in status.values}
-
-    def wait_for(self, part: str, level: bytes, text: str) -> None:
-        """Wait until a part has a level and says something."""
-
-        def has_come() -> bool:
-            status = self.status(part) if self.arrays else None
-            return status is not None and status.level == level and text in status.message
-
-        self._peer.wait_for(has_come, f'{part}: {text}')
 
 
 def _parameter(name: str, value: bool | float | str | list[str]) -> Parameter:

@@ -34,24 +34,50 @@ def code_blocks(section: str, language: str) -> list[str]:
     return [re.sub(rf'^{indent}', '', block, flags=re.MULTILINE) for indent, block in blocks]
 
 
-def test_detector_is_one_module_and_one_line(tmp_path: Path) -> None:
-    """The example of "Add a detector" detects in a copy of the package."""
-    module, line = code_blocks('Add a detector', 'python')
-    copy = shutil.copytree(PACKAGE, tmp_path / PACKAGE.name)
-    (copy / 'detection' / 'center.py').write_text(module)
-    config = copy / 'config.py'
-    start = 'DETECTORS = {\n'
-    assert start in config.read_text()
-    config.write_text(config.read_text().replace(start, start + line))
+def add_line(file: Path, start: str, line: str) -> None:
+    """Add a line to a registry that begins with `start`."""
+    content = file.read_text()
+    assert start in content
+    file.write_text(content.replace(start, start + line))
+
+
+def run(folder: Path, *arguments: str) -> str:
+    """Run Python with the copy of the package in a folder, and return what it prints."""
     done = subprocess.run(
-        [sys.executable, '-c', USE_DETECTOR],
-        cwd=tmp_path,
-        env={**os.environ, 'PYTHONPATH': str(tmp_path)},
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, 'PYTHONPATH': str(folder)},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == [[100.0, 60.0, 120.0, 120.0]]
+    return done.stdout
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """Return a copy of the package that may be changed."""
+    return Path(shutil.copytree(PACKAGE, tmp_path / PACKAGE.name))
+
+
+def test_detector_is_one_module_and_one_line(package: Path) -> None:
+    """The example of "Add a detector" detects."""
+    module, line = code_blocks('Add a detector', 'python')
+    (package / 'detection' / 'center.py').write_text(module)
+    add_line(package / 'config.py', 'DETECTORS = {\n', line)
+    boxes = json.loads(run(package.parent, '-c', USE_DETECTOR))
+    assert boxes == [[100.0, 60.0, 120.0, 120.0]]
+
+
+def test_command_is_one_module_and_one_line(package: Path) -> None:
+    """The example of "Add a command" counts the faces of an image."""
+    skimage = pytest.importorskip('skimage', reason='has the image')
+    image = Path(skimage.__file__).parent / 'data' / 'astronaut.png'
+    module, line = code_blocks('Add a command', 'python')
+    (package / 'commands' / 'count.py').write_text(module)
+    add_line(package / 'commands' / 'registry.py', 'COMMANDS = {\n', line)
+    main = 'import sys; from face_classification_ros.commands.main import main; sys.exit(main())'
+    assert run(package.parent, '-c', main, 'count', str(image)) == '1\n'
 
 
 def test_attribute_is_a_recipe_of_three_lines(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Where there is no room, one line says so, and what was written before is still good."""
+"""A full disk is reported in one line, and what was written before can be read."""
 
 from __future__ import annotations
 
@@ -10,23 +10,22 @@ from pathlib import Path
 import resource
 import signal
 import subprocess
-import sys
 import time
 
+from command_process import COMMAND
 import pytest
 
 from face_classification_ros.io.sample import FPS, sample_frames
 from face_classification_ros.io.videos import VideoFile
 
-COMMAND = str(Path(sys.executable).with_name('face_classification'))
 TIMEOUT = 120
 ROOM = 20_000
-"""Bytes that a file may have: as on a disk with so little room, the system refuses more."""
+"""Maximum size of a file in bytes: the system refuses more, as on a full disk."""
 
 
 @pytest.fixture(scope='module')
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a video of six seconds."""
+    """Return a video of six seconds."""
     path = tmp_path_factory.mktemp('film') / 'film.mp4'
     video = VideoFile(path, FPS)
     for frame in itertools.islice(sample_frames(), 6 * FPS):
@@ -38,7 +37,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(*arguments: object, room: int = ROOM) -> subprocess.CompletedProcess[str]:
     """Run `face_classification` where no file can grow beyond `room` bytes.
 
-    Python would cut its byte code off there, too, and other processes would read that.
+    Python writes no byte code, which would be truncated, too, and read by other processes.
     """
     return subprocess.run(
         [COMMAND, *map(str, arguments)],
@@ -50,10 +49,16 @@ def run(*arguments: object, room: int = ROOM) -> subprocess.CompletedProcess[str
     )
 
 
-def assert_one_line(done: subprocess.CompletedProcess[str], path: Path) -> None:
-    """Check that the command failed and said in one line which file had no room.
+def complete_lines(path: Path) -> list[dict]:
+    """Return the records of a file .jsonl, without a last line that was cut off."""
+    lines = path.read_text().splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith('\n')]
 
-    Before it there may be lines of FFmpeg and TensorFlow.
+
+def assert_reported(done: subprocess.CompletedProcess[str], path: Path) -> None:
+    """Check that the command failed, and that its last line names the file without room.
+
+    FFmpeg and TensorFlow may print lines before.
     """
     assert done.returncode == 2, done.stderr
     assert 'Traceback' not in done.stderr
@@ -62,57 +67,68 @@ def assert_one_line(done: subprocess.CompletedProcess[str], path: Path) -> None:
     assert str(path) in line
 
 
-def test_results_that_find_no_room_are_a_whole_list(film: Path, tmp_path: Path) -> None:
-    """All that were written before can be read."""
-    path = tmp_path / 'faces.json'
+def test_results_without_room_are_reported(film: Path, tmp_path: Path) -> None:
+    """All lines that were written before can be read."""
+    path = tmp_path / 'faces.jsonl'
     done = run('classify', film, '--json', path)
-    assert_one_line(done, path)
-    records = json.loads(path.read_text())
+    assert_reported(done, path)
+    records = complete_lines(path)
     assert [each['frame'] for each in records] == list(range(len(records)))
     assert 5 < len(records) < 6 * FPS
 
 
-def test_annotated_video_that_finds_no_room_is_told(film: Path, tmp_path: Path) -> None:
-    """Nothing is said of it by OpenCV; the results beside it are complete."""
+def test_an_array_without_room_is_reported(film: Path, tmp_path: Path) -> None:
+    """It lacks its end, as the error says that it could not be written."""
+    path = tmp_path / 'faces.json'
+    assert_reported(run('classify', film, '--json', path), path)
+
+
+def test_an_annotated_video_without_room_is_reported(film: Path, tmp_path: Path) -> None:
+    """OpenCV does not report it; the results next to it are complete."""
     path = tmp_path / 'faces.json'
     done = run('classify', film, '--output', tmp_path / 'out', '--json', path, room=200_000)
-    assert_one_line(done, tmp_path / 'out' / 'film.mp4')
+    assert_reported(done, tmp_path / 'out' / 'film.mp4')
     assert len(json.loads(path.read_text())) == 6 * FPS
 
 
-def test_annotated_picture_that_finds_no_room_is_told(film: Path, tmp_path: Path) -> None:
-    """As for a video."""
-    picture = tmp_path / 'crowd.ppm'
+def test_an_annotated_image_without_room_is_reported(tmp_path: Path) -> None:
+    """As a video."""
+    image = tmp_path / 'crowd.ppm'
     header = b'P6 640 480 255 '
-    picture.write_bytes(header + next(sample_frames()).tobytes())
-    done = run('classify', picture, '--output', tmp_path / 'out')
-    assert_one_line(done, tmp_path / 'out' / 'crowd.ppm')
+    image.write_bytes(header + next(sample_frames()).tobytes())
+    done = run('classify', image, '--output', tmp_path / 'out')
+    assert_reported(done, tmp_path / 'out' / 'crowd.ppm')
 
 
-@pytest.mark.parametrize('target', ['recorded', 'faces.json'])
-def test_recorded_replay_that_finds_no_room_is_told(
-    film: Path, tmp_path: Path, target: str
-) -> None:
-    """Of a bag and its faces.json, the latter is a whole list; a file beside is left alone."""
+def test_a_recorded_replay_without_room_is_reported(film: Path, tmp_path: Path) -> None:
+    """All lines that were written before can be read, and other files are left alone."""
+    pytest.importorskip('rosbags', reason='needs the extra [replay]')
     other = tmp_path / 'other.json'
     other.write_text('[1]')
-    done = run('replay', film, '--offline', '--record', tmp_path / target)
-    assert_one_line(done, tmp_path / target)
-    faces = tmp_path / target if target.endswith('.json') else tmp_path / target / 'faces.json'
-    assert len(json.loads(faces.read_text())) > 5
+    path = tmp_path / 'faces.jsonl'
+    done = run('replay', film, '--offline', '--record', path)
+    assert_reported(done, path)
+    assert len(complete_lines(path)) > 5
     assert other.read_text() == '[1]'
 
 
-def test_report_that_finds_no_room_is_told(tmp_path: Path) -> None:
-    """So is that of any other command."""
+def test_a_recording_without_room_is_reported(film: Path, tmp_path: Path) -> None:
+    """The folder of the new recording is named."""
+    pytest.importorskip('rosbags', reason='needs the extra [replay]')
+    done = run('replay', film, '--offline', '--record', tmp_path / 'recorded')
+    assert_reported(done, tmp_path / 'recorded')
+
+
+def test_a_report_without_room_is_reported(tmp_path: Path) -> None:
+    """Also of other sub-commands."""
     pytest.importorskip('tensorflow')
     path = tmp_path / 'networks.json'
-    assert_one_line(run('networks', 'mini_xception', '--json', path, room=100), path)
+    assert_reported(run('networks', 'mini_xception', '--json', path, room=100), path)
 
 
-def test_results_of_a_run_that_was_killed_can_be_read(film: Path, tmp_path: Path) -> None:
-    """The list is whole at any moment, not only in the end."""
-    path = tmp_path / 'faces.json'
+def test_results_of_a_killed_run_can_be_read(film: Path, tmp_path: Path) -> None:
+    """Each line is complete when the next one is written."""
+    path = tmp_path / 'faces.jsonl'
     with subprocess.Popen(
         [COMMAND, 'classify', film, '--json', path], stdout=subprocess.DEVNULL
     ) as process:
@@ -120,11 +136,11 @@ def test_results_of_a_run_that_was_killed_can_be_read(film: Path, tmp_path: Path
         while not (path.is_file() and path.stat().st_size > ROOM) and time.monotonic() < end:
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
-    assert len(json.loads(path.read_text())) > 5
+    assert len(complete_lines(path)) > 5
 
 
 def test_results_can_go_through_a_pipe(film: Path, tmp_path: Path) -> None:
-    """Another program may read them while they come; it gets one whole list."""
+    """Another program reads them as they come, as one complete array."""
     path = tmp_path / 'faces'
     os.mkfifo(path)
     with subprocess.Popen(

@@ -1,6 +1,8 @@
 """Who may import whom: the core runs without ROS, and nothing but training needs TensorFlow."""
 
+import ast
 import json
+from pathlib import Path
 import subprocess
 import sys
 
@@ -48,6 +50,7 @@ CORE = [
 ]
 ROS = {'rclpy', 'sensor_msgs', 'std_msgs'}
 TENSORFLOW = {'tensorflow', 'keras', 'tf_keras'}
+ONNX = {'onnx', 'tf2onnx', 'ml_dtypes'}
 
 
 def imports_of(*names: str) -> set[str]:
@@ -162,3 +165,27 @@ def test_training_needs_no_ros(name: str) -> None:
     if name == 'training.recipe':
         pytest.importorskip('pydantic')
     assert not packages(imports_of(name)) & (ROS | TENSORFLOW)
+
+
+def test_only_networks_and_training_import_onnx() -> None:
+    """Nor does any other module when it runs: on a robot it would bring another numpy."""
+    root = Path(__file__).resolve().parents[1] / PACKAGE
+    found = {
+        path.relative_to(root).parts[0]
+        for path in root.rglob('*.py')
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in (
+            [node.module or '']
+            if isinstance(node, ast.ImportFrom)
+            else [each.name for each in node.names]
+        )
+        if name.partition('.')[0] in ONNX
+    }
+    assert found == {'networks', 'training'}
+
+
+@pytest.mark.parametrize('name', ['explanation.panels', 'ros.node.node'])
+def test_the_run_time_wing_loads_no_onnx(name: str) -> None:
+    """Neither by itself nor through another package."""
+    assert not packages(imports_of(name)) & ONNX

@@ -1,4 +1,4 @@
-"""The messages are what the manual promises and what other nodes expect on the wire."""
+"""Messages have the fields of the manual, and vision_msgs its official type hashes."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ import face_classification_ros.action
 import face_classification_ros.msg
 import face_classification_ros.srv
 
-# Of the official vision_msgs 4.1. Nodes with other hashes do not hear each other.
+# Of the official vision_msgs 4.1. Nodes with other hashes receive nothing from each other.
 VISION_MSGS_HASHES = {
     'BoundingBox2D': '008eacbb0cf8f26e83795547bed013eec3675485ef386ec056d80eaaf1c1ce2f',
     'Detection2D': '0d12b69df5c593b3455b7346fac8205437a7d4bcb09b9e0e0b2dde787ded38ea',
@@ -23,7 +23,7 @@ VISION_MSGS_HASHES = {
     'VisionInfo': '95d3116a17484ad91c9a2686e1d54890bbfc3ff6c6a2de137738c4950d45d284',
 }
 
-# Those whose official hash is not at hand: equal fields make equal hashes.
+# Equal fields have equal hashes.
 VISION_MSGS_FIELDS = {
     'LabelInfo': {
         'header': 'std_msgs/Header',
@@ -35,6 +35,7 @@ VISION_MSGS_FIELDS = {
 
 OUR_FIELDS = {
     'AttributeEstimate': {
+        'name': 'string',
         'label': 'string',
         'confidence': 'float',
         'labels': 'sequence<string>',
@@ -47,16 +48,20 @@ OUR_FIELDS = {
         'roi': 'sensor_msgs/RegionOfInterest',
         'detection_confidence': 'float',
         'landmarks': 'sequence<geometry_msgs/Point32>',
-        'gender': 'face_classification_ros/AttributeEstimate',
-        'emotion': 'face_classification_ros/AttributeEstimate',
+        'attributes': 'sequence<face_classification_ros/AttributeEstimate>',
         'has_position': 'boolean',
         'position': 'geometry_msgs/Point',
+        'is_size_plausible': 'boolean',
+        'has_orientation': 'boolean',
+        'orientation': 'geometry_msgs/Quaternion',
+        'looking_at_camera': 'float',
         'first_seen': 'builtin_interfaces/Time',
     },
     'FaceAttributesArray': {
         'header': 'std_msgs/Header',
         'image_width': 'uint32',
         'image_height': 'uint32',
+        'position_frame_id': 'string',
         'faces': 'sequence<face_classification_ros/FaceAttributes>',
         'processing_time': 'float',
     },
@@ -78,15 +83,22 @@ OUR_SERVICES = {
         FACES_OR_REASON,
     ),
     'CountPeople': (
-        {'window': 'float'},
-        {'women': 'uint32', 'men': 'uint32', 'unknown': 'uint32', 'total': 'uint32'},
+        {'window': 'float', 'attribute': 'string'},
+        {
+            'success': 'boolean',
+            'message': 'string',
+            'labels': 'sequence<string>',
+            'counts': 'sequence<uint32>',
+            'unknown': 'uint32',
+            'total': 'uint32',
+        },
     ),
 }
 
 
 @pytest.mark.parametrize('name', VISION_MSGS_HASHES)
 def test_vision_message_has_the_official_type_hash(name: str) -> None:
-    """Whoever listens with the official vision_msgs hears us."""
+    """Nodes with the official vision_msgs can communicate with ours."""
     path = Path(get_package_share_directory('vision_msgs'), 'msg', f'{name}.json')
     hashes = {
         entry['type_name']: entry['hash_string']
@@ -97,7 +109,7 @@ def test_vision_message_has_the_official_type_hash(name: str) -> None:
 
 @pytest.mark.parametrize('name', VISION_MSGS_FIELDS)
 def test_vision_message_has_the_official_fields(name: str) -> None:
-    """Whoever listens with the official vision_msgs hears us."""
+    """Nodes with the official vision_msgs can communicate with ours."""
     fields = getattr(vision_msgs.msg, name).get_fields_and_field_types()
     assert fields == VISION_MSGS_FIELDS[name]
     assert list(fields) == list(VISION_MSGS_FIELDS[name])
@@ -105,7 +117,7 @@ def test_vision_message_has_the_official_fields(name: str) -> None:
 
 @pytest.mark.parametrize('name', OUR_FIELDS)
 def test_our_message_has_the_fields_of_the_manual(name: str) -> None:
-    """A field that changes its name or type breaks the nodes of our users."""
+    """Another name or type breaks the nodes of users."""
     fields = getattr(face_classification_ros.msg, name).get_fields_and_field_types()
     assert fields == OUR_FIELDS[name]
     assert list(fields) == list(OUR_FIELDS[name])
@@ -113,14 +125,14 @@ def test_our_message_has_the_fields_of_the_manual(name: str) -> None:
 
 @pytest.mark.parametrize('name', OUR_SERVICES)
 def test_our_service_has_the_fields_of_the_manual(name: str) -> None:
-    """A field that changes its name or type breaks the behaviors of our users."""
+    """Another name or type breaks the programs of users."""
     service = getattr(face_classification_ros.srv, name)
     fields = [each.get_fields_and_field_types() for each in (service.Request, service.Response)]
     assert fields == list(OUR_SERVICES[name])
 
 
 def test_our_action_has_the_fields_and_outcomes_of_the_manual() -> None:
-    """A field or a number that changes breaks the behaviors of our users."""
+    """Another field or number breaks the programs of users."""
     observe = face_classification_ros.action.Observe
     fields = [
         each.get_fields_and_field_types()
@@ -132,5 +144,5 @@ def test_our_action_has_the_fields_and_outcomes_of_the_manual() -> None:
         {'outcome': 'uint8', 'reason': 'string', **faces},
         {'frames': 'uint32', **faces},
     ]
-    outcomes = ('COMPLETED', 'NOBODY', 'LEFT', 'CANCELED', 'PREEMPTED', 'STOPPED')
+    outcomes = ('COMPLETED', 'NO_FACE', 'LOST', 'CANCELED', 'PREEMPTED', 'INTERRUPTED')
     assert [getattr(observe.Result, name) for name in outcomes] == list(range(6))

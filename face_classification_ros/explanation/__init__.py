@@ -1,4 +1,4 @@
-"""See what a network sees: guided back-propagation, gradients and Grad-CAM of a model file."""
+"""Visualize what a network reacts to: guided back-propagation, gradients and Grad-CAM."""
 
 METHODS = ('guided', 'gradient', 'grad_cam')
-"""Guided back-propagation, the gradient itself, Grad-CAM."""
+"""Guided back-propagation, the plain gradient, Grad-CAM."""

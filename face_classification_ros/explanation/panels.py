@@ -1,4 +1,4 @@
-"""Explain the faces of a picture, and typical faces of every label."""
+"""Explain the faces of an image, and example faces of every label."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from face_classification_ros.explanation.drawing import (
     draw_figure,
     draw_panel,
     draw_relevance,
-    PANEL_SIDE,
+    PANEL_SIZE,
 )
 from face_classification_ros.explanation.explainer import Explainer
 from face_classification_ros.types import Image
 
-FIGURE_SIDE = 72
-"""Height and width in pixels of each picture in a figure."""
+FIGURE_SIZE = 72
+"""Height and width in pixels of each image in a figure."""
 
 
 def explain_faces(
@@ -29,24 +29,24 @@ def explain_faces(
     explainer: Explainer,
     label: str = '',
 ) -> list[Image]:
-    """Draw a panel for each face: the face, what was looked at, and the answer.
+    """Draw a panel for each face: the face, its explanation and the prediction.
 
     Args:
-        crops: uint8 N x H x W x C, as the model file wants them.
+        crops: uint8 N x H x W x C as the model file's input.
         labels: of the explained attribute, in the order of the model file.
-        probabilities: the answers, N x labels.
-        explainer: of the model file that gave them.
-        label: whose score is explained, or 'told' for the label that is told for each face; ""
-            explains the most active unit (with Grad-CAM, which has none, the told label).
+        probabilities: predicted by the model file, N x labels.
+        explainer: of the same model file.
+        label: whose logit is explained, or 'predicted' for the predicted label of each face; ""
+            explains the most active unit (with Grad-CAM, the predicted label).
 
     Returns:
-        One per face, uint8 240 x 800 x 3 in BGR.
+        One panel per face, uint8 240 x 800 x 3 in BGR.
 
     Raises:
-        ValueError: there is no such label.
+        ValueError: the label is unknown.
     """
-    if label not in ('', 'told', *labels):
-        raise ValueError(f'unknown label {label!r}; there are: {", ".join(labels)}')
+    if label not in ('', 'predicted', *labels):
+        raise ValueError(f'unknown label {label!r}; expected predicted, {", ".join(labels)}')
     if label in labels:
         chosen = np.full(len(crops), labels.index(label))
     else:
@@ -56,8 +56,8 @@ def explain_faces(
     else:
         relevance = explainer.explain_unit(crops)
     return [
-        draw_panel(crop, draw_relevance(explainer.method, each, crop, PANEL_SIDE), labels, answer)
-        for crop, each, answer in zip(crops, relevance, probabilities, strict=True)
+        draw_panel(crop, draw_relevance(explainer.method, each, crop, PANEL_SIZE), labels, row)
+        for crop, each, row in zip(crops, relevance, probabilities, strict=True)
     ]
 
 
@@ -70,56 +70,57 @@ def explain_labels(
     *,
     seed: int = 0,
 ) -> Image:
-    """Draw some faces of every label beside what each network looked at, as the paper's figure 8.
+    """Draw faces of every label with the explanation of each network, as the paper's figure 8.
 
     Args:
-        crops: for each classifier the same N faces as it wants them, uint8 N x H x W x C.
+        crops: for each classifier the same N faces as its input, uint8 N x H x W x C.
         y_true: N, indices of the true labels.
         classifiers: with the same labels.
         explainers: one for each classifier.
-        faces: how many of each label; drawn by chance among those that all classifiers get right.
-        seed: of the draw.
+        faces: how many of each label, drawn at random from those that all classifiers predict
+            correctly.
+        seed: of the random number generator.
 
     Returns:
-        uint8 H x W x 3 in BGR; a row for each label that has such faces.
+        uint8 H x W x 3 in BGR; one row for each label with such faces.
 
     Raises:
-        ValueError: there is no face that all get right.
+        ValueError: no face is predicted correctly by all classifiers.
     """
     attribute = explainers[0].attribute
-    answers = [
+    y_pred = [
         each.classify(own)[attribute].argmax(axis=1)
         for each, own in zip(classifiers, crops, strict=True)
     ]
-    right = np.all([each == y_true for each in answers], axis=0)
-    order = np.random.default_rng(seed).permutation(np.flatnonzero(right))
+    is_correct = np.all([each == y_true for each in y_pred], axis=0)
+    order = np.random.default_rng(seed).permutation(np.flatnonzero(is_correct))
     rows = []
     for index, label in enumerate(classifiers[0].labels[attribute]):
         chosen = order[y_true[order] == index][:faces]
         if not len(chosen):
             continue
-        shown = [[draw_crop(each, FIGURE_SIDE) for each in crops[0][chosen]]]
+        columns = [[draw_crop(each, FIGURE_SIZE) for each in crops[0][chosen]]]
         for explainer, own in zip(explainers, crops, strict=True):
             relevance = (
                 explainer.explain_label(own[chosen], y_true[chosen].tolist())
                 if explainer.method == 'grad_cam'
                 else explainer.explain_unit(own[chosen])
             )
-            shown.append(
+            columns.append(
                 [
-                    draw_relevance(explainer.method, each, crop, FIGURE_SIDE)
+                    draw_relevance(explainer.method, each, crop, FIGURE_SIZE)
                     for each, crop in zip(relevance, own[chosen], strict=True)
                 ]
             )
-        rows.append((label, list(zip(*shown, strict=True))))
+        rows.append((label, list(zip(*columns, strict=True))))
     return draw_figure(rows, ', '.join(['face', *(each.path.stem for each in classifiers)]))
 
 
 def relevance_drawer(explainer: Explainer) -> Callable[[NDArray[np.uint8]], Image]:
-    """Give what draws the most active unit's explanation for a face.
+    """Return a function that draws the explanation of the most active unit for a face.
 
     Returns:
-        A function from a crop, uint8 H x W x C, to a picture, uint8 H x W x 3 in BGR.
+        A function from a crop, uint8 H x W x C, to an image, uint8 H x W x 3 in BGR.
     """
 
     def draw(crop: NDArray[np.uint8]) -> Image:

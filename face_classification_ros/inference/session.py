@@ -1,4 +1,4 @@
-"""Load networks into ONNX Runtime, all in the same way, and trust no file more than it needs."""
+"""Load networks into ONNX Runtime, with limits on what a model file may contain and use."""
 
 from __future__ import annotations
 
@@ -11,28 +11,31 @@ import numpy as np
 from numpy.typing import NDArray
 import onnxruntime
 
+from face_classification_ros.inference.onnx_graph import (
+    AttributeField,
+    GraphField,
+    ModelField,
+    NodeField,
+    TensorField,
+)
+from face_classification_ros.inference.wire_format import Encoded, read_fields
+
 MAX_FILE_SIZE = 256 * 2**20
-"""Bytes of the largest model file that is read: a hundred times the largest of the package."""
+"""Size limit of a model file in bytes: a hundred times the largest model of the package."""
 
 MAX_MEMORY = 2 * 2**30
-"""Bytes that all networks of a process may have together for weights and intermediate results."""
+"""Limit in bytes for the weights and intermediate results of all networks of a process."""
 
-# Numbers of fields in onnx.proto, and of the wire formats of protocol buffers.
-_MODEL_GRAPH, _MODEL_FUNCTIONS = 7, 25
-_GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_SPARSE = 1, 5, 15
-_NODE_ATTRIBUTE = 5
-_ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
-_TENSOR_EXTERNAL_DATA, _TENSOR_LOCATION = 13, 14
-_SPARSE_TENSORS = (1, 2)
-_VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
+_SPARSE_TENSOR_PARTS = (1, 2)
+"""Field numbers of values and indices in `SparseTensorProto`."""
 
 
 def read_model(path: Path) -> bytes:
-    """Read a model file that stands for itself.
+    """Return the content of a self-contained model file.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is too large, no ONNX file, or one that `require_self_contained` refuses.
+        OSError: the file cannot be read.
+        ValueError: `require_self_contained` rejects it.
     """
     with path.open('rb') as file:
         content = file.read(MAX_FILE_SIZE + 1)
@@ -41,109 +44,76 @@ def read_model(path: Path) -> bytes:
 
 
 def require_self_contained(content: bytes) -> None:
-    """Refuse a model that reaches beyond its own file, or whose work has no bound.
+    """Reject a model that refers to other files, or whose work has no bound.
 
-    ONNX Runtime would read weights from other files that a model names ("external data"), and
-    run its loops as often as it says. No network of this package needs either, so none is handed
-    on to it. The check reads the bytes themselves: the Python package onnx takes 12 MB, and where
-    it loads a file it reads the other files, too.
+    ONNX Runtime would read weights from any file that a model names ("external data"), and run
+    loops as often as the model demands. No network of this package needs either. The check walks
+    through the encoded file and allocates nothing for it.
 
     Args:
         content: of an ONNX file.
 
     Raises:
-        ValueError: it is too large or no ONNX file, or holds external data, a loop or branch, or
-            functions of its own.
+        ValueError: the model is too large, is not an ONNX file, or contains external data, a
+            loop, a branch or model-local functions.
     """
     if len(content) > MAX_FILE_SIZE:
-        raise ValueError(f'it has more than {MAX_FILE_SIZE // 2**20} MiB')
-    for number, graph in _parts(memoryview(content)):
-        if number == _MODEL_FUNCTIONS:
-            raise ValueError('it holds functions of its own, which are not run')
-        if number == _MODEL_GRAPH:
+        raise ValueError(f'it is larger than {MAX_FILE_SIZE // 2**20} MiB')
+    for number, graph in _parts(content):
+        if number == ModelField.FUNCTIONS:
+            raise ValueError('it contains model-local functions, which are not supported')
+        if number == ModelField.GRAPH:
             _check_graph(graph)
 
 
 def _check_graph(graph: memoryview) -> None:
     for number, part in _parts(graph):
-        if number == _GRAPH_INITIALIZER:
+        if number == GraphField.INITIALIZER:
             _check_tensor(part)
-        elif number == _GRAPH_SPARSE:
+        elif number == GraphField.SPARSE_INITIALIZER:
             _check_sparse_tensor(part)
-        elif number == _GRAPH_NODE:
+        elif number == GraphField.NODE:
             for field, attribute in _parts(part):
-                if field == _NODE_ATTRIBUTE:
+                if field == NodeField.ATTRIBUTE:
                     _check_attribute(attribute)
 
 
 def _check_attribute(attribute: memoryview) -> None:
     for number, part in _parts(attribute):
-        if number in _ATTRIBUTE_GRAPHS:
-            raise ValueError('it holds a loop or a branch, which is not run')
-        if number in _ATTRIBUTE_TENSORS:
+        if number in (AttributeField.GRAPH, AttributeField.GRAPHS):
+            raise ValueError('it contains a loop or a branch, which is not supported')
+        if number in (AttributeField.TENSOR, AttributeField.TENSORS):
             _check_tensor(part)
-        elif number in _ATTRIBUTE_SPARSE:
+        elif number in (AttributeField.SPARSE_TENSOR, AttributeField.SPARSE_TENSORS):
             _check_sparse_tensor(part)
 
 
 def _check_sparse_tensor(tensor: memoryview) -> None:
     for number, part in _parts(tensor):
-        if number in _SPARSE_TENSORS:
+        if number in _SPARSE_TENSOR_PARTS:
             _check_tensor(part)
 
 
 def _check_tensor(tensor: memoryview) -> None:
-    for number, value in _fields(tensor):
-        if number == _TENSOR_EXTERNAL_DATA or (number == _TENSOR_LOCATION and value != 0):
-            raise ValueError('its weights are in other files (external data), which are not read')
+    for number, value in read_fields(tensor):
+        if number == TensorField.EXTERNAL_DATA or (
+            number == TensorField.DATA_LOCATION and value != 0
+        ):
+            raise ValueError(
+                'its weights are stored in other files (external data), which are not read'
+            )
 
 
-def _parts(message: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """Give number and content of the fields that hold bytes or messages."""
-    for number, value in _fields(message):
+def _parts(message: Encoded) -> Iterator[tuple[int, memoryview]]:
+    """Yield number and content of the fields that contain bytes, text or messages."""
+    for number, value in read_fields(message):
         if isinstance(value, memoryview):
             yield number, value
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Give number and value of each field of a message in protocol buffers' wire format.
-
-    Source: https://protobuf.dev/programming-guides/encoding
-    """
-    at = 0
-    while at < len(message):
-        key, at = _varint(message, at)
-        number, wire = key >> 3, key & 7
-        value: int | memoryview
-        if wire == _VARINT:
-            value, at = _varint(message, at)
-        else:
-            if wire == _LENGTH:
-                size, at = _varint(message, at)
-            elif wire in (_EIGHT_BYTES, _FOUR_BYTES):
-                size = 8 if wire == _EIGHT_BYTES else 4
-            else:
-                # Groups, which ONNX never had.
-                raise ValueError('it is no ONNX file')
-            if size > len(message) - at:
-                raise ValueError('it is no ONNX file, or cut short')
-            value, at = message[at : at + size], at + size
-        yield number, value
-
-
-def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    """Give an integer of seven bits a byte, at most ten bytes, and where it ends."""
-    value = 0
-    for place, byte in enumerate(message[at : at + 10]):
-        value |= (byte & 0x7F) << 7 * place
-        if byte < 0x80:
-            return value, at + place + 1
-    raise ValueError('it is no ONNX file, or cut short')
-
-
 @functools.cache
 def _limit_memory() -> None:
-    """Give all sessions of this process one pool of memory, of `MAX_MEMORY` at most.
+    """Make all sessions of this process allocate from one arena, limited to `MAX_MEMORY`.
 
     A model file of a few hundred bytes can ask for any amount, while it is loaded or when it runs.
     """
@@ -159,16 +129,16 @@ def _limit_memory() -> None:
 
 
 def load_network(model: Path | bytes, *, num_threads: int = 1) -> onnxruntime.InferenceSession:
-    """Load a network, to be run on the processor.
+    """Return an ONNX Runtime session that runs a network on the CPU.
 
     Args:
         model: path of an ONNX file, or its content.
-        num_threads: processor threads for one call.
+        num_threads: number of CPU threads per call.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: `require_self_contained` refuses it, or ONNX Runtime cannot run it; the text
-            is the first line of what it says.
+        ValueError: `require_self_contained` rejects the model, or ONNX Runtime cannot run it; the
+            text is the first line of its error message.
     """
     if isinstance(model, bytes):
         require_self_contained(model)
@@ -178,21 +148,21 @@ def load_network(model: Path | bytes, *, num_threads: int = 1) -> onnxruntime.In
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = num_threads
     options.inter_op_num_threads = 1
-    # Threads that wait for the next call would keep whole cores busy: with two threads the
-    # processor time of a face triples.
+    # Threads that spin while they wait for the next call would keep whole cores busy: with two
+    # threads the CPU time per face triples.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     options.add_session_config_entry('session.use_env_allocators', '1')
-    # ONNX Runtime's other format was not looked at.
+    # The check above does not cover ONNX Runtime's other file format.
     options.add_session_config_entry('session.load_model_format', 'ONNX')
-    # Errors are raised; what is merely logged (unused initializers and the like) says nothing to
-    # a user of the robot.
+    # Errors are raised; what is merely logged (unused initializers and the like) does not help
+    # the user of a robot.
     options.log_severity_level = 4
     try:
         return onnxruntime.InferenceSession(
-            # Its fallback prints to the screen and tries the same again.
             model,
             options,
             providers=['CPUExecutionProvider'],
+            # The fallback prints to the screen and tries the same again.
             enable_fallback=0,
         )
     except Exception as error:  # ONNX Runtime's errors share no narrower base class.
@@ -204,10 +174,10 @@ def try_out(
     outputs: Sequence[str],
     inputs: Mapping[str, NDArray[np.generic]],
 ) -> list[NDArray[Any]]:
-    """Run a network that nobody has run yet, and give its outputs.
+    """Run a network for the first time and return its outputs.
 
     Raises:
-        ValueError: it does not run; the text is the first line of what ONNX Runtime says.
+        ValueError: it does not run; the text is the first line of ONNX Runtime's error message.
     """
     try:
         return list(session.run(outputs, inputs))

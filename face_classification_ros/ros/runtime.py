@@ -18,18 +18,18 @@ from rclpy.signals import (
 )
 
 SHUTDOWN_DELAY = 0.5
-"""Seconds that the thread which ends ROS at a signal may need for it."""
+"""Seconds that the thread which ends ROS at a signal may need."""
 
 
 @contextmanager
 def ros_running(args: list[str] | None = None, *, ends_at_signal: bool = True) -> Iterator[None]:
-    """Start ROS for a block of code, and stop it whatever ends the block.
+    """Start ROS for a block of code, and stop it at the end of the block.
 
     Args:
-        args: the command line with its ROS arguments; None takes the process's own.
-        ends_at_signal: whether ROS ends at SIGINT and SIGTERM, so that whatever is called of it
-            next raises an error, see `signals_as_interrupt`, and nothing else is interrupted; or
-            else they do what they do to any Python program.
+        args: command line with ROS arguments; None is that of the process.
+        ends_at_signal: whether SIGINT and SIGTERM end ROS without another effect, so that the next
+            call of ROS raises an error, see `signals_as_interrupt`; otherwise they have the usual
+            effect on a Python program.
 
     Raises:
         RuntimeError: ROS cannot start with these arguments.
@@ -37,35 +37,35 @@ def ros_running(args: list[str] | None = None, *, ends_at_signal: bool = True) -
     handlers = SignalHandlerOptions.ALL if ends_at_signal else SignalHandlerOptions.NO
     before = signal.getsignal(signal.SIGINT)
     if ends_at_signal:
-        # Python's own handler raises KeyboardInterrupt anywhere, also in the midst of what rclpy
-        # makes, which then prints a traceback as it is deleted. rclpy calls on what it finds here.
+        # The handler of Python raises KeyboardInterrupt anywhere, also while rclpy creates an
+        # object, which then prints a traceback when it is deleted. rclpy calls this handler.
         signal.signal(signal.SIGINT, _leave_to_ros)
     try:
         rclpy.init(args=args, signal_handler_options=handlers)
         yield
     finally:
-        # At a signal a thread of rclpy's wakes executors and stops ROS: it has to end before
-        # executors do, or it reaches for what is gone.
+        # At a signal a thread of rclpy wakes executors and stops ROS: it has to end before the
+        # executors do, because it uses them.
         uninstall_signal_handlers()
         rclpy.try_shutdown()
         signal.signal(signal.SIGINT, before)
 
 
 def _leave_to_ros(number: int, frame: FrameType | None) -> None:
-    """Do nothing at a signal where rclpy's own handler ends ROS: not before its start is over."""
+    """Do nothing at a signal if the handler of rclpy ends ROS; it is not installed at first."""
     if get_current_signal_handlers_options() == SignalHandlerOptions.NO:
         raise KeyboardInterrupt
 
 
 @contextmanager
 def signals_as_interrupt() -> Iterator[None]:
-    """Let a block of code end by KeyboardInterrupt alone where a signal ends ROS.
+    """Raise KeyboardInterrupt for every error of rclpy in a block that a signal causes.
 
-    What rclpy's calls raise then depends on the moment: in the midst of a message that is taken
-    or of a start it is a RuntimeError, which says nothing of the signal.
+    The error depends on the moment: while a message is taken, or at the start, it is a
+    RuntimeError that does not mention the signal.
 
     Raises:
-        KeyboardInterrupt: a signal came.
+        KeyboardInterrupt: a signal arrived.
     """
     try:
         yield

@@ -17,7 +17,11 @@ import tensorflow as tf
 from face_classification_ros.datasets.registry import FaceDataset, labels_of
 from face_classification_ros.inference.session import load_network
 from face_classification_ros.networks.onnx_export import convert_to_onnx, scale_faces
-from face_classification_ros.training.calibration import fit_calibration, LabeledLogits
+from face_classification_ros.training.calibration import (
+    Calibration,
+    fit_calibration,
+    LabeledLogits,
+)
 from face_classification_ros.training.recipe import Recipe
 
 BATCH = 256
@@ -48,22 +52,7 @@ def export_classifier(
     Raises:
         RuntimeError: ONNX Runtime computes other probabilities than Keras.
     """
-    calibrations, figures = {}, {}
-    for attribute in recipe.attributes:
-        predictions = _predict(network, recipe, validation, attribute)
-        calibration = fit_calibration(_predict(network, recipe, training, attribute), predictions)
-        correct = np.concatenate(
-            [
-                (logits + calibration.offsets).argmax(axis=1) == y_true
-                for logits, y_true in predictions
-            ]
-        )
-        calibrations[attribute] = calibration
-        figures[attribute] = {
-            'data': ', '.join(each.name for each in validation if each.attribute == attribute),
-            'faces': len(correct),
-            'accuracy': round(float(correct.mean()), 4),
-        }
+    calibrations, figures = _calibrate(network, recipe, training, validation)
 
     def probabilities(faces: tf.Tensor) -> dict[str, tf.Tensor]:
         logits = _logits(network, recipe, faces)
@@ -95,6 +84,33 @@ def export_classifier(
     faces = np.random.default_rng(recipe.seed).integers(0, 256, (8, *face_shape), np.uint8)
     _check_equal(model, faces, probabilities(scale_faces(faces)))
     onnx.save(model, path)
+
+
+def _calibrate(
+    network: keras.Model,
+    recipe: Recipe,
+    training: Sequence[FaceDataset],
+    validation: Sequence[FaceDataset],
+) -> tuple[dict[str, Calibration], dict[str, dict[str, Any]]]:
+    """Return the calibration and the validation figures of each attribute."""
+    calibrations: dict[str, Calibration] = {}
+    figures: dict[str, dict[str, Any]] = {}
+    for attribute in recipe.attributes:
+        predictions = _predict(network, recipe, validation, attribute)
+        calibration = fit_calibration(_predict(network, recipe, training, attribute), predictions)
+        correct = np.concatenate(
+            [
+                (logits + calibration.offsets).argmax(axis=1) == y_true
+                for logits, y_true in predictions
+            ]
+        )
+        calibrations[attribute] = calibration
+        figures[attribute] = {
+            'data': ', '.join(each.name for each in validation if each.attribute == attribute),
+            'faces': len(correct),
+            'accuracy': round(float(correct.mean()), 4),
+        }
+    return calibrations, figures
 
 
 def _check_equal(

@@ -141,29 +141,26 @@ def read_splits(
                 f'{folder} contains no {" or ".join(recipe.attributes)} data in a known layout'
             )
         for attribute in found:
-            validation.append(read_dataset(attribute, folder, 'val', min_age=recipe.min_age))
-            dataset = read_dataset(
+            held_out = read_dataset(attribute, folder, 'val', min_age=recipe.min_age)
+            faces = read_dataset(
                 attribute,
                 folder,
                 'train',
                 ferplus_weight=recipe.ferplus_weight,
                 min_age=recipe.min_age,
-            )
-            if len(np.unique(dataset.y_true)) == 1:
+            ).without_images_of(held_out)
+            if not len(faces):
+                raise ValueError(f'{folder}: all training images are in the validation data, too')
+            if len(np.unique(faces.y_true)) == 1:
                 raise ValueError(
-                    f'{folder}: all {len(dataset)} training faces are labeled '
-                    f'{dataset.labels[dataset.y_true[0]]!r}, expected at least two labels of '
+                    f'{folder}: all {len(faces)} training faces are labeled '
+                    f'{faces.labels[faces.y_true[0]]!r}, expected at least two labels of '
                     f'{attribute}; correct the labels or leave out the data set'
                 )
-            training.append(dataset)
+            validation.append(held_out)
+            training.append(faces)
     for held_out in validation:
-        training = [dataset.without_images_of(held_out) for dataset in training]
-    for dataset in training:
-        if not len(dataset):
-            raise ValueError(
-                f'{dataset.source}: all its training images are validation images, too; separate '
-                'the parts of the data set'
-            )
+        training = [faces.without_images_of(held_out) for faces in training]
     labels = labels_of([*training, *validation])
     for attribute in recipe.attributes:
         if attribute not in labels:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from face_classification_ros.commands.main import main
-from face_classification_ros.explanation.drawing import BARS_WIDTH, PANEL_SIDE
+from face_classification_ros.explanation.drawing import BARS_WIDTH, PANEL_SIZE
 
 OPTIONS = ['--detector', 'haar', '--model', 'emotion_sequential_fully_cnn']
 
@@ -34,8 +34,8 @@ def test_an_image_has_a_panel_for_each_face(tmp_path: Path) -> None:
     """The face, its explanation, and the distribution as bars."""
     assert explain(ASTRONAUT, '--output', tmp_path) == 0
     panel = cv2.imread(str(tmp_path / 'astronaut.png.png'))
-    assert panel.shape == (PANEL_SIDE, 2 * PANEL_SIDE + BARS_WIDTH, 3)
-    face, relevance, bars = np.split(panel, [PANEL_SIDE, 2 * PANEL_SIDE], axis=1)
+    assert panel.shape == (PANEL_SIZE, 2 * PANEL_SIZE + BARS_WIDTH, 3)
+    face, relevance, bars = np.split(panel, [PANEL_SIZE, 2 * PANEL_SIZE], axis=1)
     assert face.std() > 30
     assert relevance.std() > 10 and abs(relevance.mean() - 127.5) < 10
     # She smiles: the yellow bar is long.
@@ -74,8 +74,8 @@ def test_an_option_changes_the_explanation_alone(tmp_path: Path, options: tuple[
     assert explain(ASTRONAUT, '--output', tmp_path / 'other', *options) == 0
     one, other = (cv2.imread(str(tmp_path / n / 'astronaut.png.png')) for n in ('one', 'other'))
     differs = (one != other).any(axis=(0, 2))
-    assert differs[PANEL_SIDE : 2 * PANEL_SIDE].any()
-    assert not differs[:PANEL_SIDE].any() and not differs[2 * PANEL_SIDE :].any()
+    assert differs[PANEL_SIZE : 2 * PANEL_SIZE].any()
+    assert not differs[:PANEL_SIZE].any() and not differs[2 * PANEL_SIZE :].any()
 
 
 def test_an_unreadable_image_is_reported_and_the_others_are_explained(

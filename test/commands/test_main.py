@@ -98,6 +98,7 @@ def test_wrong_use_is_reported_in_one_line(
     if arguments and arguments[0] in ('train', 'networks'):
         pytest.importorskip('tensorflow', reason='needs the extra [train]')
     paths = {'image': ASTRONAUT, 'tmp': tmp_path}
+    code: object
     try:
         code = command.main([each.format(**paths) for each in arguments])
     except SystemExit as stopped:

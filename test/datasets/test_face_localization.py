@@ -1,4 +1,4 @@
-"""The face that a tightly cut picture of a data set shows is found, and no other."""
+"""Localization of the main face in tightly cropped images."""
 
 import numpy as np
 import pytest
@@ -8,14 +8,19 @@ from face_classification_ros.types import BoundingBox, Detection, Image
 
 
 class Known:
-    """A detector that gives boxes one knows, the most confident first."""
+    """A detector with fixed boxes, the most confident first."""
 
     def __init__(self, *boxes: BoundingBox) -> None:
-        """Take boxes in pixels of the picture that is searched."""
+        """Set the boxes in pixels of the searched image."""
         self._boxes = boxes
 
+    @property
+    def full_frame(self) -> 'Known':
+        """Itself."""
+        return self
+
     def detect(self, image: Image) -> list[Detection]:
-        """Give them for a picture of 150 pixels with 75 around it, and for no other."""
+        """Return the boxes for an image of 150 pixels with a border of 75."""
         assert image.shape == (300, 300, 3)
         eye = (120.0, 135.0)
         return [
@@ -23,8 +28,8 @@ class Known:
         ]
 
 
-def test_a_face_is_in_pixels_of_the_picture() -> None:
-    """Not of the one that is searched, which is three times as large here."""
+def test_face_is_in_pixels_of_the_image() -> None:
+    """Not of the searched one, which is three times as large."""
     (face,) = find_faces(Known(BoundingBox(80, 86, 140, 134)), [np.zeros((50, 50, 1), np.uint8)])
     assert face is not None
     box = face.box
@@ -34,8 +39,8 @@ def test_a_face_is_in_pixels_of_the_picture() -> None:
     assert face.landmarks[0] == pytest.approx((15, 20))
 
 
-def test_of_two_boxes_the_one_that_fills_the_picture_is_meant() -> None:
-    """A mouth that is taken for a face has a box, too, and a more confident one."""
+def test_largest_overlap_with_the_image_is_chosen() -> None:
+    """A mouth that is detected as a face has a smaller box, even if it is more confident."""
     mouth, whole = BoundingBox(140, 140, 30, 30), BoundingBox(80, 86, 140, 134)
     (face,) = find_faces(Known(mouth, whole), [np.zeros((150, 150, 3), np.uint8)])
     assert face is not None and face.box == BoundingBox(5, 11, 140, 134)
@@ -45,6 +50,6 @@ def test_of_two_boxes_the_one_that_fills_the_picture_is_meant() -> None:
     'box',
     [BoundingBox(80, 80, 60, 60), BoundingBox(160, 100, 60, 90), BoundingBox(100, 160, 90, 60)],
 )
-def test_a_face_beside_the_middle_is_another_one(box: BoundingBox) -> None:
-    """The picture's center, at 150 pixels, is not in its box."""
+def test_face_off_the_center_is_ignored(box: BoundingBox) -> None:
+    """The center of the image, at 150 pixels, is outside of its box."""
     assert find_faces(Known(box), [np.zeros((150, 150, 3), np.uint8)]) == [None]

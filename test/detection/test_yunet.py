@@ -7,9 +7,12 @@ import cv2
 from detection.detectors import create
 import numpy as np
 from numpy.typing import NDArray
-import onnx
 import pytest
 import skimage.data
+
+pytest.importorskip('onnx', reason='needs the extra [train]')
+
+import onnx
 
 from face_classification_ros.detection.yunet import decode
 from face_classification_ros.types import BoundingBox

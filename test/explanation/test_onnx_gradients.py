@@ -1,4 +1,4 @@
-"""The way back through a model file gives what TensorFlow's and numpy's gradients give."""
+"""The gradients of a model file equal those of TensorFlow and of numpy."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-import onnx
 import onnxruntime
 import pytest
 
 pytest.importorskip('tensorflow', reason='needs the extra [train]')
 
+import onnx
 import tensorflow as tf
 
-from face_classification_ros.explanation.onnx_gradients import BackwardGraph, LABEL
+from face_classification_ros.explanation.onnx_gradients import GradientGraph, LABEL
 from face_classification_ros.networks.builder import build_network
 from face_classification_ros.networks.description import NetworkDescription, read_network
 from face_classification_ros.networks.onnx_export import convert_to_onnx, scale_faces
@@ -45,8 +45,8 @@ def randomize(network: tf.keras.Model) -> None:
             weight.assign(random.normal(0, 0.3, weight.shape))
 
 
-def converted(network: tf.keras.Model, *, mirror: bool = False) -> onnx.ModelProto:
-    """Give a network as a model file's graph."""
+def converted(network: tf.keras.Model, *, mirror: bool = False) -> bytes:
+    """Return a network as the content of a model file."""
 
     def answer(faces: Any) -> dict[str, Any]:
         if not mirror:
@@ -57,15 +57,13 @@ def converted(network: tf.keras.Model, *, mirror: bool = False) -> onnx.ModelPro
             for name, each in both.items()
         }
 
-    return convert_to_onnx(answer, network.input_shape[1:])
+    return convert_to_onnx(answer, network.input_shape[1:]).SerializeToString()
 
 
-def run(model: onnx.ModelProto, **inputs: NDArray[Any]) -> NDArray[np.float32]:
-    """Run a graph of ours; a gradient comes as faces do, with the channels last."""
-    onnx.checker.check_model(model, full_check=True)
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=['CPUExecutionProvider']
-    )
+def run(content: bytes, **inputs: NDArray[Any]) -> NDArray[np.float32]:
+    """Check and run a model; return a gradient like the faces, with the channels last."""
+    onnx.checker.check_model(onnx.load_model_from_string(content), full_check=True)
+    session = onnxruntime.InferenceSession(content, providers=['CPUExecutionProvider'])
     (value,) = session.run(None, inputs)
     return np.asarray(value).transpose(0, 2, 3, 1)
 
@@ -115,7 +113,7 @@ def score_of_labels(network: tf.keras.Model, standardized: Any) -> Any:
 def test_the_gradient_of_a_label_is_tensorflows(name: str, guided: bool) -> None:
     """For every network of the package, plain and guided."""
     network = network_named(name)
-    graph = BackwardGraph(converted(network), 'emotion', guided=guided)
+    graph = GradientGraph(converted(network), 'emotion', guided=guided)
     gradient = run(graph.from_label(), faces=FACES, **{LABEL: LABELS})
     expected = gradient_by_tensorflow(
         guided_copy(network) if guided else network, FACES, score_of_labels
@@ -128,7 +126,7 @@ def test_the_gradient_of_a_label_is_tensorflows(name: str, guided: bool) -> None
 def test_the_gradient_of_the_most_active_unit_is_tensorflows(layer: str) -> None:
     """One unit of one map of a convolution, another one for every face."""
     network = network_named('mini_xception')
-    graph = BackwardGraph(converted(network), 'emotion', guided=True)
+    graph = GradientGraph(converted(network), 'emotion', guided=True)
     assert layer in graph.layers and graph.layers[-1] == 'emotion'
     copy = guided_copy(network)
     last = {
@@ -148,7 +146,7 @@ def test_the_gradient_of_the_most_active_unit_is_tensorflows(layer: str) -> None
 def test_grad_cam_is_tensorflows() -> None:
     """Maps before the head, weighted by the mean of the score's gradient by them."""
     network = network_named('sequential_fully_cnn')
-    graph = BackwardGraph(converted(network), 'emotion', guided=False)
+    graph = GradientGraph(converted(network), 'emotion', guided=False)
     cam = run(graph.grad_cam('convolution8'), faces=FACES, **{LABEL: LABELS})
     maps_of = tf.keras.Model(network.inputs, network.get_layer('convolution8.relu').output)
     rest = tf.keras.Model(network.get_layer('convolution8.relu').output, network.output['emotion'])
@@ -163,10 +161,10 @@ def test_grad_cam_is_tensorflows() -> None:
 
 
 def test_the_mirror_image_is_left_out() -> None:
-    """A model file that averages over it explains the face itself."""
+    """The explanation of a model file that averages over it is that of the face alone."""
     network = network_named('mini_xception')
-    alone = BackwardGraph(converted(network), 'emotion', guided=True).from_unit('emotion')
-    averaged = BackwardGraph(converted(network, mirror=True), 'emotion', guided=True)
+    alone = GradientGraph(converted(network), 'emotion', guided=True).from_unit('emotion')
+    averaged = GradientGraph(converted(network, mirror=True), 'emotion', guided=True)
     np.testing.assert_allclose(
         run(averaged.from_unit('emotion'), faces=FACES), run(alone, faces=FACES), atol=1e-6
     )
@@ -212,7 +210,7 @@ def test_guided_back_propagation_is_what_numpy_computes() -> None:
             before[row : row + 3, column : column + 3] += kernel @ gradient[row, column]
         gradient = before
 
-    graph = BackwardGraph(converted(network), 'gender', guided=True)
+    graph = GradientGraph(converted(network), 'gender', guided=True)
     found = run(graph.from_label(), faces=face, **{LABEL: np.array([1])})
     np.testing.assert_allclose(found[0], gradient, atol=1e-6)
     assert gradient.any()
@@ -236,7 +234,7 @@ def test_guided_and_plain_gradients_agree_where_nothing_is_negative() -> None:
     model, white = converted(network), np.full((1, 8, 8, 1), 255, np.uint8)
     plain, guided = (
         run(
-            BackwardGraph(model, 'gender', guided=each).from_label(),
+            GradientGraph(model, 'gender', guided=each).from_label(),
             faces=white,
             **{LABEL: np.array([0])},
         )
@@ -246,28 +244,58 @@ def test_guided_and_plain_gradients_agree_where_nothing_is_negative() -> None:
     assert (plain > 0).all()
 
 
-def test_a_model_file_without_convolutions_cannot_be_explained() -> None:
-    """There is nothing to look at."""
-    value = onnx.helper.make_tensor_value_info
-    kinds = onnx.TensorProto
+def small_model(*nodes: onnx.NodeProto) -> bytes:
+    """Return a model with an input `faces` of 8 x 8 pixels, and an output `mood`."""
+    value, kinds = onnx.helper.make_tensor_value_info, onnx.TensorProto
+    kernel = onnx.numpy_helper.from_array(np.ones((1, 1, 1, 1), np.float32), 'kernel')
     graph = onnx.helper.make_graph(
-        [
-            onnx.helper.make_node('Cast', ['faces'], ['pixels'], to=kinds.FLOAT),
-            onnx.helper.make_node('ReduceMean', ['pixels'], ['gender'], axes=[1, 2], keepdims=0),
-        ],
-        'mean',
-        [value('faces', kinds.UINT8, ['N', 8, 8, 1])],
-        [value('gender', kinds.FLOAT, ['N', 1])],
+        [onnx.helper.make_node('Cast', ['faces'], ['pixels'], to=kinds.FLOAT), *nodes],
+        'small',
+        [value('faces', kinds.UINT8, ['N', 1, 8, 8])],
+        [value('mood', kinds.FLOAT, None)],
+        [kernel],
     )
-    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid('', 13)])
-    with pytest.raises(ValueError, match='it holds no convolution'):
-        BackwardGraph(model, 'gender', guided=True)
+    opset = onnx.helper.make_opsetid('', 13)
+    return onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8).SerializeToString()
 
 
-def test_an_operation_without_a_way_back_is_named() -> None:
-    """A foreign model file says what it holds."""
-    model = converted(network_named('mini_xception'))
+def test_a_model_file_without_convolutions_cannot_be_explained() -> None:
+    """No gradient could end at the input of the first one."""
+    mean = onnx.helper.make_node('ReduceMean', ['pixels'], ['mood'], axes=[2, 3], keepdims=0)
+    with pytest.raises(ValueError, match='no convolution'):
+        GradientGraph(small_model(mean), 'mood', guided=True)
+
+
+def test_an_operation_without_a_known_gradient_is_named() -> None:
+    """Where a model file was not made by this package, the error names the operation."""
+    model = onnx.load_model_from_string(converted(network_named('mini_xception')))
     relu = next(node for node in model.graph.node if node.op_type == 'Relu')
     relu.op_type = 'Sigmoid'
-    with pytest.raises(ValueError, match='no way back through the operation Sigmoid'):
-        BackwardGraph(model, 'emotion', guided=True).from_label()
+    with pytest.raises(ValueError, match='Sigmoid'):
+        GradientGraph(model.SerializeToString(), 'emotion', guided=True).from_label()
+
+
+def test_a_pooling_window_beyond_the_image_takes_no_memory() -> None:
+    """With as much padding, ONNX Runtime runs a window of any size."""
+    size = 2**20
+    content = small_model(
+        onnx.helper.make_node('Conv', ['pixels', 'kernel'], ['maps']),
+        onnx.helper.make_node(
+            'AveragePool',
+            ['maps'],
+            ['means'],
+            kernel_shape=[size] * 2,
+            strides=[size] * 2,
+            pads=[size - 1] * 4,
+        ),
+        onnx.helper.make_node('GlobalAveragePool', ['means'], ['mood']),
+    )
+    with pytest.raises(ValueError, match=f'{size}, {size}'):
+        GradientGraph(content, 'mood', guided=True).from_label()
+
+
+def test_a_graph_can_be_extended_twice() -> None:
+    """The gradients that were added first do not change the second ones."""
+    graph = GradientGraph(converted(network_named('tang2013')), 'emotion', guided=True)
+    first = run(graph.from_label(), faces=FACES, **{LABEL: LABELS})
+    np.testing.assert_array_equal(run(graph.from_label(), faces=FACES, **{LABEL: LABELS}), first)

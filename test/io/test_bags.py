@@ -39,7 +39,8 @@ def header(number: int) -> Any:
 def raw(number: int, encoding: str = 'bgr8') -> Any:
     """Return a raw image as a camera publishes it."""
     depth = np.zeros((HEIGHT, WIDTH), np.float32)
-    pixels = {'bgr8': BGR, 'rgb8': BGR[..., ::-1], '32FC1': depth}[encoding]
+    choices: dict[str, np.ndarray] = {'bgr8': BGR, 'rgb8': BGR[..., ::-1], '32FC1': depth}
+    pixels = choices[encoding]
     return TYPES.types['sensor_msgs/msg/Image'](
         header=header(number),
         height=HEIGHT,
@@ -179,6 +180,20 @@ def test_invalid_image_does_not_hide_the_others(tmp_path: Path) -> None:
     assert numbers == [0, 2, 4]
     assert isinstance(caught.value.__cause__, ImageError)
     assert caught.value.__cause__.code == 'depth_image'
+
+
+def test_invalid_stamp_is_an_invalid_image(tmp_path: Path) -> None:
+    """Two seconds in nanoseconds belong to the seconds."""
+
+    def make(number: int) -> Any:
+        message = raw(number)
+        message.header.stamp.nanosec = 2_000_000_000
+        return message
+
+    with pytest.raises(UnreadableError) as caught:
+        frames_of(write_bag(tmp_path / 'bag', {'/image': make}, 1))
+    assert isinstance(caught.value.__cause__, ImageError)
+    assert caught.value.__cause__.code == 'invalid_stamp'
 
 
 def test_bytes_that_are_not_a_message_are_an_invalid_image(tmp_path: Path) -> None:

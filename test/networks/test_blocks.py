@@ -1,4 +1,4 @@
-"""The blocks do what they are said to do."""
+"""Building blocks of networks."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ FACES = np.random.default_rng(1).uniform(-1, 1, (3, 48, 48, 1)).astype(np.float3
 
 
 def two_normalizations() -> tuple[tf.keras.Layer, tf.keras.Layer]:
-    """Give ours and Keras' own with the same parameters, none of them 0 or 1."""
+    """Return ours and Keras' own with the same parameters, none of them 0 or 1."""
     random = np.random.default_rng(2)
     gamma, beta, mean, variance = random.uniform(0.5, 2, (4, MAPS.shape[-1]))
     ours, theirs = FusedBatchNormalization(), tf.keras.layers.BatchNormalization()
@@ -36,15 +36,15 @@ def test_fused_normalization_trains_like_that_of_keras() -> None:
         with tf.GradientTape() as tape:
             tape.watch(maps)
             output = layer(maps, training=True)
-            # A loss whose gradient is not the same everywhere, which a normalization would undo.
+            # A loss with a varying gradient, as normalization cancels a constant one.
             loss = tf.reduce_sum(tf.sin(output))
         results.append([output, *tape.gradient(loss, [maps, layer.gamma.value, layer.beta.value])])
     for ours, theirs in zip(*results, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
-def test_fused_normalization_keeps_moving_averages() -> None:
-    """As Keras does, but with the variance of the faces, not of the sample: n / (n - 1) of it."""
+def test_fused_normalization_updates_moving_averages() -> None:
+    """Like Keras, but with the unbiased variance, n / (n - 1) times the other."""
     ours, theirs = two_normalizations()
     before = theirs.moving_variance.numpy()
     for layer in (ours, theirs):
@@ -56,8 +56,8 @@ def test_fused_normalization_keeps_moving_averages() -> None:
     assert np.all(np.abs(ours.moving_variance - before) > 1e-3)
 
 
-def test_fused_normalization_runs_like_that_of_keras() -> None:
-    """After training the moving averages count, and they stay."""
+def test_fused_normalization_predicts_like_that_of_keras() -> None:
+    """It uses the moving averages and does not change them."""
     ours, theirs = two_normalizations()
     before = ours.moving_mean.numpy()
     np.testing.assert_allclose(
@@ -66,24 +66,24 @@ def test_fused_normalization_runs_like_that_of_keras() -> None:
     np.testing.assert_array_equal(ours.moving_mean, before)
 
 
-def test_a_dark_and_pale_picture_of_a_face_is_the_same_to_a_network() -> None:
-    """A third of the light and a fifth of the contrast change nothing, for each face by itself."""
+def test_standardization_removes_brightness_and_contrast() -> None:
+    """Each face is standardized independently."""
     standardize = FaceStandardization()
     pale = FACES * np.array([0.2, 0.4, 1]).reshape(3, 1, 1, 1) - 0.3
     np.testing.assert_allclose(standardize(pale), standardize(FACES), atol=1e-4)
     assert np.std(standardize(FACES), axis=(1, 2, 3)) == pytest.approx(1, abs=1e-4)
 
 
-def test_a_blank_picture_is_not_blown_up_to_noise() -> None:
-    """One value everywhere gives zeros; noise of one gray level stays below a half."""
+def test_standardization_does_not_amplify_noise() -> None:
+    """A constant image gives zeros; noise of one gray level stays below a half."""
     standardize = FaceStandardization()
     assert not np.any(standardize(np.full((1, 48, 48, 1), 0.25, np.float32)))
     noise = np.random.default_rng(0).integers(0, 2, (1, 48, 48, 1)) / 127.5
     assert np.abs(standardize(noise.astype(np.float32))).max() < 0.5
 
 
-def test_a_saved_network_gives_the_same_answers(tmp_path: Path) -> None:
-    """Its own kinds of layers are known to Keras, so that a file needs nothing beside it."""
+def test_saved_network_gives_the_same_predictions(tmp_path: Path) -> None:
+    """Keras knows the layers of this package when it loads a file."""
     network = build_network(
         read_network('mini_xception'), (48, 48, 1), {'gender': 2, 'emotion': 7}
     )

@@ -1,4 +1,4 @@
-"""What Keras computes is what ONNX Runtime computes."""
+"""Conversion to ONNX: ONNX Runtime computes the same as Keras."""
 
 import numpy as np
 import onnxruntime
@@ -25,16 +25,16 @@ def test_pixels_are_scaled_to_the_range_of_the_networks() -> None:
         np.testing.assert_allclose(scaled[1], 1)
 
 
-def test_a_network_in_onnx_answers_like_the_one_in_keras() -> None:
-    """Faces go in as they are cut out, in any number; outputs have their names and order."""
+def test_converted_network_predicts_like_the_one_in_keras() -> None:
+    """Any number of uint8 crops; outputs have their names and order."""
     network = build_network(
         read_network('mini_xception'), (48, 48, 1), {'gender': 2, 'emotion': 7}
     )
 
-    def answer(faces: tf.Tensor) -> dict[str, tf.Tensor]:
+    def predict(faces: tf.Tensor) -> dict[str, tf.Tensor]:
         return {name: tf.nn.softmax(each) for name, each in network(faces).items()}
 
-    model = convert_to_onnx(answer, (48, 48, 1))
+    model = convert_to_onnx(predict, (48, 48, 1))
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=['CPUExecutionProvider']
     )
@@ -44,6 +44,6 @@ def test_a_network_in_onnx_answers_like_the_one_in_keras() -> None:
     assert [output.name for output in session.get_outputs()] == ['gender', 'emotion']
 
     faces = np.random.default_rng(0).integers(0, 256, (5, 48, 48, 1), np.uint8)
-    expected = answer(scale_faces(faces))
+    expected = predict(scale_faces(faces))
     for name, probabilities in zip(expected, session.run(None, {'faces': faces}), strict=True):
         np.testing.assert_allclose(probabilities, expected[name], atol=1e-5)

@@ -63,7 +63,8 @@ def intrinsics_from_message(message: CameraInfo) -> Intrinsics:
     if message.width == 0 or message.height == 0:
         raise ValueError(problem + 'the size of the image is missing')
     p, k = message.p, message.k
-    fx, fy, cx, cy = (p[0], p[5], p[2], p[6]) if p[0] else (k[0], k[4], k[2], k[5])
+    given = (p[0], p[5], p[2], p[6]) if p[0] else (k[0], k[4], k[2], k[5])
+    fx, fy, cx, cy = map(float, given)
     longer = max(message.width, message.height)
     shortest, longest = (factor * longer for factor in FOCAL_LENGTHS)
     # Every comparison with NaN is false.

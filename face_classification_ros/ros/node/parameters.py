@@ -55,7 +55,7 @@ class NodeConfig(PipelineConfig):
     )
     image_transport: str = setting(
         'raw',
-        'raw subscribes to sensor_msgs/Image, compressed to sensor_msgs/CompressedImage',
+        'transport of the images, sensor_msgs/Image or CompressedImage',
         choices=TRANSPORTS,
     )
     image_reliability: str = setting(

@@ -35,7 +35,7 @@ from face_classification_ros.io.bags import Recording
 from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.ros.node.rate_limit import RateLimit
 from face_classification_ros.ros.processes import START_TIMEOUT
-from face_classification_ros.ros.replay.outcome import expected_status, FrameOutcome, FrameStatus
+from face_classification_ros.ros.replay.outcome import FrameOutcome, FrameStatus
 
 RESULT_TIMEOUT = 30.0
 """Seconds to wait for the faces of an image."""
@@ -208,28 +208,28 @@ class BagPlayer:
                 self._publishers[message.topic].publish(message.data)
 
     def _play_image(self, number: int, message: RecordedMessage) -> FrameOutcome:
-        """Publish an image, and wait for its faces if the node processes it."""
+        """Publish a valid image, and wait for its faces if the node processes it."""
         if self._node.count_publishers('/clock') > 1:
             raise ClockConflictError
         try:
             image = read_image_message(message)
         except MessageError as error:
-            # DDS cannot deliver it.
             return FrameOutcome(number, message.time, FrameStatus.INVALID, error=str(error))
+        if image.image is None:
+            return FrameOutcome(number, message.time, FrameStatus.INVALID, error=str(image.error))
         self._results.clear()
         published = time.monotonic()
         self._images.publish(message.data)
-        status = expected_status(image, self._limit, self._max_rate)
-        if status is not FrameStatus.PROCESSED:
-            problem = '' if image.error is None else str(image.error)
-            return FrameOutcome(number, message.time, status, error=problem)
+        if not self._limit.admit(image.stamp, self._max_rate):
+            return FrameOutcome(number, message.time, FrameStatus.RATE_LIMITED)
         stamp = Time(sec=image.header.stamp.sec, nanosec=image.header.stamp.nanosec)
         result, received = self._wait(
             lambda: self._result_of(stamp),
             RESULT_TIMEOUT,
             f'{self._node_name} did not publish the faces of image {number}',
         )
-        return FrameOutcome(number, message.time, status, result, received - published)
+        latency = received - published
+        return FrameOutcome(number, message.time, FrameStatus.PROCESSED, result, latency)
 
     def _result_of(self, stamp: Time) -> tuple[FaceAttributesArray, float] | None:
         return next((each for each in self._results if each[0].header.stamp == stamp), None)

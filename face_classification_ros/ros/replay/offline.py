@@ -29,7 +29,7 @@ from face_classification_ros.ros.node.depth_input import DepthBuffer
 from face_classification_ros.ros.node.frame_clock import FrameClock
 from face_classification_ros.ros.node.parameters import NodeConfig
 from face_classification_ros.ros.node.rate_limit import RateLimit
-from face_classification_ros.ros.replay.outcome import expected_status, FrameOutcome, FrameStatus
+from face_classification_ros.ros.replay.outcome import FrameOutcome, FrameStatus
 
 
 class OfflineReplay:
@@ -62,10 +62,10 @@ class OfflineReplay:
             image = read_image_message(message)
         except MessageError as error:
             return FrameOutcome(number, message.time, FrameStatus.INVALID, error=str(error))
-        status = expected_status(image, self._limit, self._config.max_processing_rate)
-        if status is not FrameStatus.PROCESSED or image.image is None:
-            problem = '' if image.error is None else str(image.error)
-            return FrameOutcome(number, message.time, status, error=problem)
+        if image.image is None:
+            return FrameOutcome(number, message.time, FrameStatus.INVALID, error=str(image.error))
+        if not self._limit.admit(image.stamp, self._config.max_processing_rate):
+            return FrameOutcome(number, message.time, FrameStatus.RATE_LIMITED)
         view = self._depth.view(image.header) if self._config.use_depth else None
         frame_time = self._clock.time_of(image.stamp, message.time / NANOSECONDS)
         faces = self._pipeline.process_frame(image.image, frame_time.seconds, view).faces
@@ -74,7 +74,7 @@ class OfflineReplay:
         result = faces_message(faces, _ros_header(image.header), width, height, 0.0)
         # With the precision of the message, as a subscriber receives it.
         result = deserialize_message(serialize_message(result), FaceAttributesArray)
-        return FrameOutcome(number, message.time, status, result)
+        return FrameOutcome(number, message.time, FrameStatus.PROCESSED, result)
 
 
 class RecordedDepth:

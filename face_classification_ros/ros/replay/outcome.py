@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from face_classification_ros.io.bag_messages import RecordedImage
 from face_classification_ros.msg import FaceAttributesArray
-from face_classification_ros.ros.node.rate_limit import RateLimit
 
 
 class FrameStatus(Enum):
@@ -38,16 +36,3 @@ class FrameOutcome:
     message: FaceAttributesArray | None = None
     latency: float | None = None
     error: str = ''
-
-
-def expected_status(image: RecordedImage, limit: RateLimit, rate: float) -> FrameStatus:
-    """Return what the node does with an image.
-
-    Args:
-        image: of a recording.
-        limit: the rate limit of the node, which is updated.
-        rate: value of `max_processing_rate`.
-    """
-    if not limit.admit(image.stamp, rate):
-        return FrameStatus.RATE_LIMITED
-    return FrameStatus.PROCESSED if image.error is None else FrameStatus.INVALID

@@ -55,12 +55,12 @@ class ReplayResult:
             self.invalid[outcome.number] = outcome.error
 
     def summary(self) -> str:
-        """Return the numbers of images, faces and tracks, and the latency, in one or two lines."""
+        """Return the number of images, faces and tracks, and the latency, in one or two lines."""
         faces = [face for frame in self.frames for face in frame.faces]
         tracks = len({face.track_id for face in faces})
         text = (
-            f'{len(self.frames)} images processed, {self.rate_limited} rate limited, '
-            f'{len(self.invalid)} invalid; {len(faces)} faces, {tracks} tracks'
+            f'images: {len(self.frames)} processed, {self.rate_limited} rate limited, '
+            f'{len(self.invalid)} invalid; faces: {len(faces)}; tracks: {tracks}'
         )
         latencies = [each.latency for each in self.frames if each.latency is not None]
         if latencies:

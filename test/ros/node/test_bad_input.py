@@ -1,4 +1,4 @@
-"""The live node under a stream of broken messages: it lives, says so, and goes on."""
+"""The node survives a stream of broken messages."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ StartNode = Callable[..., NodeProcess]
 
 MESSAGES = 300
 GROWTH = 40_000_000
-"""Bytes by which the node may grow, as allocators keep some of what they had."""
+"""Bytes by which the memory of the node may grow, as allocators keep freed memory."""
 
 LIMITS = (0, 1, 2, 3, 7, 100_000, 2**31 - 1, 2**31, 2**32 - 1)
 
 
 def memory_of(node: NodeProcess) -> int:
-    """Give the bytes that a node has in memory."""
+    """Return the resident memory of a node in bytes."""
     return int(Path(f'/proc/{node.pid}/statm').read_text().split()[1]) * 4096
 
 
 def broken_messages(chance: random.Random) -> Iterator[ImageMessage]:
-    """Give pictures whose encoding, size, step, byte order, bytes or stamp cannot be."""
+    """Return images with an impossible encoding, size, step, byte order or data."""
     small = np.ascontiguousarray(HEAD[::4, ::4])
     while True:
         message = image_message(small)
@@ -50,7 +50,7 @@ def broken_messages(chance: random.Random) -> Iterator[ImageMessage]:
 
 
 def stamp_messages() -> Iterator[ImageMessage]:
-    """Give good pictures with stamps at and beyond the edges of time."""
+    """Return images with extreme and invalid stamps."""
     for sec in (-(2**31), -1, 0, 2**31 - 1):
         for nanosec in (0, 999_999_999, 1_000_000_000, 2**32 - 1):
             message = image_message(HEAD)
@@ -58,12 +58,12 @@ def stamp_messages() -> Iterator[ImageMessage]:
             yield message
 
 
-def test_node_lives_through_broken_pictures(start_node: StartNode, peer: Peer) -> None:
-    """After hundreds of them a good picture is answered, and the memory is as it was."""
+def test_node_survives_broken_images(start_node: StartNode, peer: Peer) -> None:
+    """After hundreds of them an image is processed, and the memory has not grown."""
     node = start_node()
     camera = Camera(peer)
     camera.connect()
-    camera.ask(image_message(HEAD))
+    camera.result_of(image_message(HEAD))
     before = memory_of(node)
     broken = broken_messages(random.Random(7))
     for _ in range(MESSAGES):
@@ -72,17 +72,17 @@ def test_node_lives_through_broken_pictures(start_node: StartNode, peer: Peer) -
     for message in stamp_messages():
         camera.send(message)
         peer.spin(0.02)
-    assert len(camera.ask(image_message(HEAD)).faces) == 1
+    assert len(camera.result_of(image_message(HEAD)).faces) == 1
     assert memory_of(node) < before + GROWTH
-    assert 'skipped a malformed picture' in node.log
+    assert 'ignored a malformed image' in node.log
 
 
-def test_node_lives_through_broken_compressed_pictures(start_node: StartNode, peer: Peer) -> None:
-    """Bytes changed, cut and put in, and headers that claim gigabytes."""
+def test_node_survives_broken_compressed_images(start_node: StartNode, peer: Peer) -> None:
+    """With changed, removed and inserted bytes, and headers that declare gigabytes."""
     node = start_node('-p', 'image_transport:=compressed')
     camera = Camera(peer, '/image/compressed', kind=CompressedImage)
     camera.connect(compressed_message(BLANK, 'jpeg'))
-    camera.ask(compressed_message(HEAD, 'png'))
+    camera.result_of(compressed_message(HEAD, 'png'))
     before = memory_of(node)
     chance = random.Random(8)
     good = [compressed_message(HEAD, suffix) for suffix in ('jpeg', 'png')]
@@ -90,22 +90,22 @@ def test_node_lives_through_broken_compressed_pictures(start_node: StartNode, pe
         message = chance.choice(good)
         data = bytearray(message.data)
         for _ in range(chance.randint(1, 5)):
-            # Mostly in the header, where it matters.
+            # Mostly in the header.
             at = chance.randrange(chance.choice([30, 700, len(data)]))
             data[at : at + chance.randint(0, 4)] = chance.randbytes(chance.randint(0, 4))
         broken = CompressedImage(format=message.format)
         broken.data.frombytes(bytes(data))
         camera.publish(broken)
         peer.spin(0.005)
-    assert len(camera.ask(compressed_message(HEAD, 'jpeg')).faces) == 1
+    assert len(camera.result_of(compressed_message(HEAD, 'jpeg')).faces) == 1
     assert memory_of(node) < before + GROWTH
 
 
 @pytest.mark.parametrize('seed', [1, 2])
-def test_node_lives_through_bytes_that_are_no_message(
+def test_node_survives_bytes_that_are_no_message(
     start_node: StartNode, peer: Peer, seed: int
 ) -> None:
-    """What comes over the wire may not even be a picture of wrong fields."""
+    """Not even the serialization is valid."""
     node = start_node()
     camera = Camera(peer)
     camera.connect()
@@ -122,5 +122,5 @@ def test_node_lives_through_bytes_that_are_no_message(
         del data[chance.choice([8, 40, len(data), len(data)]) :]
         camera.send(bytes(data))
         peer.spin(0.005)
-    assert len(camera.ask(image_message(HEAD)).faces) == 1
+    assert len(camera.result_of(image_message(HEAD)).faces) == 1
     assert memory_of(node) < before + GROWTH

@@ -1,4 +1,4 @@
-"""What a managed node frees when it is not at work, and what it does when a transition fails."""
+"""A managed node frees its resources, and recovers from transitions that fail."""
 
 from __future__ import annotations
 
@@ -17,23 +17,22 @@ from sensor_msgs.msg import Image as ImageMessage
 from std_srvs.srv import SetBool
 
 from face_classification_ros.classification.classifier import Classifier
-from face_classification_ros.detection.scaling import ScalingDetector
-from face_classification_ros.ros.node import node as node_module
+from face_classification_ros.detection.full_frame import FullFrameDetector
 from face_classification_ros.ros.node.node import FaceClassificationNode
-from face_classification_ros.ros.node.outputs.publishers import Outputs
+from face_classification_ros.ros.node.outputs.registry import Outputs
 
 StartNode = Callable[..., NodeProcess]
 
 ROUNDS = 10
-"""Of configuring, activating, pictures, deactivating and cleaning up."""
+"""Rounds of configuring, activating, processing, deactivating and cleaning up."""
 
 GROWTH, LIBRARIES = 8.0, 52.0
-"""Megabytes that all rounds may add, and that may stay of the first, see docs/reliability.md."""
+"""Megabytes that all rounds may add, and that may remain of the first, see docs/reliability.md."""
 
 
 @pytest.fixture
 def node(domain: int) -> Iterator[FaceClassificationNode]:
-    """Give a node in this process, unconfigured."""
+    """Return an unconfigured node in this process."""
     rclpy.init(args=[], domain_id=domain, signal_handler_options=SignalHandlerOptions.NO)
     node = FaceClassificationNode()
     yield node
@@ -42,10 +41,10 @@ def node(domain: int) -> Iterator[FaceClassificationNode]:
 
 
 def test_clean_up_frees_detector_and_models(node: FaceClassificationNode) -> None:
-    """Nothing holds on to them, at once; they are loaded anew by the next configuration."""
+    """Immediately; the next configuration loads them again."""
 
     def loaded() -> list[weakref.ref[Any]]:
-        kinds = (Classifier, ScalingDetector)
+        kinds = (Classifier, FullFrameDetector)
         return [weakref.ref(each) for each in gc.get_objects() if isinstance(each, kinds)]
 
     gc.collect()
@@ -53,22 +52,21 @@ def test_clean_up_frees_detector_and_models(node: FaceClassificationNode) -> Non
     for _ in range(2):
         assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
         objects = loaded()
-        # A detector, and a classifier for each attribute.
-        assert len(objects) - before == 3
+        # A detector, and a classifier for both attributes.
+        assert len(objects) - before == 2
         assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
         assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
         assert node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
         assert sum(each() is not None for each in objects) == before
 
 
-def test_clean_up_gives_memory_back_to_the_system(
+def test_clean_up_returns_memory_to_the_system(
     start_node: StartNode, peer: Peer, record_property: Callable[[str, object], None]
 ) -> None:
-    """The resident set falls to that at the start and libraries; ten rounds add nothing."""
+    """What remains are libraries, and ten rounds add nothing."""
     node = start_node(
         *('-p', 'autostart:=false', '-p', 'image_reliability:=reliable'),
-        *('-p', 'gender_model:=gender_sequential_fully_cnn'),
-        *('-p', 'emotion_model:=emotion_sequential_fully_cnn'),
+        *('-p', 'models:=[gender_sequential_fully_cnn, emotion_sequential_fully_cnn]'),
         until_active=False,
     )
     camera = Camera(peer)
@@ -76,8 +74,8 @@ def test_clean_up_gives_memory_back_to_the_system(
     explanations = peer.collect(ImageMessage, '/face_classification/explanation')
 
     def is_explained() -> bool:
-        camera.ask(message)
-        # Not the first one alone: it may be there before all that the work takes is.
+        camera.result_of(message)
+        # Several, because not everything is allocated at the first one.
         return peer.happens(lambda: len(explanations) >= 3, 0.1)
 
     assert peer.state() == 'unconfigured'
@@ -97,8 +95,7 @@ def test_clean_up_gives_memory_back_to_the_system(
     record_property('resident memory at work', at_work)
     record_property('resident memory cleaned up', cleaned_up)
     assert max(cleaned_up) - cleaned_up[0] < GROWTH
-    # Not by how much it fell: how much more than its objects take a node at work holds is up to
-    # glibc, and differs from process to process.
+    # How much memory a working node has in addition to its objects depends on glibc.
     assert cleaned_up[0] - at_start < LIBRARIES
     assert min(at_work) > max(cleaned_up)
 
@@ -108,17 +105,14 @@ def test_transition_that_fails_unexpectedly_can_be_tried_again(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """The log has the error, and nothing is left of the half that was done."""
+    """The error is logged, and the first half of the transition is undone."""
 
-    class NoOutputs(Outputs):
-        """Fails as it may when memory is short."""
-
-        def log_topics(self) -> None:
-            """Fail after all else of the activation."""
-            raise MemoryError('no memory for that')
+    def fail(*_: object) -> None:
+        raise MemoryError('no memory for that')
 
     with monkeypatch.context() as patched:
-        patched.setattr(node_module, 'Outputs', NoOutputs)
+        # The last step of the activation.
+        patched.setattr(Outputs, 'update', fail)
         assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
         assert node.trigger_activate() == TransitionCallbackReturn.ERROR
     assert 'on_activate failed: MemoryError: no memory for that' in capfd.readouterr().err
@@ -129,8 +123,8 @@ def test_transition_that_fails_unexpectedly_can_be_tried_again(
     assert node.count_subscribers('/image') == 1
 
 
-def test_disabled_node_takes_no_processor(start_node: StartNode, peer: Peer) -> None:
-    """A camera that goes on costs a small part of what its pictures cost before."""
+def test_disabled_node_uses_no_processor(start_node: StartNode, peer: Peer) -> None:
+    """A camera that continues costs a small fraction of what its images cost before."""
     node = start_node('-p', 'detection_interval:=1', '-p', 'detection_size:=1280')
     camera = Camera(peer)
     camera.connect()

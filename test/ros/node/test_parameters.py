@@ -1,9 +1,8 @@
-"""The node's parameters: described, checked, and each with an effect at run time."""
+"""Parameters of the node are described, validated, and take effect at run time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from ros_peers import (
     box_of,
     Camera,
     compressed_message,
+    estimate,
     HEAD,
     image_message,
     NodeProcess,
@@ -23,11 +23,22 @@ from ros_peers import (
 )
 from sensor_msgs.msg import CompressedImage
 
+from face_classification_ros.config import SettingError
 from face_classification_ros.ros.conversions.messages import seconds
-from face_classification_ros.ros.node.parameters import descriptor_of, Parameters, validation_error
+from face_classification_ros.ros.node.parameter_docs import parameter_file, parameter_table
+from face_classification_ros.ros.node.parameters import (
+    default_value,
+    descriptor_of,
+    NodeConfig,
+    PARAMETERS,
+    parse_assignments,
+    read_parameter_file,
+    threshold_descriptor,
+)
 
-NAMES = [each.name for each in fields(Parameters)]
 GENDERS = ['woman', 'man']
+NODE = '/face_classification'
+ROOT = Path(__file__).parents[3]
 
 StartNode = Callable[..., NodeProcess]
 MakeModel = Callable[..., Path]
@@ -36,109 +47,162 @@ MakeModel = Callable[..., Path]
 # Without a node
 
 
-def test_default_is_accepted() -> None:
-    """No default is one that the node would refuse."""
-    assert validation_error(Parameters().__dict__) == ''
-
-
-@pytest.mark.parametrize('name', NAMES)
-def test_parameter_says_what_it_does_and_what_it_may_be(name: str) -> None:
-    """Each has a description, each number a range that holds its default."""
-    descriptor = descriptor_of(name)
+@pytest.mark.parametrize('name', PARAMETERS)
+def test_parameter_has_a_description_and_a_range(name: str) -> None:
+    """Each has a description, and each number a range that includes the default, or choices."""
+    descriptor = descriptor_of(PARAMETERS[name])
     assert descriptor.name == name
     assert len(descriptor.description) > 10
-    default = getattr(Parameters(), name)
-    if isinstance(default, bool | str):
+    default = PARAMETERS[name].default
+    if isinstance(default, bool | str | tuple) or descriptor.additional_constraints:
         return
     kind = 'floating_point_range' if isinstance(default, float) else 'integer_range'
     (range_,) = getattr(descriptor, kind)
     assert range_.from_value <= default <= range_.to_value
 
 
-@pytest.mark.parametrize('name', ['detector', 'image_transport', 'image_reliability'])
-def test_choice_that_is_none_is_named_with_those_that_are(name: str) -> None:
-    """The reason names parameter, value and choices."""
-    problem = validation_error({name: 'telepathy'})
-    assert f"{name}: 'telepathy' is none of " in problem
-    assert getattr(Parameters(), name) in problem
+def test_change_of_parameters_is_validated() -> None:
+    """Values and thresholds are replaced, integers count as doubles, others are rejected."""
+    config = NodeConfig().changed(
+        {'smoothing_time': 2, 'attributes': [''], 'unknown_threshold.age': 0.4}
+    )
+    assert (config.smoothing_time, config.attributes) == (2.0, ())
+    assert config.unknown_threshold == {'age': 0.4}
+    for name, value in (
+        ('rotation', 45),
+        ('image_transport', 'theora'),
+        ('unknown_threshold.age', 1.5),
+        ('models', 'mini'),
+    ):
+        with pytest.raises(SettingError) as rejected:
+            NodeConfig().changed({name: value})
+        assert rejected.value.name == name
+
+
+def test_parameter_file_has_every_parameter_with_its_default() -> None:
+    """The file that users copy is generated from the fields."""
+    path = ROOT / 'config' / 'face_classification.yaml'
+    assert path.read_text() == parameter_file()
+    values = read_parameter_file(path, '/robot/face_classification')
+    assert values == {name: default_value(each) for name, each in PARAMETERS.items()}
+    assert NodeConfig().changed(values) == NodeConfig()
+
+
+def test_manual_has_the_table_of_parameters() -> None:
+    """The table between the markers is generated from the fields."""
+    page = (ROOT / 'docs' / 'reference' / 'parameters.md').read_text()
+    _, table, _ = page.split('<!-- parameters -->')
+    assert table.strip() == parameter_table()
+
+
+def test_parameter_file_is_read_as_ros_does(tmp_path: Path) -> None:
+    """Wildcards match, nested names get dots, and other nodes and names are ignored."""
+    path = tmp_path / 'parameters.yaml'
+    path.write_text(
+        '/**/face_classification:\n  ros__parameters:\n    use_sim_time: true\n'
+        '    rotation: 90\n    unknown_threshold: {gender: 0.8}\n'
+        'other:\n  ros__parameters:\n    rotation: 180\n'
+    )
+    values = read_parameter_file(path, '/head/face_classification')
+    assert values == {'rotation': 90, 'unknown_threshold.gender': 0.8}
+    path.write_text('- 1')
+    with pytest.raises(ValueError, match='is not a parameter file of ROS 2'):
+        read_parameter_file(path, '/face_classification')
+
+
+def test_assignments_are_parsed_as_ros_does() -> None:
+    """Values are YAML, and the names are those of parameters."""
+    assignments = ['rotation:=90', 'models:=[a, b]', 'unknown_threshold.age:=0.5']
+    assert parse_assignments(assignments) == {
+        'rotation': 90,
+        'models': ['a', 'b'],
+        'unknown_threshold.age': 0.5,
+    }
+    for assignment in ('rotation=90', ':=90', 'rotatoin:=90', 'models:=[a'):
+        with pytest.raises(ValueError):
+            parse_assignments([assignment])
 
 
 # A node that runs
 
 
-def test_node_tells_of_its_parameters(start_node: StartNode, peer: Peer) -> None:
-    """Tools such as rqt get descriptions and ranges from the node."""
+def test_node_describes_its_parameters(start_node: StartNode, peer: Peer) -> None:
+    """Tools such as rqt get descriptions and ranges, also of the thresholds of the models."""
     start_node()
-    service = '/face_classification/list_parameters'
-    listed = peer.call(ListParameters, service, ListParameters.Request()).result.names
-    assert set(NAMES) <= set(listed)
-    service = '/face_classification/describe_parameters'
-    request = DescribeParameters.Request(names=NAMES)
-    for descriptor in peer.call(DescribeParameters, service, request).descriptors:
-        assert descriptor.description == descriptor_of(descriptor.name).description
-        assert descriptor.floating_point_range == (
-            descriptor_of(descriptor.name).floating_point_range
-        )
-        assert descriptor.integer_range == descriptor_of(descriptor.name).integer_range
+    listed = peer.call(ListParameters, f'{NODE}/list_parameters', ListParameters.Request())
+    thresholds = ['unknown_threshold.gender', 'unknown_threshold.emotion']
+    names = [*PARAMETERS, *thresholds]
+    assert set(names) <= set(listed.result.names)
+    described = peer.call(
+        DescribeParameters, f'{NODE}/describe_parameters', DescribeParameters.Request(names=names)
+    ).descriptors
+    expected = [descriptor_of(each) for each in PARAMETERS.values()]
+    expected += [threshold_descriptor(each) for each in ('gender', 'emotion')]
+    for descriptor, other in zip(described, expected, strict=True):
+        assert descriptor.description == other.description
+        assert descriptor.floating_point_range == other.floating_point_range
+        assert descriptor.integer_range == other.integer_range
 
 
-def test_value_that_cannot_work_is_refused_and_changes_nothing(
+REJECTED: list[tuple[str, Any, str]] = [
+    ('detection_threshold', 1.5, 'Max: 1.0, value: 1.5'),
+    ('detection_threshold', -0.1, 'Min: 0.0'),
+    ('detection_threshold', float('nan'), 'nan'),
+    ('detection_threshold', 1, 'Type'),
+    ('detection_size', 31, 'Min: 32'),
+    ('detection_size', 320.0, 'Type'),
+    ('min_face_size', -1, 'Min: 0'),
+    ('rotation', 45, 'rotation'),
+    ('unknown_threshold.gender', 2.0, 'Max: 1.0'),
+    ('unknown_threshold.age', 0.5, 'undeclared'),
+    ('smoothing_time', -1.0, 'Min: 0.0'),
+    ('track_timeout', 61.0, 'Max: 60.0'),
+    ('max_processing_rate', float('inf'), 'Max: 1000.0'),
+    ('num_threads', 0, 'Min: 1'),
+    ('image_transport', 'theora', 'image_transport'),
+    ('image_reliability', 'perfect', 'image_reliability'),
+    ('detector', 'mtcnn', 'detector'),
+    ('detector', 'yunet', 'yunet'),
+    ('models', ['/no/model.onnx'], '/no/model.onnx'),
+    ('models', ['resnet'], 'resnet'),
+    ('attributes', ['age'], 'age'),
+    ('explanation_attribute', 'age', 'explanation_attribute'),
+    ('autostart', False, 'read-only'),
+]
+"""Name and value that are rejected, and what the reason contains."""
+
+
+def test_impossible_value_is_rejected_and_changes_nothing(
     camera: Camera, peer: Peer, tmp_path: Path
 ) -> None:
-    """Each refusal has its reason, and the node goes on as it was."""
-    (tmp_path / 'text.onnx').write_text('no model')
-    refused: list[tuple[str, Any, str]] = [
-        ('detection_threshold', 1.5, 'Max: 1.0, value: 1.5'),
-        ('detection_threshold', -0.1, 'Min: 0.0'),
-        ('detection_threshold', float('nan'), 'value: nan'),
-        ('detection_threshold', 1, 'Type'),
-        ('detection_size', 31, 'Min: 32'),
-        ('detection_size', 320.0, 'Type'),
-        ('min_face_size', -1, 'Min: 0'),
-        ('rotation', 45, 'step: 90'),
-        ('rotation', 360, 'Max: 270'),
-        ('unknown_threshold_gender', 2.0, 'Max: 1.0'),
-        ('smoothing_time', -1.0, 'Min: 0.0'),
-        ('track_timeout', 61.0, 'Max: 60.0'),
-        ('max_processing_rate', float('inf'), 'Max: 1000.0'),
-        ('num_threads', 0, 'Min: 1'),
-        ('image_transport', 'theora', "'theora' is none of raw, compressed"),
-        ('image_reliability', 'perfect', "'perfect' is none of best_effort, reliable"),
-        ('detector', 'mtcnn', "'mtcnn' is none of libfacedetection, haar, yunet"),
-        ('detector', 'yunet', 'yunet needs the path of an ONNX file'),
-        ('gender_model', '/no/model.onnx', 'model file /no/model.onnx does not exist'),
-        ('gender_model', 'resnet', "no shipped model is called 'resnet'; give one of "),
-        ('gender_model', 'emotion_mini_xception', 'tells emotion, not gender'),
-        ('emotion_model', str(tmp_path / 'text.onnx'), 'is not a usable ONNX file'),
-        ('autostart', False, 'read-only'),
-    ]
-    names = sorted({name for name, _, _ in refused})
+    """Each rejection has a reason of one line, and the node continues as before."""
+    text = tmp_path / 'text.onnx'
+    text.write_text('not a model')
+    rejected = [*REJECTED, ('models', [str(text)], str(text))]
+    request = GetParameters.Request(names=list(PARAMETERS))
 
     def values() -> Any:
-        request = GetParameters.Request(names=names)
-        return peer.call(GetParameters, '/face_classification/get_parameters', request).values
+        return peer.call(GetParameters, f'{NODE}/get_parameters', request).values
 
     before = values()
-    (face,) = camera.ask(image_message(HEAD)).faces
-    for name, value, reason in refused:
+    (face,) = camera.result_of(image_message(HEAD)).faces
+    for name, value, reason in rejected:
         result = peer.set_parameter(name, value)
         assert not result.successful, (name, value)
         assert reason in result.reason, (name, value)
         assert '\n' not in result.reason, (name, value)
-    result = peer.set_parameters(unknown_threshold_gender=0.1, detector='mtcnn')
-    assert not result.successful
+    assert not peer.set_parameters(smoothing_time=0.1, detector='mtcnn').successful
     assert values() == before
-    (after,) = camera.ask(image_message(HEAD)).faces
+    (after,) = camera.result_of(image_message(HEAD)).faces
     assert after.track_id == face.track_id
-    assert after.gender.labels == face.gender.labels
-    assert after.emotion.frame_count == face.emotion.frame_count + 1
+    assert estimate(after, 'emotion').frame_count == estimate(face, 'emotion').frame_count + 1
 
 
 def test_parameters_of_detection_take_effect(camera: Camera, peer: Peer) -> None:
-    """What is too small or not sure enough is no face, at once and until it is set back."""
+    """A face that is too small or not certain enough is not detected until it is set back."""
 
     def count() -> int:
-        return len(camera.ask(image_message(HEAD)).faces)
+        return len(camera.result_of(image_message(HEAD)).faces)
 
     assert count() == 1
     for name, value, default in (
@@ -152,156 +216,188 @@ def test_parameters_of_detection_take_effect(camera: Camera, peer: Peer) -> None
         assert count() == 1, name
 
 
-def test_threads_are_those_of_the_parameter(start_node: StartNode, peer: Peer) -> None:
-    """Each of the two networks has so many, one of which is the node's own; OpenCV has some."""
+def test_number_of_threads_takes_effect(start_node: StartNode, peer: Peer) -> None:
+    """Every session has so many threads, one of which is that of the node."""
     node = start_node()
     camera = Camera(peer)
     camera.connect()
     alone = node.num_threads
     assert peer.set_parameter('num_threads', 3).successful
-    assert len(camera.ask(image_message(HEAD)).faces) == 1
+    assert len(camera.result_of(image_message(HEAD)).faces) == 1
     several = node.num_threads
-    assert several >= alone + 4
+    assert several >= alone + 2
     assert peer.set_parameter('num_threads', 1).successful
-    assert len(camera.ask(image_message(HEAD)).faces) == 1
-    assert node.num_threads <= several - 4
+    assert len(camera.result_of(image_message(HEAD)).faces) == 1
+    assert node.num_threads <= several - 2
 
 
-def test_interval_of_detection_takes_effect(camera: Camera, peer: Peer) -> None:
-    """Who comes in is found by the next search of the whole picture, or at once with 1."""
+def test_detection_interval_takes_effect(camera: Camera, peer: Peer) -> None:
+    """A new face is found by the next search of the full frame, or immediately with 1."""
     wall = np.full_like(HEAD, 128)
     alone = image_message(np.hstack([HEAD, wall, wall, wall]))
     both = image_message(np.hstack([HEAD, wall, wall, HEAD]))
     for interval, expected in ((1, [1, 2, 2, 2, 2]), (4, [1, 1, 1, 1, 2])):
         assert peer.set_parameter('detection_interval', interval).successful
-        counts = [len(camera.ask(each).faces) for each in (alone, both, both, both, both)]
+        counts = [len(camera.result_of(each).faces) for each in (alone, both, both, both, both)]
         assert counts == expected, interval
 
 
 def test_detector_and_its_model_can_be_changed(camera: Camera, peer: Peer) -> None:
-    """The face keeps its track; the other detector knows no landmarks."""
+    """The face keeps its track; the other detector has no landmarks."""
     if not hasattr(cv2, 'CascadeClassifier') or not hasattr(cv2, 'data'):
-        pytest.skip('this OpenCV brings no cascades')
-    (face,) = camera.ask(image_message(HEAD)).faces
+        pytest.skip('this OpenCV has no cascades')
+    (face,) = camera.result_of(image_message(HEAD)).faces
     assert len(face.landmarks) == 5
     assert peer.set_parameter('detector', 'haar').successful
-    (same,) = camera.ask(image_message(HEAD)).faces
+    (same,) = camera.result_of(image_message(HEAD)).faces
     assert len(same.landmarks) == 0
     assert same.track_id == face.track_id
     eyes = f'{cv2.data.haarcascades}haarcascade_eye.xml'
     assert peer.set_parameters(detector_model=eyes, detection_threshold=0.3).successful
-    found = [box_of(each) for each in camera.ask(image_message(HEAD)).faces]
+    found = [box_of(each) for each in camera.result_of(image_message(HEAD)).faces]
     assert found
     assert all(box.width < 0.7 * box_of(same).width for box in found)
     assert peer.set_parameters(detector='libfacedetection', detector_model='').successful
-    assert len(camera.ask(image_message(HEAD)).faces[0].landmarks) == 5
+    assert len(camera.result_of(image_message(HEAD)).faces[0].landmarks) == 5
 
 
 def test_attribute_can_be_switched_off_and_on(camera: Camera, peer: Peer) -> None:
-    """What is off has an empty label, and the other one is told all the same."""
-    for off, on in (('gender', 'emotion'), ('emotion', 'gender')):
-        assert peer.set_parameter(f'{off}_model', '').successful
-        (face,) = camera.ask(image_message(HEAD)).faces
-        estimate = getattr(face, off)
-        assert (estimate.label, list(estimate.labels), estimate.frame_count) == ('', [], 0)
-        assert getattr(face, on).label != ''
-        assert peer.set_parameter(f'{off}_model', f'{off}_mini_xception').successful
-        (face,) = camera.ask(image_message(HEAD)).faces
-        assert getattr(face, off).label != ''
+    """An attribute that is switched off is absent, and its threshold is undeclared."""
+
+    def names() -> list[str]:
+        (face,) = camera.result_of(image_message(HEAD)).faces
+        return [each.name for each in face.attributes]
+
+    assert names() == ['gender', 'emotion']
+    assert peer.set_parameter('attributes', ['emotion']).successful
+    assert names() == ['emotion']
+    assert not peer.set_parameter('unknown_threshold.gender', 0.5).successful
+    assert peer.set_parameter('models', ['']).successful is False
+    assert peer.set_parameters(models=[''], attributes=['']).successful
+    assert names() == []
+    assert peer.set_parameter('models', ['emotion_mini_xception']).successful
+    assert names() == ['emotion']
+    assert peer.set_parameter(
+        'models', ['gender_mini_xception', 'emotion_mini_xception']
+    ).successful
+    assert names() == ['gender', 'emotion']
+    assert peer.set_parameter('unknown_threshold.gender', 0.5).successful
 
 
 def test_model_with_other_labels_replaces_the_old_one(
     camera: Camera, peer: Peer, make_model: MakeModel
 ) -> None:
-    """The track goes on, its average starts anew, and one file may tell both attributes."""
-    (before,) = camera.ask(image_message(HEAD)).faces
-    path = str(make_model({'gender': GENDERS, 'emotion': ['sad', 'happy', 'neutral']}))
-    assert peer.set_parameters(gender_model=path, emotion_model=path).successful
-    (face,) = camera.ask(image_message(HEAD)).faces
+    """The track continues, its filter starts again, and of two models the first one counts."""
+    (before,) = camera.result_of(image_message(HEAD)).faces
+    path = str(make_model({'emotion': ['sad', 'happy', 'neutral'], 'hat': ['yes', 'no']}))
+    assert peer.set_parameter('models', [path, 'multitask_mini_xception']).successful
+    (face,) = camera.result_of(image_message(HEAD)).faces
     assert face.track_id == before.track_id
-    assert list(face.emotion.labels) == ['sad', 'happy', 'neutral']
-    assert (face.gender.frame_count, face.emotion.frame_count) == (1, 1)
-    assert face.emotion.probabilities[1] == pytest.approx(face.emotion.probabilities[2])
-    assert face.gender.probabilities[0] == pytest.approx(face.emotion.probabilities[0], abs=1e-5)
+    assert [each.name for each in face.attributes] == ['emotion', 'hat', 'gender']
+    assert [each.frame_count for each in face.attributes] == [1, 1, 1]
+    emotion, hat, _ = face.attributes
+    assert list(emotion.labels) == ['sad', 'happy', 'neutral']
+    assert emotion.probabilities[1] == pytest.approx(emotion.probabilities[2])
+    assert hat.probabilities[0] == pytest.approx(emotion.probabilities[0], abs=1e-5)
 
 
 def test_thresholds_decide_what_is_unknown(
     camera: Camera, peer: Peer, make_model: MakeModel
 ) -> None:
-    """Below the threshold the label is unknown, while probabilities are told all the same."""
-    path = str(make_model({'gender': GENDERS, 'emotion': ['sad', 'happy', 'neutral']}))
-    assert peer.set_parameters(gender_model=path, emotion_model=path).successful
-    for name in ('gender', 'emotion'):
+    """Below the threshold the label is unknown, and the probabilities are published unchanged."""
+    labels = {'gender': GENDERS, 'emotion': ['sad', 'happy', 'neutral']}
+    assert peer.set_parameter('models', [str(make_model(labels))]).successful
+    for name in labels:
         for threshold in (0.0, 1.0):
-            assert peer.set_parameter(f'unknown_threshold_{name}', threshold).successful
-            (face,) = camera.ask(image_message(HEAD)).faces
-            estimate = getattr(face, name)
-            assert (estimate.label == 'unknown') == bool(threshold)
-            assert 0 < estimate.confidence < 1
-            assert sum(estimate.probabilities) == pytest.approx(1, abs=1e-5)
+            assert peer.set_parameter(f'unknown_threshold.{name}', threshold).successful
+            (face,) = camera.result_of(image_message(HEAD)).faces
+            found = estimate(face, name)
+            assert (found.label == 'unknown') == bool(threshold)
+            assert 0 < found.confidence < 1
+            assert sum(found.probabilities) == pytest.approx(1, abs=1e-5)
+
+
+def test_threshold_is_that_of_the_model_file_until_it_is_set(
+    start_node: StartNode, peer: Peer, make_model: MakeModel
+) -> None:
+    """A value at the start replaces it; another model brings its own for what was not set."""
+    labels = {'gender': GENDERS, 'hat': ['yes', 'no']}
+    first = make_model(labels, name='first.onnx', thresholds={'gender': 0.3, 'hat': 0.25})
+    second = make_model(labels, name='second.onnx', thresholds={'gender': 0.4, 'hat': 0.35})
+    start_node('-p', f'models:=[{first}]', '-p', 'unknown_threshold.hat:=0.75')
+    names = ['unknown_threshold.gender', 'unknown_threshold.hat']
+
+    def values() -> list[float]:
+        request = GetParameters.Request(names=names)
+        found = peer.call(GetParameters, f'{NODE}/get_parameters', request).values
+        return [each.double_value for each in found]
+
+    assert values() == [0.3, 0.75]
+    assert peer.set_parameter('models', [str(second)]).successful
+    assert values() == [0.4, 0.75]
 
 
 def test_smoothing_time_and_track_timeout_take_effect(camera: Camera, peer: Peer) -> None:
-    """Without smoothing each picture counts alone; without time-out each gap ends a track."""
-    camera.ask(image_message(HEAD), stamp=10.0)
-    (face,) = camera.ask(image_message(HEAD), stamp=10.5).faces
-    assert face.gender.frame_count == 2
+    """Without smoothing each image counts alone; a gap longer than the timeout ends a track."""
+    camera.result_of(image_message(HEAD), stamp=10.0)
+    (face,) = camera.result_of(image_message(HEAD), stamp=10.5).faces
+    assert estimate(face, 'gender').frame_count == 2
     assert peer.set_parameter('smoothing_time', 0.0).successful
-    (single,) = camera.ask(image_message(HEAD), stamp=11.0).faces
-    assert single.gender.frame_count == 1
+    (single,) = camera.result_of(image_message(HEAD), stamp=11.0).faces
+    assert estimate(single, 'gender').frame_count == 1
     assert single.track_id == face.track_id
     assert peer.set_parameter('track_timeout', 0.2).successful
-    (other,) = camera.ask(image_message(HEAD), stamp=11.5).faces
+    (other,) = camera.result_of(image_message(HEAD), stamp=11.5).faces
     assert other.track_id != face.track_id
     assert peer.set_parameter('track_timeout', 5.0).successful
-    (again,) = camera.ask(image_message(HEAD), stamp=15.0).faces
+    (again,) = camera.result_of(image_message(HEAD), stamp=15.0).faces
     assert again.track_id == other.track_id
 
 
 def test_rate_is_limited_by_the_stamps(start_node: StartNode, peer: Peer) -> None:
-    """Of 10 pictures a second 2 are worked on; a recording that starts again is followed."""
+    """Of 10 images a second 2 are processed, also of a recording that starts again."""
     start_node('-p', 'image_reliability:=reliable')
     camera = Camera(peer)
     camera.connect()
     assert peer.set_parameter('max_processing_rate', 2.0).successful
 
-    def assert_answered(stamps: list[float], expected: list[float]) -> None:
-        camera.answers.clear()
+    def assert_processed(stamps: list[float], expected: list[float]) -> None:
+        camera.results.clear()
         for stamp in stamps:
-            # A depth of 1 drops what comes too fast: what is to be answered must not be among it.
+            # A queue of 1 drops images that arrive too fast, which must not be the expected ones.
             if stamp in expected:
-                camera.ask(image_message(BLANK), stamp)
+                camera.result_of(image_message(BLANK), stamp)
             else:
                 camera.publish(image_message(BLANK), stamp)
                 peer.spin(0.05)
-        assert [seconds(each.header.stamp) for each in camera.answers] == expected
+        assert [seconds(each.header.stamp) for each in camera.results] == expected
 
-    assert_answered([100 + i / 10 for i in range(11)], [100.0, 100.5, 101.0])
-    assert_answered([50.0], [50.0])
-    assert_answered([50.1, 50.4996, 50.6, 51.0], [50.4996, 51.0])
-    # A camera that sets no stamps is not silenced.
+    assert_processed([100 + i / 10 for i in range(11)], [100.0, 100.5, 101.0])
+    assert_processed([50.0], [50.0])
+    assert_processed([50.1, 50.4996, 50.6, 51.0], [50.4996, 51.0])
+    # A camera without stamps is not limited.
     for _ in range(3):
-        assert_answered([0.0], [0.0])
+        assert_processed([0.0], [0.0])
     assert peer.set_parameter('max_processing_rate', 0.0).successful
-    assert_answered([200.0, 200.01], [200.0, 200.01])
+    assert_processed([200.0, 200.01], [200.0, 200.01])
 
 
 def test_transport_can_be_switched(camera: Camera, peer: Peer) -> None:
-    """The node leaves one topic for the other, there and back."""
+    """The node subscribes to the other topic, and back."""
     compressed = Camera(peer, '/image/compressed', kind=CompressedImage)
     assert peer.set_parameter('image_transport', 'compressed').successful
     compressed.connect(compressed_message(BLANK, 'jpeg'))
-    assert len(compressed.ask(compressed_message(HEAD, 'jpeg')).faces) == 1
+    assert len(compressed.result_of(compressed_message(HEAD, 'jpeg')).faces) == 1
     peer.wait_for(lambda: camera.matches() == 0, 'the end of the raw subscription')
     assert peer.set_parameter('image_transport', 'raw').successful
-    camera.answers.clear()
+    camera.results.clear()
     camera.connect()
-    assert len(camera.ask(image_message(HEAD)).faces) == 1
+    assert len(camera.result_of(image_message(HEAD)).faces) == 1
     peer.wait_for(lambda: compressed.matches() == 0, 'the end of the compressed subscription')
 
 
 def test_reliability_can_be_switched(camera: Camera, peer: Peer) -> None:
-    """The subscription is made anew, as the graph shows, and pictures still arrive."""
+    """The node subscribes again, as the graph shows, and images still arrive."""
 
     def reliabilities() -> list[str]:
         subscribers = peer.node.get_subscriptions_info_by_topic('/image')
@@ -310,56 +406,66 @@ def test_reliability_can_be_switched(camera: Camera, peer: Peer) -> None:
     assert reliabilities() == ['BEST_EFFORT']
     assert peer.set_parameter('image_reliability', 'reliable').successful
     peer.wait_for(lambda: reliabilities() == ['RELIABLE'], 'a reliable subscription')
-    camera.answers.clear()
+    camera.results.clear()
     camera.connect()
-    assert len(camera.ask(image_message(HEAD)).faces) == 1
+    assert len(camera.result_of(image_message(HEAD)).faces) == 1
 
 
 # A node that cannot start
 
 
-def end_of(start_node: StartNode, *arguments: str) -> str:
-    """Give what a node prints that cannot start; it ends with exit code 2 and no traceback."""
+def line_of(start_node: StartNode, *arguments: str) -> str:
+    """Return the line of a node that cannot start; it ends with exit code 2."""
     node = start_node(*arguments, until_active=False)
     assert node.wait() == 2, node.log
-    assert 'Traceback' not in node.log, node.log
-    return node.log
+    (line,) = node.log.splitlines()
+    assert 'face_classification' in line
+    return line
 
 
 @pytest.mark.parametrize(
-    'setting, reason',
+    'parameter, reason',
     [
-        ('gender_model:=/no/model.onnx', 'model file /no/model.onnx does not exist'),
-        ('emotion_model:=resnet', "no shipped model is called 'resnet'; give one of "),
-        ('gender_model:=emotion_mini_xception', 'tells emotion, not gender'),
-        ('detector:=mtcnn', "detector: 'mtcnn' is none of libfacedetection, haar, yunet"),
-        ('detector:=yunet', 'yunet needs the path of an ONNX file'),
-        ('image_transport:=theora', "image_transport: 'theora' is none of raw, compressed"),
-        ('detection_threshold:=1.5', 'detection_threshold out of range'),
-        ('num_threads:=0', 'threads out of range'),
+        ('models:=[/no/model.onnx]', '/no/model.onnx'),
+        ('models:=[resnet]', 'resnet'),
+        ('attributes:=[age]', 'age'),
+        ('unknown_threshold.age:=0.5', 'unknown_threshold.age'),
+        ('unknown_threshold.gender:=1.5', 'unknown_threshold.gender'),
+        ('explanation_attribute:=age', 'explanation_attribute'),
+        ('detector:=mtcnn', 'detector'),
+        ('detector:=yunet', 'yunet'),
+        ('image_transport:=theora', 'image_transport'),
+        ('detection_threshold:=1.5', 'detection_threshold'),
+        ('num_threads:=0', 'num_threads'),
         ('detection_size:=wide', 'detection_size'),
     ],
 )
-def test_bad_start_is_told_in_one_line(start_node: StartNode, setting: str, reason: str) -> None:
-    """The line says which value is wrong and what was expected."""
-    (line,) = end_of(start_node, '-p', setting).splitlines()
-    assert reason in line
-    assert 'face_classification' in line
+def test_impossible_value_at_the_start_is_an_error_of_one_line(
+    start_node: StartNode, parameter: str, reason: str
+) -> None:
+    """The line names the parameter or its value."""
+    assert reason in line_of(start_node, '-p', parameter)
 
 
-def test_file_that_is_no_model_is_told_in_one_line(
+def test_file_that_is_not_a_model_is_an_error_of_one_line(
     start_node: StartNode, tmp_path: Path, make_model: MakeModel
 ) -> None:
-    """Neither bytes that are no ONNX nor an ONNX of somebody else's are used."""
+    """Neither a file of text nor an ONNX file of another project is accepted."""
     text = tmp_path / 'text.onnx'
-    text.write_text('no model')
-    (line,) = end_of(start_node, '-p', f'gender_model:={text}').splitlines()
-    assert f'model file {text} is not a usable ONNX file' in line
-    foreign = make_model({'gender': GENDERS}, metadata={})
-    (line,) = end_of(start_node, '-p', f'gender_model:={foreign}').splitlines()
-    assert f'model file {foreign} was not made for face_classification_ros' in line
+    text.write_text('not a model')
+    for path in (text, make_model({'gender': GENDERS}, metadata={})):
+        assert str(path) in line_of(start_node, '-p', f'models:=[{path}]')
 
 
-def test_wrong_remapping_is_told_without_a_traceback(start_node: StartNode) -> None:
-    """What rclpy refuses ends as any other wrong use."""
-    assert "Couldn't parse" in end_of(start_node, '-r', 'image:=//two//slashes')
+def test_message_about_an_unknown_threshold_names_the_attributes(start_node: StartNode) -> None:
+    """The reason names the attributes of the loaded models."""
+    line = line_of(start_node, '-p', 'unknown_threshold.age:=0.5')
+    assert 'no model estimates this attribute; available: gender, emotion' in line
+
+
+def test_wrong_remapping_is_an_error_without_a_traceback(start_node: StartNode) -> None:
+    """It ends like every other wrong use."""
+    node = start_node('-r', 'image:=//two//slashes', until_active=False)
+    assert node.wait() == 2
+    assert "Couldn't parse" in node.log
+    assert 'Traceback' not in node.log

@@ -1,6 +1,7 @@
 """An expectation is read strictly, compared with results, and proposed from them."""
 
 from pathlib import Path
+import re
 
 import numpy as np
 import pytest
@@ -85,7 +86,7 @@ def test_wrong_number_of_faces_is_reported_with_times() -> None:
     (difference,) = differences({'faces': [{'min': 1, 'max': 1}]}, frames)
     assert difference == (
         'faces[0]',
-        '1 faces per frame at all times',
+        '1 face per frame at all times',
         '2 of 20 frames differ: 0 in 1 (at 1.80 s), 2 in 1 (at 1.90 s)',
     )
     assert str(difference) == (
@@ -117,7 +118,7 @@ def test_too_many_tracks_are_reported_with_their_start() -> None:
     """A person whose track id changes counts twice."""
     frames = [*TWO_SECONDS[:12], *(frame(number, face('2')) for number in range(12, 20))]
     assert differences({'tracks': [{'max': 1}]}, frames) == [
-        ('tracks[0]', 'at most 1 tracks at all times', '2: 1 from 0.00 s on, 2 from 1.20 s on')
+        ('tracks[0]', 'at most 1 track at all times', '2: 1 from 0.00 s on, 2 from 1.20 s on')
     ]
     assert differences({'tracks': [{'to': 1.2, 'max': 1}]}, frames) == []
 
@@ -335,6 +336,16 @@ def test_file_that_is_not_yaml_is_reported_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r'is not YAML: .*line 1') as caught:
         read_expectation(path)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_example_of_the_manual_is_valid() -> None:
+    """docs/replay.md has one entry of each kind."""
+    manual = (Path(__file__).parents[3] / 'docs' / 'replay.md').read_text()
+    _, example, _ = re.split(r'```yaml\n|```\n', manual[manual.index('```yaml') :], maxsplit=2)
+    expectation = parse_expectation(yaml.safe_load(example))
+    assert {place.partition('[')[0] for place in expectation.entries} == set(
+        type(expectation).model_fields
+    )
 
 
 # Proposal

@@ -91,8 +91,8 @@ def test_images_that_are_not_processed_are_counted(
         offline=offline,
     )
     result = replay(options)
-    assert [frame.frame for frame in result.frames] == [0, 4]
-    assert result.rate_limited == 3
+    assert [frame.frame for frame in result.frames] == [0, 3, 5]
+    assert result.rate_limited == 2
     assert list(result.invalid) == [2, 6]
     assert "encoding 'unknown'" in result.invalid[2]
 

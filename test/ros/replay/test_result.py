@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from recordings import COUNT, FPS, moving_face
 from rosbags.highlevel import AnyReader
@@ -28,14 +29,16 @@ def test_images_are_counted_by_status() -> None:
     result.add(FrameOutcome(0, 0, FrameStatus.RATE_LIMITED))
     result.add(FrameOutcome(1, 0, FrameStatus.INVALID, error='too short'))
     assert (result.frames, result.rate_limited, result.invalid) == ([], 1, {1: 'too short'})
-    assert result.summary() == '0 images processed, 1 rate limited, 1 invalid; 0 faces, 0 tracks'
+    assert result.summary() == (
+        'images: 0 processed, 1 rate limited, 1 invalid; faces: 0; tracks: 0'
+    )
 
 
 @pytest.mark.parametrize('suffix', ['.json', '.jsonl'])
 def test_json_has_one_record_per_processed_image(
     suffix: str, make_bag: MakeBag, tmp_path: Path
 ) -> None:
-    """The records are those of `FrameFaces`."""
+    """The records are those of `FrameFaces`, as the schema of the manual describes them."""
     path = tmp_path / f'faces{suffix}'
     result = replay(ReplayOptions(make_bag(), offline=True), path)
     text = path.read_text()
@@ -43,6 +46,8 @@ def test_json_has_one_record_per_processed_image(
     records = [json.loads(line) for line in lines] or json.loads(text)
     assert records == json.loads(json.dumps([frame.to_dict() for frame in result.frames]))
     assert len(records) == COUNT
+    schema = Path(__file__).parents[3] / 'docs' / 'reference' / 'classify.schema.json'
+    jsonschema.validate(records, json.loads(schema.read_text()))
 
 
 def read_bag(path: Path) -> tuple[Any, list[tuple[int, Any]]]:

@@ -85,7 +85,7 @@ class FaceCount(Entry, TimeSpan, Limits):
         """See `Entry.differences`."""
         return _compare_frames(
             place,
-            f'{self.limits_text} faces per frame {self.span_text}',
+            f'{self.limits_text("face")} per frame {self.span_text}',
             frames_between(frames, self.start, self.end),
             self.min_fraction,
             lambda frame: self.allows(len(frame.faces)),
@@ -98,7 +98,7 @@ class FaceRate(Entry, TimeSpan, Limits):
 
     def differences(self, place: str, frames: Sequence[FrameFaces]) -> list[Difference]:
         """See `Entry.differences`."""
-        expected = f'{self.limits_text} faces in every second {self.span_text}'
+        expected = f'{self.limits_text("face")} in every second {self.span_text}'
         # The last frame lasts as long as the others do on average.
         count = len(frames)
         end = frames[-1].stamp * count / (count - 1) if count > 1 else 0.0
@@ -132,7 +132,7 @@ class TrackCount(Entry, TimeSpan, Limits):
         if self.allows(len(first_seen)):
             return []
         tracks = [f'{track} from {time:.2f} s on' for track, time in first_seen.items()]
-        expected = f'{self.limits_text} tracks {self.span_text}'
+        expected = f'{self.limits_text("track")} {self.span_text}'
         return [Difference(place, expected, f'{len(first_seen)}: {_listed(tracks) or "no face"}')]
 
 

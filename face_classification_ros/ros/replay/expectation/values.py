@@ -119,15 +119,21 @@ class Limits(Model):
             )
         return self
 
-    @property
-    def limits_text(self) -> str:
-        """The limits in words."""
+    def limits_text(self, noun: str) -> str:
+        """Return the limits in words, for instance "at most 1 track".
+
+        Args:
+            noun: what is counted, in singular.
+        """
         low = self.min or 0.0
         if self.max is None:
-            return f'at least {low:g}'
-        if low == self.max:
-            return f'{low:g}'
-        return f'{low:g} to {self.max:g}' if low else f'at most {self.max:g}'
+            text = f'at least {low:g}'
+        elif low == self.max:
+            text = f'{low:g}'
+        else:
+            text = f'{low:g} to {self.max:g}' if low else f'at most {self.max:g}'
+        is_singular = (low if self.max is None else self.max) == 1
+        return f'{text} {noun}' if is_singular else f'{text} {noun}s'
 
     def allows(self, value: float) -> bool:
         """Return whether a value is within the limits."""

@@ -1,16 +1,18 @@
-"""Faces as REP-155 has them, where hri_msgs is installed, and one line where it is not."""
+"""Faces are published as REP-155 defines them if hri_msgs is installed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 import importlib.util
 import math
+from typing import Any
 
 import numpy as np
 import pytest
-from ros_peers import BLANK, box_of, Camera, HEAD, image_message, NodeProcess, Peer
+from ros_peers import BLANK, box_of, Camera, estimate, HEAD, image_message, NodeProcess, Peer
 from sensor_msgs.msg import Image as ImageMessage
 
+from face_classification_ros.msg import FaceAttributes
 from face_classification_ros.ros.node.outputs.hri import cropped_face, EXPRESSIONS, GENDERS
 from face_classification_ros.types import BoundingBox
 
@@ -21,7 +23,7 @@ needs_hri_msgs = pytest.mark.skipif(not HAS_HRI_MSGS, reason='hri_msgs is in no 
 
 
 def test_cropped_face_is_centered_on_black() -> None:
-    """A tall face fills the height, and black is left and right of it."""
+    """A tall face fills the height, with black to its left and right."""
     image = np.full((200, 200, 3), 200, np.uint8)
     cropped = cropped_face(image, BoundingBox(50, 50, 40, 80))
     assert cropped.shape == (128, 128, 3)
@@ -31,76 +33,112 @@ def test_cropped_face_is_centered_on_black() -> None:
 
 
 @pytest.mark.skipif(HAS_HRI_MSGS, reason='hri_msgs is installed')
-def test_missing_hri_msgs_is_told_once_and_faces_go_on(start_node: StartNode, peer: Peer) -> None:
-    """The node does the rest of its work."""
+def test_missing_hri_msgs_is_logged_once(start_node: StartNode, peer: Peer) -> None:
+    """Faces are published as before."""
     node = start_node('-p', 'publish_hri:=true')
     camera = Camera(peer)
     camera.connect()
     for _ in range(3):
-        assert len(camera.ask(image_message(HEAD)).faces) == 1
+        assert len(camera.result_of(image_message(HEAD)).faces) == 1
     assert node.log.count('publish_hri: hri_msgs is not installed') == 1
 
 
 @needs_hri_msgs
-def test_faces_are_told_as_the_standard_has_it(start_node: StartNode, peer: Peer) -> None:
-    """List, region, crop, expression and gender; the topics go when the track ends."""
-    from hri_msgs.msg import Expression, IdsList, NormalizedRegionOfInterest2D, SoftBiometrics
+def test_names_and_codes_are_those_of_the_messages() -> None:
+    """Of all labels of the shipped models."""
+    from hri_msgs.msg import Expression, SoftBiometrics
 
-    for name, code in (('woman', SoftBiometrics.FEMALE), ('man', SoftBiometrics.MALE)):
-        assert GENDERS[name] == code
-    for word in EXPRESSIONS.values():
-        assert getattr(Expression, word.upper()) == word
-    start_node(
-        '-p', 'publish_hri:=true', '-p', 'unknown_threshold_emotion:=0.0',
-        '-p', 'unknown_threshold_gender:=0.0',
-    )  # fmt: skip
+    assert GENDERS == {'woman': SoftBiometrics.FEMALE, 'man': SoftBiometrics.MALE}
+    for name in EXPRESSIONS.values():
+        assert getattr(Expression, name.upper()) == name
+
+
+class Humans:
+    """Receives the topics of one face."""
+
+    def __init__(self, peer: Peer, camera: Camera) -> None:
+        """Subscribe to the list of faces."""
+        from hri_msgs.msg import IdsList
+
+        self.lists = peer.collect(IdsList, '/humans/faces/tracked')
+        self._peer, self.camera = peer, camera
+        self.topics: dict[str, list[Any]] = {}
+
+    def subscribe(self, name: str) -> None:
+        """Subscribe to the topics of a face."""
+        from hri_msgs.msg import Expression, NormalizedRegionOfInterest2D, SoftBiometrics
+
+        types = {
+            'roi': NormalizedRegionOfInterest2D,
+            'cropped': ImageMessage,
+            'expression': Expression,
+            'softbiometrics': SoftBiometrics,
+        }
+        for topic, kind in types.items():
+            self.topics[topic] = self._peer.collect(kind, f'/humans/faces/{name}/{topic}')
+
+    def newest(self) -> tuple[FaceAttributes, dict[str, Any]]:
+        """Return a face, and the newest message of each topic for the same image."""
+        result = self.camera.result_of(image_message(HEAD))
+
+        def arrived() -> bool:
+            nonlocal result
+            result = self.camera.result_of(image_message(HEAD))
+            self._peer.spin(0.2)
+            return all(each and each[-1].header == result.header for each in self.topics.values())
+
+        self._peer.wait_for(arrived, 'all topics of the face')
+        return result.faces[0], {topic: each[-1] for topic, each in self.topics.items()}
+
+
+@pytest.fixture
+def humans(start_node: StartNode, peer: Peer) -> Humans:
+    """Return the topics of a face that is tracked."""
+    thresholds = ('unknown_threshold.gender:=0.0', 'unknown_threshold.emotion:=0.0')
+    start_node('-p', 'publish_hri:=true', *(each for t in thresholds for each in ('-p', t)))
     camera = Camera(peer)
-    lists = peer.collect(IdsList, '/humans/faces/tracked')
+    humans = Humans(peer, camera)
     camera.connect()
-    answer = camera.ask(image_message(HEAD))
-    (face,) = answer.faces
+    (face,) = camera.result_of(image_message(HEAD)).faces
     name = f'f{face.track_id}'
-    peer.wait_for(lambda: lists and list(lists[-1].ids) == [name], 'the list')
-    topics = {
-        'roi': NormalizedRegionOfInterest2D,
-        'cropped': ImageMessage,
-        'expression': Expression,
-        'softbiometrics': SoftBiometrics,
-    }
-    got = {t: peer.collect(kind, f'/humans/faces/{name}/{t}') for t, kind in topics.items()}
+    peer.wait_for(lambda: humans.lists and list(humans.lists[-1].ids) == [name], 'the list')
+    humans.subscribe(name)
+    return humans
 
-    def all_came() -> bool:
-        nonlocal answer
-        answer = camera.ask(image_message(HEAD))
-        peer.spin(0.2)
-        return all(messages and messages[-1].header == answer.header for messages in got.values())
 
-    peer.wait_for(all_came, 'all topics of the face')
-    (face,) = answer.faces
-    roi, crop, expression, gender = (got[t][-1] for t in topics)
+@needs_hri_msgs
+def test_face_has_region_crop_expression_and_gender(humans: Humans) -> None:
+    """All are those of the published face."""
+    face, topics = humans.newest()
+    roi, crop = topics['roi'], topics['cropped']
     box = box_of(face)
     expected = [box.x, box.y, box.x + box.width, box.y + box.height]
     assert np.allclose(
         np.multiply([roi.xmin, roi.ymin, roi.xmax, roi.ymax], 200), expected, atol=1
     )
     assert (crop.width, crop.height, crop.encoding) == (128, 128, 'bgr8')
-    assert expression.expression == EXPRESSIONS[face.emotion.label]
-    assert expression.confidence == pytest.approx(face.emotion.confidence)
-    assert math.isnan(expression.valence)
-    assert gender.gender == GENDERS[face.gender.label]
-    assert peer.set_parameter('unknown_threshold_gender', 1.0).successful
-    assert peer.set_parameter('unknown_threshold_emotion', 1.0).successful
+    emotion = estimate(face, 'emotion')
+    assert topics['expression'].expression == EXPRESSIONS[emotion.label]
+    assert topics['expression'].confidence == pytest.approx(emotion.confidence)
+    assert math.isnan(topics['expression'].valence)
+    assert topics['softbiometrics'].gender == GENDERS[estimate(face, 'gender').label]
 
-    def unknown() -> bool:
-        camera.ask(image_message(HEAD))
-        peer.spin(0.1)
-        words = got['expression'][-1].expression, got['softbiometrics'][-1].gender
-        return words == ('', SoftBiometrics.UNDEFINED)
 
-    peer.wait_for(unknown, 'unknown')
+@needs_hri_msgs
+def test_unknown_labels_have_no_name_and_no_code(humans: Humans, peer: Peer) -> None:
+    """The expression is empty, and the gender undefined."""
+    for name in ('gender', 'emotion'):
+        assert peer.set_parameter(f'unknown_threshold.{name}', 1.0).successful
+    _, topics = humans.newest()
+    assert (topics['expression'].expression, topics['softbiometrics'].gender) == ('', 0)
+
+
+@needs_hri_msgs
+def test_topics_of_a_face_end_with_its_track(humans: Humans, peer: Peer) -> None:
+    """The list is empty then."""
+    (name,) = humans.lists[-1].ids
     for _ in range(15):
-        camera.ask(image_message(BLANK))
-    peer.wait_for(lambda: not lists[-1].ids, 'an empty list')
-    peer.wait_for(
-        lambda: not peer.node.count_publishers(f'/humans/faces/{name}/roi'), 'no more topics'
-    )
+        humans.camera.result_of(image_message(BLANK))
+    peer.wait_for(lambda: not humans.lists[-1].ids, 'an empty list')
+    topic = f'/humans/faces/{name}/roi'
+    peer.wait_for(lambda: not peer.node.count_publishers(topic), 'no more topics')

@@ -1,0 +1,102 @@
+"""`face_classification replay` and `sample-bag` return the exit codes of their results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytest.importorskip('pydantic', reason='needs the extra [replay]')
+
+from face_classification_ros.commands.main import main
+from face_classification_ros.ros.replay.replay import replay, ReplayOptions
+
+MakeBag = Callable[..., Path]
+
+EXPECTATION = {
+    'faces': [{'to': 0.85, 'min': 1, 'max': 1}, {'from': 0.85, 'max': 0}],
+    'tracks': [{'min': 1, 'max': 1}],
+}
+"""Of the frames of `make_bag`."""
+
+
+def command(*arguments: str | Path) -> int:
+    """Run `replay` in this process, and return its exit code."""
+    return main(['replay', *map(str, arguments)])
+
+
+@pytest.fixture
+def expect(tmp_path: Path) -> Path:
+    """Return the path of an expectation that the frames of `make_bag` meet."""
+    file = tmp_path / 'expect.yaml'
+    file.write_text(yaml.safe_dump(EXPECTATION))
+    return file
+
+
+def test_met_expectation_is_success(
+    make_bag: MakeBag, expect: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The number of entries is printed."""
+    assert command(make_bag(), '--offline', '--expect', expect) == 0
+    assert '3 of 3' in capsys.readouterr().out
+
+
+def test_unmet_expectation_is_reported(
+    make_bag: MakeBag, expect: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The place of the entry is printed."""
+    expect.write_text(yaml.safe_dump({**EXPECTATION, 'faces': [{'min': 1}]}))
+    assert command(make_bag(), '--offline', '--expect', expect) == 1
+    printed = capsys.readouterr().out
+    assert 'faces[0]: ' in printed
+    assert '1 of 2' in printed
+
+
+def test_proposed_expectation_is_met(make_bag: MakeBag, tmp_path: Path) -> None:
+    """By the same recording, but not with other parameters."""
+    file = tmp_path / 'proposal.yaml'
+    assert command(make_bag(), '--offline', '--write-expectation', file) == 0
+    assert command(make_bag(), '--offline', '--expect', file) == 0
+    no_faces = ('--parameter', 'min_face_size:=230')
+    assert command(make_bag(), '--offline', '--expect', file, *no_faces) == 1
+
+
+def test_latency_is_compared_through_the_node_only(
+    make_bag: MakeBag, online: None, tmp_path: Path
+) -> None:
+    """No node takes less than a microsecond; offline nothing is measured."""
+    file = tmp_path / 'expect.yaml'
+    file.write_text('latency: {p95: 0.000001}')
+    assert command(make_bag(), '--rate', '10', '--expect', file) == 1
+    assert command(make_bag(), '--offline', '--expect', file) == 0
+
+
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        ['--rate', '0'],
+        ['--topic', '/other'],
+        ['--parameter', 'smoothing:=1.0'],
+        ['--expect', '/missing.yaml'],
+    ],
+)
+def test_wrong_use_is_reported_in_one_line(
+    arguments: list[str], make_bag: MakeBag, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2."""
+    assert command(make_bag(), *arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith('face_classification: ')
+
+
+def test_sample_is_recorded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """To try a replay without a recording; an existing folder is not overwritten."""
+    arguments = ['--storage', 'sqlite3', '--compressed', '--seconds', '0.4']
+    assert main(['sample-bag', str(tmp_path / 'sample'), *arguments]) == 0
+    assert '/camera/image_raw/compressed' in capsys.readouterr().out
+    assert (tmp_path / 'sample' / 'sample.db3').is_file()
+    result = replay(ReplayOptions(tmp_path / 'sample', offline=True))
+    assert [len(frame.faces) for frame in result.frames] == [1] * 6
+    assert main(['sample-bag', str(tmp_path / 'sample')]) == 2

