@@ -312,8 +312,9 @@ def test_data_sets_are_read_together(tmp_path: Path) -> None:
 
 def test_data_set_of_one_label_is_refused(tmp_path: Path) -> None:
     """The message names the folder, the label and what to do."""
-    for split in ('train', 'val'):
-        write_fairface(tmp_path, split, [('3-9', 'Male', 'White'), ('20-29', 'Male', 'White')])
+    write_fairface(tmp_path, 'train', [('3-9', 'Male', 'White'), ('20-29', 'Male', 'White')])
+    write_fairface(tmp_path, 'val', [('3-9', 'Male', 'White')])
+    write_image(tmp_path / 'val' / '1.jpg', 99)
     with pytest.raises(
         ValueError, match=r"all 2 training faces are labeled 'man', expected at least .*correct"
     ) as error:
