@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 import fcntl
 import itertools
-import json
 import os
 from pathlib import Path
 import tempfile
+from typing import Any
 
-import numpy as np
 import pytest
 from ros_peers import Camera, NodeProcess, Peer, wait_until_active
 
@@ -104,64 +103,15 @@ def camera(start_node: StartNode, peer: Peer) -> Camera:
 
 @pytest.fixture
 def make_model(tmp_path: Path) -> MakeModel:
-    """Return a function that writes a model file with known predictions.
-
-    The probability of the first label is the mean brightness of the crop, 0 to 1; the others have
-    equal parts of the rest.
-    """
-    onnx = pytest.importorskip('onnx', reason='makes its models with the Python package onnx')
-    helper, kinds, numpy_helper = onnx.helper, onnx.TensorProto, onnx.numpy_helper
+    """Return a function that writes a model file, see `write_brightness_model`."""
+    pytest.importorskip('onnx', reason='models are written with the Python package onnx')
+    from brightness_model import write_brightness_model
 
     def make(
-        labels: Mapping[str, Sequence[str]],
-        *,
-        name: str = 'brightness.onnx',
-        shape: Sequence[int | str] = ('faces_count', 16, 16, 1),
-        kind: int = kinds.UINT8,
-        thresholds: Mapping[str, float] | None = None,
-        metadata: Mapping[str, str] | None = None,
+        labels: Mapping[str, Sequence[str]], *, name: str = 'brightness.onnx', **options: Any
     ) -> Path:
-        operators = [
-            helper.make_node('Cast', ['faces'], ['values'], to=kinds.FLOAT),
-            helper.make_node('ReduceMean', ['values'], ['mean'], axes=[1, 2, 3], keepdims=0),
-            helper.make_node('Div', ['mean', 'white'], ['brightness']),
-            helper.make_node('Reshape', ['brightness', 'column'], ['first']),
-        ]
-        constants = {'white': np.array(255, np.float32), 'column': np.array([-1, 1])}
-        for attribute, names in labels.items():
-            rest = 1 / max(1, len(names) - 1)
-            constants[f'{attribute}_factors'] = np.array(
-                [[1] + [-rest] * (len(names) - 1)], np.float32
-            )
-            constants[f'{attribute}_offsets'] = np.array(
-                [0] + [rest] * (len(names) - 1), np.float32
-            )
-            operators += [
-                helper.make_node('MatMul', ['first', f'{attribute}_factors'], [f'{attribute}_m']),
-                helper.make_node('Add', [f'{attribute}_m', f'{attribute}_offsets'], [attribute]),
-            ]
-        graph = helper.make_graph(
-            operators,
-            'brightness',
-            [helper.make_tensor_value_info('faces', kind, list(shape))],
-            [
-                helper.make_tensor_value_info(attribute, kinds.FLOAT, [None, len(names)])
-                for attribute, names in labels.items()
-            ],
-            [numpy_helper.from_array(v, k) for k, v in constants.items()],
-        )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 13)], ir_version=8)
-        if metadata is None:
-            content = {attribute: list(names) for attribute, names in labels.items()}
-            metadata = {
-                'labels': json.dumps(content),
-                'color': 'gray',
-                'margin': '0.0',
-                'thresholds': json.dumps(dict.fromkeys(labels, 0.5) | dict(thresholds or {})),
-            }
-        helper.set_model_props(model, dict(metadata))
         path = tmp_path / name
-        onnx.save(model, str(path))
+        write_brightness_model(path, labels, **options)
         return path
 
     return make

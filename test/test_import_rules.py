@@ -77,33 +77,6 @@ def test_core_needs_neither_ros_nor_tensorflow(name: str) -> None:
     assert not packages(imports_of(name)) & (ROS | TENSORFLOW)
 
 
-@pytest.mark.parametrize(
-    'name, allowed',
-    [
-        ('types', ()),
-        ('detection', ('types', 'detection')),
-        ('detection.haar', ('types', 'detection')),
-        ('detection.libfacedetection', ('types', 'detection')),
-        ('detection.region_of_interest', ('types', 'detection')),
-        ('detection.yunet', ('types', 'detection', 'inference')),
-        ('inference.session', ()),
-        ('classification.classifier', ('types', 'classification', 'inference')),
-        ('classification.crops', ('types', 'classification')),
-        ('tracking.appearance', ('types', 'tracking')),
-        ('tracking.observation', ('types', 'tracking')),
-        ('tracking.people', ('types', 'tracking')),
-        ('tracking.tracker', ('types', 'tracking')),
-        ('visualization.annotation', ('types',)),
-        ('geometry.positions', ('types',)),
-    ],
-)
-def test_part_knows_of_ours_only_what_a_face_is(name: str, allowed: tuple[str, ...]) -> None:
-    """Parts can be replaced one by one, since none knows another."""
-    ours = {each for each in imports_of(name) if each.startswith(f'{PACKAGE}.')}
-    allowed_names = {each.partition('.')[0] for each in (*allowed, name)}
-    assert {each.split('.')[1] for each in ours} <= allowed_names
-
-
 def test_archive_needs_neither_ros_nor_tensorflow() -> None:
     """Workers of a cluster have pictures and no robot."""
     pytest.importorskip('distributed', reason='needs the extra [archive]')

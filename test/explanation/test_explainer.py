@@ -8,6 +8,7 @@ import skimage
 
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.classification.crops import crop_faces
+from face_classification_ros.config import DetectorConfig
 from face_classification_ros.detection import create_detector
 from face_classification_ros.explanation import METHODS
 from face_classification_ros.explanation.explainer import Explainer
@@ -86,5 +87,7 @@ def test_grad_cam_explains_labels_only() -> None:
 
 def test_the_face_of_these_tests_is_where_a_detector_finds_it() -> None:
     """The box is a plausible detection."""
-    (found,) = create_detector('haar').detect(ASTRONAUT)
+    (found,) = create_detector(DetectorConfig(detector='haar', detection_interval=1)).detect(
+        ASTRONAUT
+    )
     assert found.box.iou(FACE) > 0.5

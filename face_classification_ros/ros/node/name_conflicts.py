@@ -1,4 +1,4 @@
-"""Detect other nodes of the same name, whose results cannot be told apart."""
+"""Detect other nodes of the same name, whose results cannot be distinguished."""
 
 from __future__ import annotations
 

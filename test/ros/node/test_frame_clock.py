@@ -51,7 +51,7 @@ def test_time_does_not_go_back_when_constant_stamps_continue(step: float) -> Non
 
 
 def test_stamps_that_catch_up_are_the_time_again() -> None:
-    """At once, as of a camera that was frozen, or gradually."""
+    """Immediately, as of a camera that was frozen, or gradually."""
     assert times(*[100.0] * 31, 103.1, 103.2)[-2:] == pytest.approx([103.1, 103.2])
     faster = [100.0 + number * 2 * FRAME for number in range(1, 40)]
     assert times(*[100.0] * 31, *faster)[-1] == pytest.approx(faster[-1])
