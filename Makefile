@@ -1,21 +1,21 @@
-# Everything a developer or a curious person does, from a fresh clone.
+# All tasks of developers and users, from a fresh clone.
 #
-#   make demo    see it work; VIDEO=file, CAMERA=0 or TOPIC=/name for your own pictures;
+#   make demo    see it work; VIDEO=file, CAMERA=0 or TOPIC=/name for your own images;
 #                LOCKED=1 in a fresh clone installs the versions of requirements-demo.lock
 #   make test    linters, unit tests, tests of real processes, then both ways of installing;
 #                JOBS=1 one test after the other
 #   make lint    the linters alone
-#   make venv    the environment .venv that the others use
-#   make peers   measure our pipeline beside others; YUNET=file for one more detector
-#   make lock    choose the versions of requirements-demo.lock anew; needs uv
+#   make venv    create the environment .venv, which the others use
+#   make peers   compare our pipeline with others; YUNET=file for one more detector
+#   make lock    update the versions in requirements-demo.lock; needs uv
 #   make licenses  list the licenses of all dependencies; fails unless they are permissive
-#   make clean   remove what these made
+#   make clean   remove all of that
 
 PYTHON ?= python3
 VENV := .venv
 PACKAGE := face_classification_ros
 
-# .venv brings its own ROS: what a sourced set-up left behind would lead out of it.
+# .venv has its own ROS, so ignore the variables of a sourced setup file.
 unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH LD_LIBRARY_PATH PYTHONPATH
 unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
@@ -30,9 +30,9 @@ demo: $(VENV)/demo
 	$(VENV)/bin/face_classification demo --output demo $(if $(VIDEO),--video '$(VIDEO)') \
 	  $(if $(CAMERA),--camera '$(CAMERA)') $(if $(TOPIC),--topic '$(TOPIC)')
 
-# Most tests wait for processes and for DDS to bring them together, so three go side by side even
-# on two cores. Those of a file stay together: some share what takes long to make. Compilers do not
-# wait, so what builds comes last.
+# Most tests wait for processes and for DDS discovery, so three run in parallel even on two cores.
+# Those of a file run in one process, since some share slow fixtures. Builds do not wait, so they
+# run last.
 JOBS ?= 3
 
 test: $(VENV)/test
@@ -50,8 +50,8 @@ peers: $(VENV)/test $(VENV)-peers/ready
 licenses: $(VENV)/test
 	$(VENV)/bin/pip-licenses
 
-# Also what builds the package, which pip would otherwise choose by itself. Universal: one file for
-# every Python that the package runs on.
+# Includes the build requirements, which pip would otherwise choose itself. Universal: one file for
+# every supported Python.
 lock:
 	$(PYTHON) -c 'import tomllib; file = tomllib.load(open("pyproject.toml", "rb")); \
 	  needs = file["project"]; extra = needs["optional-dependencies"]["demo"]; \
@@ -72,16 +72,16 @@ $(VENV)/wheel: $(BUILD_INPUTS) $(if $(LOCKED),$(VENV)/locked)
 	rm -rf $@ $@.new
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" \
 	  $(VENV)/bin/python -m pip wheel --quiet --no-deps $(ISOLATION) --wheel-dir $@.new .
-# The version stays while one develops, and pip leaves an installed version alone.
+# The version does not change during development, and pip keeps an installed version.
 	$(VENV)/bin/python -m pip uninstall --quiet --yes $(PACKAGE)
 	mv $@.new $@
 
-# One environment; what only the tests need, TensorFlow first of all, is installed for them alone.
+# One environment; packages that only tests need, such as TensorFlow, are installed for them alone.
 $(VENV)/demo: EXTRAS := demo
 $(VENV)/demo: DEPENDENCIES := $(if $(LOCKED),--no-deps)
 $(VENV)/test: EXTRAS := demo,test,train
 
-# The links are as colcon's --symlink-install: an edit takes effect without another build.
+# Symbolic links, as with --symlink-install of colcon: an edit takes effect without a build.
 $(VENV)/demo $(VENV)/test: $(VENV)/wheel $(INSTALLED_FILES)
 	@echo 'Installing into $(VENV), this takes a minute or two the first time.'
 	$(VENV)/bin/python -m pip install --quiet $(DEPENDENCIES) "$$(ls $(VENV)/wheel/*.whl)[$(EXTRAS)]"
@@ -90,7 +90,7 @@ $(VENV)/demo $(VENV)/test: $(VENV)/wheel $(INSTALLED_FILES)
 	  $(VENV)/share/$(PACKAGE)
 	touch $@
 
-# What others need does not go together with what we need.
+# The requirements of the others conflict with ours.
 $(VENV)-peers/ready: benchmarks/requirements-peers.txt
 	@echo 'Installing into $(VENV)-peers, this takes a minute or two.'
 	test -x $(VENV)-peers/bin/python || $(PYTHON) -m venv $(VENV)-peers

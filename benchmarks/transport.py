@@ -273,7 +273,7 @@ def measure(options: argparse.Namespace, case: Case, folder: Path) -> Round:
 
     start = time.monotonic()
     with process(command, variables, logs['node']) as node:
-        wait_for('faces on', logs['node'], node, TIMEOUT)
+        wait_for('subscribed to', logs['node'], node, TIMEOUT)
         startup = time.monotonic() - start
         with process([*own, '--role', 'listener'], variables, logs['listener']) as ears:
             wait_for('ready', logs['listener'], ears, TIMEOUT)

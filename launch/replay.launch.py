@@ -14,7 +14,7 @@ Examples:
 """
 
 from ament_index_python.packages import get_package_prefix, get_package_share_path
-from launch import LaunchContext, LaunchDescription
+from launch import Action, LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
     ExecuteProcess,
@@ -51,25 +51,21 @@ OPTIONS = {
 }
 
 
-def make_node(context: LaunchContext) -> list[IncludeLaunchDescription]:
+def make_node(context: LaunchContext) -> IncludeLaunchDescription:
     """Return the node; the other arguments of its launch file are those of this one."""
     topics = {name: LaunchConfiguration(name).perform(context) for name in TOPICS}
     arguments = {name: topic or name for name, topic in topics.items()}
-    return [
-        IncludeLaunchDescription(
-            PythonLaunchDescriptionSource(NODE), launch_arguments=(arguments | FIXED).items()
-        )
-    ]
+    return IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(NODE), launch_arguments=(arguments | FIXED).items()
+    )
 
 
-def make_player(context: LaunchContext) -> list[ExecuteProcess]:
-    """Return the player if there is a bag; the launch ends with it."""
+def make_player(context: LaunchContext) -> ExecuteProcess:
+    """Return the player; the launch ends with it."""
 
     def value(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
 
-    if not value('bag'):
-        return []
     suffix = '/compressed' if value('image_transport') == 'compressed' else ''
     namespace = value('namespace').strip('/')
     node = f'/{namespace}/face_classification' if namespace else '/face_classification'
@@ -77,7 +73,15 @@ def make_player(context: LaunchContext) -> list[ExecuteProcess]:
     command += ['--topic', value('image') + suffix, '--node', node]
     for name, option in OPTIONS.items():
         command += [option, value(name)] if value(name) else []
-    return [ExecuteProcess(cmd=command, output='screen', on_exit=Shutdown(reason='end of bag'))]
+    return ExecuteProcess(cmd=command, output='screen', on_exit=Shutdown(reason='end of bag'))
+
+
+def make_processes(context: LaunchContext) -> list[Action]:
+    """Return the node, and the player if there is a bag."""
+    # The player is made before the node starts, which changes the arguments of the topics. It
+    # starts after the node, whose launch file sets the DDS profile of both.
+    has_bag = LaunchConfiguration('bag').perform(context)
+    return [make_node(context), *([make_player(context)] if has_bag else [])]
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -105,7 +109,6 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             *arguments.values(),
-            OpaqueFunction(function=make_node),
-            OpaqueFunction(function=make_player),
+            OpaqueFunction(function=make_processes),
         ]
     )

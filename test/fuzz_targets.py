@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from sensor_msgs.msg import CameraInfo, CompressedImage, RegionOfInterest
 from sensor_msgs.msg import Image as ImageMessage
-from small_models import brightness_model, CASCADE, yunet_model
+from small_models import CASCADE, tiny_classifier, yunet_model
 import yaml
 
 from face_classification_ros import MAX_PIXELS
@@ -259,7 +259,7 @@ def _read_model(data: bytes) -> None:
 
 
 def _model_samples() -> list[bytes]:
-    return [brightness_model().SerializeToString()]
+    return [tiny_classifier().SerializeToString()]
 
 
 def _read_yunet(data: bytes) -> None:

@@ -29,11 +29,14 @@ import sys
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
+# From our __init__.py, not from the empty one of the generated messages.
+from face_classification_ros import PipelineConfig
 from face_classification_ros.msg import FaceAttributes, FaceAttributesArray
 import rclpy
 
 share = Path(get_package_share_directory('face_classification_ros'))
 assert share.is_relative_to(sys.argv[1]), share
+assert PipelineConfig().models
 assert all((share / name).is_dir() for name in ('config', 'launch', 'resource')), share
 
 rclpy.init()

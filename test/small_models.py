@@ -22,8 +22,8 @@ CASCADE = (
 """The smallest possible cascade: one stage with one tree and one feature."""
 
 
-def brightness_model(**metadata: str) -> onnx.ModelProto:
-    """Return a classifier that takes bright faces for women."""
+def tiny_classifier(**metadata: str) -> onnx.ModelProto:
+    """Return a classifier of gender with a convolution, which takes bright faces for women."""
     graph = helper.make_graph(
         [
             helper.make_node('Cast', ['faces'], ['values'], to=TensorProto.FLOAT),

@@ -1,14 +1,17 @@
-"""The guarantees of docs/reliability.md are tested where it says."""
+"""The pages on reliability and security name tests that exist."""
 
 from pathlib import Path
 import re
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def test_named_tests_exist() -> None:
-    """Every file under test/ that the page names exists."""
-    page = (ROOT / 'docs' / 'reliability.md').read_text()
-    named = set(re.findall(r'`(test/[\w/]+\.py)`', page))
-    assert len(named) > 10
-    assert [name for name in sorted(named) if not (ROOT / name).is_file()] == []
+@pytest.mark.parametrize('page', ['reliability', 'security'])
+def test_named_tests_exist(page: str) -> None:
+    """Every file and folder under test/ that the page names exists."""
+    text = (ROOT / 'docs' / f'{page}.md').read_text()
+    named = set(re.findall(r'`(test/[\w/.]+)`', text))
+    assert named
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []

@@ -104,8 +104,9 @@ def _example(
     image, detection = dataset.images[number], detections[number]
     assert detection is not None, 'the audit had other detections'
     images = [image, *(change(image, detection) for change in PERTURBATIONS.values())]
-    faces = _inline_faces(dataset, images, classifier)
-    crops = replace(dataset, images=images).crops(classifier.input_spec)
+    shown = replace(dataset, images=images, boxes=(dataset.face_boxes()[number],) * len(images))
+    faces = _inline_faces(shown, classifier)
+    crops = shown.crops(classifier.input_spec)
     predictions = classifier.classify(crops)[dataset.attribute]
     return [
         {
@@ -128,8 +129,13 @@ def _mistakes(
     mistakes = audit['mistakes']
     if not mistakes:
         return []
-    images = [dataset.images[each['face']] for each in mistakes]
-    crops = replace(dataset, images=images).crops(classifier.input_spec)
+    numbers, boxes = [each['face'] for each in mistakes], dataset.face_boxes()
+    shown = replace(
+        dataset,
+        images=[dataset.images[number] for number in numbers],
+        boxes=tuple(boxes[number] for number in numbers),
+    )
+    crops = shown.crops(classifier.input_spec)
     return [
         {
             **mistake,
@@ -137,17 +143,15 @@ def _mistakes(
             'explanation': _inline_image(explain(crop)) if explain else None,
         }
         for mistake, image, crop in zip(
-            mistakes, _inline_faces(dataset, images, classifier), crops, strict=True
+            mistakes, _inline_faces(shown, classifier), crops, strict=True
         )
     ]
 
 
-def _inline_faces(
-    dataset: FaceDataset, images: list[NDArray[np.uint8]], classifier: Classifier
-) -> list[str]:
-    """Return the crops of faces that the network gets, but in color and larger."""
-    form = InputSpec(FACE_SIZE, classifier.input_spec.margin, 'bgr')
-    return [_inline_image(crop) for crop in replace(dataset, images=images).crops(form)]
+def _inline_faces(dataset: FaceDataset, classifier: Classifier) -> list[str]:
+    """Return the crops that the network gets, but in color and larger."""
+    input_spec = InputSpec(FACE_SIZE, classifier.input_spec.margin, 'bgr')
+    return [_inline_image(crop) for crop in dataset.crops(input_spec)]
 
 
 def _inline(figure: Figure) -> str:

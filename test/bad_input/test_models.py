@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper, TensorProto
 import pytest
-from small_models import brightness_model
+from small_models import tiny_classifier
 
 from face_classification_ros.classification.classifier import Classifier, ModelFileError
 from face_classification_ros.inference import session
@@ -46,14 +46,14 @@ def external(location: str) -> TensorProto:
 def test_a_model_with_external_data_is_rejected(path: Path, location: str) -> None:
     """Also next to the model: a model file is one file."""
     (path.parent / 'near.bin').write_bytes(bytes(8))
-    model = brightness_model()
+    model = tiny_classifier()
     model.graph.initializer[0].CopyFrom(external(location.format(folder=path.parent)))
     assert rejected_part(path, model) == 'file'
 
 
 def test_a_constant_with_external_data_is_rejected(path: Path) -> None:
     """It is hidden in the attribute of an operation."""
-    model = brightness_model()
+    model = tiny_classifier()
     constant = helper.make_node('Constant', [], ['kernel'], value=external('near.bin'))
     model.graph.node.insert(0, constant)
     del model.graph.initializer[0]
@@ -62,7 +62,7 @@ def test_a_constant_with_external_data_is_rejected(path: Path) -> None:
 
 def test_a_graph_behind_a_key_of_more_than_32_bits_is_rejected(path: Path) -> None:
     """ONNX Runtime cuts such a key to 32 bits and finds a graph that the check would miss."""
-    model = brightness_model()
+    model = tiny_classifier()
     model.graph.initializer[0].CopyFrom(external('near.bin'))
     graph = model.graph.SerializeToString()
     model.ClearField('graph')
@@ -82,7 +82,7 @@ def test_a_model_with_a_loop_is_rejected(path: Path) -> None:
         ],
         [helper.make_tensor_value_info('go_on', TensorProto.BOOL, [])],
     )
-    model = brightness_model()
+    model = tiny_classifier()
     model.graph.node.append(helper.make_node('Loop', ['times', 'yes'], [], body=body))
     model.graph.initializer.extend(
         [
@@ -95,7 +95,7 @@ def test_a_model_with_a_loop_is_rejected(path: Path) -> None:
 
 def test_a_model_with_local_functions_is_rejected(path: Path) -> None:
     """Their operations would not have been checked."""
-    model = brightness_model()
+    model = tiny_classifier()
     model.functions.append(
         helper.make_function('own', 'F', ['x'], ['y'], [], [helper.make_opsetid('', 13)])
     )
@@ -104,7 +104,7 @@ def test_a_model_with_local_functions_is_rejected(path: Path) -> None:
 
 def test_a_model_with_custom_operations_is_rejected(path: Path) -> None:
     """No library with other operations is ever loaded."""
-    model = brightness_model()
+    model = tiny_classifier()
     model.graph.node[3].domain = 'somebody'
     model.opset_import.append(helper.make_opsetid('somebody', 1))
     assert rejected_part(path, model) == 'file'
@@ -112,7 +112,7 @@ def test_a_model_with_custom_operations_is_rejected(path: Path) -> None:
 
 def test_a_model_that_needs_gigabytes_is_rejected(path: Path) -> None:
     """A file of some hundred bytes that creates a tensor of 40 GB."""
-    model = brightness_model()
+    model = tiny_classifier()
     model.graph.initializer.append(
         numpy_helper.from_array(np.array([100_000, 100_000]), 'huge_shape')
     )
@@ -140,7 +140,7 @@ def test_a_model_file_that_is_too_large_is_rejected(
 def test_a_model_is_loaded_in_the_format_that_was_checked(path: Path) -> None:
     """A file that resembles ONNX Runtime's other format, which was not checked, is ONNX."""
     # To protocol buffers this is an unknown field and then the whole model.
-    path.write_bytes(b'\x7a\x06\0\0ORTM' + brightness_model().SerializeToString())
+    path.write_bytes(b'\x7a\x06\0\0ORTM' + tiny_classifier().SerializeToString())
     Classifier(path)
 
 
@@ -159,12 +159,12 @@ def test_a_model_is_loaded_in_the_format_that_was_checked(path: Path) -> None:
 )
 def test_labels_that_no_message_can_contain_are_rejected(path: Path, labels: str) -> None:
     """Labels are part of messages, logs and JSON."""
-    assert rejected_part(path, brightness_model(labels=labels)) == 'labels'
+    assert rejected_part(path, tiny_classifier(labels=labels)) == 'labels'
 
 
 def test_an_output_that_is_not_a_distribution_is_rejected(path: Path) -> None:
     """Without the softmax its values would be published as probabilities."""
-    model = brightness_model()
+    model = tiny_classifier()
     model.graph.node[-1].op_type = 'Identity'
     del model.graph.node[-1].attribute[:]
     assert rejected_part(path, model) == 'output'

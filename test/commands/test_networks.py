@@ -54,7 +54,7 @@ def test_the_figures_of_a_network_are_written(my_net: Path, tmp_path: Path) -> N
     assert record['heads'] == {'emotion': 7}
     assert record['parameters'] == sum(block['parameters'] for block in record['blocks'])
     assert record['latency_ms'] > 0
-    assert set(record['accuracy'].values()) == {None}
+    assert not any(record['accuracy'].values())
     assert cv2.imread(str(tmp_path / 'accuracy.png')) is not None
 
 

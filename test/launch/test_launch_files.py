@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 import json
 import os
 from pathlib import Path
@@ -60,6 +61,9 @@ class Launched:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, 'PATH': path, 'ROS_LOG_DIR': str(log.parent / 'ros_logs')},
+                start_new_session=True,
+                # Programs that a shell starts in the background ignore the interrupt.
+                preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
             )
 
     @property
@@ -81,7 +85,11 @@ class Launched:
 
     def wait(self) -> int:
         """Wait until it ends, and return the exit code."""
-        return self._process.wait(TIMEOUT)
+        try:
+            return self._process.wait(TIMEOUT)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            raise AssertionError(f'it did not end within {TIMEOUT} s:\n{self.log}') from None
 
     def stop(self) -> int:
         """Interrupt it and its nodes, and return the exit code."""

@@ -95,9 +95,9 @@ class Processes:
         (self._folder / 'recipe.yaml').write_text(RECIPE)
         command = Path(sys.executable).with_name('face_classification')
         common: list[str | Path] = [command, 'train', 'recipe.yaml', '--data', data, *more]
-        common += ['--workers', *addresses(2)]
+        common += ['--cluster-hosts', *addresses(2)]
         return [
-            self.start([*common, '--worker', str(index), '--output', f'run_{index}'])
+            self.start([*common, '--task-index', str(index), '--output', f'run_{index}'])
             for index in range(2)
         ]
 
@@ -154,9 +154,9 @@ def test_invalid_cluster_is_refused(hosts: tuple[str, ...], task_index: int) -> 
 @pytest.mark.parametrize(
     'arguments',
     [
-        ['--workers', 'a:2222', 'b:2222', '--worker', '2'],
-        ['--workers', 'a:2222', 'b:2222'],
-        ['--worker', '1'],
+        ['--cluster-hosts', 'a:2222', 'b:2222', '--task-index', '2'],
+        ['--cluster-hosts', 'a:2222', 'b:2222'],
+        ['--task-index', '1'],
     ],
 )
 def test_wrong_use_is_a_one_line_error(

@@ -330,7 +330,7 @@ def test_people_are_counted_by_track_and_window(
     start_node: StartNode, peer: Peer, make_model: MakeModel
 ) -> None:
     """A bright face is labeled yes here, a dark one no, and one in between is unknown."""
-    model = make_model({'hat': ['yes', 'no']})
+    model = make_model({'hat': ['yes', 'no']}, thresholds={'hat': 1.0})
     start_node('-p', f'models:=[{model}]', '-p', 'detection_interval:=1')
     camera = Camera(peer)
     camera.connect()

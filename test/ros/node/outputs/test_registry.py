@@ -38,7 +38,8 @@ def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module, line = re.findall(r'```python\n(.*?)```', section, re.DOTALL)
     (tmp_path / 'face_count.py').write_text(module)
     monkeypatch.setattr(outputs, '__path__', [*outputs.__path__, str(tmp_path)])
-    monkeypatch.setattr(registry, 'OUTPUTS', (*registry.OUTPUTS, line.strip().strip("',")))
+    (name,) = re.findall(r"'(.*)'", line)
+    monkeypatch.setattr(registry, 'OUTPUTS', (*registry.OUTPUTS, name))
 
 
 @pytest.fixture
