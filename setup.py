@@ -1,6 +1,6 @@
-"""The pip route: make a wheel from what CMakeLists.txt builds and installs.
+"""Build a wheel for pip from the files that CMakeLists.txt builds and installs.
 
-CMake runs against the ROS wheels of the isolated build environment that pyproject.toml asks for.
+CMake uses the ROS wheels of the isolated build environment, see `requires` in pyproject.toml.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +25,7 @@ CMAKE_PROJECTS = (Path(), Path('wheel', 'vision_msgs'))
 
 MODULES = f'lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages'
 
-# In a wheel only the scripts in bin/ know the path of their Python.
+# In a wheel, only the scripts in bin/ have the path of their Python.
 FORWARD = '#!/bin/sh\nexec "$(dirname "$(readlink -f "$0")")/../../bin/{name}" "$@"\n'
 
 
@@ -63,8 +63,8 @@ class CMakeBuild(build):
         with ThreadPoolExecutor() as pool:
             for _ in pool.map(lambda project: self._install(project, base, stage), projects):
                 pass
-        self._take_modules(stage / MODULES)
-        self._take_other_files(stage)
+        self._add_modules(stage / MODULES)
+        self._add_other_files(stage)
 
     def _install(self, project: Path, base: Path, stage: Path) -> None:
         """Build one project with CMake and install it below the folder `stage`."""
@@ -90,13 +90,13 @@ class CMakeBuild(build):
         subprocess.run(['cmake', '--build', binaries], env=environment, check=True)
         subprocess.run(['cmake', '--install', binaries, '--strip'], env=environment, check=True)
 
-    def _take_modules(self, modules: Path) -> None:
-        """Copy modules to build_lib, without byte code and without a second list of files."""
+    def _add_modules(self, modules: Path) -> None:
+        """Copy modules to build_lib, without byte code and metadata."""
         unwanted = shutil.ignore_patterns('__pycache__', '*.egg-info', '*.c')
         shutil.copytree(modules, self.build_lib, ignore=unwanted, dirs_exist_ok=True)
         shutil.copy(HERE / 'wheel' / f'{NAME}.pth', self.build_lib)
 
-    def _take_other_files(self, stage: Path) -> None:
+    def _add_other_files(self, stage: Path) -> None:
         """Add all other files as data files, at the same place below the prefix."""
         for command in (stage / 'lib' / NAME).iterdir():
             command.write_text(FORWARD.format(name=command.name))
@@ -107,7 +107,7 @@ class CMakeBuild(build):
                 self.distribution.data_files.append((str(place), files))
 
 
-# Built outside of the tree, so that nothing of an earlier build gets into the wheel.
+# Build outside of the tree, so that the wheel has no files of an earlier build.
 with tempfile.TemporaryDirectory() as scratch:
     setup(
         version=ElementTree.parse(HERE / 'package.xml').findtext('version'),

@@ -1,8 +1,8 @@
-"""Measures what an explanation costs beside the answer: as ONNX operations and by TensorFlow.
+"""Compare the time of an explanation, in ONNX and in TensorFlow, with that of a prediction.
 
-One face through one network, one thread; the contestants take turns, so that what slows down the
-machine for a while does so to all of them. Needs `pip install '.[train]'`; nothing else should
-run meanwhile.
+One face goes through one network in one thread. The contestants take turns, so that a temporary
+slowdown of the machine affects all of them. Needs `pip install '.[train]'`; nothing else should
+run at the same time.
 
     python benchmarks/explanation.py --json explanation.json
 """
@@ -30,14 +30,14 @@ from face_classification_ros.networks.builder import build_network
 from face_classification_ros.networks.description import read_network
 from face_classification_ros.networks.onnx_export import convert_to_onnx, scale_faces
 
-SIDE = 48
+SIZE = 48
 WARM_UP = 5
 
 
 def main() -> None:
-    """Print and, if asked, write the medians for each network."""
+    """Print the medians for each network, and write them as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--rounds', type=int, default=200)
+    parser.add_argument('--rounds', type=int, default=200, help='calls of each (200)')
     parser.add_argument('--json', type=Path, metavar='FILE')
     arguments = parser.parse_args()
     tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -48,31 +48,31 @@ def main() -> None:
     for name, medians in results.items():
         print(name)
         for contestant, milliseconds in medians.items():
-            ratio = milliseconds / medians['answer']
+            ratio = milliseconds / medians['prediction']
             print(f'{contestant:>40} {milliseconds:8.3f} ms {ratio:7.1f} x')
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1))
 
 
 def measure(name: str, rounds: int) -> dict[str, float]:
-    """Give contestant -> milliseconds for one face, the median, and its load time."""
+    """Return contestant -> median milliseconds for one face, and the explainer's load time."""
     keras.utils.set_random_seed(0)
-    network = build_network(read_network(name), (SIDE, SIDE, 1), {'emotion': 7})
-    face = np.random.default_rng(0).integers(0, 256, (1, SIDE, SIDE, 1)).astype(np.uint8)
+    network = build_network(read_network(name), (SIZE, SIZE, 1), {'emotion': 7})
+    face = np.random.default_rng(0).integers(0, 256, (1, SIZE, SIZE, 1)).astype(np.uint8)
     with tempfile.TemporaryDirectory() as folder:
         classifier = Classifier(write_model(network, Path(folder) / f'{name}.onnx'))
         start = time.perf_counter()
         guided = Explainer(classifier, 'emotion')
         loading = 1e3 * (time.perf_counter() - start)
         others = [Explainer(classifier, 'emotion', method=m) for m in ('gradient', 'grad_cam')]
-    answer = classifier.classify(face)['emotion']
+    prediction = classifier.classify(face)['emotion']
     by_tensorflow = guided_by_tensorflow(network)
     contestants: dict[str, Callable[[], Any]] = {
-        'answer': lambda: classifier.classify(face),
+        'prediction': lambda: classifier.classify(face),
         'guided back-propagation': lambda: guided.explain_unit(face),
         'gradient of a label': lambda: others[0].explain_label(face, [0]),
         'Grad-CAM': lambda: others[1].explain_label(face, [0]),
-        'whole panel': lambda: explain_faces(face, LABELS['emotion'], answer, guided),
+        'whole panel': lambda: explain_faces(face, LABELS['emotion'], prediction, guided),
         'guided, TensorFlow graph': lambda: by_tensorflow(tf.constant(face)),
     }
     times: dict[str, list[float]] = {each: [] for each in contestants}
@@ -87,9 +87,9 @@ def measure(name: str, rounds: int) -> dict[str, float]:
 
 
 def write_model(network: keras.Model, path: Path) -> Path:
-    """Write a network as a model file, as training does after its last step."""
+    """Write a network as a model file, as training does at its end."""
     model = convert_to_onnx(
-        lambda faces: {'emotion': tf.nn.softmax(network(faces)['emotion'])}, (SIDE, SIDE, 1)
+        lambda faces: {'emotion': tf.nn.softmax(network(faces)['emotion'])}, (SIZE, SIZE, 1)
     )
     onnx.helper.set_model_props(
         model,
@@ -100,7 +100,7 @@ def write_model(network: keras.Model, path: Path) -> Path:
 
 
 def guided_by_tensorflow(network: keras.Model) -> Callable[[Any], Any]:
-    """Give guided back-propagation of the last convolution's most active unit as a tf.function."""
+    """Return guided back-propagation from the most active unit of the last convolution."""
 
     @tf.custom_gradient
     def guided_relu(values: Any) -> tuple[Any, Callable[[Any], Any]]:

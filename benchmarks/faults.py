@@ -1,4 +1,4 @@
-"""Tell how soon the node is back after a fault, by running test/ros/test_faults.py several times.
+"""Measure how soon the node recovers from faults, by running test/ros/test_faults.py repeatedly.
 
 python benchmarks/faults.py --rounds 5
 """
@@ -18,7 +18,7 @@ TESTS = Path(__file__).parents[1] / 'test' / 'ros' / 'test_faults.py'
 
 
 def run_tests() -> tuple[int, int, list[tuple[str, float]]]:
-    """Run the tests once; give how many there were, how many failed, and the figures by name."""
+    """Run the tests once; return their number, the number of failures, and the figures by name."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, 'report.xml')
         subprocess.run(
@@ -43,9 +43,9 @@ def run_tests() -> tuple[int, int, list[tuple[str, float]]]:
 
 
 def main() -> int:
-    """Print a table; 1 where a test failed."""
+    """Print a table; return 1 if a test failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--rounds', type=int, default=5)
+    parser.add_argument('--rounds', type=int, default=5, help='runs of the tests (5)')
     options = parser.parse_args()
     tried = failed = 0
     values: dict[str, list[float]] = defaultdict(list)
@@ -55,7 +55,7 @@ def main() -> int:
         for name, value in figures:
             values[name].append(value)
     print(f'{tried} faults tried, {tried - failed} survived\n')
-    print('| what | median | worst |\n| --- | --- | --- |')
+    print('| figure | median | worst |\n| --- | --- | --- |')
     for name, each in values.items():
         worst = min(each) if name.endswith('processed') else max(each)
         print(f'| {name} | {statistics.median(each):.3g} | {worst:.3g} |')

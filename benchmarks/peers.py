@@ -335,7 +335,7 @@ def interpreters(options: argparse.Namespace) -> dict[str, Path]:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Let all ways take turns, and return their medians."""
+    """Measure all ways in turns, and return their medians."""
     from face_classification_ros.evaluation.benchmark import processor_name
     from face_classification_ros.io.sample import crowd
 

@@ -1,14 +1,13 @@
-"""Let the node work for hours, and watch memory, latency and what becomes of each picture.
+"""Run the node for hours, and monitor memory, latency and the fate of each image.
 
-Pictures with changing faces, stamped at 30 Hz, are sent as fast as the node answers, so that an
-hour of a camera takes less. They come in rounds of the same scenes, so that rounds can be
-compared. In each, some pictures come at once, so that all but the newest are dropped, and one is
-malformed.
+Images with changing faces, stamped at 30 Hz, are sent as fast as the node processes them, so that
+an hour of a camera takes less. They come in rounds of the same scenes, which can be compared. Each
+round has bursts of images, of which all but the newest are dropped, and one malformed image.
 
     python benchmarks/soak.py --json soak.json
     python benchmarks/soak.py --rounds 40 --warm-up 10 --parameter detection_size:=320
 
-The exit code is 1 where memory grows, work becomes slower, or a picture is not accounted for.
+The exit code is 1 if memory grows, processing becomes slower, or an image is not accounted for.
 """
 
 from __future__ import annotations
@@ -46,25 +45,25 @@ from face_classification_ros.ros.processes import ros_environment, start, stop
 from face_classification_ros.ros.runtime import ros_running
 
 RATE = 30.0
-"""Pictures per second, by their stamps."""
+"""Images per second, by their stamps."""
 
 SIZE = (320, 240)
 CROWDS = ((285, 4), (225, 8), (180, 2), (90, 6))
-"""Before which frames of the sample video how many people stand; last first."""
+"""Frame number in the sample video, and people in the crowd inserted before it; last first."""
 
 CROWD_LENGTH = 8
-EVERY_BURST, BURST = 100, 4
-"""At the middle of each so many pictures of a round, so many are sent at once."""
+BURST_INTERVAL, BURST = 100, 4
+"""Images of a round from one burst to the next, and images in a burst."""
 
 MALFORMED = 100
-"""After which picture of a round one is sent that cannot be read."""
+"""Number of the image of a round after which a malformed one is sent."""
 
-PATIENCE = 60.0
-"""Seconds after which an answer, or the start of the node, is given up."""
+TIMEOUT = 60.0
+"""Seconds to wait for a result, or for the start of the node."""
 
 BLOCKS = 20
 T_95 = 2.101
-"""Student's t for a two-sided interval of 95 % with as many degrees of freedom as `BLOCKS` - 2."""
+"""Student's t of a two-sided 95 % interval with `BLOCKS` - 2 degrees of freedom."""
 
 RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 FATES = {
@@ -75,19 +74,19 @@ FATES = {
     'superseded': 'superseded',
     'lost': 'lost in transport',
 }
-"""Names of counts, and what diagnostics call them."""
+"""Name of a count -> its key in the diagnostics."""
 
 
 def scenes() -> list[ImageMessage]:
-    """Make the pictures of a round: the sample video with crowds between its scenes."""
-    pictures = [cv2.resize(frame, SIZE, interpolation=cv2.INTER_AREA) for frame in sample_frames()]
+    """Return the images of a round: the sample video with crowds between its scenes."""
+    images = [cv2.resize(frame, SIZE, interpolation=cv2.INTER_AREA) for frame in sample_frames()]
     for number, people in CROWDS:
-        pictures[number:number] = [crowd(people, *SIZE)] * CROWD_LENGTH
-    return [image_to_message(np.asarray(each, np.uint8), Header()) for each in pictures]
+        images[number:number] = [crowd(people, *SIZE)] * CROWD_LENGTH
+    return [image_to_message(np.asarray(each, np.uint8), Header()) for each in images]
 
 
 def memory_of(pid: int) -> tuple[float, float]:
-    """Give resident and proportional memory of a process in MB."""
+    """Return resident and proportional memory of a process in MB."""
     lines = Path(f'/proc/{pid}/smaps_rollup').read_text().splitlines()[1:]
     values = {line.split(':')[0]: int(line.split()[1]) for line in lines}
     return values['Rss'] * 1024 / 1e6, values['Pss'] * 1024 / 1e6
@@ -95,33 +94,33 @@ def memory_of(pid: int) -> tuple[float, float]:
 
 @dataclass
 class Round:
-    """What was seen in a round.
+    """The figures of a round.
 
     Attributes:
         rss: resident memory at its end, in MB.
         pss: proportional memory at its end, in MB.
-        work: the node's time for a picture, median, in milliseconds.
-        latency: from publishing a picture to its answer, median, in milliseconds.
-        slowest: the same, 99th percentile.
+        work: processing time of the node per image, median, in milliseconds.
+        latency: from publishing an image to receiving its faces, median, in milliseconds.
+        latency_p99: the same, 99th percentile.
     """
 
     rss: float
     pss: float
     work: float
     latency: float
-    slowest: float
+    latency_p99: float
 
 
 @dataclass
 class Slope:
-    """How a quantity changes, by least squares over the means of blocks of rounds.
+    """The slope of a quantity, by least squares over the means of blocks of rounds.
 
-    Single values depend on those before; means of long blocks hardly do.
+    Single values depend on the previous ones; means of long blocks hardly do.
 
     Attributes:
-        per_hour: change in an hour of pictures.
-        low: lower end of the interval of 95 %.
-        high: upper end.
+        per_hour: change per hour of images.
+        low: lower end of its 95 % interval.
+        high: upper end of its 95 % interval.
     """
 
     per_hour: float
@@ -130,7 +129,7 @@ class Slope:
 
     @classmethod
     def of(cls, values: list[float], hours: float) -> Slope:
-        """Fit values that were taken evenly in so many hours of pictures; at least `BLOCKS`."""
+        """Fit values sampled evenly over `hours` of images; at least `BLOCKS` are required."""
         y = np.array([block.mean() for block in np.array_split(np.array(values), BLOCKS)])
         x: NDArray[np.float64] = (np.arange(BLOCKS) + 0.5) * hours / BLOCKS
         x -= x.mean()
@@ -141,30 +140,30 @@ class Slope:
 
 
 class Camera:
-    """Sends pictures and waits for the node's answers, and for its counts."""
+    """Publishes images, and receives the faces and the counts of the node."""
 
     def __init__(self) -> None:
-        """Join the domain."""
+        """Create the ROS node of the camera."""
         self._node = Node('soak_camera', enable_rosout=False, start_parameter_services=False)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
         self._publisher = self._node.create_publisher(ImageMessage, 'image', RELIABLE)
         self._node.create_subscription(
-            FaceAttributesArray, 'face_classification/faces', self._take_answer, RELIABLE
+            FaceAttributesArray, 'face_classification/faces', self._on_faces, RELIABLE
         )
         self._node.create_subscription(
-            DiagnosticArray, '/diagnostics', self._take_diagnostics, RELIABLE
+            DiagnosticArray, '/diagnostics', self._on_diagnostics, RELIABLE
         )
-        self._answered = -1.0
+        self._newest_stamp = -1.0
         self.work = 0.0
         self.faces = 0
-        self.answers = 0
+        self.results = 0
         self.sent = 0
         self.counts: dict[str, int] = {}
 
     @property
     def is_ready(self) -> bool:
-        """Whether the node listens and is heard."""
+        """Whether publishers and subscriptions of both sides are connected."""
         return bool(
             self._publisher.get_subscription_count()
             and self._node.count_publishers('face_classification/faces')
@@ -172,7 +171,7 @@ class Camera:
 
     @property
     def is_accounted_for(self) -> bool:
-        """Whether the node's counts tell of every picture that was sent."""
+        """Whether the counts of the node add up to the number of images sent."""
         counts = self.counts
         return bool(counts) and (
             counts['received'] + counts['superseded'] + counts['lost'] == self.sent
@@ -181,40 +180,40 @@ class Camera:
         )
 
     def close(self) -> None:
-        """Leave."""
+        """Destroy the ROS node."""
         self._executor.shutdown()
         self._node.destroy_node()
 
     def publish(self, message: ImageMessage) -> float:
-        """Send a picture and give its stamp, in seconds."""
+        """Publish an image and return its stamp in seconds."""
         message.header.stamp = time_message(100 + self.sent / RATE)
         self._publisher.publish(message)
         self.sent += 1
         return seconds(message.header.stamp)
 
-    def ask(self, message: ImageMessage) -> float:
-        """Send a picture, wait for the answer, and give the milliseconds that it took."""
+    def measure(self, message: ImageMessage) -> float:
+        """Publish an image, wait for its faces, and return the latency in milliseconds."""
         begin = time.perf_counter()
         stamp = self.publish(message)
-        while self._answered < stamp:
+        while self._newest_stamp < stamp:
             self._executor.spin_once(0.1)
-            if time.perf_counter() - begin > PATIENCE:
-                raise SystemExit(f'soak: picture {self.sent} was not answered')
+            if time.perf_counter() - begin > TIMEOUT:
+                raise SystemExit(f'soak: no faces were published for image {self.sent}')
         return 1000 * (time.perf_counter() - begin)
 
     def spin(self, duration: float) -> None:
-        """Listen for a while."""
+        """Process callbacks for `duration` seconds."""
         end = time.monotonic() + duration
         while (left := end - time.monotonic()) > 0:
             self._executor.spin_once(left)
 
-    def _take_answer(self, message: FaceAttributesArray) -> None:
-        self._answered = seconds(message.header.stamp)
+    def _on_faces(self, message: FaceAttributesArray) -> None:
+        self._newest_stamp = seconds(message.header.stamp)
         self.work = 1000 * message.processing_time
         self.faces += len(message.faces)
-        self.answers += 1
+        self.results += 1
 
-    def _take_diagnostics(self, message: DiagnosticArray) -> None:
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             values = {each.key: each.value for each in status.values}
             if 'received' in values:
@@ -223,19 +222,19 @@ class Camera:
 
 @contextmanager
 def running_node(parameters: list[str]) -> Iterator[tuple[subprocess.Popen[str], Camera]]:
-    """Run the node and a camera for it; complaints about malformed pictures are not shown."""
+    """Run the node and a camera; its errors about malformed images are not shown."""
     arguments = ['--ros-args', '--log-level', 'face_classification:=fatal']
     for each in ('image_reliability:=reliable', *parameters):
         arguments += ['-p', each]
     process = start('face_classification_node', *arguments)
     try:
         camera = Camera()
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while not camera.is_ready:
             if process.poll() is not None or time.monotonic() > end:
                 raise SystemExit('soak: the node did not start')
             camera.spin(0.1)
-        # Each may know the other a moment before it is known itself.
+        # Discovery may be complete on one side slightly earlier than on the other.
         camera.spin(1.0)
         yield process, camera
         camera.close()
@@ -243,20 +242,20 @@ def running_node(parameters: list[str]) -> Iterator[tuple[subprocess.Popen[str],
         stop(process, 'node')
 
 
-def play(camera: Camera, pictures: list[ImageMessage], pid: int) -> Round:
-    """Send the pictures of a round."""
+def play(camera: Camera, images: list[ImageMessage], pid: int) -> Round:
+    """Publish the images of a round and return its figures."""
     works, latencies = [], []
-    for number, picture in enumerate(pictures):
-        if number % EVERY_BURST == EVERY_BURST // 2:
+    for number, image in enumerate(images):
+        if number % BURST_INTERVAL == BURST_INTERVAL // 2:
             for _ in range(BURST - 1):
-                camera.publish(picture)
-        latencies.append(camera.ask(picture))
+                camera.publish(image)
+        latencies.append(camera.measure(image))
         works.append(camera.work)
         if number == MALFORMED:
-            encoding, picture.encoding = picture.encoding, 'none'
-            camera.publish(picture)
-            picture.encoding = encoding
-            # It shall be read, not replaced by the next.
+            encoding, image.encoding = image.encoding, 'none'
+            camera.publish(image)
+            image.encoding = encoding
+            # Gives the node time to read it before the next image supersedes it.
             camera.spin(0.02)
     return Round(
         *memory_of(pid),
@@ -267,20 +266,20 @@ def play(camera: Camera, pictures: list[ImageMessage], pid: int) -> Round:
 
 
 def soak(options: argparse.Namespace) -> dict[str, Any]:
-    """Run the node for as many rounds as were asked for, and judge."""
-    pictures = scenes()[:: options.every]
+    """Run the node for the given number of rounds, and return figures and verdicts."""
+    images = scenes()[:: options.every]
     rounds = []
     with running_node(options.parameter) as (node, camera):
         begin = time.monotonic()
         for number in tqdm(range(options.warm_up + options.rounds), unit='round'):
-            seen = play(camera, pictures, node.pid)
+            figures = play(camera, images, node.pid)
             if number >= options.warm_up:
-                rounds.append(seen)
+                rounds.append(figures)
         duration = time.monotonic() - begin
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while not camera.is_accounted_for and time.monotonic() < end:
             camera.spin(0.1)
-        is_complete = camera.is_accounted_for and camera.answers == camera.counts['processed']
+        is_complete = camera.is_accounted_for and camera.results == camera.counts['processed']
         record = {
             'sent': camera.sent,
             'seconds': round(duration, 1),
@@ -296,7 +295,7 @@ def soak(options: argparse.Namespace) -> dict[str, Any]:
 def evaluate(
     rounds: list[Round], hours: float, is_complete: bool, options: argparse.Namespace
 ) -> dict[str, Any]:
-    """Say whether memory and work stay what they are."""
+    """Return the slopes, and whether memory and processing time stay constant."""
     rss = Slope.of([each.rss for each in rounds], hours)
     pss = Slope.of([each.pss for each in rounds], hours)
     quarter = len(rounds) // 4
@@ -313,7 +312,7 @@ def evaluate(
         'work_ms_first_and_last_quarter': [round(first, 2), round(last, 2)],
         'latency_ms': {
             'median': round(statistics.median(each.latency for each in rounds), 2),
-            'p99': round(statistics.median(each.slowest for each in rounds), 2),
+            'p99': round(statistics.median(each.latency_p99 for each in rounds), 2),
         },
         'is_complete': is_complete,
         'is_memory_flat': is_memory_flat,
@@ -324,7 +323,7 @@ def evaluate(
 
 
 def report(record: dict[str, Any]) -> str:
-    """Write for people what came out."""
+    """Return the record as text."""
 
     def verdict(is_good: bool) -> str:
         return 'OK  ' if is_good else 'FAIL'
@@ -334,12 +333,12 @@ def report(record: dict[str, Any]) -> str:
     fates = ', '.join(f'{number} {name}' for name, number in record['counts'].items())
     return '\n'.join(
         [
-            f'{record["sent"]} pictures in {record["seconds"]:.0f} s, {record["faces"]} faces',
-            f'{verdict(record["is_complete"])} every picture is accounted for: {fates}',
+            f'{record["sent"]} images in {record["seconds"]:.0f} s, {record["faces"]} faces',
+            f'{verdict(record["is_complete"])} every image is accounted for: {fates}',
             f'{verdict(record["is_memory_flat"])} memory {record["rss_mb"][0]:.1f} to '
             f'{record["rss_mb"][1]:.1f} MB; {slope["per_hour"]:+.2f} MB per hour of 30 Hz '
             f'(95 %: {slope["low"]:+.2f} to {slope["high"]:+.2f})',
-            f'{verdict(record["is_work_flat"])} work on a picture {first:.1f} ms in the first '
+            f'{verdict(record["is_work_flat"])} work per image {first:.1f} ms in the first '
             f'quarter, {last:.1f} ms in the last; publish to faces {latency["median"]:.1f} ms, '
             f'p99 {latency["p99"]:.1f} ms',
         ]
@@ -347,30 +346,38 @@ def report(record: dict[str, Any]) -> str:
 
 
 def main() -> int:
-    """Run and report; 1 where a promise was broken."""
+    """Run and print a report; return 1 if a check failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        '--rounds', type=int, default=320, help=f'to judge; 320 are an hour; at least {BLOCKS}'
+        '--rounds',
+        type=int,
+        default=320,
+        help=f'measured rounds, at least {BLOCKS} (320, one hour)',
     )
     parser.add_argument(
         '--warm-up',
         type=int,
         default=60,
-        help='rounds before those; people are remembered for ten minutes, which is 53 (60)',
-    )
-    parser.add_argument('--max-growth', type=float, default=3.0, help='MB in the run (3)')
-    parser.add_argument(
-        '--max-drift', type=float, default=1.25, help='last quarter over the first (1.25)'
+        help='rounds before them; the node remembers people for ten minutes, 53 rounds (60)',
     )
     parser.add_argument(
-        '--every', type=int, default=1, metavar='N', help='take every Nth picture of a round (1)'
+        '--max-growth', type=float, default=3.0, help='maximum growth of memory in MB (3)'
+    )
+    parser.add_argument(
+        '--max-drift',
+        type=float,
+        default=1.25,
+        help='maximum ratio of the work in the last quarter to that in the first (1.25)',
+    )
+    parser.add_argument(
+        '--every', type=int, default=1, metavar='N', help='publish every Nth image of a round (1)'
     )
     parser.add_argument('--parameter', action='append', default=[], metavar='NAME:=VALUE')
     parser.add_argument('--domain', default='101', help='ROS_DOMAIN_ID (101)')
     parser.add_argument('--json', type=Path, metavar='FILE')
     options = parser.parse_args()
     if options.rounds < BLOCKS or options.warm_up < 0:
-        parser.error(f'expected at least {BLOCKS} rounds, and a warm-up of 0 or more')
+        parser.error(f'expected at least {BLOCKS} rounds and a warm-up of 0 or more')
     os.environ['ROS_DOMAIN_ID'] = options.domain
     os.environ.update(ros_environment(options.domain))
     with ros_running([]):

@@ -1,13 +1,14 @@
-"""Count switched ids and flips of labels on videos, against votes as in the paper and nothing.
+"""Count id switches and label flips on videos, compared with a vote as in the paper and no filter.
 
     python benchmarks/tracks.py video.mp4 ...
 
-Beside a video may lie a JSON file of the same name, `{"frames": [{"faces": [[x, y, w, h], ...]},
-...]}`, with the faces of each frame, of which those that overlap from frame to frame are one
-person. Crossing people made of scikit-image's astronaut come first.
+The faces of each frame can be given in a JSON file next to the video, with the same name:
+`{"frames": [{"faces": [[x, y, w, h], ...]}, ...]}`. Boxes that overlap from frame to frame are one
+person. The first rows are for people who cross, drawn with the astronaut of scikit-image.
 
-Before that, three people who swing through the picture at random and hide each other are followed
-by their known boxes, which tremble, with 3 % missed, with and without how they look.
+A table before that compares tracking by boxes alone with tracking by boxes and appearance, for
+three people who swing through the image at random and occlude each other. It uses their known
+boxes, with noise and 3 % of them missing.
 """
 
 from __future__ import annotations
@@ -32,20 +33,20 @@ from face_classification_ros.tracking.tracker import Tracker
 from face_classification_ros.types import BoundingBox, Detection, Face, Image
 
 VOTES = 10
-"""Labels in the vote of the paper's demo, shared by all faces in view."""
+"""Number of labels in the vote of the paper's demo, shared by all faces in view."""
 
 RATES = 30, 10, 5
 SAME = 0.3
-"""Intersection over union from which two boxes are of one person."""
+"""Minimum intersection over union of two boxes of one person."""
 
 People = Sequence[tuple[str, BoundingBox]]
-"""Who is where in a frame."""
+"""Names and boxes of the people in a frame."""
 
 Frame = tuple[float, Image, People | None]
-"""Stamp in seconds, picture, and who is in it if that is known."""
+"""Stamp in seconds, image, and its people if they are known."""
 
 SEEDS = range(100, 140)
-"""Scenes at random that are reported; constants were chosen with those from 0 to 39."""
+"""Random scenes that are reported; the constants of the tracker were chosen with seeds 0 to 39."""
 
 CLOTHES = (
     ((0, 1, 2), 1.0, 1.0),
@@ -59,24 +60,24 @@ CLOTHES = (
 
 ASTRONAUT = cv2.imread(str(Path(skimage.__file__).parent / 'data' / 'astronaut.png'))
 FACE = BoundingBox(180, 63, 89, 111)
-"""Where her face is."""
+"""Her face."""
 
 
 @dataclass
 class Figure:
-    """A person cut out: pixels, mask of the same size, and the box of the face."""
+    """A cut-out person: pixels, mask of the same size, and the box of the face."""
 
     image: Image
     mask: Image
     face: BoundingBox
 
 
-def figure(look: tuple[float, ...], scale: float) -> Figure:
-    """Cut the astronaut out.
+def figure(appearance: tuple[float, ...], scale: float) -> Figure:
+    """Cut out the astronaut.
 
     Args:
-        look: number of the clothes, gain of the hair, gain of the skin, whether she is flipped.
-        scale: size of the face in its size in the picture.
+        appearance: number of the clothes, gain of the hair, gain of the skin, whether to flip her.
+        scale: size of the face relative to that in the photo.
     """
     mask = np.zeros(ASTRONAUT.shape[:2], np.uint8)
     cv2.ellipse(mask, (227, 92), (72, 76), 0, 0, 360, 255, -1)
@@ -85,50 +86,50 @@ def figure(look: tuple[float, ...], scale: float) -> Figure:
     cv2.fillPoly(mask, [np.array(body)], 255)
     skin = np.zeros_like(mask)
     cv2.ellipse(skin, (225, 125), (45, 60), 0, 0, 360, 255, -1)
-    clothes, hair_gain, skin_gain, is_flipped = look
+    clothes, hair_gain, skin_gain, is_flipped = appearance
     order, gain, saturation = CLOTHES[int(clothes)]
     image = ASTRONAUT.astype(np.float32)
     dressed = image[180:][..., list(order)]
     gray = dressed.mean(2, keepdims=True)
     image[180:] = gain * (gray + saturation * (dressed - gray))
     image[:180] *= np.where(skin[:180, :, None] > 0, skin_gain, hair_gain)
-    picture, face = np.clip(image, 0, 255).astype(np.uint8), FACE
+    person, face = np.clip(image, 0, 255).astype(np.uint8), FACE
     if is_flipped:
-        picture, mask = cv2.flip(picture, 1), cv2.flip(mask, 1)
+        person, mask = cv2.flip(person, 1), cv2.flip(mask, 1)
         face = BoundingBox(
             ASTRONAUT.shape[1] - FACE.x - FACE.width, FACE.y, FACE.width, FACE.height
         )
     size = {'fx': scale, 'fy': scale, 'interpolation': cv2.INTER_AREA}
     return Figure(
-        cv2.resize(picture, None, **size), cv2.resize(mask, None, **size), face.scaled(scale)
+        cv2.resize(person, None, **size), cv2.resize(mask, None, **size), face.scaled(scale)
     )
 
 
 def cast(rng: np.random.Generator, kind: str) -> list[tuple[float, ...]]:
-    """Give the looks of three people: all 'different', two in a 'pair', or all 'alike'."""
-    appearance = [
+    """Return the appearance of three people: 'different', a 'pair' and another, or 'alike'."""
+    appearances = [
         (float(clothes), *rng.uniform((0.3, 0.6), (1.3, 1.1)), float(rng.integers(2)))
         for clothes in rng.permutation(len(CLOTHES))[:3]
     ]
     return {
-        'different': appearance,
-        'pair': [appearance[0], appearance[0], appearance[2]],
-        'alike': appearance[:1] * 3,
+        'different': appearances,
+        'pair': [appearances[0], appearances[0], appearances[2]],
+        'alike': appearances[:1] * 3,
     }[kind]
 
 
 def hiding(seed: int, rate: int, kind: str, *, is_gray: bool) -> Iterator[Frame]:
-    """Let three people swing through the picture for 12 seconds; the light changes, too.
+    """Let three people swing through the image for 12 seconds under changing light.
 
-    A face is not found while a nearer one covers 40 % of it, and in 3 % of the other cases.
+    A face is not found while a nearer one occludes 40 % of it, and in 3 % of the other cases.
     """
     rng = np.random.default_rng(seed)
     sides = np.sort(rng.uniform(50, 110, 3))
     heights = rng.uniform(180, 230, 3)
     phases, periods = rng.uniform(0, 2 * np.pi, 3), rng.uniform(4, 8, 3)
     reaches = rng.uniform(120, 230, 3)
-    appearance = cast(np.random.default_rng(seed), kind)
-    figures = [figure(look, side / 100) for look, side in zip(appearance, sides, strict=True)]
+    appearances = cast(np.random.default_rng(seed), kind)
+    figures = [figure(each, side / 100) for each, side in zip(appearances, sides, strict=True)]
     wall = rng.integers(20, 235, (8, 10, 3)).astype(np.uint8)
     wall = cv2.resize(wall, (640, 480), interpolation=cv2.INTER_CUBIC)
     grain = rng.integers(0, 25, (4, 120, 160, 3)).astype(np.uint8)
@@ -142,7 +143,7 @@ def hiding(seed: int, rate: int, kind: str, *, is_gray: bool) -> Iterator[Frame]
             top = round(y - person.face.center[1])
             _paste(frame, person, left, top)
             box = person.face.translated(left, top)
-            seen = [(who, other) for who, other in seen if _covered(other, box) <= 0.4]
+            seen = [(who, other) for who, other in seen if _occluded(other, box) <= 0.4]
             seen.append((str(name), box))
         light = 0.9 * (1 + 0.15 * np.sin(2 * np.pi * stamp / 5 + phases[0]))
         noise = cv2.resize(grain[number % 4], (640, 480), interpolation=cv2.INTER_NEAREST)
@@ -160,37 +161,37 @@ def _paste(frame: Image, person: Figure, left: int, top: int) -> None:
     cv2.copyTo(person.image[part], person.mask[part], frame[y:bottom, x:right])
 
 
-def _covered(box: BoundingBox, other: BoundingBox) -> float:
-    """Give the share of a box that another one covers."""
+def _occluded(box: BoundingBox, other: BoundingBox) -> float:
+    """Return the fraction of a box that another one occludes."""
     width = min(box.x + box.width, other.x + other.width) - max(box.x, other.x)
     height = min(box.y + box.height, other.y + other.height) - max(box.y, other.y)
     return max(width, 0) * max(height, 0) / box.area
 
 
 class Ids:
-    """Counts what goes wrong with the ids of known people."""
+    """Counts the errors in the ids of known people."""
 
     def __init__(self) -> None:
-        """Know of nobody yet."""
+        """Start without people."""
         self.switches = self.leaks = 0
         self._track_of: dict[str, str] = {}
         self._person_of: dict[str, str] = {}
 
     @property
     def is_known(self) -> bool:
-        """Whether anybody was known."""
+        """Whether a person was added."""
         return bool(self._track_of)
 
     def add(self, person: str, track: str) -> None:
-        """Take note of the id that a person has in the next picture."""
+        """Record the id of a person in the next image."""
         self.switches += self._track_of.setdefault(person, track) != track
         self.leaks += self._person_of.setdefault(track, person) != person
         self._track_of[person], self._person_of[track] = track, person
 
 
 def compare(rate: int, kind: str) -> str:
-    """Give a row: switches and leaks by boxes alone and with looks; `kind` may be 'gray', too."""
-    ways = {'boxes': Counter[str](), 'looks': Counter[str]()}
+    """Return a row of switches and leaks for people of a `kind` of `cast`, or 'gray' images."""
+    ways = {'boxes': Counter[str](), 'appearance': Counter[str]()}
     for seed in SEEDS:
         rng = np.random.default_rng(seed + 1000)
         trackers = {way: Tracker(1.0) for way in ways}
@@ -205,7 +206,7 @@ def compare(rate: int, kind: str) -> str:
                 for _, b in people
             ]
             detections = [Detection(box, 0.9) for box in boxes]
-            appearances = {'boxes': None, 'looks': partial(compute_appearance, image, boxes)}
+            appearances = {'boxes': None, 'appearance': partial(compute_appearance, image, boxes)}
             for way, tracker in trackers.items():
                 tracks = tracker.update(detections, stamp, appearances[way]).tracks
                 for (person, _), track in zip(people, tracks, strict=True):
@@ -223,12 +224,12 @@ def compare(rate: int, kind: str) -> str:
 def crossing(rate: int) -> Iterator[Frame]:
     """Let three people pass each other for 12 seconds: two cross twice, one turns back."""
     portrait = ASTRONAUT[0:260, 120:340]
-    appearance = {
+    portraits = {
         'near': portrait,
         'far': cv2.resize(cv2.flip(portrait[..., ::-1], 1), None, fx=0.8, fy=0.8),
         'dark': cv2.convertScaleAbs(cv2.resize(portrait, None, fx=0.6, fy=0.6), alpha=0.5),
     }
-    heads = {name: 0.59 * look.shape[1] for name, look in appearance.items()}
+    heads = {name: 0.59 * each.shape[1] for name, each in portraits.items()}
     for number in range(12 * rate):
         stamp = number / rate
         phase = 2 * np.pi * stamp / 6
@@ -240,19 +241,19 @@ def crossing(rate: int) -> Iterator[Frame]:
         frame = np.full((480, 640, 3), 90, np.uint8)
         seen: list[tuple[str, BoundingBox]] = []
         for name, (x, y) in places.items():
-            look = appearance[name]
-            height, width = look.shape[:2]
+            person = portraits[name]
+            height, width = person.shape[:2]
             left, top = int(x), int(y)
-            frame[top : top + height, left : left + width] = look
+            frame[top : top + height, left : left + width] = person
             box = BoundingBox(left + 0.2 * width, top + 0.2 * height, heads[name], 0.5 * height)
-            # Who is mostly behind somebody else is not seen.
+            # A person who is mostly behind another one is not visible.
             seen = [(who, other) for who, other in seen if box.iou(other) < SAME]
             seen.append((name, box))
         yield stamp, frame, seen
 
 
 def video(path: Path) -> Iterator[Frame]:
-    """Give the frames of a video, with the people of the JSON file beside it."""
+    """Return the frames of a video, with the people of the JSON file next to it."""
     y_true = path.with_suffix('.json')
     known = json.loads(y_true.read_text())['frames'] if y_true.is_file() else None
     before: list[tuple[str, BoundingBox]] = []
@@ -275,10 +276,10 @@ def video(path: Path) -> Iterator[Frame]:
 
 
 def measure(name: str, frames: Iterable[Frame]) -> str:
-    """Follow the faces of a video and give a row of figures."""
+    """Track the faces of a video and return a row of figures."""
     pipeline = create_pipeline()
     vote: deque[str] = deque(maxlen=VOTES)
-    told: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    predicted: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     ids = Ids()
     stamps = []
     for stamp, image, people in frames:
@@ -287,9 +288,9 @@ def measure(name: str, frames: Iterable[Frame]) -> str:
             emotion = face.attributes['emotion']
             single = emotion.labels[int(emotion.frame_probabilities.argmax())]
             vote.append(single)
-            told['ours'][face.track_id].append(emotion.label)
-            told['single'][face.track_id].append(single)
-            told['vote'][face.track_id].append(Counter(vote).most_common(1)[0][0])
+            predicted['ours'][face.track_id].append(emotion.label)
+            predicted['single'][face.track_id].append(single)
+            predicted['vote'][face.track_id].append(Counter(vote).most_common(1)[0][0])
             if person := _person(face, people or ()):
                 ids.add(person, face.track_id)
     minutes = (stamps[-1] - stamps[0]) / 60
@@ -297,24 +298,24 @@ def measure(name: str, frames: Iterable[Frame]) -> str:
         way: sum(
             one != other for each in tracks.values() for one, other in itertools.pairwise(each)
         )
-        for way, tracks in told.items()
+        for way, tracks in predicted.items()
     }
     known = 'not known | not known'
     if ids.is_known:
         known = f'{ids.switches / minutes:.1f} | {ids.leaks / minutes:.1f}'
     figures = ' | '.join(f'{flips[way] / minutes:.0f}' for way in ('ours', 'vote', 'single'))
-    return f'| {name} | {len(told["ours"])} | {known} | {figures} |'
+    return f'| {name} | {len(predicted["ours"])} | {known} | {figures} |'
 
 
 def _person(face: Face, people: People) -> str:
-    """Give who a face is, "" for nobody that is known."""
+    """Return the name of the person with this face, "" if unknown."""
     best = max(people, key=lambda each: each[1].iou(face.detection.box), default=None)
     return best[0] if best and best[1].iou(face.detection.box) >= SAME else ''
 
 
 def main() -> int:
     """Print two tables."""
-    print('| people, rate | boxes: switches, handed on | with looks |')
+    print('| people, rate | boxes: switches, ids given to another | with appearance |')
     print('| --- | --- | --- |')
     for kind in ('different', 'gray', 'pair', 'alike'):
         for rate in RATES:

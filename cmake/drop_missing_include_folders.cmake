@@ -1,7 +1,7 @@
-# Makes message packages usable on a machine other than the one that built them.
+# Remove include folders that do not exist from imported targets.
 #
-# The exports of the ROS wheels name include folders of their build machine, and CMake refuses
-# targets with folders that do not exist. Where all folders exist, as on a robot, nothing changes.
+# The exports of the ROS wheels contain include folders of their build machine, and CMake rejects
+# targets with missing folders. If all folders exist, as on a robot, this has no effect.
 
 function(drop_missing_include_folders)
   get_property(targets DIRECTORY PROPERTY IMPORTED_TARGETS)
@@ -12,7 +12,7 @@ function(drop_missing_include_folders)
     endif()
     set(kept "")
     foreach(folder IN LISTS folders)
-      # Generator expressions are no folders yet, so nothing is known of them.
+      # Generator expressions are evaluated later, so they are kept.
       if(folder MATCHES "\\$<" OR EXISTS "${folder}")
         list(APPEND kept "${folder}")
       endif()

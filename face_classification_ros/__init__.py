@@ -10,7 +10,7 @@
         print(face.detection.box, {name: each.label for name, each in face.attributes.items()})
     cv2.imwrite('annotated.jpg', draw_faces(image, faces))
 
-The public names are loaded when they are first used, so that whoever imports one module of the
+The public names are loaded when they are first used, so that importing one module of the
 package does not load all others.
 """
 

@@ -62,7 +62,7 @@ class Setting:
 
 def setting(
     default: Any,
-    help: str,
+    text: str,
     *,
     low: float | None = None,
     high: float | None = None,
@@ -70,8 +70,8 @@ def setting(
     reload: bool = False,
     read_only: bool = False,
 ) -> Any:
-    """Return a dataclass field for a setting; see `Setting` for the arguments."""
-    described = Setting(help, low, high, tuple(choices), reload, read_only)
+    """Return a dataclass field for a setting; `text` is its help, for the others see `Setting`."""
+    described = Setting(text, low, high, tuple(choices), reload, read_only)
     return field(default=default, metadata={'setting': described})
 
 

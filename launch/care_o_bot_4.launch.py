@@ -4,8 +4,8 @@ The faces of the head camera are published on /head_cam/face_classification/face
 sensor ring on /sensorring_cam3d/face_classification/faces, with positions. All other arguments of
 face_classification.launch.py, such as `models` or `log_level`, apply to all cameras.
 
-If the sensor ring is turned over, its images are upside down: use the argument below, or at run
-time `ros2 param set /sensorring_cam3d/face_classification rotation 180`.
+If the images of the sensor ring are upside down, use the argument below, or at run time
+`ros2 param set /sensorring_cam3d/face_classification rotation 180`.
 
 Example:
     ros2 launch face_classification_ros care_o_bot_4.launch.py sensorring_cam3d_rotation:=180

@@ -1,4 +1,4 @@
-"""What the tests of both ways of installing need: a clean shell, an environment, a first use."""
+"""Provide the tests of both installation routes with a clean shell and an environment."""
 
 from importlib.metadata import distribution, PackageNotFoundError
 import os
@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NAME = 'face_classification_ros'
 COMMANDS = ['face_classification', 'face_classification_camera', 'face_classification_node']
 
-# Left behind by the environment that runs the tests, they would lead into it.
+# Variables of the environment that runs the tests, which would leak into the installed one.
 LEAKING = [
     '_ROS_WHEELS_BOOTSTRAP_COMPLETE',
     'AMENT_PREFIX_PATH',
@@ -22,7 +22,7 @@ LEAKING = [
     'VIRTUAL_ENV',
 ]
 
-# Sends itself a message through real DDS in a second process, and looks at the share folder.
+# Checks the share folder, and receives a message from a second process over real DDS.
 USE = """
 import subprocess
 import sys
@@ -60,7 +60,7 @@ else:
 
 
 def has_ros_wheels() -> bool:
-    """Tell whether ROS came from pip here."""
+    """Return whether ROS was installed by pip."""
     try:
         distribution('ros-rclpy')
     except PackageNotFoundError:
@@ -70,16 +70,14 @@ def has_ros_wheels() -> bool:
 
 MARKS = [
     pytest.mark.install,
-    pytest.mark.skipif(
-        not has_ros_wheels(), reason='ROS did not come from pip here, so there is no pip route'
-    ),
-    pytest.mark.skipif(shutil.which('c++') is None, reason='there is no C++ compiler'),
+    pytest.mark.skipif(not has_ros_wheels(), reason='ROS was not installed by pip'),
+    pytest.mark.skipif(shutil.which('c++') is None, reason='needs a C++ compiler'),
 ]
-"""Of every test that installs."""
+"""Marks of every test that installs the package."""
 
 
 def clean_environment(**extra: str) -> dict[str, str]:
-    """Give the environment of a fresh shell, with all of ROS kept on this machine."""
+    """Return the variables of a new shell, with ROS restricted to this machine."""
     kept = {name: value for name, value in os.environ.items() if name not in LEAKING}
     return {**kept, 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', **extra}
 
@@ -90,7 +88,7 @@ def run(
     env: dict[str, str] | None = None,
     limit: int = 600,
 ) -> str:
-    """Run a command and return what it prints, or fail with it."""
+    """Run a command, and return its output; fail with the output if the command fails."""
     done = subprocess.run(
         command,
         cwd=cwd,
@@ -106,7 +104,7 @@ def run(
 
 
 def make_venv(python: str, folder: Path, *requirements: str) -> Path:
-    """Make an environment with these requirements and return its folder of programs."""
+    """Create an environment with these requirements, and return its folder of programs."""
     run(python, '-m', 'venv', folder, cwd=folder.parent)
     programs = folder / 'bin'
     run(programs / 'python', '-m', 'pip', 'install', '--quiet', *requirements, cwd=folder.parent)

@@ -1,4 +1,4 @@
-"""colcon builds a package that works, on the ROS that is there."""
+"""colcon builds and installs a working package."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ pytestmark = MARKS
 
 @pytest.fixture(scope='module')
 def underlay(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make an environment with colcon and the ROS wheels, in the place of /opt/ros."""
+    """Return an environment with colcon and the ROS wheels, which replaces /opt/ros."""
     venv = tmp_path_factory.mktemp('underlay') / 'venv'
     build_wheels = tomli.loads((ROOT / 'pyproject.toml').read_text())['build-system']['requires']
     run_time = ['ros-jazzy-rclpy', 'ros-jazzy-rmw-fastrtps-cpp']
@@ -22,10 +22,10 @@ def underlay(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize('options', [[], ['--symlink-install']], ids=['plain', 'symlink-install'])
-def test_colcon_builds_and_installs_all(
+def test_colcon_builds_and_installs_everything(
     underlay: Path, tmp_path: Path, domain: int, options: list[str]
 ) -> None:
-    """As on a robot: sources in a workspace, one package, built on what ROS brings."""
+    """As on a robot, with the sources in a workspace and ROS as the underlay."""
     sources = tmp_path / 'src'
     sources.mkdir()
     (sources / NAME).symlink_to(ROOT)
@@ -55,5 +55,5 @@ def test_colcon_builds_and_installs_all(
         if not (installed / module.relative_to(ROOT / NAME)).exists()
     ]
     assert not missing
-    assert (installed / 'face.py').is_symlink() == bool(options)
+    assert (installed / 'types.py').is_symlink() == bool(options)
     assert (prefix / 'share' / NAME / 'package.xml').is_symlink() == bool(options)

@@ -78,13 +78,13 @@ def test_results_without_room_are_reported(film: Path, tmp_path: Path) -> None:
 
 
 def test_an_array_without_room_is_reported(film: Path, tmp_path: Path) -> None:
-    """It lacks its end, as the error says that it could not be written."""
+    """The array has no end, and the error has the path of the file."""
     path = tmp_path / 'faces.json'
     assert_reported(run('classify', film, '--json', path), path)
 
 
 def test_an_annotated_video_without_room_is_reported(film: Path, tmp_path: Path) -> None:
-    """OpenCV does not report it; the results next to it are complete."""
+    """Even though OpenCV does not report it; the results next to it are complete."""
     path = tmp_path / 'faces.json'
     done = run('classify', film, '--output', tmp_path / 'out', '--json', path, room=200_000)
     assert_reported(done, tmp_path / 'out' / 'film.mp4')
@@ -92,7 +92,7 @@ def test_an_annotated_video_without_room_is_reported(film: Path, tmp_path: Path)
 
 
 def test_an_annotated_image_without_room_is_reported(tmp_path: Path) -> None:
-    """As a video."""
+    """The error has the path of the image."""
     image = tmp_path / 'crowd.ppm'
     header = b'P6 640 480 255 '
     image.write_bytes(header + next(sample_frames()).tobytes())
@@ -101,7 +101,7 @@ def test_an_annotated_image_without_room_is_reported(tmp_path: Path) -> None:
 
 
 def test_a_recorded_replay_without_room_is_reported(film: Path, tmp_path: Path) -> None:
-    """All lines that were written before can be read, and other files are left alone."""
+    """All lines that were written before can be read, and other files are not changed."""
     pytest.importorskip('rosbags', reason='needs the extra [replay]')
     other = tmp_path / 'other.json'
     other.write_text('[1]')
@@ -120,7 +120,7 @@ def test_a_recording_without_room_is_reported(film: Path, tmp_path: Path) -> Non
 
 
 def test_a_report_without_room_is_reported(tmp_path: Path) -> None:
-    """Also of other sub-commands."""
+    """Other sub-commands report it, too."""
     pytest.importorskip('tensorflow')
     path = tmp_path / 'networks.json'
     assert_reported(run('networks', 'mini_xception', '--json', path, room=100), path)

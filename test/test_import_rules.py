@@ -1,4 +1,4 @@
-"""Who may import whom: the core runs without ROS, and nothing but training needs TensorFlow."""
+"""The core works without ROS, and only training needs TensorFlow."""
 
 import ast
 import json
@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = 'face_classification_ros'
 
-# Also tells of imports that fail and are caught: what is not installed would not show otherwise.
+# Also lists imports that fail and are caught, so that packages that are not installed are found.
 PROGRAM = """
 import importlib, json, sys
 
@@ -54,12 +54,12 @@ ONNX = {'onnx', 'tf2onnx', 'ml_dtypes'}
 
 
 def imports_of(*names: str) -> set[str]:
-    """Give the names of all modules that importing ours asks for, in a fresh process."""
+    """Return the names of all modules that are imported with ours, in a new process."""
     done = subprocess.run(
         [sys.executable, '-c', PROGRAM, *(f'{PACKAGE}.{name}' for name in names)],
         capture_output=True,
         text=True,
-        # Away from the source tree, which has no messages.
+        # Outside of the source tree, which has no generated messages.
         cwd='/',
     )
     assert done.returncode == 0, done.stderr
@@ -67,38 +67,38 @@ def imports_of(*names: str) -> set[str]:
 
 
 def packages(modules: set[str]) -> set[str]:
-    """Give the outermost packages of modules."""
+    """Return the top-level packages of modules."""
     return {name.partition('.')[0] for name in modules}
 
 
 @pytest.mark.parametrize('name', CORE)
 def test_core_needs_neither_ros_nor_tensorflow(name: str) -> None:
-    """Whoever has pictures and no robot can use it."""
+    """The core can process images without a robot."""
     assert not packages(imports_of(name)) & (ROS | TENSORFLOW)
 
 
 def test_archive_needs_neither_ros_nor_tensorflow() -> None:
-    """Workers of a cluster have pictures and no robot."""
+    """Workers of a cluster have images but no ROS."""
     pytest.importorskip('distributed', reason='needs the extra [archive]')
     assert not packages(imports_of('io.parallel')) & (ROS | TENSORFLOW)
 
 
-def test_the_plugin_for_tests_costs_nothing_until_it_is_used() -> None:
-    """It is loaded with every pytest where the package is installed."""
+def test_pytest_plugin_imports_nothing_until_it_is_used() -> None:
+    """It is loaded by every pytest if the package is installed."""
     assert not packages(imports_of('ros.replay.pytest_plugin')) & (
         ROS | TENSORFLOW | {'cv2', 'numpy'}
     )
 
 
 def test_node_needs_no_tensorflow() -> None:
-    """A robot runs model files with ONNX Runtime alone."""
+    """A robot needs only ONNX Runtime to run a model file."""
     names = packages(imports_of('ros.node.node'))
     assert 'rclpy' in names
     assert not names & TENSORFLOW
 
 
-def test_networks_know_neither_data_nor_robots() -> None:
-    """A network is designed and its cost measured before there is anything to train it on."""
+def test_networks_need_neither_data_nor_ros() -> None:
+    """A network can be designed, and its cost computed, before there is any data."""
     pytest.importorskip('tensorflow', reason='needs the extra [train]')
     names = imports_of('networks.builder', 'networks.cost')
     ours = {name.split('.')[1] for name in names if name.startswith(f'{PACKAGE}.')}
@@ -107,7 +107,7 @@ def test_networks_know_neither_data_nor_robots() -> None:
 
 
 def test_doctor_imports_nothing_before_it_checks() -> None:
-    """It runs where everything else is broken, and never imports what needs ROS."""
+    """It works even if all other dependencies are broken, and never imports ROS itself."""
     names = imports_of('doctor.registry')
     ours = {name.split('.')[1] for name in names if name.startswith(f'{PACKAGE}.')}
     assert ours == {'doctor'}
@@ -121,7 +121,7 @@ def test_expectation_needs_neither_ros_nor_tensorflow() -> None:
 
 
 def test_evaluation_needs_no_tensorflow() -> None:
-    """What a model file is worth can be measured where it runs."""
+    """A model file can be evaluated where it is used."""
     names = imports_of(
         'audit.audit',
         'evaluation.benchmark',
@@ -134,14 +134,14 @@ def test_evaluation_needs_no_tensorflow() -> None:
 
 @pytest.mark.parametrize('name', ['datasets.registry', 'training.recipe'])
 def test_training_needs_no_ros(name: str) -> None:
-    """Whoever trains has no robot; data and recipes are read without TensorFlow, too."""
+    """Data and recipes are read without ROS, and without TensorFlow."""
     if name == 'training.recipe':
         pytest.importorskip('pydantic')
     assert not packages(imports_of(name)) & (ROS | TENSORFLOW)
 
 
 def test_only_networks_and_training_import_onnx() -> None:
-    """Nor does any other module when it runs: on a robot it would bring another numpy."""
+    """On a robot, onnx would require another numpy."""
     root = Path(__file__).resolve().parents[1] / PACKAGE
     found = {
         path.relative_to(root).parts[0]
@@ -160,5 +160,5 @@ def test_only_networks_and_training_import_onnx() -> None:
 
 @pytest.mark.parametrize('name', ['explanation.panels', 'ros.node.node'])
 def test_the_run_time_wing_loads_no_onnx(name: str) -> None:
-    """Neither by itself nor through another package."""
+    """Neither directly nor through another package."""
     assert not packages(imports_of(name)) & ONNX

@@ -1,4 +1,4 @@
-"""The package as a library: its public names load what they need, and no more."""
+"""The package as a library: its public names load only what they need."""
 
 import importlib
 import json
@@ -39,7 +39,7 @@ def loaded_by(program: str) -> set[str]:
 
 
 def test_importing_the_package_loads_nothing_else() -> None:
-    """Whoever imports one module does not load all others."""
+    """The import of one module does not load all others."""
     assert loaded_by('import face_classification_ros') == set()
 
 
@@ -57,7 +57,7 @@ def test_a_pipeline_works_without_ros() -> None:
 
 @pytest.mark.parametrize('name', face_classification_ros.__all__)
 def test_a_public_name_is_that_of_its_module(name: str) -> None:
-    """Typed and lazy names are the same objects."""
+    """The lazily loaded objects are those of the type annotations."""
     public = getattr(face_classification_ros, name)
     assert getattr(importlib.import_module(public.__module__), name) is public
     assert name in dir(face_classification_ros)

@@ -1,4 +1,4 @@
-"""The linters of the pre-commit configuration find nothing to complain of."""
+"""The linters of the pre-commit configuration find no problems."""
 
 import os
 from pathlib import Path
@@ -18,12 +18,12 @@ HOOKS = [
     for hook in repository['hooks']
 ]
 
-# The linters of this environment come first, whether or not it is activated.
+# The linters of this environment come first, even if it is not activated.
 PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get('PATH', os.defpath)])
 
 
 def run(entry: str) -> None:
-    """Run a command over the tree, and fail with what it prints."""
+    """Run a command in the tree; fail with its output if it fails."""
     command = shlex.split(entry)
     if shutil.which(command[0], path=PATH) is None:
         pytest.skip(f'{command[0]} is not installed')
@@ -34,8 +34,8 @@ def run(entry: str) -> None:
 
 
 @pytest.mark.parametrize('entry', HOOKS)
-def test_linter_finds_nothing(entry: str) -> None:
-    """What the hook runs before a commit passes over the whole tree."""
+def test_linter_finds_no_problem(entry: str) -> None:
+    """The command of the hook passes for the whole tree."""
     run(entry)
 
 

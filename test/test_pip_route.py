@@ -1,4 +1,4 @@
-"""pip installs a package that works, without ROS on the machine."""
+"""pip installs a working package on a machine without ROS."""
 
 import os
 from pathlib import Path
@@ -17,23 +17,23 @@ pytestmark = MARKS
 
 
 def python_of(version: str) -> str:
-    """Find the Python of a version, or skip."""
+    """Return the path of a version of Python; skip the test if it is not installed."""
     if version == '.'.join(map(str, sys.version_info[:2])):
         return sys.executable
     if os.environ.get('FULL_MATRIX') != '1':
-        pytest.skip('FULL_MATRIX=1 tries the other versions of Python too')
+        pytest.skip('FULL_MATRIX=1 also tests the other versions of Python')
     python = shutil.which(f'python{version}')
-    # A version manager may lay a program on the path that only says what is missing.
+    # The program of a version manager may only print that this version is missing.
     if python is None or subprocess.run([python, '-c', ''], capture_output=True).returncode != 0:
-        pytest.skip(f'there is no python{version} that runs')
+        pytest.skip(f'python{version} is not installed')
     return python
 
 
 @pytest.mark.parametrize('version', VERSIONS)
-def test_pip_installs_all_into_a_fresh_environment(
+def test_pip_installs_everything_into_a_new_environment(
     version: str, tmp_path: Path, domain: int
 ) -> None:
-    """Messages, commands and share folder work, with nothing sourced."""
+    """Messages, commands and the share folder work without a sourced workspace."""
     names_before = sorted(os.listdir(ROOT))
     venv = tmp_path / 'venv'
     programs = make_venv(python_of(version), venv, str(ROOT))
@@ -49,5 +49,5 @@ def test_pip_installs_all_into_a_fresh_environment(
     for folder in (programs, venv / 'lib' / NAME):
         assert 'usage' in run(folder / 'face_classification', '--help', cwd=tmp_path).lower()
         assert all(os.access(folder / name, os.X_OK) for name in COMMANDS)
-    told = run(programs / 'face_classification', 'classify', ASTRONAUT, cwd=tmp_path)
-    assert 'woman' in told and 'happy' in told
+    output = run(programs / 'face_classification', 'classify', ASTRONAUT, cwd=tmp_path)
+    assert 'woman' in output and 'happy' in output

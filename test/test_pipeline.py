@@ -1,4 +1,4 @@
-"""Detection, classification and tracking put together, with parts whose answers are known."""
+"""The pipeline combines detection, classification and tracking, here with known parts."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ MakeModel = Callable[..., Path]
 
 
 class KnownFaces:
-    """A detector that finds the same faces in every picture."""
+    """A detector that finds the same faces in every image."""
 
     def __init__(self, *boxes: BoundingBox) -> None:
-        """Make it find these."""
+        """Set the boxes to find."""
         self.boxes = boxes
-        self.seen: Image | None = None
+        self.image: Image | None = None
         self.landmarks: tuple[tuple[float, float], ...] = ()
 
     @property
@@ -42,15 +42,15 @@ class KnownFaces:
 
     def detect(self, image: Image) -> list[Detection]:
         """See `Detector.detect`."""
-        self.seen = image
+        self.image = image
         return [Detection(box, 0.9, self.landmarks) for box in self.boxes]
 
 
 class BrightnessClassifier:
-    """Says how bright a crop is, as the probability of the first label; counts its calls."""
+    """Predicts the brightness of a crop as the probability of the first label."""
 
     def __init__(self, **labels: tuple[str, ...]) -> None:
-        """Make it tell these attributes."""
+        """Set the labels of each attribute; `calls` records the number of crops of each call."""
         self.labels = labels
         self.thresholds = dict.fromkeys(labels, 0.5)
         self.input_spec = InputSpec(8, 0.0, 'gray')
@@ -60,12 +60,12 @@ class BrightnessClassifier:
         """See `Classifier.classify`."""
         self.calls.append(len(crops))
         bright = crops.reshape(len(crops), -1).mean(1) / 255
-        answer = np.stack([bright, 1 - bright], axis=1).astype(np.float32)
-        return dict.fromkeys(self.labels, answer)
+        probabilities = np.stack([bright, 1 - bright], axis=1).astype(np.float32)
+        return dict.fromkeys(self.labels, probabilities)
 
 
-def picture(small: int = 51, large: int = 204) -> Image:
-    """Make a picture whose two faces have these brightnesses."""
+def image_of(small: int = 51, large: int = 204) -> Image:
+    """Return an image with a small and a large face of these brightnesses."""
     image = np.zeros((100, 160, 3), np.uint8)
     image[10:30, 10:30], image[20:70, 60:110] = small, large
     return image
@@ -77,14 +77,14 @@ def pipeline_of(
     smoothing_time: float = 0.0,
     **classifiers: Any,
 ) -> FacePipeline:
-    """Put together a pipeline of known parts."""
+    """Return a pipeline of known parts."""
     return FacePipeline(KnownFaces(*boxes), classifiers, tracker, THRESHOLDS, smoothing_time)
 
 
-def test_faces_are_largest_first_each_with_its_own_answer() -> None:
-    """The answers follow their faces when those are sorted."""
+def test_faces_are_sorted_with_their_own_estimates() -> None:
+    """The largest face is first, and each estimate stays with its face."""
     gender = BrightnessClassifier(gender=GENDERS)
-    large, small = pipeline_of(SMALL, LARGE, gender=gender).process(picture())
+    large, small = pipeline_of(SMALL, LARGE, gender=gender).process(image_of())
     assert (large.detection.box, small.detection.box) == (LARGE, SMALL)
     assert np.allclose(large.attributes['gender'].probabilities, [0.8, 0.2])
     assert np.allclose(small.attributes['gender'].probabilities, [0.2, 0.8])
@@ -92,68 +92,68 @@ def test_faces_are_largest_first_each_with_its_own_answer() -> None:
 
 
 def test_all_faces_are_classified_in_one_call() -> None:
-    """A crowd costs one call per model, and nobody costs none."""
+    """A crowd needs one call per model, an empty image none."""
     gender = BrightnessClassifier(gender=GENDERS)
     pipeline = pipeline_of(SMALL, LARGE, gender=gender)
-    pipeline.process(picture())
+    pipeline.process(image_of())
     assert gender.calls == [2]
-    assert pipeline_of(gender=gender).process(picture()) == []
+    assert pipeline_of(gender=gender).process(image_of()) == []
     assert gender.calls == [2]
 
 
-def test_model_of_both_attributes_is_called_once() -> None:
-    """A blended model does its work once per picture."""
-    blended = BrightnessClassifier(gender=GENDERS, emotion=EMOTIONS)
-    (face,) = pipeline_of(LARGE, gender=blended, emotion=blended).process(picture())
-    assert blended.calls == [1]
+def test_multi_task_model_is_called_once() -> None:
+    """A model of both attributes is called once per image."""
+    both = BrightnessClassifier(gender=GENDERS, emotion=EMOTIONS)
+    (face,) = pipeline_of(LARGE, gender=both, emotion=both).process(image_of())
+    assert both.calls == [1]
     assert (face.attributes['gender'].label, face.attributes['emotion'].label) == ('woman', 'sad')
 
 
 @pytest.mark.parametrize('attributes', [(), ('gender',), ('emotion',)])
 def test_attribute_without_a_model_is_absent(attributes: tuple[str, ...]) -> None:
-    """An attribute that is switched off is absent, the others are not."""
+    """Only the attributes that are switched on are present."""
     labels = {'gender': GENDERS, 'emotion': EMOTIONS}
     classifiers: dict[str, Any] = {
         each: BrightnessClassifier(**{each: labels[each]}) for each in attributes
     }
-    (face,) = pipeline_of(LARGE, **classifiers).process(picture())
+    (face,) = pipeline_of(LARGE, **classifiers).process(image_of())
     assert tuple(face.attributes) == attributes
 
 
 def test_probability_below_the_threshold_is_unknown() -> None:
-    """The label is unknown; the probabilities are told all the same."""
+    """The label is "unknown", but the probabilities are returned."""
     pipeline = pipeline_of(LARGE, gender=BrightnessClassifier(gender=GENDERS))
     for threshold, label in ((0.79, 'woman'), (0.81, 'unknown')):
         pipeline.thresholds = {'gender': threshold}
-        (face,) = pipeline.process(picture())
+        (face,) = pipeline.process(image_of())
         assert face.attributes['gender'].label == label
         assert face.attributes['gender'].confidence == pytest.approx(0.8, abs=1e-5)
 
 
-def test_answers_are_smoothed_along_a_track() -> None:
-    """The newest picture is told beside the average."""
+def test_estimates_are_filtered_over_a_track() -> None:
+    """The average and the probabilities of the newest image are returned."""
     pipeline = pipeline_of(
         LARGE,
         tracker=Tracker(timeout=9),
         smoothing_time=2.0,
         gender=BrightnessClassifier(gender=GENDERS),
     )
-    (first,) = pipeline.process(picture(large=204), stamp=5.0)
-    (second,) = pipeline.process(picture(large=51), stamp=6.0)
+    (first,) = pipeline.process(image_of(large=204), stamp=5.0)
+    (second,) = pipeline.process(image_of(large=51), stamp=6.0)
     assert first.track_id == second.track_id != ''
     assert second.first_seen == 5.0
-    kept = math.exp(-1 / 2)
-    expected = (0.8 * kept + 0.2) / (kept + 1)
+    decay = math.exp(-1 / 2)
+    expected = (0.8 * decay + 0.2) / (decay + 1)
     assert second.attributes['gender'].probabilities[0] == pytest.approx(expected, abs=1e-5)
     assert second.attributes['gender'].frame_probabilities[0] == pytest.approx(0.2, abs=1e-5)
     assert second.attributes['gender'].frame_count == 2
 
 
 @pytest.mark.parametrize('clothes, keeps', [((200, 60, 40), True), ((30, 30, 30), False)])
-def test_who_comes_out_from_behind_somebody_is_told_by_clothes(
+def test_occluded_person_is_recognized_by_clothes(
     clothes: tuple[int, int, int], keeps: bool
 ) -> None:
-    """The same clothes are the same person, where the place alone does not tell."""
+    """If the place is ambiguous, a person with the same clothes keeps the id."""
     near, before, after = (
         BoundingBox(300, 100, 100, 100),
         BoundingBox(220, 120, 60, 60),
@@ -179,36 +179,36 @@ def test_who_comes_out_from_behind_somebody_is_told_by_clothes(
     assert ids[-2:] == [known, hidden if keeps else '3']
 
 
-def test_pictures_that_do_not_follow_each_other_are_not_tracked() -> None:
-    """Without a tracker there are no ids, and each picture stands for itself."""
+def test_pipeline_without_a_tracker_does_not_track() -> None:
+    """Faces have no ids, and each estimate is that of its image alone."""
     pipeline = pipeline_of(LARGE, smoothing_time=2.0, gender=BrightnessClassifier(gender=GENDERS))
-    pipeline.process(picture(large=204), stamp=5.0)
-    (face,) = pipeline.process(picture(large=51), stamp=6.0)
+    pipeline.process(image_of(large=204), stamp=5.0)
+    (face,) = pipeline.process(image_of(large=51), stamp=6.0)
     assert (face.track_id, face.first_seen) == ('', 6.0)
     assert face.attributes['gender'].frame_count == 1
     assert face.attributes['gender'].probabilities[0] == pytest.approx(0.2, abs=1e-5)
 
 
-def turned_picture(degrees: int) -> Image:
-    """Give `picture` as a camera sees it that must be turned clockwise by so much."""
-    return np.ascontiguousarray(np.rot90(picture(), degrees // 90))
+def rotated_image(degrees: int) -> Image:
+    """Return the image of a camera whose images must be rotated clockwise by `degrees`."""
+    return np.ascontiguousarray(np.rot90(image_of(), degrees // 90))
 
 
 @pytest.mark.parametrize('rotation', ROTATIONS)
-def test_boxes_and_landmarks_are_those_of_the_picture_as_it_came(rotation: int) -> None:
-    """The detector sees upright people, and each gets the answer of the face at that place."""
-    came = turned_picture(rotation)
+def test_boxes_and_landmarks_are_those_of_the_original_image(rotation: int) -> None:
+    """The detector gets an upright image; results are in pixels of the original one."""
+    original = rotated_image(rotation)
     pipeline = pipeline_of(SMALL, LARGE, gender=BrightnessClassifier(gender=GENDERS))
     pipeline.detector.landmarks = ((70.0, 30.0), (90.0, 30.0))  # type: ignore[attr-defined]
     pipeline.rotation = rotation
-    large, small = pipeline.process(came)
+    large, small = pipeline.process(original)
     for face, size, value in ((large, 50, 204), (small, 20, 51)):
         box = face.detection.box
         assert (box.width, box.height) == (size, size)
         left, top = int(box.x), int(box.y)
-        assert (came[top : top + size, left : left + size] == value).all()
+        assert (original[top : top + size, left : left + size] == value).all()
         assert face.attributes['gender'].probabilities[0] == pytest.approx(value / 255, abs=1e-5)
-    # Of what lies upright at 70, 30 and 90, 30 in a picture of 160 x 100.
+    # Landmarks at 70, 30 and 90, 30 in the upright image of 160 x 100.
     assert (
         large.detection.landmarks
         == {
@@ -221,28 +221,28 @@ def test_boxes_and_landmarks_are_those_of_the_picture_as_it_came(rotation: int) 
 
 
 @pytest.mark.parametrize('rotation', ROTATIONS)
-def test_faces_are_cut_upright(rotation: int) -> None:
-    """What is explained or shown of a face stands upright, however the camera is mounted."""
+def test_crops_are_upright(rotation: int) -> None:
+    """Crops for explanations are upright, regardless of how the camera is mounted."""
     pipeline = pipeline_of(LARGE, gender=BrightnessClassifier(gender=GENDERS))
     pipeline.rotation = rotation
-    image = picture()
+    image = image_of()
     image[20:40, 60:110] = 255  # its upper part
-    came = np.ascontiguousarray(np.rot90(image, rotation // 90))
-    (crop,) = pipeline.crop(came, pipeline.process(came), InputSpec(10, 0.0, 'gray'))
+    original = np.ascontiguousarray(np.rot90(image, rotation // 90))
+    (crop,) = pipeline.crop(original, pipeline.process(original), InputSpec(10, 0.0, 'gray'))
     assert (crop[:4] == 255).all()
     assert (crop[4:] == 204).all()
 
 
-def test_upright_picture_is_not_copied() -> None:
-    """A camera that stands upright pays nothing for those that do not."""
+def test_upright_image_is_not_copied() -> None:
+    """The support for rotated cameras costs an upright one nothing."""
     pipeline = pipeline_of(LARGE, gender=BrightnessClassifier(gender=GENDERS))
-    image = picture()
+    image = image_of()
     pipeline.process(image)
-    assert pipeline.detector.seen is image  # type: ignore[attr-defined]
+    assert pipeline.detector.image is image  # type: ignore[attr-defined]
 
 
 def test_threshold_of_the_model_file_is_the_default() -> None:
-    """A configured threshold replaces that of its attribute alone."""
+    """A configured threshold replaces only that of its attribute."""
     classifiers: Any = {
         'gender': BrightnessClassifier(gender=GENDERS),
         'emotion': BrightnessClassifier(emotion=EMOTIONS),
@@ -251,7 +251,7 @@ def test_threshold_of_the_model_file_is_the_default() -> None:
 
 
 @pytest.mark.parametrize('attribute, threshold', [('age', 0.5), ('gender', 1.5)])
-def test_threshold_that_cannot_be_is_refused(attribute: str, threshold: float) -> None:
+def test_invalid_threshold_is_rejected(attribute: str, threshold: float) -> None:
     """No model estimates the attribute, or the value is not a probability."""
     classifiers: Any = {'gender': BrightnessClassifier(gender=GENDERS)}
     with pytest.raises(SettingError) as error:
@@ -259,37 +259,37 @@ def test_threshold_that_cannot_be_is_refused(attribute: str, threshold: float) -
     assert error.value.name == f'unknown_threshold.{attribute}'
 
 
-def test_pipeline_of_an_invented_attribute(make_model: MakeModel) -> None:
-    """Attributes come from the model files, whatever they are."""
+def test_pipeline_supports_any_attribute(make_model: MakeModel) -> None:
+    """Names and labels of attributes come from the model files."""
     path = make_model({'headwear': ('none', 'hat', 'helmet')})
     config = PipelineConfig(models=(str(path),), unknown_threshold={'headwear': 0.0})
     pipeline = create_pipeline(config)
     assert list(pipeline.classifiers) == ['headwear']
     pipeline.detector = KnownFaces(LARGE)
-    (face,) = pipeline.process_still(picture(large=255))
+    (face,) = pipeline.process_still(image_of(large=255))
     assert face.attributes['headwear'].label == 'none'
     assert face.to_dict()['attributes']['headwear']['probabilities']['none'] == 1.0
 
 
-def test_depth_gives_positions_and_plausible_sizes() -> None:
-    """Depth is part of the way of a frame; another view is reported, and the faces still come."""
+def test_depth_image_gives_positions_and_sizes() -> None:
+    """A depth image of another view is reported as an error, and faces have no positions."""
     pipeline = pipeline_of(LARGE)
     depth = DepthImage(np.full((100, 160), 2.0, np.float32), 1.0)
     camera = Intrinsics(160, 100, 500.0, 500.0, 80.0, 50.0)
-    result = pipeline.process_frame(picture(), depth_view=DepthView(depth, camera))
+    result = pipeline.process_frame(image_of(), depth_view=DepthView(depth, camera))
     (face,) = result.faces
     assert face.position is not None
     assert face.position[2] == 2.0
     assert face.is_size_plausible
     square = DepthImage(np.full((100, 100), 2.0, np.float32), 1.0)
-    result = pipeline.process_frame(picture(), depth_view=DepthView(square, camera))
+    result = pipeline.process_frame(image_of(), depth_view=DepthView(square, camera))
     assert [face.position for face in result.faces] == [None]
     assert result.position_error
 
 
 def test_time_that_jumps_back_is_reported() -> None:
-    """Whoever counts people has to start again."""
+    """The result of the frame has `was_reset`."""
     pipeline = pipeline_of(LARGE, tracker=Tracker(timeout=9))
     stamps = (5.0, 6.0, 1.0)
-    resets = [pipeline.process_frame(picture(), stamp).was_reset for stamp in stamps]
+    resets = [pipeline.process_frame(image_of(), stamp).was_reset for stamp in stamps]
     assert resets == [False, False, True]

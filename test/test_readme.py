@@ -13,7 +13,7 @@ REFERENCE = Path(__file__).resolve().parents[1] / 'docs' / 'reference'
 
 
 def test_every_encoding_is_listed() -> None:
-    """Whoever connects a camera sees whether its encoding is supported."""
+    """The reference of the node lists all encodings that it accepts."""
     (row,) = re.findall(r'\| `image` \|.*', (REFERENCE / 'node.md').read_text())
     listed = row.replace('bayer_*8', 'bayer_rggb8, bayer_bggr8, bayer_gbrg8, bayer_grbg8')
     assert [encoding for encoding in ENCODINGS if encoding not in listed] == []

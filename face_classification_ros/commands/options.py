@@ -1,4 +1,4 @@
-"""Make command options of the settings in `config`, and configurations of their values."""
+"""Convert the settings in `config` to command options, and parsed options to configurations."""
 
 from __future__ import annotations
 

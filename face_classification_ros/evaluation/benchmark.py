@@ -167,7 +167,7 @@ def _load(case: Case, to_messages: ToMessages) -> _LoadedCase:
 
 
 def _start_process(case: Case) -> dict[str, float]:
-    """Let a new process work on images; return its `startup_s` and `memory_mb`."""
+    """Process images in a new process; return its `startup_s` and `memory_mb`."""
     pixels = crowd(case.faces, case.width, case.height).tobytes()
     # Without the marker of the ROS wheels the process sets up its environment as in a new shell,
     # which is part of its start.

@@ -15,7 +15,7 @@ class UnreadableError(ValueError):
     """
 
     def __init__(self, path: Path, problem: str) -> None:
-        """Make a message of a path and a problem, for instance "is not a readable video"."""
+        """Set path and problem, for instance "is not a readable video"."""
         super().__init__(f'{path} {problem}')
         self.problem = problem
 

@@ -1,1 +1,1 @@
-"""The ROS side: node, parameters, and conversion of pictures and messages."""
+"""The ROS part of the package: node, client, replay, demo, and conversions of messages."""

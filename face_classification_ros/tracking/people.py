@@ -12,7 +12,7 @@ MAX_SECONDS = 600.0
 """How far back people are remembered."""
 
 MAX_PEOPLE = 10_000
-"""How many people are remembered; whoever was seen the longest ago is forgotten first."""
+"""Maximum number of remembered people; those not seen for longest are forgotten first."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ VELOCITY_TIME = 0.15
 """Time constant in seconds of the filtered velocity, since boxes jitter."""
 
 OCCLUDED_REACH, OCCLUDED_GROWTH = 0.35, 1.15
-"""The same limits for a face that was occluded: whoever appears may be somebody else."""
+"""The same limits for a face that was occluded: a face that appears may be another person."""
 
 OCCLUSION_DISTANCE = 1.5
 """Distance of two faces, in sizes of the larger box, up to which one may occlude the other."""

@@ -218,7 +218,7 @@ def read_recipe(path: Path) -> Recipe:
     def resolve(name: str) -> str:
         if not name.endswith(('.yaml', '.yml', '.onnx')):
             return name
-        # Not resolved: a link out of the folder is up to whoever made it.
+        # Links that lead out of the folder are allowed: the owner of the folder created them.
         folder = os.path.abspath(path.parent)
         if os.path.commonpath([folder, os.path.abspath(path.parent / name)]) != folder:
             raise ValueError(f'{path}: {name} is outside of the folder of the recipe')

@@ -156,7 +156,7 @@ def test_a_video_of_absurd_size_is_rejected(tmp_path: Path) -> None:
     ids=['concat', 'playlist'],
 )
 def test_a_video_that_names_other_files_is_rejected(tmp_path: Path, content: str) -> None:
-    """FFmpeg would read what a list names, on this machine or another."""
+    """The library FFmpeg would read what a list names, on this machine or another."""
     (tmp_path / 'good.avi').write_bytes(FUZZ_TARGETS['video'].samples()[0])
     path = tmp_path / 'list.mp4'
     path.write_text(content)
@@ -165,5 +165,5 @@ def test_a_video_that_names_other_files_is_rejected(tmp_path: Path, content: str
 
 
 def test_opencv_has_the_same_limit() -> None:
-    """By whatever way a larger image comes, OpenCV does not decode it."""
+    """Also OpenCV does not decode a larger image, regardless of its source."""
     assert os.environ['OPENCV_IO_MAX_IMAGE_PIXELS'] == str(MAX_PIXELS)

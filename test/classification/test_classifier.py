@@ -1,4 +1,4 @@
-"""Model files: the shipped ones answer, and every other file is refused with its reason."""
+"""Model files: the shipped ones predict, and invalid files are rejected with a reason."""
 
 from collections.abc import Callable
 import json
@@ -27,17 +27,17 @@ MakeModel = Callable[..., Path]
 
 
 def crops_for(classifier: Classifier, count: int) -> NDArray[np.uint8]:
-    """Make crops of noise."""
+    """Return crops of noise."""
     input_spec = classifier.input_spec
     shape = (count, input_spec.size, input_spec.size, input_spec.channels)
     return np.random.default_rng(3).integers(0, 256, shape, np.uint8)
 
 
 @pytest.mark.parametrize('name, attribute, labels', SHIPPED)
-def test_shipped_model_tells_the_documented_labels(
+def test_shipped_model_has_the_documented_labels(
     name: str, attribute: str, labels: tuple[str, ...]
 ) -> None:
-    """Labels and their order are those of the manual."""
+    """Labels and their order are those of the model card."""
     assert Classifier(model_path(name)).labels == {attribute: labels}
 
 
@@ -45,18 +45,18 @@ def test_shipped_model_tells_the_documented_labels(
 def test_rows_are_distributions(name: str, attribute: str, labels: tuple[str, ...]) -> None:
     """Probabilities are 0 to 1, and the sum of each row is 1."""
     classifier = Classifier(model_path(name))
-    answers = classifier.classify(crops_for(classifier, 5))[attribute]
-    assert answers.shape == (5, len(labels))
-    assert answers.dtype == np.float32
-    assert (answers >= 0).all()
-    assert np.allclose(answers.sum(1), 1, atol=1e-5)
+    rows = classifier.classify(crops_for(classifier, 5))[attribute]
+    assert rows.shape == (5, len(labels))
+    assert rows.dtype == np.float32
+    assert (rows >= 0).all()
+    assert np.allclose(rows.sum(1), 1, atol=1e-5)
 
 
 @pytest.mark.parametrize('name, attribute, labels', SHIPPED)
-def test_faces_in_one_call_are_told_as_one_by_one(
+def test_batch_has_the_same_predictions_as_single_faces(
     name: str, attribute: str, labels: tuple[str, ...]
 ) -> None:
-    """Who else is in the picture changes nothing."""
+    """Other faces in the image have no effect on a prediction."""
     classifier = Classifier(model_path(name), num_threads=2)
     crops = crops_for(classifier, 4)
     together = classifier.classify(crops)[attribute]
@@ -64,16 +64,16 @@ def test_faces_in_one_call_are_told_as_one_by_one(
     assert np.allclose(together, alone, atol=1e-5)
 
 
-def test_one_file_can_tell_both_attributes(make_model: MakeModel) -> None:
-    """A blended model answers for gender and emotion in one call."""
+def test_multi_task_model_predicts_both_attributes(make_model: MakeModel) -> None:
+    """Gender and emotion are predicted in one call."""
     path = make_model({'gender': GENDERS, 'emotion': ('sad', 'happy', 'neutral')})
-    answers = Classifier(path).classify(np.full((2, 16, 16, 1), 51, np.uint8))
-    assert np.allclose(answers['gender'], [[0.2, 0.8]] * 2, atol=1e-5)
-    assert np.allclose(answers['emotion'], [[0.2, 0.4, 0.4]] * 2, atol=1e-5)
+    predictions = Classifier(path).classify(np.full((2, 16, 16, 1), 51, np.uint8))
+    assert np.allclose(predictions['gender'], [[0.2, 0.8]] * 2, atol=1e-5)
+    assert np.allclose(predictions['emotion'], [[0.2, 0.4, 0.4]] * 2, atol=1e-5)
 
 
-def test_metadata_says_what_the_network_wants_to_see(make_model: MakeModel) -> None:
-    """Side, margin and color come from the file, and so does all else that it says."""
+def test_input_spec_is_read_from_the_metadata(make_model: MakeModel) -> None:
+    """Size, margin and color come from the file, as do all other properties."""
     metadata = {'labels': '{"gender": ["woman", "man"]}', 'color': 'bgr', 'margin': '0.25'}
     path = make_model(
         {'gender': GENDERS}, shape=('n', 24, 24, 3), metadata={**metadata, 'license': 'BSD'}
@@ -85,7 +85,7 @@ def test_metadata_says_what_the_network_wants_to_see(make_model: MakeModel) -> N
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
-    """The error says which file was looked for."""
+    """The error has the path of the file."""
     with pytest.raises(FileNotFoundError, match=r'nothing\.onnx does not exist'):
         Classifier(tmp_path / 'nothing.onnx')
     with pytest.raises(FileNotFoundError, match='does not exist'):
@@ -93,7 +93,7 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('content', [b'', b'no model', b'\x08\x07' + bytes(999)])
-def test_file_of_another_kind_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+def test_file_of_another_kind_is_rejected_in_one_line(tmp_path: Path, content: bytes) -> None:
     """The error has the path."""
     path = tmp_path / 'broken.onnx'
     path.write_bytes(content)
@@ -104,7 +104,7 @@ def test_file_of_another_kind_is_refused_in_one_line(tmp_path: Path, content: by
     assert '\n' not in str(error.value)
 
 
-def test_truncated_model_is_refused(tmp_path: Path) -> None:
+def test_truncated_model_is_rejected(tmp_path: Path) -> None:
     """As after an interrupted download."""
     path = tmp_path / 'half.onnx'
     content = Path(model_path('gender_mini_xception')).read_bytes()
@@ -141,10 +141,10 @@ GOOD = {'labels': '{"gender": ["woman", "man"]}', 'color': 'gray', 'margin': '0.
         ({**GOOD, 'margin': 'nan'}, 'margin'),
     ],
 )
-def test_foreign_metadata_is_refused(
+def test_invalid_metadata_is_rejected(
     make_model: MakeModel, metadata: dict[str, str], part: str
 ) -> None:
-    """A good network whose file does not describe how to use it is not used."""
+    """A network is not used if its file does not describe its input and labels."""
     path = make_model({'gender': GENDERS}, metadata=metadata)
     with pytest.raises(ModelFileError) as error:
         Classifier(path)
@@ -161,10 +161,10 @@ def test_foreign_metadata_is_refused(
     ],
     ids=['one_face', 'not_square', 'unknown_size', 'float'],
 )
-def test_foreign_input_is_refused(
+def test_unsupported_input_is_rejected(
     make_model: MakeModel, options: dict[str, Any], part: str
 ) -> None:
-    """Crops are squares of bytes of one size, and any number of them."""
+    """The input must be any number of square uint8 crops of a fixed size."""
     path = make_model({'gender': GENDERS}, metadata=GOOD, **options)
     with pytest.raises(ModelFileError) as error:
         Classifier(path)
@@ -188,7 +188,7 @@ def test_model_file_named_twice_is_loaded_once(make_model: MakeModel) -> None:
 
 
 def test_of_two_models_of_one_attribute_the_first_counts(make_model: MakeModel) -> None:
-    """A single network may improve upon a multi-task one."""
+    """A single-task network can replace one attribute of a multi-task network."""
     single = str(make_model({'emotion': EMOTIONS}, name='single.onnx'))
     both = str(make_model({'gender': GENDERS, 'emotion': EMOTIONS}, name='both.onnx'))
     classifiers = load_classifiers([single, both])
@@ -199,7 +199,7 @@ def test_of_two_models_of_one_attribute_the_first_counts(make_model: MakeModel) 
 
 
 def test_attributes_select_among_those_of_the_models(make_model: MakeModel) -> None:
-    """No attribute at all is possible; one that no model estimates is an error."""
+    """An empty list of models is valid; an attribute that no model estimates is an error."""
     path = str(make_model({'gender': GENDERS, 'emotion': EMOTIONS}))
     assert list(load_classifiers([path], ['emotion'])) == ['emotion']
     assert load_classifiers([]) == {}
@@ -214,5 +214,5 @@ def test_missing_model_is_named(tmp_path: Path) -> None:
 
 
 def test_file_without_thresholds_has_the_default(make_model: MakeModel) -> None:
-    """Below one half a label is more likely wrong than right."""
+    """Below 0.5, a label is more likely wrong than correct."""
     assert Classifier(make_model({'gender': GENDERS}, metadata=GOOD)).thresholds == {'gender': 0.5}

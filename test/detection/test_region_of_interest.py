@@ -1,4 +1,4 @@
-"""Pictures that follow each other: the whole picture now and then, known faces in between."""
+"""In a stream, every n-th image is searched as a whole, the others around known faces."""
 
 import platform
 
@@ -23,21 +23,21 @@ pytestmark = pytest.mark.skipif(
 
 
 class CountingBackend(LibFaceDetection):
-    """The real detector, which also notes how many pixels it was given."""
+    """The real detector, which records the number of pixels of each search."""
 
     def __init__(self) -> None:
-        """Load it."""
+        """Load the library."""
         self.pixels: list[int] = []
         super().__init__('', num_threads=1)
 
     def find(self, image: Image, threshold: float, min_size: float) -> list[Detection]:
-        """Find faces."""
+        """See `DetectorBackend.find`."""
         self.pixels.append(image.shape[0] * image.shape[1])
         return super().find(image, threshold, min_size)
 
 
 def scene(*places: tuple[int, int], brightness: int = 90) -> Image:
-    """Give 640x480 with a head at each place (left, top)."""
+    """Return an image of 640x480 with a head at each place (left, top)."""
     image = np.full((480, 640, 3), brightness, np.uint8)
     for x, y in places:
         image[y : y + 200, x : x + 200] = HEAD
@@ -47,7 +47,7 @@ def scene(*places: tuple[int, int], brightness: int = 90) -> Image:
 def searched(
     backend: CountingBackend, detector: RegionOfInterestDetector, image: Image
 ) -> tuple[int, int]:
-    """Give the number of faces that are found and of pixels that were searched for it."""
+    """Return the number of faces found and of pixels searched."""
     before = len(backend.pixels)
     found = len(detector.detect(image))
     return found, sum(backend.pixels[before:])
@@ -55,38 +55,38 @@ def searched(
 
 @pytest.fixture
 def backend() -> CountingBackend:
-    """Give a backend of one's own."""
+    """Return a new backend."""
     return CountingBackend()
 
 
 @pytest.fixture
 def detector(backend: CountingBackend) -> RegionOfInterestDetector:
-    """Give a detector that searches each fourth picture as a whole, 320 pixels wide."""
+    """Return a detector that searches every fourth image as a whole, 320 pixels wide."""
     return RegionOfInterestDetector(FullFrameDetector(backend, 0.6, 320, 0), INTERVAL)
 
 
-WHOLE = 320 * 240
+FULL_FRAME = 320 * 240
 
 
-def test_between_whole_pictures_only_the_faces_are_searched(
+def test_between_full_frames_only_the_faces_are_searched(
     backend: CountingBackend, detector: RegionOfInterestDetector
 ) -> None:
-    """One picture in four costs all its pixels, the others a small part, and all show the face."""
+    """One image in four is searched as a whole, the others in part; the face is always found."""
     backend.pixels.clear()
     pixels = []
     for number in range(2 * INTERVAL):
         found, cost = searched(backend, detector, scene((100 + 10 * number, 100)))
         assert found == 1
         pixels.append(cost)
-    assert pixels[0] == pixels[INTERVAL] == WHOLE
+    assert pixels[0] == pixels[INTERVAL] == FULL_FRAME
     between = pixels[1:INTERVAL] + pixels[INTERVAL + 1 :]
-    assert max(between) < WHOLE / 8, pixels
+    assert max(between) < FULL_FRAME / 8, pixels
 
 
-def test_boxes_between_are_as_good_as_those_of_whole_pictures(
+def test_boxes_in_regions_are_as_good_as_in_full_frames(
     detector: RegionOfInterestDetector,
 ) -> None:
-    """Box and landmarks are where detection in every picture sees them."""
+    """Box and landmarks are close to those of a search in every full frame."""
     every = create('libfacedetection', detection_size=320)
     for number in range(INTERVAL):
         image = scene((60 + 15 * number, 100), (380, 150 - 8 * number))
@@ -99,60 +99,60 @@ def test_boxes_between_are_as_good_as_those_of_whole_pictures(
             assert np.abs(distances).max() < 0.1 * other.box.height
 
 
-def test_a_new_face_is_found_by_the_next_whole_picture(detector: RegionOfInterestDetector) -> None:
-    """Who comes in is seen at the latest `interval` pictures later."""
+def test_new_face_is_found_in_the_next_full_frame(detector: RegionOfInterestDetector) -> None:
+    """A person who enters is found at most `interval` images later."""
     assert len(detector.detect(scene((60, 100)))) == 1
     both = scene((60, 100), (380, 150))
     assert [len(detector.detect(both)) for _ in range(INTERVAL)] == [1, 1, 1, 2]
 
 
-def test_without_a_face_nothing_is_searched_between(
+def test_without_a_face_only_full_frames_are_searched(
     backend: CountingBackend, detector: RegionOfInterestDetector
 ) -> None:
-    """An empty room costs one search in `interval` pictures."""
+    """An empty room costs one search per `interval` images."""
     backend.pixels.clear()
     for _ in range(2 * INTERVAL):
         assert detector.detect(scene()) == []
-    assert backend.pixels == [WHOLE, WHOLE]
+    assert backend.pixels == [FULL_FRAME, FULL_FRAME]
 
 
-def test_a_face_that_leaves_is_not_held_on_to(
+def test_face_that_left_is_not_returned(
     backend: CountingBackend, detector: RegionOfInterestDetector
 ) -> None:
-    """Where a known face is not found again, the whole picture is searched at once."""
+    """If a known face is not found, the full frame is searched immediately."""
     assert searched(backend, detector, scene((60, 100), (380, 150)))[0] == 2
     found, pixels = searched(backend, detector, scene((380, 150)))
     assert found == 1
-    assert pixels > WHOLE
+    assert pixels > FULL_FRAME
 
 
-def test_a_face_that_jumps_is_found_in_the_same_picture(
+def test_face_that_jumps_is_found_in_the_same_image(
     detector: RegionOfInterestDetector,
 ) -> None:
-    """As with a slow camera: what is too far away for a region is found in the whole picture."""
+    """With a slow camera, a face that left its region is found in the full frame."""
     assert len(detector.detect(scene((20, 100)))) == 1
     (face,) = detector.detect(scene((400, 100)))
     assert face.box.x > 400
 
 
-def test_another_scene_is_searched_at_once(
+def test_another_scene_is_searched_immediately(
     backend: CountingBackend, detector: RegionOfInterestDetector
 ) -> None:
-    """A cut or the light switched on: no waiting for the next whole picture."""
-    assert searched(backend, detector, scene(brightness=20)) == (0, WHOLE)
-    assert searched(backend, detector, scene((380, 150), brightness=200)) == (1, WHOLE)
+    """After a cut, or when the light is switched on, the full frame is searched."""
+    assert searched(backend, detector, scene(brightness=20)) == (0, FULL_FRAME)
+    assert searched(backend, detector, scene((380, 150), brightness=200)) == (1, FULL_FRAME)
 
 
-def test_another_size_is_searched_at_once(detector: RegionOfInterestDetector) -> None:
-    """A camera that is switched to another resolution loses nobody."""
+def test_another_resolution_is_searched_immediately(detector: RegionOfInterestDetector) -> None:
+    """No face is lost when a camera switches to another resolution."""
     image = scene((100, 100))
     (before,) = detector.detect(image)
     (after,) = detector.detect(np.asarray(cv2.resize(image, (320, 240)), np.uint8))
     assert after.box.iou(before.box.scaled(0.5)) > 0.75
 
 
-def test_a_crowd_is_searched_as_a_whole(backend: CountingBackend) -> None:
-    """Where the surroundings of all faces are as large as the picture, regions do not pay."""
+def test_crowd_is_searched_in_the_full_frame(backend: CountingBackend) -> None:
+    """Regions are not used if together they are as large as the image."""
     small = np.asarray(cv2.resize(HEAD, (100, 100)), np.uint8)
     crowd = np.tile(small, (4, 6, 1))
     detector = RegionOfInterestDetector(FullFrameDetector(backend, 0.6, 480, 0), INTERVAL)
@@ -162,7 +162,7 @@ def test_a_crowd_is_searched_as_a_whole(backend: CountingBackend) -> None:
     assert backend.pixels == [480 * 320] * 3
 
 
-def test_what_is_no_picture_is_refused(detector: RegionOfInterestDetector) -> None:
-    """As by every detector."""
+def test_array_that_is_not_an_image_is_rejected(detector: RegionOfInterestDetector) -> None:
+    """The error is that of every detector."""
     with pytest.raises(ValueError, match='expected uint8'):
         detector.detect(np.zeros((480, 640), np.uint8))

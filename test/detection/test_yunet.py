@@ -1,4 +1,4 @@
-"""What only `yunet` does: decoding, models of both forms, and files that are no YuNet."""
+"""Behavior specific to `yunet`: decoding, free and fixed input sizes, and other model files."""
 
 import os
 from pathlib import Path
@@ -8,11 +8,11 @@ from detection.detectors import create
 import numpy as np
 from numpy.typing import NDArray
 import pytest
-import skimage.data
 
 pytest.importorskip('onnx', reason='needs the extra [train]')
 
 import onnx
+import skimage.data
 
 from face_classification_ros.detection.yunet import decode
 from face_classification_ros.types import BoundingBox
@@ -25,7 +25,7 @@ Outputs = dict[str, NDArray[np.float32]]
 
 
 def silent_outputs(height: int, width: int) -> Outputs:
-    """Give the outputs of a network that sees no face in a picture of that size."""
+    """Return the outputs of a network that finds no face in an image of that size."""
     return {
         f'{part}_{stride}': np.zeros((1, height // stride * (width // stride), size), np.float32)
         for part, size in PARTS.items()
@@ -34,14 +34,14 @@ def silent_outputs(height: int, width: int) -> Outputs:
 
 
 def put_face(outputs: Outputs, stride: int, cell: int, score: tuple[float, float]) -> None:
-    """Let the network see a face of two by four cells around the middle of a cell."""
+    """Add a face of two by four cells around the center of a cell to the outputs."""
     outputs[f'cls_{stride}'][0, cell], outputs[f'obj_{stride}'][0, cell] = score
     outputs[f'bbox_{stride}'][0, cell] = 0.5, 0.5, np.log(2), np.log(4)
     outputs[f'kps_{stride}'][0, cell] = np.arange(10) / 10
 
 
-def save_light_finder(path: Path, height: int | str, width: int | str) -> str:
-    """Write a model with YuNet's inputs and outputs, which takes a bright cell for a face."""
+def save_brightness_detector(path: Path, height: int | str, width: int | str) -> str:
+    """Write a model with the inputs and outputs of YuNet that detects bright cells as faces."""
     nodes, constants = [], []
     for part, size in PARTS.items():
         for stride in STRIDES:
@@ -97,7 +97,7 @@ def save_model(path: Path, nodes: list, shape: list, outputs: list, constants: l
 
 @pytest.mark.parametrize('stride', STRIDES)
 def test_cell_becomes_a_face_in_pixels(stride: int) -> None:
-    """Box and landmarks of a cell are told in pixels; the score is the root of the product."""
+    """Box and landmarks are in pixels; the score is the square root of the product."""
     outputs = silent_outputs(64, 96)
     column, row = 2, 1
     put_face(outputs, stride, row * (96 // stride) + column, (0.9, 0.4))
@@ -110,8 +110,8 @@ def test_cell_becomes_a_face_in_pixels(stride: int) -> None:
     assert face.confidence == pytest.approx(0.6)
 
 
-def test_of_overlapping_faces_the_best_stays() -> None:
-    """Neighbouring cells see the same face: it is told once, with the better score."""
+def test_of_overlapping_faces_the_best_is_kept() -> None:
+    """A face found by neighboring cells is returned once, with the better score."""
     outputs = silent_outputs(64, 96)
     put_face(outputs, 8, 40, (0.8, 0.8))
     put_face(outputs, 8, 41, (0.9, 0.9))
@@ -119,16 +119,16 @@ def test_of_overlapping_faces_the_best_stays() -> None:
     assert [round(face.confidence, 2) for face in decode(outputs, 96, 0.6)] == [0.9, 0.7]
 
 
-def test_cell_below_the_threshold_is_left_out() -> None:
-    """Just the threshold is enough, a little less is not."""
+def test_cell_below_the_threshold_is_dropped() -> None:
+    """A score equal to the threshold is enough."""
     outputs = silent_outputs(64, 96)
     put_face(outputs, 16, 7, (0.25, 1.0))
     assert len(decode(outputs, 96, 0.5)) == 1
     assert decode(outputs, 96, 0.51) == []
 
 
-def test_score_above_one_is_cut() -> None:
-    """Some exports let the scores pass 1 or fall below 0 by rounding."""
+def test_score_is_clipped_to_0_and_1() -> None:
+    """Some exports have scores slightly above 1 or below 0 by rounding."""
     outputs = silent_outputs(64, 96)
     put_face(outputs, 16, 7, (1.5, 1.0))
     put_face(outputs, 16, 20, (-0.1, 1.0))
@@ -140,11 +140,11 @@ def test_score_above_one_is_cut() -> None:
     'size', [('height', 'width'), (160, 256), (320, 320)], ids=['free', 'fixed', 'square']
 )
 @pytest.mark.parametrize('shape', [(128, 160), (100, 130), (131, 99)])
-def test_picture_is_padded_to_what_the_model_takes(
+def test_image_is_padded_to_the_input_size(
     tmp_path: Path, size: tuple[int | str, int | str], shape: tuple[int, int]
 ) -> None:
-    """A bright cell is found at its place, whatever the sizes of model and picture are."""
-    detector = create('yunet', detector_model=save_light_finder(tmp_path / 'a.onnx', *size))
+    """A bright cell is found at its place, regardless of the sizes of input and image."""
+    detector = create('yunet', detector_model=save_brightness_detector(tmp_path / 'a.onnx', *size))
     image = np.zeros((*shape, 3), np.uint8)
     image[32:64, 64:96] = 255
     (face,) = detector.detect(image)
@@ -152,26 +152,26 @@ def test_picture_is_padded_to_what_the_model_takes(
     assert face.confidence == pytest.approx(1)
 
 
-def test_picture_larger_than_a_fixed_input_is_scaled_down(tmp_path: Path) -> None:
-    """The shorter side of a fixed input is the longest side a picture may have."""
-    model = save_light_finder(tmp_path / 'a.onnx', 160, 256)
+def test_image_larger_than_a_fixed_input_is_downscaled(tmp_path: Path) -> None:
+    """The shorter side of a fixed input is the maximum longer side of the image."""
+    model = save_brightness_detector(tmp_path / 'a.onnx', 160, 256)
     image = np.zeros((320, 240, 3), np.uint8)
     image[64:128, 128:192] = 255
     (face,) = create('yunet', detector_model=model, detection_size=640).detect(image)
     assert face.box.iou(BoundingBox(160 - 64, 96 - 128, 128, 256)) > 0.99
 
 
-def test_margin_stays_black_from_one_picture_to_the_next(tmp_path: Path) -> None:
-    """A bright picture leaves nothing behind in the margin of the next one."""
-    model = save_light_finder(tmp_path / 'a.onnx', 'height', 'width')
+def test_padding_stays_black_from_one_image_to_the_next(tmp_path: Path) -> None:
+    """A bright image leaves no pixels in the padding of the next one."""
+    model = save_brightness_detector(tmp_path / 'a.onnx', 'height', 'width')
     detector = create('yunet', detector_model=model)
     assert detector.detect(np.full((64, 64, 3), 255, np.uint8))
     assert detector.detect(np.full((40, 40, 3), 255, np.uint8))
     assert detector.detect(np.zeros((64, 64, 3), np.uint8)) == []
 
 
-def test_missing_path_is_told(tmp_path: Path) -> None:
-    """Without a path, and with one that leads nowhere, the error says what is wanted."""
+def test_missing_model_is_reported(tmp_path: Path) -> None:
+    """Without a path, or if the file does not exist, the error says what is required."""
     with pytest.raises(ValueError, match=r'needs the path of an ONNX file'):
         create('yunet')
     with pytest.raises(FileNotFoundError, match=r'faces.onnx: no such file'):
@@ -179,8 +179,8 @@ def test_missing_path_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('content', [b'', b'no protobuf'], ids=['empty', 'text'])
-def test_file_that_is_not_onnx_is_told(tmp_path: Path, content: bytes) -> None:
-    """A file of another kind is named in one line."""
+def test_file_that_is_not_onnx_is_rejected(tmp_path: Path, content: bytes) -> None:
+    """The error has the path, in one line."""
     path = tmp_path / 'faces.onnx'
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r'faces.onnx: expected an ONNX file') as caught:
@@ -188,8 +188,8 @@ def test_file_that_is_not_onnx_is_told(tmp_path: Path, content: bytes) -> None:
     assert '\n' not in str(caught.value)
 
 
-def test_model_of_another_kind_is_told(tmp_path: Path) -> None:
-    """An ONNX file without YuNet's outputs is named, with the outputs it has."""
+def test_other_onnx_model_is_rejected(tmp_path: Path) -> None:
+    """The error has the path and the outputs of the model."""
     node = onnx.helper.make_node('Relu', ['input'], ['probabilities'])
     path = save_model(tmp_path / 'emotion.onnx', [node], [1, 3, 64, 64], ['probabilities'], [])
     with pytest.raises(ValueError, match=r'emotion.onnx: expected a YuNet.*has probabilities'):
@@ -201,7 +201,7 @@ def test_model_of_another_kind_is_told(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize('shape', [(512, 512), (480, 640), (239, 317)])
 def test_faces_are_those_of_opencv(shape: tuple[int, int]) -> None:
-    """Boxes, landmarks and scores are what OpenCV's own class finds with the same model."""
+    """Boxes, landmarks and scores equal those of OpenCV with the same model."""
     model = os.environ['YUNET_MODEL']
     image = cv2.resize(ASTRONAUT, shape[::-1]).astype(np.uint8)
     try:

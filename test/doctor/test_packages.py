@@ -42,7 +42,7 @@ def test_library_that_cannot_be_imported_is_an_error(
     [('4.12.0', 'cv2-ok', OK), ('5.0.0', 'cv2-too-new-for-haar', WARN)],
 )
 def test_opencv_without_cascades_is_a_warning(version: str, code: str, status: str) -> None:
-    """OpenCV 5 has no cascade classifier."""
+    """Version 5 of OpenCV has no cascade classifier."""
     finding = packages.check_library('cv2', repr(version), 'install 4')
     assert (finding.code, finding.status) == (code, status)
 

@@ -1,4 +1,4 @@
-"""Explanations of every shipped model: where they are strong, and what is rejected."""
+"""Explanations of every shipped model are plausible, and invalid options are rejected."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ MODELS = sorted(path.stem for path in (share_folder() / 'resource' / 'models').g
 
 
 def loaded(name: str) -> Classifier:
-    """Load a model that comes with the package."""
+    """Return a shipped model."""
     return Classifier(model_path(name))
 
 
@@ -42,7 +42,7 @@ def test_every_shipped_model_can_be_explained(name: str) -> None:
             np.testing.assert_allclose(relevance[0], relevance[1], atol=1e-6)
 
 
-def test_the_explanation_of_a_smile_is_at_the_mouth() -> None:
+def test_explanation_of_a_smile_is_at_the_mouth() -> None:
     """The gradient of a happy face is strongest in its lower half, as in the paper's figure 8."""
     classifier = loaded('emotion_sequential_fully_cnn')
     crops = crop_faces(ASTRONAUT, [FACE], classifier.input_spec)

@@ -24,8 +24,6 @@ SIDE = 48
 FACES = np.random.default_rng(0).integers(0, 256, (3, SIDE, SIDE, 1)).astype(np.uint8)
 LABELS = np.array([0, 3, 6])
 
-FrameResult = Callable[[Any], dict[str, Any]]
-
 
 def network_named(name: str) -> tf.keras.Model:
     """Build a network with weights of all signs, as after training."""
@@ -36,7 +34,7 @@ def network_named(name: str) -> tf.keras.Model:
 
 
 def randomize(network: tf.keras.Model) -> None:
-    """Give batch normalization something to do."""
+    """Set the variables of batch normalization to random values."""
     random = np.random.default_rng(1)
     for weight in network.weights:
         if weight.path.endswith(('gamma', 'moving_variance')):
@@ -48,7 +46,7 @@ def randomize(network: tf.keras.Model) -> None:
 def converted(network: tf.keras.Model, *, mirror: bool = False) -> bytes:
     """Return a network as the content of a model file."""
 
-    def answer(faces: Any) -> dict[str, Any]:
+    def predict(faces: Any) -> dict[str, Any]:
         if not mirror:
             return {name: tf.nn.softmax(each) for name, each in network(faces).items()}
         both = network(tf.concat([faces, tf.reverse(faces, [2])], 0))
@@ -57,7 +55,7 @@ def converted(network: tf.keras.Model, *, mirror: bool = False) -> bytes:
             for name, each in both.items()
         }
 
-    return convert_to_onnx(answer, network.input_shape[1:]).SerializeToString()
+    return convert_to_onnx(predict, network.input_shape[1:]).SerializeToString()
 
 
 def run(content: bytes, **inputs: NDArray[Any]) -> NDArray[np.float32]:
@@ -70,13 +68,13 @@ def run(content: bytes, **inputs: NDArray[Any]) -> NDArray[np.float32]:
 
 @tf.custom_gradient
 def guided_relu(values: Any) -> tuple[Any, Callable[[Any], Any]]:
-    """Let positive gradients back on positive activations, as the paper says it."""
+    """Pass positive gradients back through positive activations, as in the paper."""
     active = tf.nn.relu(values)
     return active, lambda gradient: tf.where(active > 0, tf.nn.relu(gradient), 0.0)
 
 
 def guided_copy(network: tf.keras.Model) -> tf.keras.Model:
-    """Put the rule in the place of every ReLU."""
+    """Return a copy with guided ReLUs."""
 
     def layer_of(layer: tf.keras.layers.Layer) -> tf.keras.layers.Layer:
         if isinstance(layer, tf.keras.layers.ReLU):
@@ -94,7 +92,7 @@ def guided_copy(network: tf.keras.Model) -> tf.keras.Model:
 def gradient_by_tensorflow(
     network: tf.keras.Model, faces: NDArray[np.uint8], score: Callable[[tf.keras.Model, Any], Any]
 ) -> NDArray[np.float32]:
-    """Give the gradient of a score by the standardized faces."""
+    """Return the gradient of a score with respect to the standardized faces."""
     standardized = network.layers[1](scale_faces(faces))
     with tf.GradientTape() as tape:
         tape.watch(standardized)
@@ -103,7 +101,7 @@ def gradient_by_tensorflow(
 
 
 def score_of_labels(network: tf.keras.Model, standardized: Any) -> Any:
-    """Give the logits of `LABELS`."""
+    """Return the logits of `LABELS`."""
     rest = tf.keras.Model(network.layers[1].output, network.output['emotion'])
     return rest(standardized, training=False) * tf.one_hot(LABELS, 7)
 
@@ -160,8 +158,8 @@ def test_grad_cam_is_tensorflows() -> None:
     assert cam.shape == (3, 6, 6, 1)
 
 
-def test_the_mirror_image_is_left_out() -> None:
-    """The explanation of a model file that averages over it is that of the face alone."""
+def test_mirrored_face_is_excluded() -> None:
+    """The explanation of a model file with flip averaging is that of the original face."""
     network = network_named('mini_xception')
     alone = GradientGraph(converted(network), 'emotion', guided=True).from_unit('emotion')
     averaged = GradientGraph(converted(network, mirror=True), 'emotion', guided=True)
@@ -182,12 +180,12 @@ TINY = NetworkDescription.model_validate(
 
 
 def test_guided_back_propagation_is_what_numpy_computes() -> None:
-    """By hand, for a network of two convolutions: the rule of Springenberg at each ReLU."""
+    """For a network of two convolutions, with the rule of Springenberg at each ReLU."""
     tf.keras.utils.set_random_seed(3)
     network = build_network(TINY, (8, 8, 1), {'gender': 2})
     face = np.random.default_rng(2).integers(0, 256, (1, 8, 8, 1)).astype(np.uint8)
     kernels = [network.get_layer(f'convolution{n}.maps').get_weights()[0] for n in (1, 2)]
-    # Batch normalization that has seen nothing divides by the root of 1.001.
+    # Untrained batch normalization divides by the square root of 1.001.
     kernels = [kernel / np.sqrt(1.001) for kernel in kernels]
     head = network.get_layer('gender.maps').get_weights()[0]
 
@@ -226,7 +224,7 @@ def convolved(x: NDArray[np.float32], kernel: NDArray[np.float32]) -> NDArray[np
 
 
 def test_guided_and_plain_gradients_agree_where_nothing_is_negative() -> None:
-    """With positive weights and a white face no ReLU and no gradient is below zero."""
+    """With positive weights and a white face, no activation and no gradient is negative."""
     network = build_network(TINY, (8, 8, 1), {'gender': 2})
     for weight in network.trainable_weights:
         if weight.path.endswith('kernel'):
@@ -260,14 +258,14 @@ def small_model(*nodes: onnx.NodeProto) -> bytes:
 
 
 def test_a_model_file_without_convolutions_cannot_be_explained() -> None:
-    """No gradient could end at the input of the first one."""
+    """A gradient needs the input of the first convolution."""
     mean = onnx.helper.make_node('ReduceMean', ['pixels'], ['mood'], axes=[2, 3], keepdims=0)
     with pytest.raises(ValueError, match='no convolution'):
         GradientGraph(small_model(mean), 'mood', guided=True)
 
 
 def test_an_operation_without_a_known_gradient_is_named() -> None:
-    """Where a model file was not made by this package, the error names the operation."""
+    """The error for a model file of other origin names the operation."""
     model = onnx.load_model_from_string(converted(network_named('mini_xception')))
     relu = next(node for node in model.graph.node if node.op_type == 'Relu')
     relu.op_type = 'Sigmoid'

@@ -1,4 +1,4 @@
-"""Graphs are read and written as the Python package onnx does it."""
+"""Graphs are read and written as by the Python package onnx."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ MODELS = sorted((share_folder() / 'resource' / 'models').glob('*.onnx'))
 
 @pytest.mark.parametrize('path', MODELS, ids=lambda path: path.stem)
 def test_a_shipped_model_is_the_same_after_reading_and_writing(path: Any) -> None:
-    """All that computes: nodes, weights, inputs, outputs and versions."""
+    """Nodes, weights, inputs, outputs and versions are equal."""
     before = onnx.load(path)
     after = onnx.load_model_from_string(Graph.decode(path.read_bytes()).encode())
     onnx.checker.check_model(after, full_check=True)
@@ -71,7 +71,7 @@ def test_a_tensor_is_written_as_onnx_reads_it(array: Any) -> None:
 
 @pytest.mark.parametrize('raw', [False, True])
 def test_a_tensor_of_onnx_is_read(raw: bool) -> None:
-    """However its values are stored."""
+    """As raw bytes or as a list of values."""
     array = np.array([[1.5, -2], [0, 1e-9]], np.float32)
     values = array.tobytes() if raw else array.ravel()
     tensor = onnx.helper.make_tensor('weights', onnx.TensorProto.FLOAT, (2, 2), values, raw=raw)
@@ -88,14 +88,14 @@ def test_a_tensor_of_onnx_is_read(raw: bool) -> None:
         pytest.param(PAIR + write_fields((9, b'a')), id='9 bytes'),
     ],
 )
-def test_a_tensor_that_is_no_weight_is_rejected(tensor: bytes) -> None:
-    """Another type, or another number of values than its shape says."""
+def test_tensor_that_is_not_a_weight_is_rejected(tensor: bytes) -> None:
+    """The type is not float, or the number of values does not fit the shape."""
     with pytest.raises(ValueError):
         decode_tensor(tensor)
 
 
 def test_attributes_of_a_node_are_read() -> None:
-    """Lists of integers packed or not, and defaults for what is not set."""
+    """Lists of integers, packed or not, and defaults for missing attributes."""
     encoded = onnx.helper.make_node('Conv', ['x', '', 'w'], ['y'], group=4, pads=[0, -1])
     node = Node.decode(encoded.SerializeToString())
     assert (node.op_type, node.inputs, node.outputs) == ('Conv', ['x', '', 'w'], ['y'])
@@ -109,13 +109,13 @@ def test_attributes_of_a_node_are_read() -> None:
 
 @pytest.mark.parametrize('element_type', [FLOAT, INT64])
 def test_an_output_is_described_as_onnx_reads_it(element_type: int) -> None:
-    """Its type, and as many dimensions of free size."""
+    """Its type, and its number of dimensions of unknown size."""
     found = onnx.ValueInfoProto.FromString(encode_value_info('cam', element_type, 4))
     assert found == onnx.helper.make_tensor_value_info('cam', element_type, [None] * 4)
 
 
 def test_a_graph_in_several_parts_is_merged() -> None:
-    """As protocol buffers specify it, and ONNX Runtime reads it."""
+    """As protocol buffers specify, and as in ONNX Runtime."""
     content = MODELS[0].read_bytes()
     extra = onnx.GraphProto(node=[onnx.helper.make_node('Identity', ['faces'], ['same'])])
     graph = Graph.decode(content + write_fields((7, extra.SerializeToString())))

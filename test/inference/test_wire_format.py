@@ -60,6 +60,6 @@ def test_fields_of_fixed_size_are_skipped_as_bytes() -> None:
     ],
 )
 def test_a_broken_message_is_rejected(message: bytes) -> None:
-    """Also where ONNX Runtime would read on."""
+    """Even if ONNX Runtime would accept it."""
     with pytest.raises(ValueError):
         list(read_fields(message))

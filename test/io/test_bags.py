@@ -154,7 +154,7 @@ def test_bag_without_images_has_no_topic(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize('storage', ['SQLITE3', 'MCAP'])
 def test_truncated_bag_is_unreadable(storage: str, tmp_path: Path) -> None:
-    """As after a power failure or on a full disk: one line, whatever the library raises."""
+    """As after a power failure or on a full disk: the error is one line."""
     path = write_bag(tmp_path / 'bag', {'/image': raw}, 5, storage)
     (file,) = (each for each in path.iterdir() if each.suffix != '.yaml')
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])

@@ -254,8 +254,8 @@ def compressed(
     pixels: NDArray[Any], kind: str, message_format: str | None = None
 ) -> CompressedImage:
     """Return a JPEG or PNG message of pixels in the order of OpenCV."""
-    format = kind if message_format is None else message_format
-    return CompressedImage(format, cv2.imencode('.' + kind, pixels)[1])
+    text = kind if message_format is None else message_format
+    return CompressedImage(text, cv2.imencode('.' + kind, pixels)[1])
 
 
 @pytest.mark.parametrize(
@@ -330,10 +330,10 @@ def with_size(data: bytes, width: int, height: int) -> bytes:
     return data[:at] + height.to_bytes(2, 'big') + width.to_bytes(2, 'big') + data[at + 4 :]
 
 
-def error_of(format: str, data: bytes) -> ImageError:
+def error_of(message_format: str, data: bytes) -> ImageError:
     """Return the error of an invalid compressed image, which is one line."""
     with pytest.raises(ImageError) as caught:
-        decode_compressed_image(CompressedImage(format, data))
+        decode_compressed_image(CompressedImage(message_format, data))
     assert len(str(caught.value).splitlines()) == 1
     return caught.value
 

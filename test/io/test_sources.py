@@ -21,7 +21,7 @@ def found(*paths: Path) -> list[tuple[str, str]]:
 
 
 def test_a_folder_stands_for_all_files_of_known_kinds(tmp_path: Path) -> None:
-    """In the order of their names, whatever the case of their suffixes."""
+    """In the order of their names, with suffixes in upper or lower case."""
     touch(tmp_path, 'b.MP4', 'a.jpg', 'c/d.PNG', 'notes.txt', 'e.mcap')
     expected = [('a.jpg', IMAGE), ('b.MP4', VIDEO), ('c/d.PNG', IMAGE), ('e.mcap', BAG)]
     assert found(tmp_path) == expected
@@ -42,7 +42,7 @@ def test_a_folder_with_its_own_metadata_is_not_a_recording(tmp_path: Path) -> No
 
 
 def test_a_named_file_of_unknown_kind_is_taken_as_an_image(tmp_path: Path) -> None:
-    """OpenCV decides by the content."""
+    """The content decides, as in OpenCV."""
     touch(tmp_path, 'photo')
     assert found(tmp_path / 'photo') == [('photo', IMAGE)]
 

@@ -37,7 +37,7 @@ def test_a_video_without_frames_is_no_file(tmp_path: Path) -> None:
 
 
 def test_a_frame_of_another_size_is_rejected(tmp_path: Path) -> None:
-    """OpenCV would drop it silently."""
+    """Otherwise OpenCV would drop it silently."""
     video = VideoFile(tmp_path / 'a.mp4', 5)
     video.write(frame(0))
     with pytest.raises(ValueError):

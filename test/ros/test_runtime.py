@@ -1,4 +1,4 @@
-"""A signal ends a program with KeyboardInterrupt, whatever rclpy raises."""
+"""A signal ends a program with KeyboardInterrupt, regardless of what rclpy raises."""
 
 from collections.abc import Iterator
 import os

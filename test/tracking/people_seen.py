@@ -8,7 +8,7 @@ GENDERS = ('woman', 'man')
 
 
 def gender(woman: float, threshold: float = 0.7) -> AttributeEstimate:
-    """Make an estimate by the probability of a woman."""
+    """Return an estimate with this probability of "woman"."""
     probabilities = np.array([woman, 1 - woman], np.float32)
     return AttributeEstimate(GENDERS, probabilities, probabilities, 1, threshold)
 
@@ -20,7 +20,7 @@ def face(
     size: float = 50.0,
     position: tuple[float, float, float] | None = None,
 ) -> Face:
-    """Make a face; `woman` None switches gender off."""
+    """Return a face; without an estimate of gender if `woman` is None."""
     attributes = {} if woman is None else {'gender': gender(woman)}
     detection = Detection(BoundingBox(10.0, 10.0, size, size), 0.9)
     return Face(detection, attributes, track_id, 1.0, position)

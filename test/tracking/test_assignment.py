@@ -1,4 +1,4 @@
-"""Pairs are those of the least sum, found here by trying all."""
+"""The assignment has the minimum cost, which the tests find by brute force."""
 
 import itertools
 
@@ -11,12 +11,12 @@ ALONE = 5.0
 
 
 def total(costs: np.ndarray, pairs: list[tuple[int, int]]) -> float:
-    """Give the cost of a way to pair."""
+    """Return the cost of an assignment."""
     return sum(costs[pair] for pair in pairs) + ALONE * (len(costs) - len(pairs))
 
 
-def least(costs: np.ndarray) -> float:
-    """Give the least cost of all ways to pair; -1 is alone."""
+def minimum(costs: np.ndarray) -> float:
+    """Return the minimum cost of all assignments; -1 is unassigned."""
     rows, columns = costs.shape
     ways = itertools.product(range(-1, columns), repeat=rows)
     pairings = (
@@ -28,18 +28,18 @@ def least(costs: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize('shape', [(0, 0), (0, 3), (3, 0), (1, 1), (2, 4), (4, 2), (4, 4)])
-def test_sum_of_costs_is_the_least(shape: tuple[int, int]) -> None:
-    """With more rows than columns and fewer, and with pairs that may not be."""
+def test_cost_is_the_minimum(shape: tuple[int, int]) -> None:
+    """With more rows than columns, with fewer, and with impossible pairs."""
     random = np.random.default_rng(0)
     for _ in range(20):
         costs = random.uniform(0, 6, shape)
         costs[random.random(shape) < 0.3] = np.inf
         pairs = assign(costs, ALONE)
         assert len({row for row, _ in pairs}) == len({column for _, column in pairs}) == len(pairs)
-        assert total(costs, pairs) == pytest.approx(least(costs))
+        assert total(costs, pairs) == pytest.approx(minimum(costs))
 
 
-def test_nearest_first_would_be_wrong() -> None:
-    """The pair of least cost is not taken where it leaves the others without."""
+def test_assignment_is_not_greedy() -> None:
+    """The cheapest pair is not used if the others would remain unassigned."""
     costs = np.array([[0.8, np.inf], [0.1, 0.8]])
     assert assign(costs, ALONE) == [(0, 0), (1, 1)]

@@ -15,7 +15,7 @@ THRESHOLDS = {'gender': 0.7, 'emotion': 0.5}
 
 
 def observation(target: str = '', *, frames: int = 0, duration: float = 0.0) -> Observation:
-    """Make an observation whose people leave after one second."""
+    """Return an observation with a track timeout of one second."""
     return Observation(
         target,
         frames=frames,
@@ -121,7 +121,7 @@ def test_nearest_without_positions_is_the_largest() -> None:
     assert 'no face had a position' in ending.reason
 
 
-def test_one_track_is_watchby_its_id() -> None:
+def test_track_is_observed_by_its_id() -> None:
     """It may be out of view at first."""
     watch = observation('7', frames=2)
     assert watch.add([face('1', size=90)], 0.0) is None
@@ -210,7 +210,7 @@ def test_time_can_be_over_without_another_image(seen: list, expected: Outcome) -
 
 
 @pytest.mark.parametrize('duration', [math.nan, math.inf, -1.0, 0.0])
-def test_goal_without_a_limit_is_refused(duration: float) -> None:
+def test_goal_without_a_limit_is_rejected(duration: float) -> None:
     """One of the two limits is required, and a duration must be finite."""
     with pytest.raises(ValueError, match='duration'):
         observation(duration=duration)

@@ -61,7 +61,7 @@ def test_window_ends_with_the_newest_image(window: float, total: int) -> None:
 
 
 def test_newest_image_without_faces_moves_the_window() -> None:
-    """People who left do not count as present because nobody came after them."""
+    """People who left are not counted as present if nobody came after them."""
     counter = PeopleCounter()
     counter.add([face('1')], 0.0)
     counter.add([], 5.0)
@@ -70,7 +70,7 @@ def test_newest_image_without_faces_moves_the_window() -> None:
 
 
 def test_memory_is_bounded_in_time_and_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A node that runs for days does not remember everybody it ever saw."""
+    """A node that runs for days does not remember all people."""
     counter = PeopleCounter()
     counter.add([face('1')], 0.0)
     counter.add([face('2')], people.MAX_SECONDS + 1)
@@ -82,7 +82,7 @@ def test_memory_is_bounded_in_time_and_number(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_reset_forgets_everybody_and_the_time() -> None:
-    """After a reset an earlier time is as good as any."""
+    """After a reset, the stamps may be earlier than before."""
     counter = PeopleCounter()
     counter.add([face('1')], 100.0)
     counter.reset()

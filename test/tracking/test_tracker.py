@@ -1,4 +1,4 @@
-"""Faces keep their ids from picture to picture, and what is known of them is averaged."""
+"""Faces keep their ids from image to image, and their attributes are averaged."""
 
 from collections.abc import Callable
 import math
@@ -16,24 +16,24 @@ SAD = np.array([0, 0, 1], np.float32)
 
 
 def face(x: float, y: float = 100, side: float = 50) -> Detection:
-    """Make a detection with a center at x, y."""
+    """Return a detection with its center at x, y."""
     return Detection(BoundingBox(x - side / 2, y - side / 2, side, side), 0.9)
 
 
 def ids(tracker: Tracker, stamp: float, *faces: Detection) -> list[str]:
-    """Give the ids of the faces of a picture."""
+    """Return the ids of the faces in an image."""
     return [track.id for track in tracker.update(faces, stamp).tracks]
 
 
 def test_moving_face_keeps_its_id() -> None:
-    """A face that crosses the picture, half its width a time, is one face."""
+    """A face that moves across the image in steps of half its width is one track."""
     tracker = Tracker(timeout=1)
     found = [ids(tracker, i / 10, face(50 + 25 * i, 100 + 5 * i, 50 + 2 * i)) for i in range(20)]
     assert {name for names in found for name in names} == {found[0][0]}
 
 
 def test_order_of_detections_does_not_matter() -> None:
-    """A track is given in the place of its detection."""
+    """Tracks are returned in the order of the detections."""
     tracker = Tracker(timeout=1)
     left, right = ids(tracker, 0, face(100), face(300))
     assert left != right
@@ -41,7 +41,7 @@ def test_order_of_detections_does_not_matter() -> None:
 
 
 def test_two_people_side_by_side_keep_their_ids() -> None:
-    """Of two faces close to each other, each goes to the nearer track."""
+    """Of two faces close to each other, each is assigned to the nearer track."""
     tracker = Tracker(timeout=1)
     first = ids(tracker, 0, face(100), face(160))
     for i in range(1, 10):
@@ -49,7 +49,7 @@ def test_two_people_side_by_side_keep_their_ids() -> None:
 
 
 def test_people_who_cross_at_a_distance_keep_their_ids() -> None:
-    """One passes behind the other: the farther face is smaller and higher in the picture."""
+    """One passes behind the other: the farther face is smaller and higher in the image."""
     tracker = Tracker(timeout=1)
     first = ids(tracker, 0, face(100, 120, 80), face(300, 80, 40))
     for i in range(1, 21):
@@ -59,7 +59,7 @@ def test_people_who_cross_at_a_distance_keep_their_ids() -> None:
 
 @pytest.mark.parametrize('rate', [30, 10, 5])
 def test_people_who_cross_keep_their_ids(rate: int) -> None:
-    """One passes before the other, who is not found meanwhile; each goes on as expected."""
+    """One passes in front of the other, who is not found meanwhile; both keep their motion."""
     tracker = Tracker(timeout=1)
     first = ids(tracker, 0, face(100), face(300))
     for i in range(1, 2 * rate + 1):
@@ -73,7 +73,7 @@ def test_people_who_cross_keep_their_ids(rate: int) -> None:
 
 @pytest.mark.parametrize('rate', [30, 10, 5])
 def test_people_who_move_together_keep_their_ids(rate: int) -> None:
-    """A turning camera moves all faces by most of the way to a neighbor, from the start."""
+    """A rotating camera moves all faces most of the way to their neighbors, from the start."""
     tracker = Tracker(timeout=1)
     first = ids(tracker, 0, face(100), face(160), face(220))
     step = 34
@@ -83,14 +83,14 @@ def test_people_who_move_together_keep_their_ids(rate: int) -> None:
 
 
 def test_fast_person_at_10_hz_keeps_the_id() -> None:
-    """Somebody who walks past closely moves by nearly a face's width from picture to picture."""
+    """A person who passes nearby moves by almost a face's width from image to image."""
     tracker = Tracker(timeout=1)
     found = [ids(tracker, i / 10, face(50 + 45 * i)) for i in range(10)]
     assert all(names == found[0] for names in found)
 
 
-def test_nothing_is_learned_of_a_face_that_may_be_another_persons() -> None:
-    """While one of two is hidden just where a face is seen, nobody's average takes it."""
+def test_face_that_may_belong_to_two_people_is_ambiguous() -> None:
+    """If one of two people is hidden and the face fits both, it updates no average."""
     tracker = Tracker(timeout=1)
     for i in range(3):
         left, right = tracker.update([face(100), face(135)], i / 10).tracks
@@ -101,22 +101,22 @@ def test_nothing_is_learned_of_a_face_that_may_be_another_persons() -> None:
     assert not seen.is_ambiguous
 
 
-def test_whoever_cannot_be_told_apart_gets_a_new_id() -> None:
-    """Two of whom one was hidden come apart where either may be either: no label is passed on."""
+def test_people_who_cannot_be_distinguished_get_new_ids() -> None:
+    """Two people separate after one was hidden and could be either: no label is passed on."""
     tracker = Tracker(timeout=1)
     for i in range(3):
         first = ids(tracker, i / 10, face(100), face(130))
     ids(tracker, 0.3, face(115))
-    # One above and one below, as far from the one as from the other.
+    # One above and one below, both equally far from either track.
     after = ids(tracker, 0.4, face(120, 80), face(120, 120))
     assert not set(after) & set(first)
-    # From then on they are followed as ever.
+    # From then on they are tracked as usual.
     assert ids(tracker, 0.5, face(120, 75), face(120, 125)) == after
 
 
 @pytest.mark.parametrize('rate', [30, 10, 5])
-def test_id_of_a_covered_face_is_not_handed_on(rate: int) -> None:
-    """One goes behind somebody and stays there; another one comes out beside the place."""
+def test_id_of_an_occluded_face_is_not_passed_on(rate: int) -> None:
+    """A person goes behind another one and stays there; a third one appears next to them."""
     tracker = Tracker(timeout=1)
     near = face(300, side=100)
     for i in range(rate):
@@ -131,7 +131,7 @@ def test_id_of_a_covered_face_is_not_handed_on(rate: int) -> None:
 
 
 def appearance(*colors: float) -> Callable[[], NDArray[np.float32]]:
-    """Describe people who are red all over, each as much as said."""
+    """Return a function that computes the appearance of people in one color each."""
     people = [np.tile(np.array([0, 0, each], np.float32), (48, 1)) for each in colors]
     return lambda: np.array(people, np.float32).reshape(-1, 48, 3)
 
@@ -141,10 +141,10 @@ def appearance(*colors: float) -> Callable[[], NDArray[np.float32]]:
     [(0.0, 1.0, True), (0.0, 0.0, False), (1.0, 1.0, False), (0.0, 0.5, False)],
     ids=['same person', 'other person', 'both look the same', 'somebody between'],
 )
-def test_covered_face_keeps_its_id_where_looks_tell(
+def test_occluded_face_keeps_its_id_if_the_appearance_is_distinctive(
     near_color: float, color: float, keeps: bool
 ) -> None:
-    """Who comes out where nobody expects it must look like before, and unlike the other one."""
+    """A person who appears at an unexpected place must look as before, and unlike the other."""
     tracker = Tracker(timeout=1)
     near = face(300, side=100)
     for i in range(10):
@@ -159,9 +159,11 @@ def test_covered_face_keeps_its_id_where_looks_tell(
     assert (after[1].id == first[1]) is keeps
 
 
-@pytest.mark.parametrize('color, is_told', [(1.0, True), (0.05, False)])
-def test_people_who_come_apart_are_told_by_their_looks(color: float, is_told: bool) -> None:
-    """Where either may be either by place, they keep their ids only if they look different."""
+@pytest.mark.parametrize('color, are_recognized', [(1.0, True), (0.05, False)])
+def test_people_who_separate_are_recognized_by_appearance(
+    color: float, are_recognized: bool
+) -> None:
+    """If the places are ambiguous, they keep their ids only if they look different."""
     tracker = Tracker(timeout=1)
     for i in range(3):
         both = tracker.update([face(100), face(130)], i / 10, appearance(0.0, color)).tracks
@@ -169,12 +171,12 @@ def test_people_who_come_apart_are_told_by_their_looks(color: float, is_told: bo
     tracker.update([face(115)], 0.3, appearance(0.0))
     apart = [face(120, 80), face(120, 120)]
     after = [track.id for track in tracker.update(apart, 0.4, appearance(color, 0.0)).tracks]
-    assert (after == first[::-1]) is is_told
-    assert not is_told or set(after) == set(first)
+    assert (after == first[::-1]) is are_recognized
+    assert not are_recognized or set(after) == set(first)
 
 
-def test_looks_do_not_move_an_id_to_a_place_where_the_face_cannot_be() -> None:
-    """Who looks like somebody far away is somebody else."""
+def test_appearance_does_not_move_an_id_to_an_impossible_place() -> None:
+    """A face far away that looks the same is another person."""
     tracker = Tracker(timeout=9)
     (first, other) = tracker.update([face(100), face(300)], 0, appearance(0.0, 1.0)).tracks
     (far, again) = tracker.update([face(500), face(300)], 0.1, appearance(0.0, 1.0)).tracks
@@ -183,7 +185,7 @@ def test_looks_do_not_move_an_id_to_a_place_where_the_face_cannot_be() -> None:
 
 
 def test_new_face_gets_a_new_id() -> None:
-    """Far away, or of quite another size, it is somebody else."""
+    """A face far away, or of a very different size, is another person."""
     tracker = Tracker(timeout=10)
     (first,) = ids(tracker, 0, face(100))
     (far,) = ids(tracker, 0.1, face(400))
@@ -192,7 +194,7 @@ def test_new_face_gets_a_new_id() -> None:
 
 
 def test_face_that_hides_for_less_than_the_timeout_keeps_its_id() -> None:
-    """Pictures without the face do not end its track at once."""
+    """Images without the face do not end its track immediately."""
     tracker = Tracker(timeout=1)
     first = ids(tracker, 0, face(100))
     assert ids(tracker, 0.5) == []
@@ -200,14 +202,14 @@ def test_face_that_hides_for_less_than_the_timeout_keeps_its_id() -> None:
 
 
 def test_face_that_hides_longer_than_the_timeout_is_new() -> None:
-    """It counts from the picture in which the face was seen last."""
+    """The timeout starts at the last image with the face."""
     tracker = Tracker(timeout=1)
     first = ids(tracker, 0, face(100))
     assert ids(tracker, 1.01, face(100)) != first
 
 
-def test_time_set_back_starts_anew() -> None:
-    """A recording that starts again has other tracks, and no id comes twice."""
+def test_time_that_jumps_back_resets_tracks() -> None:
+    """A recording that starts again has new tracks, and no id is reused."""
     tracker = Tracker(timeout=1)
     seen = set(ids(tracker, 100, face(100), face(300)))
     again = ids(tracker, 50, face(100), face(300))
@@ -217,7 +219,7 @@ def test_time_set_back_starts_anew() -> None:
 
 
 def test_stamps_that_are_a_little_out_of_order_do_not_end_tracks() -> None:
-    """A driver that mixes up two pictures has not set back time; a second is more than that."""
+    """A driver may swap two images; a jump of one second is a reset."""
     tracker = Tracker(timeout=1)
     (first,) = ids(tracker, 10.0, face(100))
     assert ids(tracker, 9.95, face(101)) == [first]
@@ -227,14 +229,14 @@ def test_stamps_that_are_a_little_out_of_order_do_not_end_tracks() -> None:
     assert ids(tracker, 9.1, face(102)) != [first]
 
 
-def test_same_stamp_again_is_no_time_set_back() -> None:
-    """A camera that sends no stamps has tracks all the same."""
+def test_repeated_stamp_is_not_a_reset() -> None:
+    """Tracking works with a camera without stamps, too."""
     tracker = Tracker(timeout=1)
     assert ids(tracker, 0, face(100)) == ids(tracker, 0, face(110))
 
 
 def test_id_is_never_given_twice() -> None:
-    """Neither after a time-out nor after a reset."""
+    """Neither after a timeout nor after a reset."""
     tracker = Tracker(timeout=1)
     given: list[str] = []
     for i in range(5):
@@ -245,7 +247,7 @@ def test_id_is_never_given_twice() -> None:
 
 
 def test_first_and_last_stamp_are_kept() -> None:
-    """The first picture of a track stays its first."""
+    """`first_seen` is the stamp of the first image of the track."""
     tracker = Tracker(timeout=1)
     for i in range(4):
         (track,) = tracker.update([face(100 + i)], 5 + i / 2).tracks
@@ -253,15 +255,15 @@ def test_first_and_last_stamp_are_kept() -> None:
     assert track.box == face(103).box
 
 
-def test_older_pictures_weigh_less() -> None:
-    """The weight falls by 1/e in the smoothing time, and the sum stays 1."""
+def test_older_images_have_less_weight() -> None:
+    """The weight falls to 1/e in the smoothing time, and the sum of probabilities is 1."""
     tracker = Tracker(timeout=9)
     weights, total, previous = 0.0, np.zeros(2), 0.0
-    for i, (stamp, answer) in enumerate([(0.0, WOMAN), (0.3, MAN), (1.3, MAN), (1.5, WOMAN)]):
+    for i, (stamp, prediction) in enumerate([(0.0, WOMAN), (0.3, MAN), (1.3, MAN), (1.5, WOMAN)]):
         (track,) = tracker.update([face(100)], stamp).tracks
-        filter_ = track.update_attribute('gender', answer, 0.5)
+        filter_ = track.update_attribute('gender', prediction, 0.5)
         kept = math.exp(-(stamp - previous) / 0.5)
-        weights, total = weights * kept + 1, total * kept + answer
+        weights, total = weights * kept + 1, total * kept + prediction
         previous = stamp
         assert np.allclose(filter_.probabilities, total / weights, atol=1e-6)
         assert filter_.probabilities.sum() == pytest.approx(1, abs=1e-6)
@@ -269,28 +271,28 @@ def test_older_pictures_weigh_less() -> None:
         assert filter_.frame_count == i + 1
 
 
-def test_smoothing_time_of_zero_smooths_nothing() -> None:
-    """Each picture stands for itself."""
+def test_smoothing_time_of_zero_disables_the_filter() -> None:
+    """Each estimate is that of its image alone."""
     tracker = Tracker(timeout=9)
-    for stamp, answer in ((0.0, WOMAN), (0.1, MAN)):
+    for stamp, prediction in ((0.0, WOMAN), (0.1, MAN)):
         (track,) = tracker.update([face(100)], stamp).tracks
-        filter_ = track.update_attribute('gender', answer, 0)
-        assert np.allclose(filter_.probabilities, answer)
+        filter_ = track.update_attribute('gender', prediction, 0)
+        assert np.allclose(filter_.probabilities, prediction)
         assert filter_.frame_count == 1
 
 
-def test_answers_are_not_written_to() -> None:
-    """The average is kept apart from the distributions that it is made of."""
+def test_predictions_are_not_changed() -> None:
+    """The average does not share memory with the predictions."""
     tracker = Tracker(timeout=9)
-    answer = WOMAN.copy()
+    prediction = WOMAN.copy()
     for stamp in (0.0, 0.1, 0.2):
         (track,) = tracker.update([face(100)], stamp).tracks
-        track.update_attribute('gender', answer, 1.0)
-    assert np.array_equal(answer, WOMAN)
+        track.update_attribute('gender', prediction, 1.0)
+    assert np.array_equal(prediction, WOMAN)
 
 
-def test_attributes_and_tracks_are_averaged_apart() -> None:
-    """One face's gender is neither its emotion nor another face's gender."""
+def test_attributes_and_tracks_are_averaged_separately() -> None:
+    """The gender of a face is independent of its emotion and of other faces."""
     tracker = Tracker(timeout=9)
     for stamp in (0.0, 0.1):
         left, right = tracker.update([face(100), face(300)], stamp).tracks
@@ -301,7 +303,7 @@ def test_attributes_and_tracks_are_averaged_apart() -> None:
     assert gender.frame_count == 2
 
 
-def test_averages_can_be_started_anew_while_tracks_go_on() -> None:
+def test_filters_can_be_reset_without_ending_tracks() -> None:
     """Another model may have other labels; the person is the same."""
     tracker = Tracker(timeout=9)
     (track,) = tracker.update([face(100)], 0).tracks
@@ -314,19 +316,19 @@ def test_averages_can_be_started_anew_while_tracks_go_on() -> None:
 
 
 @pytest.mark.parametrize('side', [0.0, 1e-9])
-def test_box_without_area_is_no_error(side: float) -> None:
-    """A face too small to have a size is followed by nobody, and disturbs nobody."""
+def test_box_without_area_is_not_an_error(side: float) -> None:
+    """A face without a size is not tracked and does not affect the others."""
     tracker = Tracker(timeout=9)
     (other, _) = ids(tracker, 0, face(300), face(100, side=side))
     assert ids(tracker, 0.1, face(300), face(100, side=side))[0] == other
 
 
-def test_looks_are_asked_for_where_people_may_be_mistaken() -> None:
-    """Not where one is alone or in a crowd; of several now and then, of those who meet always."""
-    asked = []
+def test_appearance_is_computed_only_where_people_may_be_confused() -> None:
+    """Not for one person or a crowd; sometimes for several, always for people close together."""
+    computed = []
 
     def compute_appearance() -> NDArray[np.float32]:
-        asked.append(stamp)
+        computed.append(stamp)
         return appearance(*np.arange(len(faces), dtype=float))()
 
     tracker = Tracker(timeout=9)
@@ -337,10 +339,10 @@ def test_looks_are_asked_for_where_people_may_be_mistaken() -> None:
         ((100, 130), [4.0 + each for each in stamps]),
         (tuple(range(100, 1900, 60)), []),
     ):
-        asked.clear()
+        computed.clear()
         tracker.reset()
         for each in stamps:
             stamp = 2 * (len(places) + (130 in places)) - 2 + each
             faces = [face(place) for place in places]
             tracker.update(faces, stamp, compute_appearance)
-        assert asked == pytest.approx(expected)
+        assert computed == pytest.approx(expected)

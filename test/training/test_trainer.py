@@ -108,7 +108,7 @@ def evaluate(model: Path, attribute: str, folder: Path) -> float:
 def test_killed_run_can_be_resumed(tmp_path: Path, data: Path) -> None:
     """Killed after its first epochs, it completes all epochs and gives a good model.
 
-    Without `resume`, or with another recipe, the output folder is refused.
+    Without `resume`, or with another recipe, the output folder is rejected.
     """
     process = start_training(tmp_path, [data], 12)
     log = tmp_path / 'run' / 'log.csv'

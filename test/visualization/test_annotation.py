@@ -1,4 +1,4 @@
-"""Annotated pictures: colors, edges, crowds, faces made unrecognizable, contact sheets."""
+"""Annotated images: colors, edges, crowds and blurred faces."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SIZES = [(320, 240), (640, 480), (2048, 1536)]
 
 
 def estimate(labels: tuple[str, ...], label: str, confidence: float) -> AttributeEstimate:
-    """Give an estimate that is "unknown" below 0.5."""
+    """Return an estimate with a threshold of 0.5."""
     rest = (1 - confidence) / (len(labels) - 1)
     probabilities = np.array(
         [confidence if name == label else rest for name in labels], np.float32
@@ -44,37 +44,37 @@ def face_at(
     gender: AttributeEstimate | None = WOMAN,
     emotion: AttributeEstimate | None = HAPPY,
 ) -> Face:
-    """Give a face with made-up estimates."""
+    """Return a face with these estimates."""
     estimates = {'gender': gender, 'emotion': emotion}
     attributes = {name: each for name, each in estimates.items() if each is not None}
     return Face(Detection(BoundingBox(x, y, width, height), 0.93), attributes, 'track')
 
 
 def noise(width: int = 640, height: int = 480) -> Image:
-    """Make a picture full of detail, with no color that is drawn."""
+    """Return an image full of detail, without any color that is drawn."""
     return np.random.default_rng(0).integers(90, 120, (height, width, 3), dtype=np.uint8)
 
 
 def gray(width: int = 640, height: int = 480) -> Image:
-    """Make a picture without any detail."""
+    """Return an image without any detail."""
     return np.full((height, width, 3), 100, np.uint8)
 
 
 def changed(annotated: Image, image: Image) -> BoundingBox:
-    """Give the smallest box around all that was drawn."""
+    """Return the bounding box of all that was drawn."""
     rows, columns = np.nonzero((annotated != image).any(axis=2))
     return BoundingBox(
         columns.min(), rows.min(), float(np.ptp(columns)) + 1, float(np.ptp(rows)) + 1
     )
 
 
-def share_of(color: Color, image: Image, tolerance: int = 60) -> float:
-    """Give the share of pixels that are of a color; the edges of letters are a little darker."""
+def fraction_of(color: Color, image: Image, tolerance: int = 60) -> float:
+    """Return the fraction of pixels of a color; edges of letters are slightly darker."""
     return float((np.abs(image.astype(int) - color) <= tolerance).all(axis=2).mean())
 
 
 def detail(image: Image) -> float:
-    """Give the energy of the high frequencies."""
+    """Return the energy of the high frequencies."""
     return float(cv2.Laplacian(image, cv2.CV_64F).var())
 
 
@@ -97,7 +97,7 @@ def test_box_and_text_have_the_color_of_the_class(
     emotion: AttributeEstimate | None,
     color: Color,
 ) -> None:
-    """All four sides of the box, and letters above it, at every size of picture."""
+    """Four sides of the box, and letters above it, for every image size."""
     x, y, side = width // 4, height // 2, height // 4
     face = face_at(x, y, side, side, gender=gender, emotion=emotion)
     annotated = draw_faces(gray(width, height), [face])
@@ -108,29 +108,31 @@ def test_box_and_text_have_the_color_of_the_class(
         (y + side // 2, x + side - 1),
     ):
         assert tuple(annotated[row, column]) == color
-    assert share_of(color, annotated[: y - height // 100]) > 0.001
+    assert fraction_of(color, annotated[: y - height // 100]) > 0.001
 
 
 def test_unknown_gender_is_neutral() -> None:
-    """Nobody below the threshold gets the color of a class."""
+    """Below the threshold, no face has the color of a class."""
     probabilities = np.array([0.6, 0.4], np.float32)
     unsure = AttributeEstimate(GENDERS, probabilities, probabilities, 5, 0.7)
     annotated = draw_faces(gray(), [face_at(200, 200, 100, 100, gender=unsure, emotion=None)])
     assert tuple(annotated[200, 250]) == NEUTRAL_COLOR
     for label in GENDERS:
-        assert share_of(LABEL_COLORS[label], annotated) == 0
+        assert fraction_of(LABEL_COLORS[label], annotated) == 0
 
 
 def test_bar_shows_the_distribution_of_emotions() -> None:
-    """Its longest part has the color of the most probable emotion."""
+    """The longest part has the color of the most probable emotion."""
     annotated = draw_faces(gray(), [face_at(200, 200, 100, 100)])
-    shares = {label: share_of(LABEL_COLORS[label], annotated, tolerance=0) for label in EMOTIONS}
-    assert max(shares, key=lambda label: shares[label]) == 'happy'
-    assert all(share > 0 for share in shares.values())
+    fractions = {
+        label: fraction_of(LABEL_COLORS[label], annotated, tolerance=0) for label in EMOTIONS
+    }
+    assert max(fractions, key=lambda label: fractions[label]) == 'happy'
+    assert all(each > 0 for each in fractions.values())
 
 
-def test_picture_that_came_in_is_not_changed() -> None:
-    """The drawing is on a copy, also of a picture that cannot be written."""
+def test_original_image_is_not_changed() -> None:
+    """A read-only image can be annotated, since faces are drawn on a copy."""
     image = noise()
     image.flags.writeable = False
     same = image.copy()
@@ -141,8 +143,8 @@ def test_picture_that_came_in_is_not_changed() -> None:
     assert annotated.dtype == np.uint8
 
 
-def test_no_face_gives_the_same_picture() -> None:
-    """A picture without faces is passed on as it is, as a copy."""
+def test_image_without_faces_is_copied() -> None:
+    """The copy equals the image."""
     image = noise()
     annotated = draw_faces(image, [], blur=True)
     np.testing.assert_array_equal(annotated, image)
@@ -165,8 +167,8 @@ def test_no_face_gives_the_same_picture() -> None:
     ],
 )
 @pytest.mark.parametrize('blur', [False, True])
-def test_face_at_the_edge_has_its_box_and_text_in_the_picture(x: int, y: int, blur: bool) -> None:
-    """Also where the box reaches over the edge: four sides and the whole text are seen."""
+def test_box_and_text_at_the_edge_are_inside_the_image(x: int, y: int, blur: bool) -> None:
+    """Four sides and the whole text are visible even if the box extends beyond the edge."""
     color = LABEL_COLORS['woman']
     face = face_at(x, y, 100, 140)
     annotated = draw_faces(gray(), [face], blur=blur)
@@ -177,23 +179,23 @@ def test_face_at_the_edge_has_its_box_and_text_in_the_picture(x: int, y: int, bl
         assert tuple(annotated[row, column]) == color
     annotated[max(top - 2, 0) : bottom + 3, max(left - 2, 0) : right + 3] = 0
     in_the_middle = draw_faces(gray(), [face_at(270, 220, part.width, part.height)])
-    letters = share_of(color, in_the_middle[:217])
+    letters = fraction_of(color, in_the_middle[:217])
     assert letters > 0
-    assert share_of(color, annotated) * annotated.size == pytest.approx(
+    assert fraction_of(color, annotated) * annotated.size == pytest.approx(
         letters * in_the_middle[:217].size
     )
 
 
-def test_face_outside_the_picture_is_left_out() -> None:
-    """A track that has moved on over the edge leaves no label behind."""
+def test_face_outside_the_image_is_not_drawn() -> None:
+    """A track that left the image has no label."""
     image = noise()
     annotated = draw_faces(image, [face_at(700, 100, 80, 80)], blur=True)
     np.testing.assert_array_equal(annotated, image)
 
 
 @pytest.mark.parametrize('side', [0.5, 1, 3, 8])
-def test_tiny_face_has_a_label_that_can_be_read(side: float) -> None:
-    """Its text is no smaller than that of others, its region is blurred too."""
+def test_tiny_face_has_a_legible_label(side: float) -> None:
+    """Its text is as large as that of other faces, and its region is blurred."""
     image = gray()
     annotated = draw_faces(image, [face_at(300, 200, side, side)], blur=True)
     drawn = changed(annotated, image)
@@ -202,27 +204,27 @@ def test_tiny_face_has_a_label_that_can_be_read(side: float) -> None:
 
 
 @pytest.mark.parametrize(('width', 'height'), [(1, 1), (8, 8), (40, 200), (200, 40)])
-def test_odd_sizes_of_picture(width: int, height: int) -> None:
-    """A picture that is too small for any text is drawn on as well as can be."""
+def test_image_of_an_odd_size_is_annotated(width: int, height: int) -> None:
+    """An image too small for text is not an error."""
     face = face_at(0, 0, width, height)
     annotated = draw_faces(gray(width, height), [face], blur=True)
     assert annotated.shape == (height, width, 3)
 
 
-def test_text_grows_with_the_picture() -> None:
-    """What is legible at 320 x 240 is so at 2048 x 1536 on the same screen."""
-    shares = []
+def test_text_grows_with_the_image() -> None:
+    """Text is as legible at 2048 x 1536 as at 320 x 240 on the same screen."""
+    widths = []
     for width, height in SIZES:
         image = gray(width, height)
         face = face_at(width * 0.4, height * 0.5, width * 0.1, width * 0.1)
         drawn = changed(draw_faces(image, [face]), image)
-        shares.append(drawn.width / width)
-    assert min(shares) > 0.15
-    assert max(shares) < 0.4
+        widths.append(drawn.width / width)
+    assert min(widths) > 0.15
+    assert max(widths) < 0.4
 
 
 def test_labels_of_neighbors_do_not_hide_each_other() -> None:
-    """Two faces side by side: each label has as many pixels of its color as alone."""
+    """Each label of two adjacent faces has as many pixels of its color as alone."""
     faces = [
         face_at(200, 200, 90, 110),
         face_at(295, 205, 90, 110, gender=MAN),
@@ -231,11 +233,11 @@ def test_labels_of_neighbors_do_not_hide_each_other() -> None:
     for face in faces:
         alone = draw_faces(gray(), [face])
         color = face_color(face)
-        assert share_of(color, together) > 0.95 * share_of(color, alone)
+        assert fraction_of(color, together) > 0.95 * fraction_of(color, alone)
 
 
 def test_twenty_faces() -> None:
-    """In a crowd each face has its whole box, and a label of the same color above it."""
+    """In a crowd, each face has its whole box, and a label of the same color above it."""
     faces = [
         face_at(
             40 + 250 * (index % 5),
@@ -252,12 +254,12 @@ def test_twenty_faces() -> None:
         color = face_color(face)
         for row, column in ((y, x + 45), (y + 99, x + 45), (y + 50, x), (y + 50, x + 89)):
             assert tuple(annotated[row, column]) == color
-        assert share_of(color, annotated[y - 60 : y - 5, x : x + 150]) > 0.05
+        assert fraction_of(color, annotated[y - 60 : y - 5, x : x + 150]) > 0.05
 
 
 @pytest.mark.parametrize('side', [24, 100, 300])
 def test_blurred_face_has_no_detail_left(side: int) -> None:
-    """The high frequencies of the face and a margin around it are gone, the rest is the same."""
+    """The face and a margin have no high frequencies; the rest is unchanged."""
     image = noise()
     face = face_at(100, 100, side, side)
     box_only = draw_faces(image, [face])
@@ -271,20 +273,20 @@ def test_blurred_face_has_no_detail_left(side: int) -> None:
 
 
 def test_blur_keeps_box_and_text_sharp() -> None:
-    """They are drawn on top."""
+    """They are drawn after the blur."""
     color = LABEL_COLORS['woman']
     faces = [face_at(200, 200, 100, 100)]
-    sharp = share_of(color, draw_faces(noise(), faces))
-    assert share_of(color, draw_faces(noise(), faces, blur=True)) == sharp
+    sharp = fraction_of(color, draw_faces(noise(), faces))
+    assert fraction_of(color, draw_faces(noise(), faces, blur=True)) == sharp
 
 
 def test_blurred_face_is_not_found_by_a_detector() -> None:
-    """A real face that the detector finds is no face any more."""
-    data = pytest.importorskip('skimage.data', reason='the picture comes with scikit-image')
+    """A detector finds a real face, but not after the blur."""
+    data = pytest.importorskip('skimage.data', reason='needs the image of scikit-image')
     image = np.ascontiguousarray(data.astronaut()[..., ::-1])
     cascade = Path(cv2.__file__).parent / 'data' / 'haarcascade_frontalface_default.xml'
     if not cascade.exists():
-        pytest.skip('this OpenCV comes without its cascades')
+        pytest.skip('this OpenCV has no cascades')
     detector = cv2.CascadeClassifier(str(cascade))
     found = detector.detectMultiScale(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), 1.1, 5)
     x, y, width, height = max(found, key=lambda box: box[2] * box[3])
@@ -296,7 +298,7 @@ def test_blurred_face_is_not_found_by_a_detector() -> None:
     assert all(face.iou(BoundingBox(*box)) < 0.1 for box in again)
 
 
-def test_labels_of_any_attribute_have_colors_of_their_own() -> None:
+def test_every_label_has_its_own_color() -> None:
     """A color depends on the label alone; "unknown" is neutral."""
     labels = ('none', 'hat', 'helmet', 'woman')
     assert len({color_of(label) for label in labels}) == len(labels)
@@ -305,7 +307,7 @@ def test_labels_of_any_attribute_have_colors_of_their_own() -> None:
 
 
 def test_every_distribution_of_three_labels_has_a_bar() -> None:
-    """Two attributes with three labels or more give a higher label than one."""
+    """Two attributes with three or more labels make the label higher than one."""
     headwear = estimate(('none', 'hat', 'helmet'), 'hat', 0.8)
     detection = Detection(BoundingBox(200, 200, 100, 100), 0.9)
     heights = []
@@ -313,4 +315,4 @@ def test_every_distribution_of_three_labels_has_a_bar() -> None:
         annotated = draw_faces(gray(), [Face(detection, attributes)])
         heights.append(changed(annotated, gray()).height)
     assert heights[1] > heights[0]
-    assert share_of(color_of('hat'), annotated, tolerance=0) > 0
+    assert fraction_of(color_of('hat'), annotated, tolerance=0) > 0

@@ -1,4 +1,4 @@
-"""Contact sheets: rows, proportions, and what cannot be arranged."""
+"""Contact sheets: rows, proportions, and invalid arguments."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_contact_sheet_fits_images_of_other_proportions() -> None:
 
 
 @pytest.mark.parametrize(('count', 'columns', 'width'), [(0, 3, 600), (2, 0, 600), (2, 3, 5)])
-def test_contact_sheet_of_nothing_is_refused(count: int, columns: int, width: int) -> None:
+def test_contact_sheet_of_nothing_is_rejected(count: int, columns: int, width: int) -> None:
     """The error has the number of images."""
     with pytest.raises(ValueError, match=f'{count} images'):
         contact_sheet([np.zeros((48, 64, 3), np.uint8)] * count, columns, width)

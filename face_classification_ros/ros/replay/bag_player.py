@@ -77,7 +77,7 @@ class ClockConflictError(ValueError):
     """Another node publishes /clock, so the time would jump."""
 
     def __init__(self) -> None:
-        """Say how to resolve the conflict."""
+        """Set a message that has the remedy."""
         super().__init__(
             'another node publishes /clock: end the other replay or simulation, or set another '
             'ROS_DOMAIN_ID'

@@ -79,7 +79,7 @@ def test_missing_node_is_unavailable(
 
 
 def test_text_of_unavailable_names_server_and_node(peer: Peer) -> None:
-    """Whoever reads the log of a behavior knows what to start."""
+    """The error names the node that must be started."""
     with (
         FaceClient('/nowhere', node=peer.node, server_timeout=0.1) as client,
         pytest.raises(ServerUnavailableError) as caught,

@@ -114,7 +114,7 @@ class CvBridge:
     ids=['import fails', 'conversion fails', 'conversion crashes the process'],
 )
 def test_broken_cv_bridge_is_not_used(stand_in: Path, source: str, error: str) -> None:
-    """OpenCV converts instead, and the reason is known."""
+    """Our own conversion is used instead, and the reason is known."""
     stand_in.write_text(source)
     chosen = images.converter()
     assert chosen.name == 'OpenCV'

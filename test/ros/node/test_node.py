@@ -380,7 +380,7 @@ def test_node_that_cannot_be_configured_stays_unconfigured(
 
 @pytest.mark.parametrize('how', [signal.SIGINT, signal.SIGTERM])
 def test_signal_ends_a_busy_node(start_node: StartNode, peer: Peer, how: signal.Signals) -> None:
-    """The exit code is 0 and there is no traceback, in whatever callback it is."""
+    """The exit code is 0 and no traceback is printed, regardless of the running callback."""
     node = start_node('-p', 'detection_size:=4096')
     camera = Camera(peer)
     camera.connect()

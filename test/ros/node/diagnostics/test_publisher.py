@@ -1,4 +1,4 @@
-"""The node publishes its status on /diagnostics, whatever its state and its camera."""
+"""The node publishes its status on /diagnostics in every state and with any camera."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def test_registry_names_outputs(name: str) -> None:
 def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Add the example of "Add an output topic" to the outputs."""
     section = CONTRIBUTING.read_text().split('## Add an output topic')[1].split('\n## ')[0]
-    module, line = re.findall(r'```python\n(.*?)```', section, re.DOTALL)
+    module, line = re.findall(r'```\w*\n(.*?)```', section, re.DOTALL)
     (tmp_path / 'face_count.py').write_text(module)
     monkeypatch.setattr(outputs, '__path__', [*outputs.__path__, str(tmp_path)])
     (name,) = re.findall(r"'(.*)'", line)
