@@ -158,14 +158,23 @@ class FacePipeline:
                 for index, (detection, track) in enumerate(zip(detections, tracks, strict=True))
             ]
         )
-        if depth_view is None or not faces:
-            return PipelineResult(faces, was_reset)
+        return self.locate(PipelineResult(faces, was_reset), image, depth_view)
+
+    def locate(
+        self, result: PipelineResult, image: Image, depth_view: DepthView | None
+    ) -> PipelineResult:
+        """Add the positions of the faces to the result of `process_frame` without depth.
+
+        A depth image that arrives while an image is processed can still be used this way.
+        """
+        if depth_view is None or not result.faces:
+            return result
         height, width = image.shape[:2]
         try:
-            located = locate(faces, depth_view, width, height, self.rotation)
+            faces = locate(result.faces, depth_view, width, height, self.rotation)
         except ValueError as error:
-            return PipelineResult(faces, was_reset, str(error))
-        return PipelineResult(located, was_reset)
+            return replace(result, position_error=str(error))
+        return replace(result, faces=faces)
 
     def process_still(self, image: Image, depth_view: DepthView | None = None) -> list[Face]:
         """Return all faces of an image that does not belong to a stream, largest first.

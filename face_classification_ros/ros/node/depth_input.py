@@ -210,18 +210,22 @@ class DepthInput:
             self._failing_since = math.inf
 
     def _receive_waiting(self) -> None:
-        """Read the depth images that wait in the middleware.
+        """Read the calibrations and depth images that wait in the middleware.
 
         The executor would deliver them after the present image, which most often has the stamp of
         one of them.
         """
-        subscription = self._subscriptions['depth']
-        for _ in range(BUFFERED):
-            with subscription.handle:
-                received = subscription.handle.take_message(subscription.msg_type, False)
-            if received is None:
-                return
-            self._receive_depth(received[0])
+        for topic, receive in (
+            ('camera_info', self._receive_calibration),
+            ('depth', self._receive_depth),
+        ):
+            subscription = self._subscriptions[topic]
+            for _ in range(BUFFERED):
+                with subscription.handle:
+                    received = subscription.handle.take_message(subscription.msg_type, False)
+                if received is None:
+                    break
+                receive(received[0])
 
     def _receive_depth(self, message: ImageMessage) -> None:
         self.statistics.record_depth_image()

@@ -131,8 +131,10 @@ class FrameProcessor:
         frame_time = self._time_of(frame)
         stamp = seconds(frame.header.stamp)
         capture_time = stamp if frame_time.is_stamp else self._now()
+        processed = self.pipeline.process_frame(frame.image, frame_time.seconds)
+        # Matched last, since the depth image often arrives while the image is processed.
         depth = self._depth.match(frame.header)
-        processed = self.pipeline.process_frame(frame.image, frame_time.seconds, depth.view)
+        processed = self.pipeline.locate(processed, frame.image, depth.view)
         self._depth.record(depth, processed)
         if processed.was_reset:
             reason = f'time jumped back to {frame_time.seconds:.3f} s, tracks were reset'
