@@ -81,7 +81,7 @@ class DetectorConfig:
 
     detector: str = setting(
         AUTO,
-        'face detector; auto takes the first that works on this machine, in this order',
+        'face detector; auto selects the first in this order that works on this machine',
         choices=(AUTO, *DETECTORS),
         reload=True,
     )
@@ -125,7 +125,7 @@ class TrackingConfig:
         high=60.0,
     )
     track_timeout: float = setting(
-        1.0, 'seconds after which a face that is not seen any more is dropped', low=0.0, high=60.0
+        1.0, 'seconds after which a face that is no longer seen is dropped', low=0.0, high=60.0
     )
 
 
@@ -140,12 +140,12 @@ class PipelineConfig(TrackingConfig, DetectorConfig):
 
     models: tuple[str, ...] = setting(
         ('multitask_mini_xception',),
-        'shipped models or .onnx files; of two that estimate the same attribute the first counts, '
-        'and an empty list switches classification off',
+        'shipped models or .onnx files; if two estimate the same attribute, the first takes '
+        "precedence; [''] switches classification off",
         reload=True,
     )
     attributes: tuple[str, ...] = setting(
-        (), 'attributes to estimate; an empty list estimates all of the models', reload=True
+        (), "attributes to estimate; [''] means all attributes of the models", reload=True
     )
     rotation: int = setting(
         0,

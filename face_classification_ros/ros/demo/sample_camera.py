@@ -134,7 +134,7 @@ def main(args: list[str] | None = None) -> int:
         'source',
         nargs='?',
         default=SAMPLE,
-        help='sample (the default), the path of a video, or the number of a camera',
+        help='sample (the default, 20 s), the path of a video, or the number of a camera',
     )
     parser.add_argument(
         '--rate', type=float, help='images per second (default: the rate of the source)'
@@ -142,6 +142,8 @@ def main(args: list[str] | None = None) -> int:
     try:
         given = sys.argv if args is None else args
         arguments = parser.parse_args(rclpy.utilities.remove_ros_args(given)[1:])
+        if arguments.rate is not None and not arguments.rate > 0:
+            raise ValueError(f'--rate {arguments.rate} is not above 0')
         frames, fps = open_source(arguments.source)
         with ros_running(args), signals_as_interrupt():
             published = Camera().play(frames, arguments.rate or fps)
