@@ -90,18 +90,20 @@ class NodeConfig(PipelineConfig):
     autostart: bool = setting(
         True,
         'configure and activate the node at start; false waits for a lifecycle manager',
-        read_only=True,
+        only_at_start=True,
     )
 
     def changed(self, values: Mapping[str, Any]) -> NodeConfig:
         """Return the configuration with other values of some parameters.
 
         Args:
-            values: by the names of the parameters, `unknown_threshold.<attribute>` included.
+            values: by the names of the parameters, `unknown_threshold.<attribute>` included; an
+                integer counts as a double and as text.
 
         Raises:
             SettingError: a value is of another type or out of range.
         """
+        values = {name: value_in_own_type(name, value) for name, value in values.items()}
         thresholds = {
             name.removeprefix(THRESHOLD): value
             for name, value in values.items()
@@ -119,10 +121,28 @@ RELOAD_PARAMETERS = frozenset(
 )
 """Parameters whose change loads detector and models again."""
 
+START_PARAMETERS = frozenset(
+    name for name, each in PARAMETERS.items() if each.metadata['setting'].only_at_start
+)
+"""Parameters that can only be set at the start."""
+
 
 def is_parameter(name: str) -> bool:
     """Return whether the node may have a parameter of this name."""
     return name in PARAMETERS or name.startswith(THRESHOLD)
+
+
+def value_in_own_type(name: str, value: Any) -> Any:
+    """Return the value of a parameter, an integer in the type of the parameter.
+
+    ROS reads `16` as an integer where a double is expected, and the id of a track where text is.
+    """
+    if type(value) is not int:
+        return value
+    if name.startswith(THRESHOLD):
+        return float(value)
+    kind = type(PARAMETERS[name].default) if name in PARAMETERS else int
+    return kind(value) if kind in (float, str) else value
 
 
 def default_value(described: Field[Any]) -> Any:
@@ -134,9 +154,9 @@ def default_value(described: Field[Any]) -> Any:
 def descriptor_of(described: Field[Any]) -> ParameterDescriptor:
     """Return the descriptor of a parameter: help text, range and choices."""
     limits: Setting = described.metadata['setting']
-    descriptor = ParameterDescriptor(
-        name=described.name, description=limits.help, read_only=limits.read_only
-    )
+    descriptor = ParameterDescriptor(name=described.name, description=limits.help)
+    if limits.only_at_start:
+        descriptor.additional_constraints = 'only at the start'
     if limits.choices:
         descriptor.additional_constraints = f'one of {", ".join(map(str, limits.choices))}'
     if limits.low is not None and limits.high is not None:
