@@ -287,22 +287,16 @@ def test_missing_calibration_and_other_frames_are_logged(
     assert camera.face_at(1.2, 400.1).has_position
 
 
+@pytest.mark.parametrize('reliability', ['best_effort', 'reliable'])
 def test_calibration_that_is_sent_once_and_latched_is_used(
-    start_node: StartNode, peer: Peer
+    start_node: StartNode, peer: Peer, reliability: str
 ) -> None:
-    """Also if it was published before the node was started, with either reliability."""
+    """Also if it was published before the node was started."""
     camera = DepthCamera(peer, LATCHED)
     camera.calibrate(camera_info())
-    node = start_node('-p', 'use_depth:=true')
+    node = start_node('-p', 'use_depth:=true', '-p', f'image_reliability:={reliability}')
     camera.connect()
-    for number, reliability in enumerate(('best_effort', 'reliable')):
-        assert peer.set_parameter('image_reliability', reliability).successful
-        camera.connect()
-
-        def has_position(stamp: float = 450.0 + number) -> bool:
-            return camera.face_at(1.2, stamp).has_position
-
-        peer.wait_for(has_position, 'a position')
+    peer.wait_for(lambda: camera.face_at(1.2, 450.0).has_position, 'a position')
     assert 'incompatible' not in node.log
 
 
