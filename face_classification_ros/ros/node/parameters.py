@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, Field, replace
 from pathlib import Path
 import re
@@ -222,7 +222,8 @@ def read_parameter_file(path: Path, node: str) -> dict[str, Any]:
     """Read the values of a ROS parameter file for a node; unknown names are ignored.
 
     Args:
-        path: a YAML file; its keys may have the wildcards * and **.
+        path: a YAML file; its keys are names of nodes with their namespaces, or nested in them,
+            and may have the wildcards * and **.
         node: full name, with its namespace.
 
     Returns:
@@ -235,12 +236,24 @@ def read_parameter_file(path: Path, node: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
     try:
         content = yaml.safe_load(path.read_text())
-        for key, section in content.items():
-            if re.fullmatch(_pattern(str(key)), node):
-                values |= _flat(section['ros__parameters'])
-    except (AttributeError, KeyError, TypeError, UnicodeDecodeError, yaml.YAMLError) as error:
+        for name, parameters in _sections(content):
+            if re.fullmatch(_pattern(name), node):
+                values |= _flat(parameters)
+    except (AttributeError, TypeError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ValueError(f'{path} is not a parameter file of ROS 2') from error
     return {name: value for name, value in values.items() if is_parameter(name)}
+
+
+def _sections(
+    content: Mapping[Any, Any], namespace: str = ''
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the full name and the parameters of each node in a parameter file."""
+    for key, section in content.items():
+        name = f'{namespace}/{str(key).strip("/")}'.rstrip('/')
+        if 'ros__parameters' in section:
+            yield name, section['ros__parameters']
+        else:
+            yield from _sections(section, name)
 
 
 def _flat(section: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
@@ -254,8 +267,6 @@ def _flat(section: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
     return values
 
 
-def _pattern(key: str) -> str:
-    """Return the regular expression of a key: * is one name, ** any number of them."""
-    pattern = re.escape(key if key.startswith('/') else f'/{key}')
-    pattern = pattern.replace(r'/\*\*', '(/[^/]+)*').replace(r'\*', '[^/]+')
-    return pattern
+def _pattern(name: str) -> str:
+    """Return the regular expression of a full name: * is one name, ** any number of them."""
+    return re.escape(name).replace(r'/\*\*', '(/[^/]+)*').replace(r'\*', '[^/]+')

@@ -23,6 +23,7 @@ from ros_peers import (
     Peer,
 )
 from sensor_msgs.msg import CompressedImage
+import yaml
 
 from face_classification_ros.config import SettingError
 from face_classification_ros.ros.conversions.messages import seconds
@@ -242,6 +243,38 @@ def test_integers_in_a_parameter_file_count_as_doubles_and_as_text(
     values = read_parameter_file(path, NODE)
     config = NodeConfig().changed(values)
     assert (config.max_processing_rate, config.explanation_track) == (16.0, '7')
+
+
+@pytest.mark.parametrize(
+    'keys',
+    [
+        ('robot', 'head', 'face_classification'),
+        ('/robot/head', 'face_classification'),
+        ('/robot', 'head/face_classification'),
+        ('/**', 'face_classification'),
+        ('robot', '**'),
+        ('/robot/*/face_classification',),
+    ],
+)
+def test_parameter_file_with_nested_namespaces_is_read_as_the_node_does(
+    start_node: StartNode, peer: Peer, tmp_path: Path, keys: tuple[str, ...]
+) -> None:
+    """The value reaches the node, and what reads files without it."""
+    content: dict[str, Any] = {'ros__parameters': {'rotation': 90}}
+    for key in reversed(keys):
+        content = {key: content}
+    path = tmp_path / 'parameters.yaml'
+    path.write_text(yaml.safe_dump(content))
+    start_node(
+        *('--params-file', str(path), '-r', '__ns:=/robot/head', '-p', 'autostart:=false'),
+        until_active=False,
+    )
+    node = '/robot/head/face_classification'
+    found = peer.call(
+        GetParameters, f'{node}/get_parameters', GetParameters.Request(names=['rotation'])
+    ).values
+    assert read_parameter_file(path, node).get('rotation', 0) == found[0].integer_value == 90
+    assert not read_parameter_file(path, '/other/front/face_classification_2')
 
 
 def test_default_parameter_file_can_be_loaded_at_run_time(camera: Camera, peer: Peer) -> None:
