@@ -87,6 +87,19 @@ class NodeConfig(PipelineConfig):
     explanation_track: str = setting(
         '', 'track id of the face that is explained; "" is the largest face'
     )
+    count_min_frames: int = setting(
+        1,
+        'number of images of a track from which count_people counts it as a person',
+        low=1,
+        high=1000,
+    )
+    count_min_duration: float = setting(
+        0.0,
+        'seconds from the first to the last image of a track from which count_people counts it '
+        'as a person',
+        low=0.0,
+        high=600.0,
+    )
     autostart: bool = setting(
         True,
         'configure and activate the node at start; false waits for a lifecycle manager',
