@@ -49,7 +49,7 @@ class Setting:
         high: largest value, None if there is no limit.
         choices: the possible values, empty if any is possible.
         reload: whether a change loads detector and models again.
-        read_only: whether it can only be set at start.
+        only_at_start: whether it can only be set at start.
     """
 
     help: str
@@ -57,7 +57,7 @@ class Setting:
     high: float | None = None
     choices: tuple[Any, ...] = ()
     reload: bool = False
-    read_only: bool = False
+    only_at_start: bool = False
 
 
 def setting(
@@ -68,10 +68,10 @@ def setting(
     high: float | None = None,
     choices: Sequence[Any] = (),
     reload: bool = False,
-    read_only: bool = False,
+    only_at_start: bool = False,
 ) -> Any:
     """Return a dataclass field for a setting; `text` is its help, for the others see `Setting`."""
-    described = Setting(text, low, high, tuple(choices), reload, read_only)
+    described = Setting(text, low, high, tuple(choices), reload, only_at_start)
     return field(default=default, metadata={'setting': described})
 
 

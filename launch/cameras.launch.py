@@ -33,6 +33,8 @@ from launch.launch_description_sources import (
 from launch.substitutions import LaunchConfiguration
 import yaml
 
+from face_classification_ros.ros.launch_arguments import check_launch_arguments
+
 SHARE = get_package_share_path('face_classification_ros')
 ONE_CAMERA = str(SHARE / 'launch' / 'face_classification.launch.py')
 ARGUMENTS = {
@@ -51,10 +53,13 @@ def read_cameras(cameras: str) -> dict[str, dict[str, str]]:
         cameras: names separated by commas, or the path of a YAML file.
 
     Raises:
-        ValueError: the file has another form.
+        ValueError: the file has another form, or there is no name.
     """
     if not cameras.endswith(('.yaml', '.yml')):
-        return {name.strip(): {} for name in cameras.split(',')}
+        names = [name.strip() for name in cameras.split(',') if name.strip()]
+        if not names:
+            raise ValueError(f'cameras:={cameras}: expected names of cameras')
+        return {name: {} for name in names}
     # All values are text, as on a command line.
     content = yaml.load(Path(cameras).read_text(), Loader=yaml.BaseLoader)
     if not isinstance(content, dict):
@@ -90,7 +95,7 @@ def make_nodes(context: LaunchContext) -> list[GroupAction]:
 
 def generate_launch_description() -> LaunchDescription:
     """Declare the arguments and start the nodes."""
-    return LaunchDescription(
+    description = LaunchDescription(
         [
             DeclareLaunchArgument(
                 'cameras',
@@ -106,3 +111,5 @@ def generate_launch_description() -> LaunchDescription:
             OpaqueFunction(function=make_nodes),
         ]
     )
+    check_launch_arguments(__file__, (each.name for each in description.get_launch_arguments()))
+    return description

@@ -13,6 +13,8 @@ from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 
+from face_classification_ros.ros.launch_arguments import check_launch_arguments
+
 SHARE = get_package_share_path('face_classification_ros')
 
 
@@ -26,7 +28,7 @@ def generate_launch_description() -> LaunchDescription:
         'namespace': ('cam3d', 'namespace of the camera, the node and its topics'),
         'params_file': (str(SHARE / 'config' / 'care_o_bot_3.yaml'), 'parameter file of the node'),
     }
-    return LaunchDescription(
+    description = LaunchDescription(
         [
             *(
                 DeclareLaunchArgument(name, default_value=value, description=description)
@@ -40,3 +42,5 @@ def generate_launch_description() -> LaunchDescription:
             ),
         ]
     )
+    check_launch_arguments(__file__, (each.name for each in description.get_launch_arguments()))
+    return description

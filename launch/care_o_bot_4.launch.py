@@ -18,6 +18,8 @@ from launch.conditions import IfCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 
+from face_classification_ros.ros.launch_arguments import check_launch_arguments
+
 SHARE = get_package_share_path('face_classification_ros')
 
 # Topics, relative to the camera's namespace. The head camera has no depth.
@@ -97,7 +99,7 @@ def node_of(camera: str) -> GroupAction:
 
 def generate_launch_description() -> LaunchDescription:
     """Declare the arguments and start a node on each camera that is switched on."""
-    return LaunchDescription(
+    description = LaunchDescription(
         [
             *(argument for camera in CAMERAS for argument in arguments_of(camera)),
             DeclareLaunchArgument(
@@ -113,3 +115,5 @@ def generate_launch_description() -> LaunchDescription:
             *(node_of(camera) for camera in CAMERAS),
         ]
     )
+    check_launch_arguments(__file__, (each.name for each in description.get_launch_arguments()))
+    return description

@@ -1,4 +1,4 @@
-"""Start the node on one camera, and start it again after a crash.
+"""Start the node on one camera, and start it again after a crash, but not after a wrong setting.
 
 Every parameter of the node is an argument; one that is not given keeps its value from
 `params_file`. Lists are separated by commas.
@@ -17,8 +17,9 @@ from typing import Any
 
 from ament_index_python.packages import get_package_share_path
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction, SetEnvironmentVariable
 from launch.conditions import IfCondition
+from launch.events.process import ProcessExited, ShutdownProcess
 from launch.substitutions import (
     EnvironmentVariable,
     LaunchConfiguration,
@@ -27,6 +28,7 @@ from launch.substitutions import (
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from face_classification_ros.ros.launch_arguments import check_launch_arguments
 from face_classification_ros.ros.node.parameters import PARAMETERS
 
 PACKAGE = 'face_classification_ros'
@@ -44,6 +46,9 @@ TOPICS = {
 
 RESPAWN_DELAY = 2.0
 """Seconds after which a node that ended is started again."""
+
+WRONG_USE = 2
+"""Exit code of a node that cannot start with its settings."""
 
 
 def parameter_argument(name: str, parameter: Field[Any]) -> DeclareLaunchArgument:
@@ -71,6 +76,13 @@ def given_parameters(context: LaunchContext) -> dict[str, Any]:
     return values
 
 
+def end_after_wrong_use(event: ProcessExited, context: LaunchContext) -> EmitEvent | None:
+    """Prevent the restart of a node that a wrong setting ended: it would end again."""
+    if event.returncode != WRONG_USE:
+        return None
+    return EmitEvent(event=ShutdownProcess(process_matcher=lambda action: action is event.action))
+
+
 def make_node(context: LaunchContext) -> list[Node]:
     """Return the node, which has the parameters of the file and of the given arguments."""
     use_sim_time = ParameterValue(LaunchConfiguration('use_sim_time'), value_type=bool)
@@ -88,6 +100,7 @@ def make_node(context: LaunchContext) -> list[Node]:
             output='screen',
             respawn=LaunchConfiguration('respawn'),
             respawn_delay=RESPAWN_DELAY,
+            on_exit=end_after_wrong_use,
         )
     ]
 
@@ -101,7 +114,7 @@ def generate_launch_description() -> LaunchDescription:
             PROFILE_VARIABLES[1], default_value=str(CONFIG / 'fastdds_large_images.xml')
         ),
     )
-    return LaunchDescription(
+    description = LaunchDescription(
         [
             *(
                 DeclareLaunchArgument(
@@ -157,3 +170,5 @@ def generate_launch_description() -> LaunchDescription:
             OpaqueFunction(function=make_node),
         ]
     )
+    check_launch_arguments(__file__, (each.name for each in description.get_launch_arguments()))
+    return description

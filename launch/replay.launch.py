@@ -28,6 +28,8 @@ from launch.launch_description_sources import (
 )
 from launch.substitutions import LaunchConfiguration
 
+from face_classification_ros.ros.launch_arguments import check_launch_arguments
+
 PACKAGE = 'face_classification_ros'
 NODE = str(get_package_share_path(PACKAGE) / 'launch' / 'face_classification.launch.py')
 PLAYER = f'{get_package_prefix(PACKAGE)}/lib/{PACKAGE}/face_classification'
@@ -106,9 +108,11 @@ def generate_launch_description() -> LaunchDescription:
     for each in get_launch_description_from_python_launch_file(NODE).get_launch_arguments():
         if each.name not in FIXED:
             arguments.setdefault(each.name, each)
-    return LaunchDescription(
+    description = LaunchDescription(
         [
             *arguments.values(),
             OpaqueFunction(function=make_processes),
         ]
     )
+    check_launch_arguments(__file__, (each.name for each in description.get_launch_arguments()))
+    return description

@@ -17,8 +17,30 @@ from rclpy.signals import (
     uninstall_signal_handlers,
 )
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""End ROS; a terminal and `ros2 launch` both send the first, so that it arrives twice."""
+
 SHUTDOWN_DELAY = 0.5
 """Seconds that the thread which ends ROS at a signal may need."""
+
+
+class RosStartError(OSError):
+    """ROS cannot start in this environment; the text says why in one line."""
+
+
+@contextmanager
+def start_errors() -> Iterator[None]:
+    """Raise a RosStartError for an error of rclpy in a block that starts ROS.
+
+    The causes are in the environment: ROS_DOMAIN_ID, folders for logs, arguments, DDS.
+
+    Raises:
+        RosStartError: rclpy raised an error.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        raise RosStartError(f'ROS cannot start: {" ".join(str(error).split())}') from error
 
 
 @contextmanager
@@ -28,33 +50,61 @@ def ros_running(args: list[str] | None = None, *, ends_at_signal: bool = True) -
     Args:
         args: command line with ROS arguments; None is that of the process.
         ends_at_signal: whether SIGINT and SIGTERM end ROS without another effect, so that the next
-            call of ROS raises an error, see `signals_as_interrupt`; otherwise they have the usual
-            effect on a Python program.
+            call of ROS raises an error, see `signals_as_interrupt`; further signals are ignored
+            until the process ends. Otherwise signals have the usual effect on a Python program.
 
     Raises:
-        RuntimeError: ROS cannot start with these arguments.
+        RosStartError: ROS cannot start with these arguments or in this environment.
     """
-    handlers = SignalHandlerOptions.ALL if ends_at_signal else SignalHandlerOptions.NO
-    before = signal.getsignal(signal.SIGINT)
-    if ends_at_signal:
-        # The handler of Python raises KeyboardInterrupt anywhere, also while rclpy creates an
-        # object, which then prints a traceback when it is deleted. rclpy calls this handler.
-        signal.signal(signal.SIGINT, _leave_to_ros)
+    if not ends_at_signal:
+        try:
+            with start_errors():
+                rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+            yield
+        finally:
+            rclpy.try_shutdown()
+        return
+    # Before rclpy.init, because the handler of rclpy calls this one, and leaves it when it is
+    # uninstalled.
+    handler = _SignalHandler()
+    before = {each: signal.signal(each, handler) for each in SIGNALS}
     try:
-        rclpy.init(args=args, signal_handler_options=handlers)
+        with start_errors():
+            rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.ALL)
         yield
     finally:
+        handler.is_ros_ending = True
         # At a signal a thread of rclpy wakes executors and stops ROS: it has to end before the
         # executors do, because it uses them.
         uninstall_signal_handlers()
         rclpy.try_shutdown()
-        signal.signal(signal.SIGINT, before)
+        for each in SIGNALS:
+            # Python restores the default action of its own handlers before the process ends,
+            # and keeps an ignored signal.
+            signal.signal(each, signal.SIG_IGN if handler.has_received else before[each])
 
 
-def _leave_to_ros(number: int, frame: FrameType | None) -> None:
-    """Do nothing at a signal if the handler of rclpy ends ROS; it is not installed at first."""
-    if get_current_signal_handlers_options() == SignalHandlerOptions.NO:
-        raise KeyboardInterrupt
+class _SignalHandler:
+    """Handles SIGINT and SIGTERM in Python, next to the handler of rclpy that ends ROS.
+
+    The handler of Python raises KeyboardInterrupt anywhere, also while rclpy creates an object,
+    which then prints a traceback when it is deleted.
+
+    Attributes:
+        has_received: whether a signal arrived.
+        is_ros_ending: whether ROS is ending anyway.
+    """
+
+    def __init__(self) -> None:
+        self.has_received = False
+        self.is_ros_ending = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Record a signal; raise KeyboardInterrupt if rclpy has no handler yet."""
+        is_first, self.has_received = not self.has_received, True
+        is_ros_starting = get_current_signal_handlers_options() == SignalHandlerOptions.NO
+        if is_first and is_ros_starting and not self.is_ros_ending:
+            raise KeyboardInterrupt
 
 
 @contextmanager

@@ -35,15 +35,24 @@ class PeopleCount:
 
 @dataclass(slots=True)
 class _Person:
+    first_seen: float
     last_seen: float
+    frames: int = 0
     labels: dict[str, str] = field(default_factory=dict)
 
 
 class PeopleCounter:
-    """Remembers when each track was seen last, and the last certain label of each attribute."""
+    """Remembers when each track was seen, and the last certain label of each attribute.
 
-    def __init__(self) -> None:
+    Attributes:
+        min_frames: images of a track from which it counts as a person, 1 or more.
+        min_duration: seconds from its first to its last image from which it counts.
+    """
+
+    def __init__(self, min_frames: int = 1, min_duration: float = 0.0) -> None:
         """Start without people."""
+        self.min_frames = min_frames
+        self.min_duration = min_duration
         # Ordered by the time when they were seen last.
         self._people: dict[str, _Person] = {}
         self._newest = float('-inf')
@@ -52,9 +61,10 @@ class PeopleCounter:
         """Add the faces of an image of that time in seconds."""
         self._newest = max(self._newest, stamp)
         for face in faces:
-            person = self._people.pop(face.track_id, None) or _Person(stamp)
+            person = self._people.pop(face.track_id, None) or _Person(stamp, stamp)
             self._people[face.track_id] = person
             person.last_seen = stamp
+            person.frames += 1
             for attribute, estimate in face.attributes.items():
                 if estimate.label != UNKNOWN:
                     person.labels[attribute] = estimate.label
@@ -74,7 +84,13 @@ class PeopleCounter:
             labels: of the attribute; people with another label count as unknown.
         """
         since = self._newest - min(window, MAX_SECONDS)
-        present = [each for each in self._people.values() if each.last_seen >= since]
+        present = [
+            each
+            for each in self._people.values()
+            if each.last_seen >= since
+            and each.frames >= self.min_frames
+            and each.last_seen - each.first_seen >= self.min_duration
+        ]
         found = Counter(each.labels.get(attribute, UNKNOWN) for each in present)
         counts = {label: found[label] for label in labels}
         return PeopleCount(counts, len(present) - sum(counts.values()))

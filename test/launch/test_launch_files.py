@@ -306,6 +306,33 @@ def test_crashed_node_is_started_again(launch_file: StartLaunch, peer: Peer) -> 
     wait_for_subscriptions(peer, node, '/camera/image_raw')
 
 
+@pytest.mark.parametrize('argument', ['max_processing_rate:=-1', 'models:=resnet'])
+def test_node_with_a_wrong_setting_is_not_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, domain: int, argument: str
+) -> None:
+    """It would end again; the launch ends with it."""
+    require_launch()
+    monkeypatch.setenv('ROS_DOMAIN_ID', str(domain))
+    launched = Launched(tmp_path / 'launch.log', ONE_CAMERA, (argument,))
+    launched.pids()
+    launched.wait()
+    assert len(launched.pids()) == 1
+    assert 'exit code 2' in launched.log
+
+
+@pytest.mark.parametrize('file', LAUNCH_FILES)
+def test_argument_that_a_file_does_not_have_starts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, domain: int, file: str
+) -> None:
+    """Launch itself ignores it; the error names the argument, and the exit code is 1."""
+    require_launch()
+    monkeypatch.setenv('ROS_DOMAIN_ID', str(domain))
+    launched = Launched(tmp_path / 'launch.log', file, ('gender_model:=mini', 'cameras:=front'))
+    assert launched.wait() == 1
+    assert 'gender_model' in launched.log
+    assert not re.search(PID, launched.log)
+
+
 def test_node_waits_for_a_lifecycle_manager(launch_file: StartLaunch, peer: Peer) -> None:
     """With `autostart:=false` it stays unconfigured."""
     launch_file(ONE_CAMERA, 'autostart:=false')
@@ -370,6 +397,15 @@ def test_each_camera_has_a_node_in_its_namespace(launch_file: StartLaunch, peer:
         wait_until_active(peer, node)
         wait_for_subscriptions(peer, node, f'{camera}/color/image_raw')
         assert peer.get_parameters(node, 'publish_annotated') == {'publish_annotated': False}
+
+
+def test_empty_names_of_cameras_are_ignored(launch_file: StartLaunch, peer: Peer) -> None:
+    """As of a comma at the end."""
+    launched = launch_file('cameras.launch.py', 'cameras:=front,back,', 'autostart:=false')
+    launched.pids(2)
+    for camera in ('/front', '/back'):
+        assert state_of(peer, f'{camera}/face_classification') == 'unconfigured'
+    assert len(launched.pids(2)) == 2
 
 
 def test_cameras_of_a_file_have_their_own_arguments(

@@ -9,15 +9,18 @@ import pytest
 import rclpy
 from rclpy.executors import ExternalShutdownException
 
-from face_classification_ros.ros.runtime import ros_running, signals_as_interrupt
+from face_classification_ros.ros.runtime import ros_running, SIGNALS, signals_as_interrupt
 
 
 @pytest.fixture
 def ros(domain: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Start ROS in this process."""
+    """Start ROS in this process, which afterwards does not ignore signals."""
     monkeypatch.setenv('ROS_DOMAIN_ID', str(domain))
+    before = {each: signal.getsignal(each) for each in SIGNALS}
     with ros_running([]):
         yield
+    for each, handler in before.items():
+        signal.signal(each, handler)
 
 
 def test_interrupted_call_is_a_keyboard_interrupt(ros: None) -> None:
@@ -44,6 +47,20 @@ def test_signal_handlers_are_restored(domain: int, monkeypatch: pytest.MonkeyPat
     with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(10)
+
+
+def test_signals_after_one_that_ended_ros_are_ignored(
+    domain: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest of the program, such as writing results, is not interrupted."""
+    monkeypatch.setenv('ROS_DOMAIN_ID', str(domain))
+    before = {each: signal.getsignal(each) for each in SIGNALS}
+    with ros_running([]):
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+    assert {signal.getsignal(each) for each in SIGNALS} == {signal.SIG_IGN}
+    for each, handler in before.items():
+        signal.signal(each, handler)
 
 
 def test_signal_handlers_can_be_kept(domain: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,19 @@ def test_each_track_is_one_person() -> None:
     assert counter.count(10, 'gender', GENDERS) == PeopleCount({'woman': 1, 'man': 1}, 0)
 
 
+def test_short_tracks_do_not_count() -> None:
+    """Neither those of few images nor those of a short time, as of false detections."""
+    counter = PeopleCounter(min_frames=3, min_duration=0.5)
+    for number in range(10):
+        faces = [face('long', 0.9)]
+        faces += [face('few', 0.9)] if number in (0, 9) else []
+        faces += [face('brief', 0.9)] if 4 <= number <= 7 else []
+        counter.add(faces, number / 10)
+    assert count(counter, 10) == (1, 0, 0)
+    counter.min_frames, counter.min_duration = 1, 0.0
+    assert count(counter, 10) == (3, 0, 0)
+
+
 def test_last_certain_label_counts() -> None:
     """An uncertain image changes nothing; another certain one does."""
     counter = PeopleCounter()

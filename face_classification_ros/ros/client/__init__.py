@@ -3,6 +3,7 @@
 from face_classification_ros.ros.client.client import confident_label, FaceClient, FaceSnapshot
 from face_classification_ros.ros.client.errors import (
     ClientClosedError,
+    ClientStartError,
     FaceClientError,
     RequestRejectedError,
     ResponseTimeoutError,
@@ -20,6 +21,7 @@ from face_classification_ros.types import AttributeEstimate, Face
 __all__ = [
     'AttributeEstimate',
     'ClientClosedError',
+    'ClientStartError',
     'Face',
     'FaceClient',
     'FaceClientError',

@@ -104,6 +104,9 @@ class FaceClient:
             node: the behavior's own node, if it has one; it need not be spun. Without it the
                 client uses the ROS context of `rclpy.init`, or if there is none, one of its own.
             server_timeout: seconds that a server may take to appear, and to respond.
+
+        Raises:
+            ClientStartError: ROS cannot start in this environment.
         """
         self._client_node = NodeClient(node_name, node, server_timeout)
 

@@ -9,6 +9,10 @@ class FaceClientError(RuntimeError):
     """A request to the node failed; the text says why in one line."""
 
 
+class ClientStartError(FaceClientError):
+    """The client cannot join ROS in this environment."""
+
+
 class ServerUnavailableError(FaceClientError):
     """The service or action does not exist.
 

@@ -21,9 +21,11 @@ from rclpy.utilities import get_default_context
 
 from face_classification_ros.ros.client.errors import (
     ClientClosedError,
+    ClientStartError,
     ResponseTimeoutError,
     ServerUnavailableError,
 )
+from face_classification_ros.ros.runtime import RosStartError, start_errors
 
 SERVER_TIMEOUT = 5.0
 """Seconds that a server may take to appear, and to respond beyond its own timeout."""
@@ -42,12 +44,20 @@ class NodeClient:
     """
 
     def __init__(self, node_name: str, node: Node | None, server_timeout: float) -> None:
-        """Join ROS, see `FaceClient`."""
+        """Join ROS, see `FaceClient`.
+
+        Raises:
+            ClientStartError: see there.
+        """
         context = node.context if node else get_default_context()
         is_own_context = node is None and not context.ok()
         if is_own_context:
             context = Context()
-            context.init()
+            try:
+                with start_errors():
+                    context.init()
+            except RosStartError as error:
+                raise ClientStartError(str(error)) from error
         self.server_timeout = server_timeout
         self._context = context
         self._node = Node(

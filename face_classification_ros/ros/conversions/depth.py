@@ -11,15 +11,16 @@ from face_classification_ros.geometry.positions import DepthImage, Intrinsics
 FOCAL_LENGTHS = (0.01, 100.0)
 """Plausible focal lengths as a multiple of the longer side: views of 179 to half a degree."""
 
-# Encoding -> type of a value in memory, and value of one meter, as defined by REP-118.
-_ENCODINGS = {'16UC1': ('u2', 1000.0), '32FC1': ('f4', 1.0)}
+# Encoding -> type of a value in memory, and value of one meter, as defined by REP-118. Drivers of
+# ROS 1 and some of ROS 2 publish millimeters as mono16, which has the same layout as 16UC1.
+_ENCODINGS = {'16UC1': ('u2', 1000.0), '32FC1': ('f4', 1.0), 'mono16': ('u2', 1000.0)}
 
 
 def depth_from_message(message: ImageMessage) -> DepthImage:
     """Return the distances of a message without a copy.
 
     Args:
-        message: 16UC1 in millimeters or 32FC1 in meters, any step, either byte order.
+        message: 16UC1 or mono16 in millimeters, or 32FC1 in meters, any step, either byte order.
 
     Raises:
         ValueError: the message is malformed or not a depth image; the text is one line that names

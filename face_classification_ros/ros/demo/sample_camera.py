@@ -17,7 +17,7 @@ from std_msgs.msg import Header
 
 from face_classification_ros.io.sample import FPS, sample_frames
 from face_classification_ros.ros.conversions.images import image_to_message
-from face_classification_ros.ros.runtime import ros_running, signals_as_interrupt
+from face_classification_ros.ros.runtime import ros_running, RosStartError, signals_as_interrupt
 from face_classification_ros.types import Image
 
 SAMPLE = 'sample'
@@ -127,7 +127,7 @@ def main(args: list[str] | None = None) -> int:
     """Publish a source, and print the number of published images.
 
     Returns:
-        Exit code: 0, or 2 if the source cannot be opened or nobody subscribes.
+        Exit code: 0, or 2 if the source cannot be opened, ROS cannot start, or nobody subscribes.
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
@@ -148,7 +148,7 @@ def main(args: list[str] | None = None) -> int:
         with ros_running(args), signals_as_interrupt():
             published = Camera().play(frames, arguments.rate or fps)
         print(f'{published} images published', flush=True)
-    except (ValueError, ImportError, TimeoutError) as error:
+    except (ValueError, ImportError, RosStartError, TimeoutError) as error:
         print(f'camera: {error}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -18,6 +18,7 @@ from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from face_classification_ros.doctor.findings import ERROR, Finding, OK, WARN
 from face_classification_ros.ros.doctor.environment import temporary_node
+from face_classification_ros.ros.endpoints import endpoint_node
 
 DISCOVERY_TIME = 3.0
 """Seconds for the discovery of topics."""
@@ -102,7 +103,8 @@ def evaluate_topic(topic: ImageTopic) -> Finding:
                     'topic-qos-incompatible',
                     ERROR,
                     subject,
-                    f'the node cannot receive from {_name(publisher)}: {" ".join(reason.split())}',
+                    f'the node cannot receive from {endpoint_node(publisher)}: '
+                    f'{" ".join(reason.split())}',
                     'set image_reliability to best_effort',
                 )
     published = topic.publishers[0].topic_type
@@ -116,12 +118,8 @@ def evaluate_topic(topic: ImageTopic) -> Finding:
                 'set image_transport, and remap `image` without the name of the transport',
             )
     publishers = ', '.join(
-        f'{_name(each)} ({each.topic_type}, {each.qos_profile.reliability.name.lower()})'
+        f'{endpoint_node(each)} ({each.topic_type}, {each.qos_profile.reliability.name.lower()})'
         for each in topic.publishers
     )
     text = f'{publishers}; {len(topic.subscribers)} subscribed face_classification node(s)'
     return Finding('topic-ok', OK, subject, text)
-
-
-def _name(info: TopicEndpointInfo) -> str:
-    return f'{info.node_namespace.rstrip("/")}/{info.node_name}'

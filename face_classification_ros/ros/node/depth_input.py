@@ -9,6 +9,7 @@ import math
 import statistics
 import time
 
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile
 from rclpy.subscription import Subscription
@@ -23,6 +24,7 @@ from face_classification_ros.ros.conversions.depth import (
     intrinsics_from_message,
 )
 from face_classification_ros.ros.conversions.messages import seconds
+from face_classification_ros.ros.conversions.qos import LATCHED
 from face_classification_ros.ros.node.image_input import reliability_of
 from face_classification_ros.ros.node.input_monitor import LOG_PERIOD
 from face_classification_ros.ros.node.parameters import NodeConfig
@@ -140,6 +142,10 @@ class DepthInput:
         return bool(self._subscriptions)
 
     @property
+    def _topics(self) -> list[str]:
+        return list(dict.fromkeys(each.topic_name for each in self._subscriptions.values()))
+
+    @property
     def problem(self) -> str:
         """Why messages are not usable, or why there have been no positions for a while; or ""."""
         elapsed = time.monotonic() - self._failing_since
@@ -158,9 +164,17 @@ class DepthInput:
         self._subscriptions = {
             'depth': create(ImageMessage, 'depth', self._receive_depth, qos),
             'camera_info': create(CameraInfo, 'camera_info', self._receive_calibration, qos),
+            # A calibration that is published once and latched reaches only a subscription that
+            # is latched, too, and the usual volatile publisher only one that is not.
+            'latched_camera_info': create(
+                CameraInfo,
+                'camera_info',
+                self._receive_calibration,
+                LATCHED,
+                event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
+            ),
         }
-        topics = [each.topic_name for each in self._subscriptions.values()]
-        self._node.get_logger().info(f'positions from {" and ".join(topics)}')
+        self._node.get_logger().info(f'positions from {" and ".join(self._topics)}')
 
     def unsubscribe(self) -> None:
         """End the subscriptions, and forget what arrived."""
@@ -215,11 +229,12 @@ class DepthInput:
         The executor would deliver them after the present image, which most often has the stamp of
         one of them.
         """
-        for topic, receive in (
+        for name, receive in (
+            ('latched_camera_info', self._receive_calibration),
             ('camera_info', self._receive_calibration),
             ('depth', self._receive_depth),
         ):
-            subscription = self._subscriptions[topic]
+            subscription = self._subscriptions[name]
             for _ in range(BUFFERED):
                 with subscription.handle:
                     received = subscription.handle.take_message(subscription.msg_type, False)
@@ -259,8 +274,7 @@ class DepthInput:
         self._failing_since = min(self._failing_since, time.monotonic())
         # Malformed messages were logged when they arrived, and are the reason.
         if self.problem and not self._malformed:
-            topics = ', '.join(each.topic_name for each in self._subscriptions.values())
             self._node.get_logger().warning(
-                f'faces have no positions ({topics}): {problem}',
+                f'faces have no positions ({", ".join(self._topics)}): {problem}',
                 throttle_duration_sec=LOG_PERIOD,
             )

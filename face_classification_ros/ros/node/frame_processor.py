@@ -91,6 +91,8 @@ class FrameProcessor:
         assert self.pipeline is not None
         before, self._config = self._config, config
         self._tracker.timeout = config.track_timeout
+        self.people.min_frames = config.count_min_frames
+        self.people.min_duration = config.count_min_duration
         self.pipeline.thresholds = thresholds_of(
             self.pipeline.classifiers, config.unknown_threshold
         )

@@ -15,6 +15,7 @@ from rclpy.subscription import Subscription
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from face_classification_ros.inference.model_zoo import dds_profile
+from face_classification_ros.ros.endpoints import endpoint_node
 from face_classification_ros.ros.node.parameters import NodeConfig
 from face_classification_ros.ros.node.result_cache import STEADY
 from face_classification_ros.ros.node.statistics import ImageStatistics
@@ -144,6 +145,5 @@ def describe(subscription: Subscription, config: NodeConfig) -> str:
 
 
 def _describe_publisher(info: TopicEndpointInfo) -> str:
-    namespace = info.node_namespace.rstrip('/')
     reliability = info.qos_profile.reliability.name.lower()
-    return f'{namespace}/{info.node_name} ({info.topic_type}, {reliability})'
+    return f'{endpoint_node(info)} ({info.topic_type}, {reliability})'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 import sys
 
 import rclpy
@@ -10,18 +9,20 @@ from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import TransitionCallbackReturn
 
 from face_classification_ros.ros.node.node import FaceClassificationNode, NODE_NAME
-from face_classification_ros.ros.runtime import ros_running, signals_as_interrupt
+from face_classification_ros.ros.runtime import ros_running, RosStartError, signals_as_interrupt
 
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until a signal ends it; return 2 if it cannot start, else 0."""
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(ros_running(args))
-        except RuntimeError as error:
-            print(f'{NODE_NAME}: {error}', file=sys.stderr)
-            return 2
-        return _run()
+    try:
+        with ros_running(args):
+            return _run()
+    except RosStartError as error:
+        print(f'{NODE_NAME}: {error}', file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        # A signal arrived before ROS was started.
+        return 0
 
 
 def _run() -> int:

@@ -10,14 +10,17 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from face_classification_ros.config import SettingError
 from face_classification_ros.pipeline import FacePipeline
 from face_classification_ros.ros.node.parameters import (
     default_value,
     descriptor_of,
     NodeConfig,
     PARAMETERS,
+    START_PARAMETERS,
     THRESHOLD,
     threshold_descriptor,
+    value_in_own_type,
 )
 
 
@@ -64,18 +67,21 @@ class ParameterServer:
         self._node = node
         self._prepare = prepare
         self._apply = apply
+        # rclpy has no public access to values that were given at the start.
+        given = node._parameter_overrides
+        given.update({each.name: each for each in _in_own_types(list(given.values()))})
         values: dict[str, Any] = {}
         for name, described in PARAMETERS.items():
             declared = node.declare_parameter(
                 name, default_value(described), descriptor_of(described)
             )
             values[name] = declared.value
-        # rclpy has no public access to given values of parameters that are not declared yet.
-        for name, parameter in node._parameter_overrides.items():
+        for name, parameter in given.items():
             if name.startswith(THRESHOLD):
                 values[name] = parameter.value
         self.config = NodeConfig().changed(values)
         self._prepared: ParameterChange | None = None
+        node.add_pre_set_parameters_callback(_in_own_types)
         node.add_on_set_parameters_callback(self._validate_change)
         node.add_post_set_parameters_callback(self._apply_change)
 
@@ -100,7 +106,9 @@ class ParameterServer:
         self._prepared = None
         if values:
             try:
-                self._prepared = self._prepare(self.config, self.config.changed(values))
+                config = self.config.changed(values)
+                _check_start_parameters(self.config, config)
+                self._prepared = self._prepare(self.config, config)
             except (FileNotFoundError, ImportError, ValueError) as error:
                 return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
@@ -110,3 +118,24 @@ class ParameterServer:
         if change is not None:
             self.config = change.config
             self._apply(change)
+
+
+def _check_start_parameters(before: NodeConfig, config: NodeConfig) -> None:
+    """Raise a SettingError if a parameter changes that only applies at the start.
+
+    The descriptor does not declare it as read-only, because rclpy then also rejects the present
+    value, and with it every complete parameter file.
+    """
+    for name in START_PARAMETERS:
+        if getattr(before, name) != getattr(config, name):
+            raise SettingError(name, 'can only be set at the start')
+
+
+def _in_own_types(parameters: list[Parameter]) -> list[Parameter]:
+    """Return parameters with every integer in the type of its parameter."""
+    return [
+        Parameter(each.name, value=value_in_own_type(each.name, each.value))
+        if each.type_ == Parameter.Type.INTEGER
+        else each
+        for each in parameters
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, Field, replace
 from pathlib import Path
 import re
@@ -87,21 +87,36 @@ class NodeConfig(PipelineConfig):
     explanation_track: str = setting(
         '', 'track id of the face that is explained; "" is the largest face'
     )
+    count_min_frames: int = setting(
+        1,
+        'number of images of a track from which count_people counts it as a person',
+        low=1,
+        high=1000,
+    )
+    count_min_duration: float = setting(
+        0.0,
+        'seconds from the first to the last image of a track from which count_people counts it '
+        'as a person',
+        low=0.0,
+        high=600.0,
+    )
     autostart: bool = setting(
         True,
         'configure and activate the node at start; false waits for a lifecycle manager',
-        read_only=True,
+        only_at_start=True,
     )
 
     def changed(self, values: Mapping[str, Any]) -> NodeConfig:
         """Return the configuration with other values of some parameters.
 
         Args:
-            values: by the names of the parameters, `unknown_threshold.<attribute>` included.
+            values: by the names of the parameters, `unknown_threshold.<attribute>` included; an
+                integer counts as a double and as text.
 
         Raises:
             SettingError: a value is of another type or out of range.
         """
+        values = {name: value_in_own_type(name, value) for name, value in values.items()}
         thresholds = {
             name.removeprefix(THRESHOLD): value
             for name, value in values.items()
@@ -119,10 +134,28 @@ RELOAD_PARAMETERS = frozenset(
 )
 """Parameters whose change loads detector and models again."""
 
+START_PARAMETERS = frozenset(
+    name for name, each in PARAMETERS.items() if each.metadata['setting'].only_at_start
+)
+"""Parameters that can only be set at the start."""
+
 
 def is_parameter(name: str) -> bool:
     """Return whether the node may have a parameter of this name."""
     return name in PARAMETERS or name.startswith(THRESHOLD)
+
+
+def value_in_own_type(name: str, value: Any) -> Any:
+    """Return the value of a parameter, an integer in the type of the parameter.
+
+    ROS reads `16` as an integer where a double is expected, and the id of a track where text is.
+    """
+    if type(value) is not int:
+        return value
+    if name.startswith(THRESHOLD):
+        return float(value)
+    kind = type(PARAMETERS[name].default) if name in PARAMETERS else int
+    return kind(value) if kind in (float, str) else value
 
 
 def default_value(described: Field[Any]) -> Any:
@@ -134,9 +167,9 @@ def default_value(described: Field[Any]) -> Any:
 def descriptor_of(described: Field[Any]) -> ParameterDescriptor:
     """Return the descriptor of a parameter: help text, range and choices."""
     limits: Setting = described.metadata['setting']
-    descriptor = ParameterDescriptor(
-        name=described.name, description=limits.help, read_only=limits.read_only
-    )
+    descriptor = ParameterDescriptor(name=described.name, description=limits.help)
+    if limits.only_at_start:
+        descriptor.additional_constraints = 'only at the start'
     if limits.choices:
         descriptor.additional_constraints = f'one of {", ".join(map(str, limits.choices))}'
     if limits.low is not None and limits.high is not None:
@@ -202,7 +235,8 @@ def read_parameter_file(path: Path, node: str) -> dict[str, Any]:
     """Read the values of a ROS parameter file for a node; unknown names are ignored.
 
     Args:
-        path: a YAML file; its keys may have the wildcards * and **.
+        path: a YAML file; its keys are names of nodes with their namespaces, or nested in them,
+            and may have the wildcards * and **.
         node: full name, with its namespace.
 
     Returns:
@@ -215,12 +249,24 @@ def read_parameter_file(path: Path, node: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
     try:
         content = yaml.safe_load(path.read_text())
-        for key, section in content.items():
-            if re.fullmatch(_pattern(str(key)), node):
-                values |= _flat(section['ros__parameters'])
-    except (AttributeError, KeyError, TypeError, UnicodeDecodeError, yaml.YAMLError) as error:
+        for name, parameters in _sections(content):
+            if re.fullmatch(_pattern(name), node):
+                values |= _flat(parameters)
+    except (AttributeError, TypeError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ValueError(f'{path} is not a parameter file of ROS 2') from error
     return {name: value for name, value in values.items() if is_parameter(name)}
+
+
+def _sections(
+    content: Mapping[Any, Any], namespace: str = ''
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the full name and the parameters of each node in a parameter file."""
+    for key, section in content.items():
+        name = f'{namespace}/{str(key).strip("/")}'.rstrip('/')
+        if 'ros__parameters' in section:
+            yield name, section['ros__parameters']
+        else:
+            yield from _sections(section, name)
 
 
 def _flat(section: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
@@ -234,8 +280,6 @@ def _flat(section: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
     return values
 
 
-def _pattern(key: str) -> str:
-    """Return the regular expression of a key: * is one name, ** any number of them."""
-    pattern = re.escape(key if key.startswith('/') else f'/{key}')
-    pattern = pattern.replace(r'/\*\*', '(/[^/]+)*').replace(r'\*', '[^/]+')
-    return pattern
+def _pattern(name: str) -> str:
+    """Return the regular expression of a full name: * is one name, ** any number of them."""
+    return re.escape(name).replace(r'/\*\*', '(/[^/]+)*').replace(r'\*', '[^/]+')

@@ -36,6 +36,7 @@ from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.ros.node.rate_limit import RateLimit
 from face_classification_ros.ros.processes import START_TIMEOUT
 from face_classification_ros.ros.replay.outcome import FrameOutcome, FrameStatus
+from face_classification_ros.ros.runtime import start_errors
 
 RESULT_TIMEOUT = 30.0
 """Seconds to wait for the faces of an image."""
@@ -288,9 +289,13 @@ def bag_player(recording: Recording, node: str) -> Iterator[BagPlayer]:
     Args:
         recording: to play.
         node: full name of the node to play to.
+
+    Raises:
+        RosStartError: ROS cannot start in this environment.
     """
     context = Context()
-    rclpy.init(args=[], context=context)
+    with start_errors():
+        rclpy.init(args=[], context=context)
     try:
         player = BagPlayer(recording, node, context)
         try:

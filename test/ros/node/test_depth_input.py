@@ -12,8 +12,20 @@ from lifecycle_msgs.msg import Transition
 import numpy as np
 from numpy.typing import NDArray
 import pytest
+from rclpy.qos import QoSProfile
 from rendered_depth import Point, render, surface_point
-from ros_peers import box_of, Camera, HEAD, image_message, Monitor, NodeProcess, Peer, RELIABLE
+from ros_peers import (
+    BEST_EFFORT,
+    box_of,
+    Camera,
+    HEAD,
+    image_message,
+    LATCHED,
+    Monitor,
+    NodeProcess,
+    Peer,
+    RELIABLE,
+)
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
@@ -108,12 +120,12 @@ def test_depth_in_another_frame_is_rejected() -> None:
 class DepthCamera:
     """A camera with depth; its messages have arrived when a method returns."""
 
-    def __init__(self, peer: Peer) -> None:
+    def __init__(self, peer: Peer, info_qos: QoSProfile = RELIABLE) -> None:
         """Create publishers of images, depth and calibration."""
         self._peer = peer
         self.color = Camera(peer)
         self._depth = peer.node.create_publisher(ImageMessage, '/depth', RELIABLE)
-        self._info = peer.node.create_publisher(CameraInfo, '/camera_info', RELIABLE)
+        self._info = peer.node.create_publisher(CameraInfo, '/camera_info', info_qos)
 
     def connect(self) -> None:
         """Wait until the node has subscribed to all three."""
@@ -273,6 +285,44 @@ def test_missing_calibration_and_other_frames_are_logged(
     reason = 'in frame other_camera, the image in head_camera'
     peer.wait_for(lambda: is_logged(reason), 'a line about the frame')
     assert camera.face_at(1.2, 400.1).has_position
+
+
+@pytest.mark.parametrize('reliability', ['best_effort', 'reliable'])
+def test_calibration_that_is_sent_once_and_latched_is_used(
+    start_node: StartNode, peer: Peer, reliability: str
+) -> None:
+    """Also if it was published before the node was started."""
+    camera = DepthCamera(peer, LATCHED)
+    camera.calibrate(camera_info())
+    node = start_node('-p', 'use_depth:=true', '-p', f'image_reliability:={reliability}')
+    camera.connect()
+    peer.wait_for(lambda: camera.face_at(1.2, 450.0).has_position, 'a position')
+    assert 'incompatible' not in node.log
+
+
+@pytest.mark.parametrize('qos', [RELIABLE, BEST_EFFORT])
+def test_calibration_of_a_volatile_publisher_is_used(
+    start_node: StartNode, peer: Peer, qos: QoSProfile
+) -> None:
+    """As most drivers publish it; that the latched subscription does not match is not logged."""
+    node = start_node('-p', 'use_depth:=true')
+    camera = DepthCamera(peer, qos)
+    camera.connect()
+
+    def has_position() -> bool:
+        camera.calibrate(camera_info())
+        return camera.face_at(1.2, 460.0).has_position
+
+    peer.wait_for(has_position, 'a position')
+    assert 'incompatible' not in node.log
+
+
+def test_depth_as_mono16_is_used(depth_camera: DepthCamera) -> None:
+    """In millimeters, as some drivers label 16UC1."""
+    depth_camera.calibrate(camera_info())
+    meters = np.full((200, 200), 1.2, np.float32)
+    depth_camera.publish_depth(changed(depth_message(meters, '16UC1'), encoding='mono16'), 470.0)
+    assert depth_camera.face(470.0).position.z == pytest.approx(1.2)
 
 
 MALFORMED: dict[str, Callable[[int, int], ImageMessage]] = {

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters
+from rclpy.parameter import parameter_value_to_python
 from ros_peers import (
     BLANK,
     box_of,
@@ -22,6 +23,7 @@ from ros_peers import (
     Peer,
 )
 from sensor_msgs.msg import CompressedImage
+import yaml
 
 from face_classification_ros.config import SettingError
 from face_classification_ros.ros.conversions.messages import seconds
@@ -148,7 +150,7 @@ REJECTED: list[tuple[str, Any, str]] = [
     ('detection_threshold', 1.5, 'Max: 1.0, value: 1.5'),
     ('detection_threshold', -0.1, 'Min: 0.0'),
     ('detection_threshold', float('nan'), 'nan'),
-    ('detection_threshold', 1, 'Type'),
+    ('detection_threshold', 2, 'Max: 1.0'),
     ('detection_size', 31, 'Min: 32'),
     ('detection_size', 320.0, 'Type'),
     ('min_face_size', -1, 'Min: 0'),
@@ -167,7 +169,7 @@ REJECTED: list[tuple[str, Any, str]] = [
     ('models', ['resnet'], 'resnet'),
     ('attributes', ['age'], 'age'),
     ('explanation_attribute', 'age', 'explanation_attribute'),
-    ('autostart', False, 'read-only'),
+    ('autostart', False, 'autostart'),
 ]
 """Name and value that are rejected, and what the reason contains."""
 
@@ -196,6 +198,94 @@ def test_impossible_value_is_rejected_and_changes_nothing(
     (after,) = camera.result_of(image_message(HEAD)).faces
     assert after.track_id == face.track_id
     assert estimate(after, 'emotion').frame_count == estimate(face, 'emotion').frame_count + 1
+
+
+def test_integers_count_as_doubles_and_as_text(start_node: StartNode, peer: Peer) -> None:
+    """On the command line and at run time; the type of the parameter does not change."""
+    given = {
+        'max_processing_rate': 16,
+        'track_timeout': 2,
+        'unknown_threshold.gender': 1,
+        'explanation_track': 1,
+    }
+    start_node(*(text for name, value in given.items() for text in ('-p', f'{name}:={value}')))
+
+    def values() -> list[float | str]:
+        request = GetParameters.Request(names=list(given))
+        found = peer.call(GetParameters, f'{NODE}/get_parameters', request).values
+        return [parameter_value_to_python(each) for each in found]
+
+    assert values() == [16.0, 2.0, 1.0, '1']
+    assert [type(each) for each in values()] == [float, float, float, str]
+    assert peer.set_parameter('smoothing_time', 3).successful
+    assert peer.set_parameter('unknown_threshold.gender', 0).successful
+    assert peer.set_parameter('explanation_track', 27).successful
+    assert peer.set_parameters(max_processing_rate=20, track_timeout=4).successful
+    assert values() == [20.0, 4.0, 0.0, '27']
+    assert not peer.set_parameter('track_timeout', 61).successful
+    assert not peer.set_parameter('track_timeout', '4').successful
+
+
+def test_integers_in_a_parameter_file_count_as_doubles_and_as_text(
+    start_node: StartNode, peer: Peer, tmp_path: Path
+) -> None:
+    """As ids of tracks and numbers are written there."""
+    path = tmp_path / 'parameters.yaml'
+    path.write_text(
+        'face_classification:\n  ros__parameters:\n    max_processing_rate: 16\n'
+        '    explanation_track: 7\n    unknown_threshold: {emotion: 1}\n'
+    )
+    start_node('--params-file', str(path))
+    names = ['max_processing_rate', 'explanation_track', 'unknown_threshold.emotion']
+    request = GetParameters.Request(names=names)
+    found = peer.call(GetParameters, f'{NODE}/get_parameters', request).values
+    assert [parameter_value_to_python(each) for each in found] == [16.0, '7', 1.0]
+    values = read_parameter_file(path, NODE)
+    config = NodeConfig().changed(values)
+    assert (config.max_processing_rate, config.explanation_track) == (16.0, '7')
+
+
+@pytest.mark.parametrize(
+    'keys',
+    [
+        ('robot', 'head', 'face_classification'),
+        ('/robot/head', 'face_classification'),
+        ('/robot', 'head/face_classification'),
+        ('/**', 'face_classification'),
+        ('robot', '**'),
+        ('/robot/*/face_classification',),
+    ],
+)
+def test_parameter_file_with_nested_namespaces_is_read_as_the_node_does(
+    start_node: StartNode, peer: Peer, tmp_path: Path, keys: tuple[str, ...]
+) -> None:
+    """The value reaches the node, and what reads files without it."""
+    content: dict[str, Any] = {'ros__parameters': {'rotation': 90}}
+    for key in reversed(keys):
+        content = {key: content}
+    path = tmp_path / 'parameters.yaml'
+    path.write_text(yaml.safe_dump(content))
+    start_node(
+        *('--params-file', str(path), '-r', '__ns:=/robot/head', '-p', 'autostart:=false'),
+        until_active=False,
+    )
+    node = '/robot/head/face_classification'
+    found = peer.call(
+        GetParameters, f'{node}/get_parameters', GetParameters.Request(names=['rotation'])
+    ).values
+    assert read_parameter_file(path, node).get('rotation', 0) == found[0].integer_value == 90
+    assert not read_parameter_file(path, '/other/front/face_classification_2')
+
+
+def test_default_parameter_file_can_be_loaded_at_run_time(camera: Camera, peer: Peer) -> None:
+    """As `ros2 param load` does: every parameter is set, those of the start to what they are."""
+    values = read_parameter_file(ROOT / 'config' / 'face_classification.yaml', NODE)
+    assert 'autostart' in values
+    for name, value in values.items():
+        result = peer.set_parameter(name, value)
+        assert result.successful, (name, result.reason)
+    assert peer.set_parameters(**values).successful
+    assert camera.result_of(image_message(HEAD)).faces
 
 
 def test_parameters_of_detection_take_effect(camera: Camera, peer: Peer) -> None:

@@ -354,6 +354,19 @@ def test_people_are_counted_by_track_and_window(
     assert counted(peer, 0.0) == (0, 0, 0)
 
 
+def test_flashes_do_not_count_as_people(camera: Camera, peer: Peer) -> None:
+    """A track counts from a number of images and a time, which can be changed at run time."""
+    assert peer.set_parameters(count_min_frames=3, count_min_duration=1.0).successful
+    for stamp in (10.0, 10.2, 10.4):
+        camera.result_of(image_message(HEAD), stamp=stamp)
+    assert count(peer, 10.0).total == 0
+    for stamp in (10.8, 11.1):
+        camera.result_of(image_message(HEAD), stamp=stamp)
+    assert count(peer, 10.0).total == 1
+    assert peer.set_parameter('count_min_frames', 10).successful
+    assert count(peer, 10.0).total == 0
+
+
 def test_people_are_counted_by_any_attribute(camera: Camera, peer: Peer) -> None:
     """The default is the first one; without attributes all people are unknown."""
     camera.result_of(image_message(HEAD), stamp=10.0)
