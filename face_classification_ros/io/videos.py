@@ -10,7 +10,8 @@ from typing import NamedTuple
 import cv2
 
 from face_classification_ros import MAX_PIXELS
-from face_classification_ros.io.errors import UnreadableError
+from face_classification_ros.io.errors import reading_file, UnreadableError
+from face_classification_ros.io.file_names import portable_name
 from face_classification_ros.types import Image
 
 DEFAULT_FPS = 25.0
@@ -63,15 +64,19 @@ def read_video(path: Path) -> Iterator[Frames]:
         UnreadableError: the file is not a video, or its frames have more than `MAX_PIXELS`
             pixels; while frames are read: the file is truncated.
     """
-    if not _is_video(path):
-        raise UnreadableError(path, 'is not a readable video')
-    video = cv2.VideoCapture(str(path))
+    with reading_file(path):
+        if not _is_video(path):
+            raise UnreadableError(path, 'is not a readable video')
+        with portable_name(path) as name:
+            video = cv2.VideoCapture(name, cv2.CAP_FFMPEG)
     width = video.get(cv2.CAP_PROP_FRAME_WIDTH)
     height = video.get(cv2.CAP_PROP_FRAME_HEIGHT)
     if width * height > MAX_PIXELS:
         video.release()
         raise UnreadableError(
-            path, f'has frames of {width:.0f} x {height:.0f}, expected at most {MAX_PIXELS} pixels'
+            path,
+            f'has frames of {width:.0f} x {height:.0f}, expected at most {MAX_PIXELS} pixels',
+            'too_large',
         )
     fps = video.get(cv2.CAP_PROP_FPS)
     # A damaged container may contain any number.
@@ -103,7 +108,9 @@ def _frames(path: Path, video: cv2.VideoCapture, fps: float) -> Iterator[Frame]:
         try:
             readable, image = video.read()
         except cv2.error as error:
-            raise UnreadableError(path, f'is truncated after {number} frames') from error
+            raise UnreadableError(
+                path, f'is truncated after {number} frames', 'truncated'
+            ) from error
         if not readable:
             break
         yield Frame(number, number / fps, image)
@@ -112,7 +119,9 @@ def _frames(path: Path, video: cv2.VideoCapture, fps: float) -> Iterator[Frame]:
         raise UnreadableError(path, 'is not a readable video')
     # Some containers count a few frames more than they contain; a truncated one lacks many.
     if number < 0.9 * expected:
-        raise UnreadableError(path, f'is truncated after {number} of {expected} frames')
+        raise UnreadableError(
+            path, f'is truncated after {number} of {expected} frames', 'truncated'
+        )
 
 
 class VideoFile:
@@ -140,9 +149,12 @@ class VideoFile:
         """
         if self._writer is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
+            # Its error has the reason, that of OpenCV has none.
+            self._path.open('ab').close()
             height, width = image.shape[:2]
             code = cv2.VideoWriter.fourcc(*VIDEO_CODE)
-            writer = cv2.VideoWriter(str(self._path), code, self._fps, (width, height))
+            with portable_name(self._path) as name:
+                writer = cv2.VideoWriter(name, code, self._fps, (width, height))
             if not writer.isOpened():
                 raise OSError(f'{self._path} cannot be written')
             self._writer, self._shape = writer, image.shape
@@ -163,7 +175,8 @@ class VideoFile:
         self._writer.release()
         self._writer = None
         # OpenCV does not report a full disk.
-        video = cv2.VideoCapture(str(self._path))
+        with portable_name(self._path) as name:
+            video = cv2.VideoCapture(name)
         readable = int(video.get(cv2.CAP_PROP_FRAME_COUNT)) if video.isOpened() else 0
         video.release()
         if readable < self._written:
