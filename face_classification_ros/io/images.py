@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from face_classification_ros import MAX_PIXELS
-from face_classification_ros.io.errors import reading_file, UnreadableError
+from face_classification_ros.io.errors import naming_file, reading_file, UnreadableError
 from face_classification_ros.types import Image
 
 MAX_BYTES = 8 * MAX_PIXELS
@@ -57,4 +57,5 @@ def write_image(path: Path, image: Image) -> None:
     if not is_encoded:
         raise OSError(f'{path} cannot be written')
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content.tobytes())
+    with naming_file(path):
+        path.write_bytes(content.tobytes())

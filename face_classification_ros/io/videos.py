@@ -20,11 +20,20 @@ DEFAULT_FPS = 25.0
 MAX_FPS = 1000.0
 """Highest plausible number of frames per second."""
 
+MIN_FPS = 0.01
+"""Lowest number of frames per second of a video that is written."""
+
 VIDEO_CODE = 'mp4v'
 
 _MP4_BOXES = (b'ftyp', b'moov', b'mdat', b'free', b'skip', b'wide', b'pnot')
 _MATROSKA = b'\x1aE\xdf\xa3'
-_MPEG_PROGRAM, _MPEG_SEQUENCE, _MPEG_TRANSPORT = b'\0\0\1\xba', b'\0\0\1\xb3', b'G'
+_MPEG_PROGRAM, _MPEG_SEQUENCE = b'\0\0\1\xba', b'\0\0\1\xb3'
+_FLASH, _OGG = b'FLV\1', b'OggS'
+_WINDOWS_MEDIA = b'\x30\x26\xb2\x75\x8e\x66\xcf\x11'
+
+# Each packet of a transport stream starts with this byte; files .m2ts have a time before it.
+_MPEG_TRANSPORT = ord('G')
+_TRANSPORT_PACKETS = ((0, 188), (4, 192))
 
 
 class Frame(NamedTuple):
@@ -93,12 +102,19 @@ def _is_video(path: Path) -> bool:
     FFmpeg, which reads videos for OpenCV, would also open playlists of other files and URLs.
     """
     with path.open('rb') as file:
-        start = file.read(12)
+        start = file.read(512)
     return (
         start[4:8] in _MP4_BOXES
-        or start.startswith((_MATROSKA, _MPEG_PROGRAM, _MPEG_SEQUENCE, _MPEG_TRANSPORT))
-        or (start.startswith(b'RIFF') and start.endswith(b'AVI '))
+        or start.startswith((_MATROSKA, _MPEG_PROGRAM, _MPEG_SEQUENCE))
+        or start.startswith((_FLASH, _OGG, _WINDOWS_MEDIA))
+        or (start.startswith(b'RIFF') and start[8:12] == b'AVI ')
+        or any(_is_transport(start[first:], size) for first, size in _TRANSPORT_PACKETS)
     )
+
+
+def _is_transport(start: bytes, size: int) -> bool:
+    packets = start[::size]
+    return len(packets) > 1 and all(each == _MPEG_TRANSPORT for each in packets)
 
 
 def _frames(path: Path, video: cv2.VideoCapture, fps: float) -> Iterator[Frame]:
@@ -124,6 +140,12 @@ def _frames(path: Path, video: cv2.VideoCapture, fps: float) -> Iterator[Frame]:
         )
 
 
+def _writable_rate(fps: float) -> float:
+    """Return the next rate that is a decimal fraction with a numerator of at most 65535."""
+    digits = next((digits for digits in (3, 2) if fps * 10**digits < 65_000), 1)
+    return max(round(fps, digits), MIN_FPS)
+
+
 class VideoFile:
     """An MP4 video that is written frame by frame."""
 
@@ -132,10 +154,10 @@ class VideoFile:
 
         Args:
             path: file to write.
-            fps: frames per second.
+            fps: frames per second; rounded, since MPEG-4 has no others.
         """
         self._path = path
-        self._fps = fps
+        self._fps = _writable_rate(fps)
         self._writer: cv2.VideoWriter | None = None
         self._written = 0
         self._shape: tuple[int, ...] = ()
