@@ -95,7 +95,7 @@ def test_a_demo_does_not_wait_for_a_camera_that_hangs(tmp_path: Path) -> None:
     ids=['concat', 'playlist'],
 )
 def test_a_demo_of_a_list_of_other_files_returns_2(tmp_path: Path, content: str) -> None:
-    """FFmpeg would read whatever such a list names, on this machine or another."""
+    """The library FFmpeg would read whatever such a list names, on this machine or another."""
     write_video(tmp_path / 'walk.mp4', 3)
     (tmp_path / 'list.mp4').write_text(content)
     result = run('demo', '--video', tmp_path / 'list.mp4', '--output', tmp_path / 'demo')

@@ -18,7 +18,7 @@ IMAGE = cv2.resize(
 @pytest.mark.parametrize('progressive', [0, 1])
 @pytest.mark.parametrize('suffix', ['.jpg', '.png', '.bmp', '.webp', '.ppm'])
 def test_a_truncated_image_is_unreadable(tmp_path: Path, suffix: str, progressive: int) -> None:
-    """OpenCV would fill the missing part of a JPEG file with gray."""
+    """The decoder would fill the missing part of a JPEG file with gray."""
     path = tmp_path / f'half{suffix}'
     options = [cv2.IMWRITE_JPEG_PROGRESSIVE, progressive] if suffix == '.jpg' else []
     content = cv2.imencode(suffix, IMAGE, options)[1].tobytes()
@@ -49,6 +49,6 @@ def test_a_file_of_absurd_size_is_not_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize('name', ['a', 'a.heic', 'a.txt'])
 def test_an_image_without_a_format_is_not_written(tmp_path: Path, name: str) -> None:
-    """OpenCV would raise an error of its own."""
+    """The encoder would raise an error of its own."""
     with pytest.raises(OSError, match=name):
         write_image(tmp_path / name, IMAGE)
