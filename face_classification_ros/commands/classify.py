@@ -1,8 +1,8 @@
 """Classify images, folders, videos and rosbag2 recordings without ROS.
 
 A folder stands for all images, videos and recordings below it. Frames of a video or a recording
-are tracked; each image is classified by itself. A file that cannot be read is reported, and the
-exit code is 2 after all others are done.
+are tracked; each image is classified by itself. A file that cannot be read, or whose annotated
+copy cannot be written, is reported, and the exit code is 2 after all others are done.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 import sys
 from typing import Any, TYPE_CHECKING, TypeVar
 
-from face_classification_ros.commands.common import DONE, needs_extra, WRONG_USE
+from face_classification_ros.commands.common import needs_extra, print_omissions, WRONG_USE
 from face_classification_ros.commands.options import (
     add_settings,
     add_unknown_threshold,
@@ -69,19 +69,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Classify all files; returns 2 if one cannot be read."""
+    """Classify all files; returns 2 if one cannot be read or its copy cannot be written."""
     from face_classification_ros.io.classify_files import classify_files, FileClassifier
-    from face_classification_ros.io.errors import UnreadableError
+    from face_classification_ros.io.errors import FileError
     from face_classification_ros.io.records import record_writer
     from face_classification_ros.io.sources import find_sources
 
     config = _with_absolute_paths(pipeline_config(arguments))
     # Also if workers load their own, so that a wrong setting is reported immediately.
     classifier = FileClassifier(config)
-    sources = find_sources(arguments.paths)
-    jobs = _jobs(sources, arguments.output)
-    openers = _openers(sources, arguments.topic)
-    code = DONE
+    found = find_sources(arguments.paths, arguments.output)
+    jobs = _jobs(found.sources, arguments.output)
+    openers = _openers(found.sources, arguments.topic)
+    code = print_omissions(found)
     with ExitStack() as stack:
         write = stack.enter_context(record_writer(arguments.json)) if arguments.json else None
         if arguments.workers is None and arguments.cluster is None:
@@ -95,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
                     print_line(_line(frame))
                     if write is not None:
                         write(frame)
-            except UnreadableError as error:
+            except FileError as error:
                 code = WRONG_USE
                 print_line(f'face_classification: {error}', file=sys.stderr)
     return code

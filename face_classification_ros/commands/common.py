@@ -5,14 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from face_classification_ros.io.sources import FoundSources
 
 DONE, NO, WRONG_USE = 0, 1, 2
 """Exit codes: done; it ran and the result is negative; wrong use or unreadable input."""
 
 
+NAMES = 5
+"""Number of files that one message names."""
+
+
 def print_problem(problem: object) -> None:
     """Print a problem to stderr, after the name of the command."""
     print(f'face_classification: {problem}', file=sys.stderr)
+
+
+def print_omissions(found: FoundSources) -> int:
+    """Print what is unreadable or left out below the paths of a user, and return the exit code."""
+    for error in found.unreadable:
+        print_problem(error)
+    if found.left_out:
+        names = ', '.join(map(str, found.left_out[:NAMES]))
+        more = ', ...' if len(found.left_out) > NAMES else ''
+        print_problem(f'{len(found.left_out)} files of other kinds left out: {names}{more}')
+    return WRONG_USE if found.unreadable else DONE
 
 
 @contextmanager

@@ -6,7 +6,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from face_classification_ros.commands.common import DONE, print_problem, WRONG_USE
+from face_classification_ros.commands.common import (
+    DONE,
+    print_omissions,
+    print_problem,
+    WRONG_USE,
+)
 from face_classification_ros.commands.models import DEFAULT_MODELS
 from face_classification_ros.commands.options import add_still_detector, still_detector_config
 
@@ -141,10 +146,10 @@ def _explain_images(
     from face_classification_ros.io.sources import find_sources, plan_copies
 
     detector = create_detector(still_detector_config(arguments))
-    code = DONE
-    sources = find_sources(arguments.paths)
-    copies = plan_copies(sources, arguments.output, '.png')
-    for source, panel in zip(sources, copies, strict=True):
+    found = find_sources(arguments.paths, arguments.output)
+    code = print_omissions(found)
+    copies = plan_copies(found.sources, arguments.output, '.png')
+    for source, panel in zip(found.sources, copies, strict=True):
         try:
             image = read_image(source.path)
         except UnreadableError as error:

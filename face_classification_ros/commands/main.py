@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
+import sys
 from typing import NoReturn
 
 from face_classification_ros.commands.common import NO, print_problem, WRONG_USE
@@ -16,6 +18,7 @@ def main(args: list[str] | None = None) -> int:
     Args:
         args: command line without the program, that of the process if it is None.
     """
+    _print_any_character()
     arguments = _parser().parse_args(args)
     try:
         return int(arguments.run(arguments))
@@ -25,6 +28,13 @@ def main(args: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print_problem('interrupted')
         return NO
+
+
+def _print_any_character() -> None:
+    """Escape what the encoding of the terminal lacks, such as an umlaut in a file name."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors='backslashreplace')
 
 
 class _Parser(argparse.ArgumentParser):

@@ -107,7 +107,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(f'invalid image {number}: {error}', file=sys.stderr)
     if arguments.write_expectation:
         proposal = propose_expectation(result.frames)
-        arguments.write_expectation.write_text(yaml.safe_dump(proposal, sort_keys=False))
+        text = yaml.safe_dump(proposal, sort_keys=False)
+        arguments.write_expectation.write_text(text, encoding='utf-8')
     if expectation is None:
         return DONE
     differences = expectation.differences(result.frames)

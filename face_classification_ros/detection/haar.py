@@ -51,9 +51,13 @@ class Haar:
         if not path.is_file():
             raise FileNotFoundError(f'detector model {path}: no such file')
         try:
-            self._cascade = cv2.CascadeClassifier(str(path))
-            loaded = not self._cascade.empty()
-        except (cv2.error, SystemError):
+            # From memory, since OpenCV crashes at names that are not UTF-8.
+            storage = cv2.FileStorage(
+                path.read_text(), cv2.FILE_STORAGE_READ | cv2.FILE_STORAGE_MEMORY
+            )
+            self._cascade = cv2.CascadeClassifier()
+            loaded = self._cascade.read(storage.getFirstTopLevelNode())
+        except (cv2.error, SystemError, UnicodeDecodeError):
             loaded = False
         if not loaded:
             raise ValueError(f'detector model {path}: expected an OpenCV cascade (XML)')

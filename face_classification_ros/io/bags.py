@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from face_classification_ros.io.bag_messages import (
     serialize_image,
 )
 from face_classification_ros.io.errors import UnreadableError
+from face_classification_ros.io.file_names import portable_name
 from face_classification_ros.io.videos import DEFAULT_FPS, Frame, Frames, MAX_FPS, read_video
 
 CAMERA_TOPIC = '/camera/image_raw'
@@ -40,8 +42,27 @@ class TopicError(UnreadableError):
 
     def __init__(self, path: Path, problem: str, available: Sequence[str]) -> None:
         """Describe the problem; the available topics follow it."""
-        super().__init__(path, f'{problem}: {", ".join(available) or "none"}')
+        super().__init__(path, f'{problem}: {", ".join(available) or "none"}', 'topic')
         self.available = tuple(available)
+
+
+class IncompleteError(UnreadableError):
+    """A recording has fewer messages of a topic than it should.
+
+    Attributes:
+        topic: its name.
+        found: number of its messages that can be read.
+        expected: number of its messages according to the recording, at least 1.
+    """
+
+    def __init__(self, path: Path, topic: str, found: int, expected: int) -> None:
+        """Compare the numbers."""
+        super().__init__(
+            path, f'has {found} of {expected} or more messages of {topic}', 'incomplete'
+        )
+        self.topic = topic
+        self.found = found
+        self.expected = expected
 
 
 @dataclass(frozen=True)
@@ -53,7 +74,8 @@ class Recording:
         types: topic -> type of its messages, for all topics that are read.
         fps: mean number of images per second.
         messages: in the order in which they were recorded, read one by one; raises an
-            `UnreadableError` where the recording is truncated.
+            `UnreadableError` where the recording is truncated, and at the end if it has fewer
+            messages than it should.
     """
 
     topic: str
@@ -80,15 +102,19 @@ def open_recording(
         TopicError: one of the topics is missing, or the topic of the images is ambiguous.
         UnreadableError: the recording cannot be read; while its messages are read: it is
             truncated.
+        IncompleteError: at the end of the messages: a topic has fewer than the recording states,
+            or none of the images can be read.
     """
     others = others or {}
     # Invalid files raise many kinds of exceptions in the library, also those of SQLite, zstd and
     # struct; whichever it is, this file cannot be read.
     try:
-        reader = Reader(path)
-        reader.open()
+        with portable_name(path) as name:
+            reader = Reader(name)
+            reader.open()
     except Exception as error:
-        raise UnreadableError(path, f'is not a readable bag: {one_line(error)}') from error
+        reason = one_line(error).replace(name, str(path))
+        raise UnreadableError(path, f'is not a readable bag: {reason}') from error
     try:
         images = _image_connections(path, reader.connections, topic, others)
         connections = images + _other_connections(path, reader.connections, others)
@@ -96,7 +122,7 @@ def open_recording(
             images[0].topic,
             {each.topic: each.msgtype for each in connections},
             _rate(reader, images),
-            _messages(path, reader, connections),
+            _messages(path, reader, connections, images[0].topic),
         )
     finally:
         reader.close()
@@ -170,20 +196,42 @@ def _rate(reader: Reader, connections: list[Connection]) -> float:
 
 
 def _messages(
-    path: Path, reader: Reader, connections: list[Connection]
+    path: Path, reader: Reader, connections: list[Connection], image_topic: str
 ) -> Iterator[RecordedMessage]:
+    expected = Counter[str]()
+    for each in connections:
+        expected[each.topic] += each.msgcount
+    # Without statistics, a recording does not state any number.
+    expected[image_topic] = max(expected[image_topic], 1)
+    found: Counter[str] = Counter()
     messages = reader.messages(connections)
-    number = 0
     while True:
         try:
             connection, time, data = next(messages)
         except StopIteration:
-            return
+            break
         except Exception as error:
-            problem = f'is truncated after {number} messages: {one_line(error)}'
-            raise UnreadableError(path, problem) from error
+            problem = f'is truncated after {found.total()} messages: {one_line(error)}'
+            raise UnreadableError(path, problem, 'truncated') from error
         yield RecordedMessage(connection.topic, connection.msgtype, time, data)
-        number += 1
+        found[connection.topic] += 1
+    # The library passes over messages whose index or quality of service does not match.
+    for topic, count in expected.items():
+        if found[topic] < count:
+            raise IncompleteError(path, topic, found[topic], count)
+    for log in _write_ahead_logs(path):
+        raise UnreadableError(
+            path,
+            f'may have more messages in {log.name}, as after a crash of the recorder: merge it by '
+            f'sqlite3 {log.name.removesuffix("-wal")} "PRAGMA wal_checkpoint(TRUNCATE)"',
+            'incomplete',
+        )
+
+
+def _write_ahead_logs(path: Path) -> list[Path]:
+    """Return the logs of SQLite, whose messages are not in the files of a recording yet."""
+    logs = path.glob('*.db3-wal') if path.is_dir() else [path.with_name(f'{path.name}-wal')]
+    return [each for each in logs if each.is_file() and each.stat().st_size]
 
 
 def _video_messages(frames: Frames, topic: str) -> Iterator[RecordedMessage]:
@@ -217,4 +265,5 @@ def _frames(path: Path, messages: Iterable[RecordedMessage]) -> Iterator[Frame]:
             path,
             f'has {invalid} invalid of {count} images, the first is image {first_number}: '
             f'{first_error}',
+            'invalid_images',
         ) from first_error

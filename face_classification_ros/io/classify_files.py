@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from face_classification_ros.config import PipelineConfig
 from face_classification_ros.detection.region_of_interest import RegionOfInterestDetector
-from face_classification_ros.io.errors import UnreadableError
+from face_classification_ros.io.errors import UnreadableError, UnwritableError
 from face_classification_ros.io.images import read_image, write_image
 from face_classification_ros.io.sources import IMAGE, Source
 from face_classification_ros.io.videos import Frames, VideoFile
@@ -53,26 +53,30 @@ class FileClassifier:
 
         Raises:
             UnreadableError: the file cannot be read, or not to its end.
-            OSError: the copy cannot be written.
+            UnwritableError: the copy cannot be written.
         """
         source = job.source
         file = source.folder / source.path
         copy = source.folder / job.copy if job.copy else None
         try:
             if source.kind == IMAGE:
-                yield self._classify_image(source, file, copy)
+                yield from self._classify_image(source, file, copy)
             else:
                 with openers[source.kind](file) as frames:
                     yield from self._classify_frames(source, frames, copy)
         except UnreadableError as error:
-            raise UnreadableError(source.path, error.problem) from error
+            raise UnreadableError(source.path, error.problem, error.code) from error
+        except OSError as error:
+            raise UnwritableError(source.path, f'has no annotated copy: {error}') from error
 
-    def _classify_image(self, source: Source, file: Path, copy: Path | None) -> FrameFaces:
+    def _classify_image(
+        self, source: Source, file: Path, copy: Path | None
+    ) -> Iterator[FrameFaces]:
         image = read_image(file)
         faces = self._pipeline.process_still(image)
+        yield _record(source, 0, 0.0, image, faces)
         if copy is not None:
             write_image(copy, draw_faces(image, faces))
-        return _record(source, 0, 0.0, image, faces)
 
     def _classify_frames(
         self, source: Source, frames: Frames, copy: Path | None
@@ -90,6 +94,7 @@ class FileClassifier:
                             source.path,
                             f'changes its size at frame {number}, which an annotated copy '
                             'cannot: classify it without --output',
+                            'frame_size',
                         ) from error
                 yield _record(source, number, stamp, image, faces)
         finally:
@@ -117,7 +122,7 @@ def classify_files(
 
     Yields:
         The results of each file, to be consumed before those of the next file are requested; they
-        end with an `UnreadableError` if the file cannot be read, or not to its end.
+        end with a `FileError` if the file cannot be read to its end, or its copy not be written.
     """
     for job in jobs:
         yield classifier.classify(job, openers)

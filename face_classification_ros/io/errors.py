@@ -1,4 +1,4 @@
-"""Define errors about files: unreadable input, and system errors that name their file."""
+"""Define errors about files: unreadable input, unwritable output, and errors of the system."""
 
 from __future__ import annotations
 
@@ -7,17 +7,62 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-class UnreadableError(ValueError):
-    """A file cannot be read; the message is one line with its path and the reason.
+class FileError(ValueError):
+    """A file cannot be read or written; the message is one line with its path and the reason.
 
     Attributes:
+        path: of the file.
         problem: the reason, without the path.
+        code: the reason for programs, such as 'truncated'.
     """
 
-    def __init__(self, path: Path, problem: str) -> None:
-        """Set path and problem, for instance "is not a readable video"."""
-        super().__init__(f'{path} {problem}')
+    def __init__(self, path: Path, problem: str, code: str) -> None:
+        """Set path, problem and code."""
+        # `args` stay those of the class, as pickle needs them.
+        self.path = path
         self.problem = problem
+        self.code = code
+
+    def __str__(self) -> str:
+        """Return path and problem."""
+        return f'{self.path} {self.problem}'
+
+
+class UnreadableError(FileError):
+    """A file cannot be read, or not to its end.
+
+    Codes: 'invalid' (not a file of its kind), 'truncated', 'incomplete' (it has less than it
+    promises), 'topic', 'too_large', 'system' (an error of the system such as a missing
+    permission), 'not_a_file' (such as a pipe or a broken link), 'invalid_images' (some images
+    of a recording are invalid), 'frame_size' (the frames change
+    their size) and 'worker' (every process that reads it ends).
+    """
+
+    def __init__(self, path: Path, problem: str, code: str = 'invalid') -> None:
+        """Set path and problem, for instance "is not a readable video"."""
+        super().__init__(path, problem, code)
+
+
+class UnwritableError(FileError):
+    """The annotated copy of a file cannot be written."""
+
+    def __init__(self, path: Path, problem: str, code: str = 'copy') -> None:
+        """Set path and problem."""
+        super().__init__(path, problem, code)
+
+
+@contextmanager
+def reading_file(path: Path) -> Iterator[None]:
+    """Convert errors of the system, such as a missing permission, to an `UnreadableError`.
+
+    Raises:
+        UnreadableError: with the code 'system'.
+    """
+    try:
+        yield
+    except OSError as error:
+        problem = f'cannot be read: {error.strerror or error}'
+        raise UnreadableError(path, problem, 'system') from error
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from distributed.utils import silence_logging_cmgr
 
 from face_classification_ros.config import PipelineConfig
 from face_classification_ros.io.classify_files import FileClassifier, Job, Opener
-from face_classification_ros.io.errors import UnreadableError
+from face_classification_ros.io.errors import FileError, UnreadableError
 from face_classification_ros.io.sources import IMAGE
 from face_classification_ros.types import FrameFaces
 
@@ -135,7 +135,7 @@ def classify_in_parallel(
         are classified again; a file whose workers die repeatedly ends with an `UnreadableError`.
 
     Raises:
-        OSError: the connection to the cluster is lost, or a copy cannot be written.
+        OSError: the connection to the cluster is lost.
     """
     num_threads = sum(client.nthreads().values())
     size = max(1, min(BATCH, len(jobs) // (4 * num_threads)))
@@ -158,7 +158,8 @@ def classify_in_parallel(
         try:
             return submit([job]).result()[0]
         except KilledWorker:
-            return _Outcome([], 'ends every worker process that reads it, skipped')
+            problem = 'ends every worker process that reads it, skipped'
+            return _Outcome([], UnreadableError(job.source.path, problem, 'worker'))
 
     try:
         while True:
@@ -171,8 +172,8 @@ def classify_in_parallel(
                 outcomes = future.result()
             except KilledWorker:
                 outcomes = [classify_alone(job) for job in batch]
-            for job, outcome in zip(batch, outcomes, strict=True):
-                yield _results_of(job, outcome)
+            for outcome in outcomes:
+                yield _results_of(outcome)
     except FutureCancelledError as error:
         raise OSError('the connection to the scheduler is lost') from error
 
@@ -193,16 +194,16 @@ def _batches(jobs: Sequence[Job], size: int) -> Iterator[list[Job]]:
 
 
 class _Outcome(NamedTuple):
-    """The results of a file, and the problem that ended them ("" at the end of the file)."""
+    """The results of a file, and the error that ended them (None at the end of the file)."""
 
     results: list[FrameFaces]
-    problem: str
+    error: FileError | None
 
 
-def _results_of(job: Job, outcome: _Outcome) -> Iterator[FrameFaces]:
+def _results_of(outcome: _Outcome) -> Iterator[FrameFaces]:
     yield from outcome.results
-    if outcome.problem:
-        raise UnreadableError(job.source.path, outcome.problem)
+    if outcome.error is not None:
+        raise outcome.error
 
 
 _loaded = threading.local()
@@ -225,6 +226,6 @@ def _classify(job: Job, classifier: FileClassifier, openers: Mapping[str, Opener
     try:
         for result in classifier.classify(job, openers):
             results.append(result)
-    except UnreadableError as error:
-        return _Outcome(results, error.problem)
-    return _Outcome(results, '')
+    except FileError as error:
+        return _Outcome(results, error)
+    return _Outcome(results, None)

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from face_classification_ros.io.images import read_image
 from face_classification_ros.types import Image
 
 SIZE = (640, 480)
@@ -98,10 +99,7 @@ def _read_image(name: str) -> Image:
     # Read by path, since skimage.data would download a newer copy.
     folder = Path(skimage.__file__).parent / 'data'
     path = next(folder.glob(f'{name}.*'))
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError(f'{path} is not a readable image')
-    return image.astype(np.uint8, copy=False)
+    return read_image(path)
 
 
 def _camera_motion(image: Image, frames: int) -> Iterator[Image]:

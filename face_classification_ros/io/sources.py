@@ -2,13 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-IMAGE_SUFFIXES = {'.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp'}
-VIDEO_SUFFIXES = {'.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm'}
+from face_classification_ros.io.errors import reading_file, UnreadableError
+
+COPY_SUFFIXES = {'.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp'}
+"""Formats of images that every OpenCV writes."""
+
+# Some are readable with some versions of OpenCV only; the others report such files.
+IMAGE_SUFFIXES = COPY_SUFFIXES | {
+    '.avif',
+    '.dib',
+    '.gif',
+    '.heic',
+    '.heif',
+    '.jfif',
+    '.jp2',
+    '.jpe',
+    '.pbm',
+    '.pgm',
+    '.pnm',
+}
+VIDEO_SUFFIXES = {
+    '.3g2',
+    '.3gp',
+    '.asf',
+    '.avi',
+    '.flv',
+    '.m2ts',
+    '.m4v',
+    '.mkv',
+    '.mov',
+    '.mp4',
+    '.mpeg',
+    '.mpg',
+    '.mts',
+    '.ogv',
+    '.ts',
+    '.webm',
+    '.wmv',
+}
 BAG_SUFFIXES = {'.db3', '.mcap'}
+
+METADATA = 'metadata.yaml'
+"""File that each rosbag2 folder has."""
 
 IMAGE, VIDEO, BAG = 'image', 'video', 'bag'
 """Kinds of sources."""
@@ -31,31 +70,65 @@ class Source:
     folder: Path = field(default_factory=Path.cwd)
 
 
-def find_sources(paths: Iterable[Path]) -> list[Source]:
-    """Return the files of a list of files and folders.
+@dataclass(frozen=True)
+class FoundSources:
+    """What is below the paths that a user names.
 
-    A folder stands for all images, videos and recordings below it, a rosbag2 folder for one
-    recording.
+    Attributes:
+        sources: the files to classify, in the order of their names.
+        unreadable: folders without permission, broken links, pipes and the like.
+        left_out: files of other kinds.
+    """
+
+    sources: list[Source] = field(default_factory=list)
+    unreadable: list[UnreadableError] = field(default_factory=list)
+    left_out: list[Path] = field(default_factory=list)
+
+
+class NoSourceError(ValueError):
+    """There is nothing to classify.
+
+    Attributes:
+        left_out: files of other kinds.
+    """
+
+    def __init__(self, paths: Iterable[Path], left_out: Sequence[Path]) -> None:
+        """Name the paths."""
+        super().__init__(
+            f'no image, video or recording in {", ".join(map(str, paths))}; '
+            f'files of other kinds: {len(left_out)}'
+        )
+        self.left_out = tuple(left_out)
+
+
+def find_sources(paths: Sequence[Path], output: Path | None = None) -> FoundSources:
+    """Find the files in a list of files and folders.
+
+    A folder stands for all images, videos and recordings below it, also in linked folders, each
+    of which is searched once; a rosbag2 folder for one recording.
+
+    Args:
+        paths: files and folders.
+        output: folder of the copies, which is not searched if it is below another folder.
 
     Raises:
         FileNotFoundError: a path does not exist.
+        NoSourceError: there is nothing to classify.
         ValueError: a path is a pipe or a device, which might never end.
     """
-    sources = []
+    found = FoundSources()
     for path in paths:
         if not path.exists():
             raise FileNotFoundError(f'{path} does not exist')
         if not (path.is_file() or path.is_dir()):
             raise ValueError(f'{path} is neither a file nor a folder')
-        if _is_bag_folder(path):
-            sources.append(Source(path, Path(path.resolve().name), BAG))
-        elif path.is_dir():
-            sources += [
-                Source(each, each.relative_to(path), _kind(each)) for each in _find_below(path)
-            ]
+        if path.is_dir():
+            _Search(path, output, found).run()
         else:
-            sources.append(Source(path, Path(path.name), _kind(path)))
-    return sources
+            found.sources.append(Source(path, Path(path.name), _kind(path) or IMAGE))
+    if not (found.sources or found.unreadable):
+        raise NoSourceError(paths, found.left_out)
+    return found
 
 
 def plan_copies(sources: Sequence[Source], output: Path, ending: str = '') -> list[Path]:
@@ -65,7 +138,7 @@ def plan_copies(sources: Sequence[Source], output: Path, ending: str = '') -> li
         sources: the files.
         output: folder of the copies.
         ending: appended to their names; without it names stay the same, except that videos and
-            recordings become MP4.
+            recordings become MP4, and images in a format that is not written become PNG.
 
     Raises:
         ValueError: a copy would overwrite an original or another copy.
@@ -79,6 +152,8 @@ def plan_copies(sources: Sequence[Source], output: Path, ending: str = '') -> li
         elif source.kind == BAG and not ending:
             # The name of a folder may contain dots.
             copy = copy.with_name(f'{copy.name}.mp4')
+        elif source.kind == IMAGE and not ending and copy.suffix.lower() not in COPY_SUFFIXES:
+            copy = copy.with_name(f'{copy.name}.png')
         if copy.resolve() in originals:
             raise ValueError(f'the annotated copy of {source.path} would overwrite {copy}')
         if copy in copy_of:
@@ -90,30 +165,84 @@ def plan_copies(sources: Sequence[Source], output: Path, ending: str = '') -> li
     return list(copy_of)
 
 
-def _find_below(folder: Path) -> Iterator[Path]:
-    paths = sorted(folder.rglob('*'))
-    bags = {
-        path.parent
-        for path in paths
-        if path.name == 'metadata.yaml' and _is_bag_folder(path.parent)
-    }
-    suffixes = IMAGE_SUFFIXES | VIDEO_SUFFIXES | BAG_SUFFIXES
-    for path in paths:
-        suffix = path.suffix.lower()
-        part_of_bag = suffix in BAG_SUFFIXES and path.parent in bags
-        if path in bags or (suffix in suffixes and not part_of_bag and path.is_file()):
-            yield path
+class _Search:
+    """Searches a folder and everything below it."""
+
+    def __init__(self, root: Path, output: Path | None, found: FoundSources) -> None:
+        self._root = root
+        self._found = found
+        self._visited = {_identity(output)} if output is not None and output.is_dir() else set()
+
+    def run(self) -> None:
+        try:
+            with reading_file(self._root):
+                entries = _entries(self._root)
+        except UnreadableError as error:
+            self._found.unreadable.append(error)
+            return
+        if _is_bag(entries):
+            source = Source(self._root, Path(self._root.resolve().name), BAG)
+            self._found.sources.append(source)
+        else:
+            self._visited.add(_identity(self._root))
+            self._add_all(entries, in_bag=False)
+
+    def _add_all(self, entries: list[Path], *, in_bag: bool) -> None:
+        for entry in entries:
+            if in_bag and (_is_bag_file(entry) or entry.name == METADATA):
+                continue
+            try:
+                with reading_file(entry):
+                    self._add(entry)
+            except UnreadableError as error:
+                self._found.unreadable.append(error)
+
+    def _add(self, path: Path) -> None:
+        kind = _kind(path)
+        if path.is_dir():
+            self._add_folder(path)
+        elif kind is None:
+            self._found.left_out.append(path)
+        elif not path.is_file():
+            raise UnreadableError(path, 'is neither a file nor a folder', 'not_a_file')
+        else:
+            self._found.sources.append(Source(path, path.relative_to(self._root), kind))
+
+    def _add_folder(self, folder: Path) -> None:
+        # Links may form a circle.
+        if _identity(folder) in self._visited:
+            return
+        self._visited.add(_identity(folder))
+        entries = _entries(folder)
+        is_bag = _is_bag(entries)
+        if is_bag:
+            self._found.sources.append(Source(folder, folder.relative_to(self._root), BAG))
+        self._add_all(entries, in_bag=is_bag)
 
 
-def _is_bag_folder(path: Path) -> bool:
-    # Other folders may have a metadata.yaml, too. A compressed file is called bag_0.mcap.zstd.
-    return (path / 'metadata.yaml').is_file() and any(
-        BAG_SUFFIXES & {suffix.lower() for suffix in each.suffixes} for each in path.iterdir()
-    )
+def _entries(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir())
 
 
-def _kind(path: Path) -> str:
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
+
+
+def _is_bag(entries: list[Path]) -> bool:
+    """Check the content of a folder; others may have a metadata.yaml, too."""
+    has_metadata = any(each.name == METADATA and each.is_file() for each in entries)
+    return has_metadata and any(map(_is_bag_file, entries))
+
+
+def _is_bag_file(path: Path) -> bool:
+    # A compressed file is called bag_0.mcap.zstd.
+    return bool(BAG_SUFFIXES & {suffix.lower() for suffix in path.suffixes})
+
+
+def _kind(path: Path) -> str | None:
     suffix = path.suffix.lower()
-    if suffix in VIDEO_SUFFIXES:
-        return VIDEO
-    return BAG if suffix in BAG_SUFFIXES or path.is_dir() else IMAGE
+    for kind, suffixes in ((IMAGE, IMAGE_SUFFIXES), (VIDEO, VIDEO_SUFFIXES), (BAG, BAG_SUFFIXES)):
+        if suffix in suffixes:
+            return kind
+    return None

@@ -173,3 +173,84 @@ def test_a_video_without_faces_is_classified(tmp_path: Path) -> None:
     write_frames(tmp_path / 'gray.mp4', [np.full((240, 320, 3), 128, np.uint8)] * 2)
     done = run('classify', tmp_path / 'gray.mp4')
     assert done.stdout.splitlines() == [f'{tmp_path}/gray.mp4 {n}: no face' for n in range(2)]
+
+
+def test_the_output_may_be_below_the_input(astronaut: Path, tmp_path: Path) -> None:
+    """A second run does not take the copies of the first one as images."""
+    paths = [str(astronaut.parent), '--output', str(astronaut.parent / 'out')]
+    for number in range(2):
+        path = tmp_path / f'{number}.json'
+        assert main(['classify', *paths, '--json', str(path)]) == 0
+        assert len(json.loads(path.read_text())) == 1
+    assert [each.name for each in (astronaut.parent / 'out').iterdir()] == ['astronaut.png']
+
+
+@pytest.mark.parametrize('name', ['photo', 'photo.gif', 'photo.jfif', 'photo.xyz'])
+def test_an_image_in_a_format_that_is_not_written_has_a_png_copy(
+    tmp_path: Path, name: str
+) -> None:
+    """The content decides what an image is."""
+    (tmp_path / name).write_bytes(ASTRONAUT.read_bytes())
+    assert main(['classify', str(tmp_path / name), '--output', str(tmp_path / 'out')]) == 0
+    copy = cv2.imread(str(tmp_path / 'out' / f'{name}.png'))
+    assert copy.shape == (512, 512, 3)
+
+
+@pytest.mark.parametrize('options', [[], ['--workers', '1']])
+def test_a_copy_that_cannot_be_written_does_not_end_the_run(
+    astronaut: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    """Folders are where copies of an image and a video should be; all faces are reported."""
+    if options:
+        pytest.importorskip('distributed', reason='needs the extra [archive]')
+    write_video(astronaut.parent / 'a.mp4', 1)
+    (astronaut.parent / 'b.png').write_bytes(ASTRONAUT.read_bytes())
+    output = tmp_path / 'out'
+    for name in ('a.mp4', 'astronaut.png'):
+        (output / name).mkdir(parents=True)
+    files = ['--output', str(output), '--json', str(tmp_path / 'a.json')]
+    assert main(['classify', str(astronaut.parent), *files, *options]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert str(astronaut.parent / 'a.mp4') in first
+    assert str(astronaut) in second
+    files = [Path(each['file']).name for each in json.loads((tmp_path / 'a.json').read_text())]
+    assert files == ['astronaut.png', 'b.png']
+    assert (output / 'b.png').is_file()
+
+
+def test_a_video_without_permission_does_not_end_the_run(
+    astronaut: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is named."""
+    video = astronaut.parent / 'a.mp4'
+    write_video(video, 1)
+
+    def refuse(_: Path) -> bool:
+        raise PermissionError(13, 'Permission denied')
+
+    monkeypatch.setattr('face_classification_ros.io.videos._is_video', refuse)
+    assert main(['classify', str(astronaut.parent)]) == 2
+    printed = capsys.readouterr()
+    assert len(printed.out.splitlines()) == 1
+    (line,) = printed.err.splitlines()
+    assert str(video) in line
+
+
+def test_files_of_other_kinds_are_counted_and_named(
+    astronaut: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are no error."""
+    (astronaut.parent / 'notes.txt').touch()
+    assert main(['classify', str(astronaut.parent)]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert ' 1 ' in line and str(astronaut.parent / 'notes.txt') in line
+
+
+@pytest.mark.parametrize('name', ['a.heic', 'a.txt', 'a.3gp', 'a.gif'])
+def test_a_folder_without_a_readable_file_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """Silence would look like a folder without faces."""
+    (tmp_path / name).write_bytes(b'no image')
+    assert main(['classify', str(tmp_path)]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1

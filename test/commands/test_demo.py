@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 import signal
+import socket
 import subprocess
 
 from command_process import COMMAND, run, write_frames, write_video
@@ -83,3 +84,31 @@ def test_a_demo_does_not_wait_for_a_camera_that_hangs(tmp_path: Path) -> None:
         _, errors = demo.communicate(timeout=60)
     assert demo.returncode == 2, errors
     assert not Path(f'/proc/{processes["camera"]}').exists()
+
+
+@pytest.mark.parametrize(
+    'content',
+    [
+        'ffconcat version 1.0\nfile walk.mp4\n',
+        '#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nwalk.mp4\n#EXT-X-ENDLIST\n',
+    ],
+    ids=['concat', 'playlist'],
+)
+def test_a_demo_of_a_list_of_other_files_returns_2(tmp_path: Path, content: str) -> None:
+    """The library FFmpeg would read whatever such a list names, on this machine or another."""
+    write_video(tmp_path / 'walk.mp4', 3)
+    (tmp_path / 'list.mp4').write_text(content)
+    result = run('demo', '--video', tmp_path / 'list.mp4', '--output', tmp_path / 'demo')
+    assert result.returncode == 2
+    assert not (tmp_path / 'demo').exists()
+
+
+def test_a_demo_of_an_address_returns_2(tmp_path: Path) -> None:
+    """Nothing is read from the network."""
+    with socket.create_server(('127.0.0.1', 0)) as server:
+        server.setblocking(False)
+        address = f'http://127.0.0.1:{server.getsockname()[1]}/a.mp4'
+        result = run('demo', '--video', address, '--output', tmp_path / 'demo')
+        assert result.returncode == 2
+        with pytest.raises(BlockingIOError):
+            server.accept()

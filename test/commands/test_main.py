@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 import importlib
+import os
 from pathlib import Path
 import re
 import subprocess
 import sys
 
-from command_process import ASTRONAUT, run
+from command_process import ASTRONAUT, COMMAND, run
 import pytest
 
 from face_classification_ros.commands import main as command
@@ -127,3 +128,20 @@ def test_the_installed_program_returns_the_exit_code() -> None:
     """The process ends with what `main` returns."""
     assert run('classify', 'nowhere.png').returncode == 2
     assert run('--help').returncode == 0
+
+
+@pytest.mark.parametrize('encoding', ['ascii', 'utf-8', 'latin-1'])
+@pytest.mark.parametrize('name', ['Jürgen'.encode(), b'J\xfcrgen', '\u65e5\u672c'.encode()])
+def test_names_are_printed_in_any_encoding(tmp_path: Path, encoding: str, name: bytes) -> None:
+    """Names with letters that the terminal lacks, in results and in messages."""
+    image = tmp_path / os.fsdecode(name + b'.png')
+    image.write_bytes(ASTRONAUT.read_bytes())
+    (tmp_path / os.fsdecode(name + b'.jpg')).write_bytes(b'no image')
+    done = subprocess.run(
+        [COMMAND, 'classify', str(tmp_path)],
+        env={**os.environ, 'PYTHONIOENCODING': encoding},
+        capture_output=True,
+        timeout=120,
+    )
+    assert done.returncode == 2
+    assert len(done.stdout.splitlines()) == len(done.stderr.splitlines()) == 1

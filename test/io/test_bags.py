@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
+import re
+import shutil
+import sqlite3
+import struct
 from typing import Any
 
 import cv2
@@ -13,9 +18,10 @@ import pytest
 pytest.importorskip('rosbags', reason='needs the extra [archive]')
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_typestore, Stores
+import yaml
 
 from face_classification_ros.io.bag_messages import MessageError
-from face_classification_ros.io.bags import open_bag, TopicError
+from face_classification_ros.io.bags import IncompleteError, open_bag, open_recording, TopicError
 from face_classification_ros.io.errors import UnreadableError
 from face_classification_ros.io.image_encodings import ImageError
 from face_classification_ros.io.videos import DEFAULT_FPS, Frame
@@ -26,6 +32,19 @@ BGR = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uin
 TYPES = get_typestore(Stores.ROS2_HUMBLE)
 START = 1_700_000_000
 """Stamp of the first image in seconds."""
+
+DURATION = {'sec': 0, 'nsec': 0}
+QUALITY_OF_SERVICE = {
+    'history': 'keep_last',
+    'depth': 10,
+    'reliability': 'reliable',
+    'durability': 'volatile',
+    'deadline': DURATION,
+    'lifespan': DURATION,
+    'liveliness': 'automatic',
+    'liveliness_lease_duration': DURATION,
+    'avoid_ros_namespace_conventions': False,
+}
 
 MakeMessage = Callable[[int], Any]
 
@@ -205,3 +224,114 @@ def test_bytes_that_are_not_a_message_are_an_invalid_image(tmp_path: Path) -> No
     with pytest.raises(UnreadableError) as caught:
         frames_of(path)
     assert isinstance(caught.value.__cause__, MessageError)
+
+
+def messages_of(caught: pytest.ExceptionInfo[IncompleteError]) -> tuple[str, int, int]:
+    """Return topic, and the numbers of found and expected messages of an error."""
+    return caught.value.topic, caught.value.found, caught.value.expected
+
+
+@pytest.mark.parametrize('storage', ['SQLITE3', 'MCAP'])
+def test_recording_with_fewer_messages_than_promised_is_incomplete(
+    storage: str, tmp_path: Path
+) -> None:
+    """All that exist are read before the error."""
+    path = write_bag(tmp_path / 'bag', {'/image': raw}, 5, storage)
+    metadata = path / 'metadata.yaml'
+    metadata.write_text(re.sub('message_count: 5', 'message_count: 500', metadata.read_text()))
+    frames: list[Frame] = []
+    with pytest.raises(IncompleteError) as caught, open_bag(path) as opened:
+        frames.extend(opened.frames)
+    assert len(frames) == 5
+    assert messages_of(caught) == ('/image', 5, 500)
+
+
+@pytest.mark.parametrize('storage', ['SQLITE3', 'MCAP'])
+def test_recording_with_edited_quality_of_service_is_incomplete(
+    storage: str, tmp_path: Path
+) -> None:
+    """As `ros2 bag` users edit it to play a recording of a sensor reliably."""
+    path = write_bag(tmp_path / 'bag', {'/image': raw}, 5, storage)
+    metadata = path / 'metadata.yaml'
+    edited = yaml.safe_load(metadata.read_text())
+    for topic in edited['rosbag2_bagfile_information']['topics_with_message_count']:
+        topic['topic_metadata']['offered_qos_profiles'] = [QUALITY_OF_SERVICE]
+    metadata.write_text(yaml.safe_dump(edited))
+    with pytest.raises(IncompleteError) as caught:
+        frames_of(path)
+    assert messages_of(caught) == ('/image', 0, 5)
+
+
+def test_recording_with_another_incomplete_topic_is_incomplete(tmp_path: Path) -> None:
+    """As depth images that a replay needs."""
+    path = write_bag(tmp_path / 'bag', {'/image': raw, '/depth': raw}, 5)
+    metadata = path / 'metadata.yaml'
+    edited = yaml.safe_load(metadata.read_text())
+    edited['rosbag2_bagfile_information']['topics_with_message_count'][1]['message_count'] = 7
+    metadata.write_text(yaml.safe_dump(edited))
+    others = {'/depth': 'sensor_msgs/msg/Image'}
+    with (
+        pytest.raises(IncompleteError) as caught,
+        open_recording(path, '/image', others) as recording,
+    ):
+        list(recording.messages)
+    assert messages_of(caught) == ('/depth', 5, 7)
+
+
+def test_messages_in_the_log_of_a_killed_recorder_are_missed(tmp_path: Path) -> None:
+    """The recorder of ROS writes ahead; whoever kills it leaves messages in the log only."""
+    path = write_bag(tmp_path / 'bag', {'/image': raw}, 6, 'SQLITE3')
+    (file,) = path.glob('*.db3')
+    (path / 'metadata.yaml').unlink()
+    killed = tmp_path / 'killed'
+    killed.mkdir()
+    with closing(sqlite3.connect(file)) as database:
+        database.execute('PRAGMA journal_mode=WAL')
+        database.execute('PRAGMA wal_autocheckpoint=0')
+        rows = database.execute('SELECT topic_id, timestamp, data FROM messages').fetchall()
+        command = 'INSERT INTO messages (topic_id, timestamp, data) VALUES (?, ?, ?)'
+        database.executemany(command, rows)
+        database.commit()
+        for each in (file, file.with_name(f'{file.name}-wal')):
+            shutil.copy(each, killed)
+    frames: list[Frame] = []
+    with (
+        pytest.raises(UnreadableError) as caught,
+        open_bag(killed / file.name) as opened,
+    ):
+        frames.extend(opened.frames)
+    assert len(frames) == 6
+    assert caught.value.code == 'incomplete'
+    with closing(sqlite3.connect(killed / file.name)) as database:
+        database.execute('PRAGMA wal_checkpoint(TRUNCATE)')
+    assert len(frames_of(killed / file.name)) == 12
+
+
+def without_message_index(content: bytes, *, statistics: bool) -> bytes:
+    """Return an MCAP file with an index of chunks, but none of the messages in them."""
+    records, start = [content[:8]], 8
+    while start < len(content) - 8:
+        kind, size = struct.unpack_from('<BQ', content, start)
+        body = content[start + 9 : start + 9 + size]
+        start += 9 + size
+        if kind == 8:
+            # Times, offset and length; offsets of the message indexes; their length; the rest.
+            (length,) = struct.unpack_from('<I', body, 32)
+            body = body[:32] + bytes(4 + 8) + body[36 + length + 8 :]
+        if kind == 7 or (kind == 11 and not statistics):
+            # A kind that readers must ignore.
+            kind = 0x80
+        records.append(struct.pack('<BQ', kind, len(body)) + body)
+    return b''.join([*records, content[-8:]])
+
+
+@pytest.mark.parametrize(('statistics', 'expected'), [(True, 5), (False, 1)])
+def test_mcap_without_message_index_is_incomplete(
+    statistics: bool, expected: int, tmp_path: Path
+) -> None:
+    """The library would read nothing from it."""
+    (file,) = write_bag(tmp_path / 'bag', {'/image': raw}, 5).glob('*.mcap')
+    file.write_bytes(without_message_index(file.read_bytes(), statistics=statistics))
+    with pytest.raises(IncompleteError) as caught:
+        frames_of(file)
+    assert messages_of(caught) == ('/image', 0, expected)

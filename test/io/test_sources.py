@@ -1,11 +1,19 @@
 """Images, videos and recordings are found below folders, and their copies planned."""
 
+from collections.abc import Iterator
 import os
 from pathlib import Path
 
 import pytest
 
-from face_classification_ros.io.sources import BAG, find_sources, IMAGE, plan_copies, VIDEO
+from face_classification_ros.io.sources import (
+    BAG,
+    find_sources,
+    IMAGE,
+    NoSourceError,
+    plan_copies,
+    VIDEO,
+)
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -17,7 +25,7 @@ def touch(folder: Path, *names: str) -> None:
 
 def found(*paths: Path) -> list[tuple[str, str]]:
     """Return name and kind of all sources."""
-    return [(str(source.name), source.kind) for source in find_sources(paths)]
+    return [(str(source.name), source.kind) for source in find_sources(paths).sources]
 
 
 def test_a_folder_stands_for_all_files_of_known_kinds(tmp_path: Path) -> None:
@@ -63,7 +71,7 @@ def test_a_pipe_is_rejected(tmp_path: Path) -> None:
 def test_copies_of_videos_and_recordings_are_mp4(tmp_path: Path) -> None:
     """Copies of images keep their names; folders stay the same."""
     touch(tmp_path, 'in/a.jpg', 'in/b/c.avi', 'in/d.mcap')
-    sources = find_sources([tmp_path / 'in'])
+    sources = find_sources([tmp_path / 'in']).sources
     output = tmp_path / 'out'
     assert plan_copies(sources, output) == [
         output / 'a.jpg',
@@ -78,11 +86,72 @@ def test_a_copy_that_would_overwrite_an_original_is_rejected(tmp_path: Path) -> 
     touch(tmp_path, 'in/a.jpg')
     (tmp_path / 'link').symlink_to(tmp_path / 'in')
     with pytest.raises(ValueError, match='overwrite'):
-        plan_copies(find_sources([tmp_path / 'in']), tmp_path / 'link')
+        plan_copies(find_sources([tmp_path / 'in']).sources, tmp_path / 'link')
 
 
 def test_two_copies_of_the_same_name_are_rejected(tmp_path: Path) -> None:
     """A video in two formats would become one file."""
     touch(tmp_path, 'in/a.avi', 'in/a.mp4')
     with pytest.raises(ValueError, match='both'):
-        plan_copies(find_sources([tmp_path / 'in']), tmp_path / 'out')
+        plan_copies(find_sources([tmp_path / 'in']).sources, tmp_path / 'out')
+
+
+def test_files_of_other_kinds_are_left_out(tmp_path: Path) -> None:
+    """They are listed, also those next to a recording, whose own files are not."""
+    touch(tmp_path, 'a.jpg', 'b.txt', 'bag/bag_0.mcap', 'bag/metadata.yaml', 'bag/notes.md')
+    result = find_sources([tmp_path])
+    assert [each.name.name for each in result.sources] == ['a.jpg', 'bag']
+    assert result.left_out == [tmp_path / 'b.txt', tmp_path / 'bag' / 'notes.md']
+    assert result.unreadable == []
+
+
+def test_a_folder_without_anything_to_classify_is_an_error(tmp_path: Path) -> None:
+    """The number of other files is known."""
+    touch(tmp_path, 'a.txt', 'b/c.md')
+    with pytest.raises(NoSourceError) as caught:
+        find_sources([tmp_path])
+    assert len(caught.value.left_out) == 2
+
+
+def test_linked_folders_are_searched_once(tmp_path: Path) -> None:
+    """Also a circle of links ends."""
+    touch(tmp_path, 'in/a.jpg', 'other/b.jpg')
+    (tmp_path / 'in' / 'link').symlink_to(tmp_path / 'other')
+    (tmp_path / 'in' / 'same').symlink_to(tmp_path / 'other')
+    (tmp_path / 'other' / 'circle').symlink_to(tmp_path / 'in')
+    assert found(tmp_path / 'in') == [('a.jpg', IMAGE), ('link/b.jpg', IMAGE)]
+
+
+def test_broken_links_pipes_and_closed_folders_are_unreadable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is named, and the others are found."""
+    touch(tmp_path, 'a.jpg', 'closed/b.jpg')
+    (tmp_path / 'broken.jpg').symlink_to(tmp_path / 'nowhere')
+    (tmp_path / 'circle.jpg').symlink_to(tmp_path / 'circle.jpg')
+    os.mkfifo(tmp_path / 'pipe.png')
+    iterdir = Path.iterdir
+
+    def refuse(folder: Path) -> Iterator[Path]:
+        if folder.name == 'closed':
+            raise PermissionError(13, 'Permission denied')
+        return iterdir(folder)
+
+    # The owner of all files is not refused.
+    monkeypatch.setattr(Path, 'iterdir', refuse)
+    result = find_sources([tmp_path])
+    assert [each.name.name for each in result.sources] == ['a.jpg']
+    assert {each.path.name: each.code for each in result.unreadable} == {
+        'broken.jpg': 'not_a_file',
+        'circle.jpg': 'not_a_file',
+        'closed': 'system',
+        'pipe.png': 'not_a_file',
+    }
+
+
+def test_the_output_folder_is_not_searched(tmp_path: Path) -> None:
+    """Unless the user names it."""
+    touch(tmp_path, 'a.jpg', 'out/a.jpg')
+    output = tmp_path / 'out'
+    assert [each.path for each in find_sources([tmp_path], output).sources] == [tmp_path / 'a.jpg']
+    assert [each.path for each in find_sources([output], output).sources] == [output / 'a.jpg']

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from face_classification_ros.io.errors import UnreadableError
+from face_classification_ros.io.sources import find_sources, VIDEO
 from face_classification_ros.io.videos import DEFAULT_FPS, read_video, VideoFile
 
 
@@ -73,3 +74,34 @@ def test_an_implausible_rate_is_replaced(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr('face_classification_ros.io.videos.MAX_FPS', 5.0)
     with read_video(tmp_path / 'a.mp4') as frames:
         assert frames.fps == DEFAULT_FPS
+
+
+@pytest.mark.parametrize(
+    'fps', [1e-9, 0.0004, 0.5, 23.976, 59.9401, 65.5363, 119.123, 655.361, 999.99, 1000]
+)
+def test_any_rate_can_be_written(tmp_path: Path, fps: float) -> None:
+    """MPEG-4 has rates with small numerators only."""
+    video = VideoFile(tmp_path / 'a.mp4', fps)
+    for _ in range(2):
+        video.write(frame(0))
+    video.close()
+    copy = cv2.VideoCapture(str(tmp_path / 'a.mp4'))
+    assert copy.get(cv2.CAP_PROP_FPS) == pytest.approx(max(fps, 0.01), rel=0.001)
+
+
+@pytest.mark.parametrize('suffix', ['.3gp', '.flv', '.m2ts', '.mts', '.ts', '.wmv', '.ogv'])
+def test_videos_in_other_containers_are_read(tmp_path: Path, suffix: str) -> None:
+    """Each of them is found below a folder, too."""
+    path = tmp_path / f'a{suffix}'
+    codes = {'.flv': 'FLV1', '.wmv': 'WMV2', '.ogv': 'THEO', '.3gp': 'mp4v'}
+    code = cv2.VideoWriter.fourcc(*codes.get(suffix, 'MPG2'))
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, 25, (64, 48))
+    if not writer.isOpened():
+        pytest.skip(f'this OpenCV does not write {suffix}')
+    for value in range(10):
+        writer.write(frame(20 * value))
+    writer.release()
+    (source,) = find_sources([tmp_path]).sources
+    assert source.kind == VIDEO
+    with read_video(path) as frames:
+        assert len(list(frames.frames)) == 10

@@ -163,11 +163,11 @@ def run_demo(options: DemoOptions) -> int:
         `DONE`, or `NO_FACES` if no face was detected.
 
     Raises:
-        SourceError: the video or camera cannot be opened.
+        UnreadableError: the video cannot be read.
         ImportError: the sample needs scikit-image.
         OSError: a process did not start or ended early, or a result cannot be written.
     """
-    fps = FPS if options.is_live else open_source(options.source)[1]
+    fps = FPS if options.is_live else _rate(options.source)
     options.output.mkdir(parents=True, exist_ok=True)
     os.environ.update(ros_environment('' if options.topic else DEMO_DOMAIN))
     processes = _Processes()
@@ -181,6 +181,11 @@ def run_demo(options: DemoOptions) -> int:
             published = processes.stop()
     processes.check()
     return _report(recorder, options, published)
+
+
+def _rate(source: str) -> float:
+    with open_source(source) as (_, fps):
+        return float(fps)
 
 
 class _Processes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 import sys
 import time
 
@@ -16,6 +18,7 @@ from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
 from face_classification_ros.io.sample import FPS, sample_frames
+from face_classification_ros.io.videos import read_video
 from face_classification_ros.ros.conversions.images import image_to_message
 from face_classification_ros.ros.runtime import ros_running, RosStartError, signals_as_interrupt
 from face_classification_ros.types import Image
@@ -29,18 +32,17 @@ SUBSCRIBER_TIMEOUT = 30.0
 """Seconds to wait for a subscriber."""
 
 
-class SourceError(ValueError):
-    """A video or a camera cannot be opened.
+class CameraError(ValueError):
+    """A camera cannot be opened.
 
     Attributes:
-        source: the path or number.
+        number: of the camera.
     """
 
-    def __init__(self, source: str) -> None:
-        """Name the source."""
-        kind = 'camera' if source.isdecimal() else 'video'
-        super().__init__(f'{kind} {source} cannot be opened')
-        self.source = source
+    def __init__(self, number: int) -> None:
+        """Name the camera."""
+        super().__init__(f'camera {number} cannot be opened')
+        self.number = number
 
 
 class Camera(Node):
@@ -97,22 +99,31 @@ class Camera(Node):
         return published
 
 
-def open_source(source: str) -> tuple[Iterator[Image], float]:
-    """Return the frames of a source, uint8 H x W x 3 in BGR, and their number per second.
+@contextmanager
+def open_source(source: str) -> Iterator[tuple[Iterator[Image], float]]:
+    """Open a sample, a video or a camera.
 
     Args:
         source: 'sample', the path of a video, or the number of a camera.
 
+    Yields:
+        Its frames, uint8 H x W x 3 in BGR, and their number per second.
+
     Raises:
-        SourceError: it cannot be opened.
+        CameraError: the camera cannot be opened.
+        UnreadableError: see `read_video`, which rejects playlists of other files and addresses.
         ImportError: the sample needs scikit-image.
     """
     if source == SAMPLE:
-        return sample_frames(), FPS
-    video = cv2.VideoCapture(int(source) if source.isdecimal() else source)
-    if not video.isOpened():
-        raise SourceError(source)
-    return _frames(video), video.get(cv2.CAP_PROP_FPS) or DEFAULT_FPS
+        yield sample_frames(), FPS
+    elif source.isdecimal():
+        camera = cv2.VideoCapture(int(source))
+        if not camera.isOpened():
+            raise CameraError(int(source))
+        yield _frames(camera), camera.get(cv2.CAP_PROP_FPS) or DEFAULT_FPS
+    else:
+        with read_video(Path(source)) as video:
+            yield (frame.image for frame in video.frames), video.fps
 
 
 def _frames(video: cv2.VideoCapture) -> Iterator[Image]:
@@ -144,8 +155,11 @@ def main(args: list[str] | None = None) -> int:
         arguments = parser.parse_args(rclpy.utilities.remove_ros_args(given)[1:])
         if arguments.rate is not None and not arguments.rate > 0:
             raise ValueError(f'--rate {arguments.rate} is not above 0')
-        frames, fps = open_source(arguments.source)
-        with ros_running(args), signals_as_interrupt():
+        with (
+            open_source(arguments.source) as (frames, fps),
+            ros_running(args),
+            signals_as_interrupt(),
+        ):
             published = Camera().play(frames, arguments.rate or fps)
         print(f'{published} images published', flush=True)
     except (ValueError, ImportError, RosStartError, TimeoutError) as error:

@@ -1,10 +1,13 @@
 """The demo prints the faces of any attributes, and its camera reports what it cannot open."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from face_classification_ros.io.errors import UnreadableError
 from face_classification_ros.ros.demo.demo import faces_text
-from face_classification_ros.ros.demo.sample_camera import main, open_source, SourceError
+from face_classification_ros.ros.demo.sample_camera import CameraError, main, open_source
 from face_classification_ros.types import AttributeEstimate, BoundingBox, Detection, Face
 
 
@@ -30,12 +33,29 @@ def test_face_without_attributes_is_printed() -> None:
     assert faces_text([]) == 'no face'
 
 
-@pytest.mark.parametrize('source', ['/missing.mp4', '99'])
-def test_source_that_cannot_be_opened_is_an_error(source: str) -> None:
-    """A video or a camera."""
-    with pytest.raises(SourceError) as caught:
-        open_source(source)
-    assert caught.value.source == source
+def test_camera_that_cannot_be_opened_is_an_error() -> None:
+    """The error has its number."""
+    with pytest.raises(CameraError) as caught, open_source('99'):
+        pass
+    assert caught.value.number == 99
+
+
+@pytest.mark.parametrize('content', ['ffconcat version 1.0\nfile a.avi\n', '#EXTM3U\na.avi\n'])
+def test_list_of_other_files_is_no_source(tmp_path: Path, content: str) -> None:
+    """The camera checks videos as `classify` does."""
+    path = tmp_path / 'list.mp4'
+    path.write_text(content)
+    with pytest.raises(UnreadableError) as caught, open_source(str(path)):
+        pass
+    assert caught.value.code == 'invalid'
+
+
+@pytest.mark.parametrize('source', ['/missing.mp4', 'http://127.0.0.1/a.mp4', 'concat:a.ts|b.ts'])
+def test_video_that_is_no_file_is_an_error(source: str) -> None:
+    """Also an address or a protocol of FFmpeg."""
+    with pytest.raises(UnreadableError) as caught, open_source(source):
+        pass
+    assert caught.value.code == 'system'
 
 
 def test_camera_ends_with_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:

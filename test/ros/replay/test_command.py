@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+import shutil
 
 import pytest
+from recordings import COUNT
 import yaml
 
 pytest.importorskip('pydantic', reason='needs the extra [replay]')
@@ -52,6 +54,23 @@ def test_unmet_expectation_is_reported(
     printed = capsys.readouterr().out
     assert 'faces[0]: ' in printed
     assert '1 of 2' in printed
+
+
+@pytest.mark.parametrize('arguments', [['replay', '--offline'], ['classify']])
+def test_incomplete_recording_returns_2(
+    make_bag: MakeBag,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+) -> None:
+    """With `replay` and `classify`; its metadata promises more messages than it has."""
+    bag = shutil.copytree(make_bag(), tmp_path / 'bag')
+    metadata = bag / 'metadata.yaml'
+    metadata.write_text(metadata.read_text().replace(f'count: {COUNT}', 'count: 500'))
+    assert main([*arguments, str(bag)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(bag) in line
+    assert '500' in line
 
 
 def test_proposed_expectation_is_met(make_bag: MakeBag, tmp_path: Path) -> None:
