@@ -27,7 +27,7 @@ _CALL_COST = 8_000
 
 
 class YuNet:
-    """Any YuNet with the outputs of OpenCV's model zoo, from March 2023 on, and what `train` makes.
+    """YuNet with the outputs of OpenCV's model zoo from March 2023 on, or a model of `train`.
 
     Both divide the image into cells alike and have the same boxes and landmarks; a detector of
     this package has one score where YuNet has two factors of it.
@@ -178,9 +178,10 @@ def decode(
     """Decode the outputs of the network into faces.
 
     The network divides the image into cells of 8, 16 and 32 pixels, and predicts for each, row by
-    row: whether a face is centered in it (`score`, or `cls` and `obj`, of which the score is the
-    root of their product), its box (`bbox`: the center from the cell's corner, in cells, and the logarithm of
-    width and height, in cells), and its landmarks (`kps`, from the cell's corner, in cells).
+    row: whether a face is centered in it (`score`, or `cls` and `obj`, the score is the root of
+    their product), its box (`bbox`: the center from the cell's corner, in cells, and the
+    logarithm of width and height, in cells), and its landmarks (`kps`, from the cell's corner, in
+    cells).
 
     Args:
         outputs: for each stride s float32 arrays: `score_s` 1 x N x 1, or `cls_s` and `obj_s` of

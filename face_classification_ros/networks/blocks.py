@@ -159,8 +159,8 @@ def detection_head(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
     """One separable convolution, then the values of a face per cell.
 
     N x H x W x C -> N x H x W x 15: the logit of the score; center from the corner of the cell and
-    logarithm of width and height, in cells; five landmarks from the corner, in cells. C^2 + 25 C
-    + 3 C + 15 parameters.
+    logarithm of width and height, in cells; five landmarks from the corner, in cells. C^2 + 28 C
+    + 15 parameters.
     """
     x = separable_convolution(x, x.shape[-1], name=f'{name}.block')
     # A score of 0.01 at the start, since nearly all cells are empty (Lin et al. 2017).

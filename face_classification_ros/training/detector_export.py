@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -65,7 +66,10 @@ def convert_detector(network: keras.Model, recipe: DetectorRecipe) -> onnx.Model
             'score': 'probability that a face is centered in the cell, not calibrated',
             'parameters': str(network.count_params()),
             'network': network.name,
-            'recipe': recipe.model_dump_json(),
+            # The file is given to others and must not reveal folders of this machine.
+            'recipe': recipe.model_copy(
+                update={'network': Path(recipe.network).name}
+            ).model_dump_json(),
             'license': LICENSE,
         },
     )

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from face_classification_ros.networks.settings import read_settings, read_yaml
+from face_classification_ros.training.recipe import resolve_file
 from face_classification_ros.training.scene_augmentation import SceneAugmentation
 
 
@@ -17,7 +18,9 @@ class DetectorRecipe(BaseModel):
     model_config = ConfigDict(extra='forbid', frozen=True)
 
     task: Literal['face_detection']
-    network: str = Field(description='name of a network of the package with a detection head')
+    network: str = Field(
+        description='name of a network with a detection head, or path of its description'
+    )
     size: int = Field(
         default=256,
         ge=64,
@@ -79,8 +82,12 @@ def is_detector_recipe(path: Path) -> bool:
 def read_detector_recipe(path: Path) -> DetectorRecipe:
     """Read a recipe from a YAML file; missing fields keep their defaults.
 
+    The path of a network's description is relative to the recipe, and in its folder or below.
+
     Raises:
         OSError: the file cannot be read.
-        ValueError: a field is unknown, missing, of the wrong type or out of range.
+        ValueError: a field is unknown, missing, of the wrong type or out of range, or names a
+            file outside of the recipe's folder.
     """
-    return read_settings(path, DetectorRecipe)
+    recipe = read_settings(path, DetectorRecipe)
+    return recipe.model_copy(update={'network': resolve_file(path, recipe.network)})
