@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 import math
 
 import cv2
@@ -15,6 +16,9 @@ from face_classification_ros.types import BoundingBox, Image
 
 MAX_ZOOM = 3.0
 """Largest magnification of a scene; beyond it, faces are only blurred."""
+
+MIN_VISIBLE = 0.8
+"""Part of the box of a face that is inside the image, below which its label is uncertain."""
 
 MIRRORED_LANDMARKS = (1, 0, 2, 4, 3)
 """Right and left swapped, as a mirror image does."""
@@ -88,7 +92,8 @@ class SceneAugmentation(BaseModel):
             random: source of all randomness.
 
         Returns:
-            uint8 height x width x 3; the regions of which the center is inside, in its pixels.
+            uint8 height x width x 3; the regions of which the center is inside, in its pixels. A
+            face of which less than `MIN_VISIBLE` is inside becomes a region to ignore.
         """
         height, width = image.shape[:2]
         faces = [region.box for region in regions if region.use == 'face']
@@ -119,7 +124,7 @@ class SceneAugmentation(BaseModel):
         background = random.integers(0, 256, 3).tolist()
         cut = _warp(image, matrix, zoom, size, background)
         moved = (_move(region, matrix, zoom, mirrored) for region in regions)
-        return cut, tuple(region for region in moved if _is_inside(region, size))
+        return cut, tuple(_cut_off(region, size) for region in moved if _is_inside(region, size))
 
     def change_levels(self, image: Image, random: np.random.Generator) -> Image:
         """Return an image, uint8 H x W x 3, with random light, colors, sharpness and noise."""
@@ -201,6 +206,14 @@ def _move(
 def _shift(region: SceneRegion, x: float, y: float) -> SceneRegion:
     points = tuple((each_x + x, each_y + y) for each_x, each_y in region.landmarks)
     return SceneRegion(region.box.translated(x, y), region.use, points)
+
+
+def _cut_off(region: SceneRegion, size: tuple[int, int]) -> SceneRegion:
+    """Return the region, as one to ignore if too little of a face is left."""
+    visible = region.box.clipped(*size).area / region.box.area
+    if region.use == 'face' and visible < MIN_VISIBLE:
+        return replace(region, use='ignore')
+    return region
 
 
 def _is_inside(region: SceneRegion, size: tuple[int, int]) -> bool:

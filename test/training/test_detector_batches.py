@@ -62,6 +62,19 @@ def test_rotated_landmarks_stay_on_the_square() -> None:
         assert region.landmarks[2] == pytest.approx(region.box.center, abs=0.01)
 
 
+def test_face_that_is_cut_off_becomes_uncertain() -> None:
+    """The label of half a face is neither a target nor an error of the teacher."""
+    augmentation = SceneAugmentation(min_face=40, max_face=40)
+    uses = set()
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        for region in augmentation.cut(draw_scene(), [SQUARE], (64, 64), random)[1]:
+            visible = region.box.clipped(64, 64).area / region.box.area
+            assert region.use == ('face' if visible >= 0.8 else 'ignore')
+            uses.add(region.use)
+    assert uses == {'face', 'ignore'}
+
+
 def test_mosaic_has_regions_of_all_four_scenes() -> None:
     """Each in its quarter."""
     augmentation = SceneAugmentation(min_face=12, max_face=20)
