@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from face_classification_ros.commands.common import DONE, needs_extra
 from face_classification_ros.commands.models import add_min_age, add_model, load_classifier
 from face_classification_ros.commands.options import add_still_detector, still_detector_config
+
+if TYPE_CHECKING:
+    from face_classification_ros.classification.classifier import Classifier
 
 FACES = 'faces'
 """Takes the place of an attribute to measure a detector."""
@@ -28,9 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--data',
         type=Path,
         required=True,
+        nargs='+',
         metavar='DIR',
-        help=f'measure on this data set; for {FACES} a folder with boxes.json or labeled videos, '
-        'or with scenes in train/ and validation/',
+        help='measure on these data sets, several in one table; '
+        f'for {FACES} a folder with boxes.json or labeled videos, or with scenes in train/ and '
+        'validation/',
     )
     parser.add_argument(
         '--split',
@@ -70,7 +75,9 @@ def _evaluate_detector(arguments: argparse.Namespace) -> dict[str, Any]:
     from face_classification_ros.detection import create_detector
     from face_classification_ros.evaluation.detection import evaluate_detector, SceneReport
 
-    if is_face_scenes(arguments.data):
+    if len(arguments.data) > 1:
+        raise ValueError(f'--data: {FACES} are measured on one folder, not {len(arguments.data)}')
+    if is_face_scenes(arguments.data[0]):
         return _evaluate_thresholds(arguments)
     if arguments.report or arguments.box_robustness:
         raise ValueError(
@@ -78,7 +85,7 @@ def _evaluate_detector(arguments: argparse.Namespace) -> dict[str, Any]:
             'train/ and validation/'
         )
     detector = create_detector(still_detector_config(arguments))
-    detection = evaluate_detector(detector, arguments.data)
+    detection = evaluate_detector(detector, arguments.data[0])
     print(f'{"scene":>28} faces found false unverified')
     total = SceneReport(
         'all',
@@ -110,7 +117,7 @@ def _evaluate_thresholds(arguments: argparse.Namespace) -> dict[str, Any]:
         with needs_extra('train', '--report'):
             from face_classification_ros.evaluation.detection_plot import write_detection_report
     config = replace(still_detector_config(arguments), detection_threshold=LOWEST_CONFIDENCE)
-    scenes = read_face_scenes(arguments.data, arguments.split)
+    scenes = read_face_scenes(arguments.data[0], arguments.split)
     measured = evaluate_scenes(create_detector(config), scenes)
     print(f'{measured.faces} faces in {measured.images} images')
     print(f'average precision {measured.average_precision:.3f}')
@@ -129,21 +136,39 @@ def _evaluate_thresholds(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _evaluate_classifier(arguments: argparse.Namespace) -> dict[str, Any]:
-    from face_classification_ros.datasets.registry import NoFacesError, read_dataset
-    from face_classification_ros.evaluation.box_robustness import measure_box_robustness
-    from face_classification_ros.evaluation.classification import evaluate_classifier
+    from face_classification_ros.evaluation.dataset_table import format_table
 
+    several = len(arguments.data) > 1
+    if several and (arguments.report or arguments.box_robustness):
+        raise ValueError('--report and --box-robustness are for one data set at a time')
     if arguments.report:
         # Before the work, so that a missing package is reported immediately.
         with needs_extra('train', '--report'):
             from face_classification_ros.evaluation.report import write_report
+    classifier = load_classifier(arguments.model, arguments.attribute, arguments.num_threads)
+    reports = [_evaluate_on(classifier, folder, arguments) for folder in arguments.data]
+    if several:
+        print(format_table(reports))
+        return {'data_sets': reports}
+    _print_report(reports[0])
+    if arguments.report:
+        write_report(reports[0], arguments.report)
+    return reports[0]
+
+
+def _evaluate_on(
+    classifier: Classifier, folder: Path, arguments: argparse.Namespace
+) -> dict[str, Any]:
+    from face_classification_ros.datasets.registry import NoFacesError, read_dataset
+    from face_classification_ros.evaluation.box_robustness import measure_box_robustness
+    from face_classification_ros.evaluation.classification import evaluate_classifier
+
     attribute, split = arguments.attribute, arguments.split
-    classifier = load_classifier(arguments.model, attribute, arguments.num_threads)
-    dataset = read_dataset(attribute, arguments.data, split, min_age=arguments.min_age)
+    dataset = read_dataset(attribute, folder, split, min_age=arguments.min_age)
     training = None
     if split != 'train':
         with suppress(NoFacesError):
-            training = read_dataset(attribute, arguments.data, 'train', min_age=arguments.min_age)
+            training = read_dataset(attribute, folder, 'train', min_age=arguments.min_age)
     report = evaluate_classifier(
         classifier,
         dataset,
@@ -153,9 +178,6 @@ def _evaluate_classifier(arguments: argparse.Namespace) -> dict[str, Any]:
     )
     if arguments.box_robustness:
         report['box_robustness'] = measure_box_robustness(classifier, dataset)
-    _print_report(report)
-    if arguments.report:
-        write_report(report, arguments.report)
     return report
 
 
@@ -171,6 +193,12 @@ def _print_report(report: Mapping[str, Any]) -> None:
     print(
         f'balanced accuracy {report["balanced_accuracy"]:.2%}, macro F1 {report["macro_f1"]:.2%}'
     )
+    if report['within_one_band'] is not None:
+        error = report['mean_absolute_error']
+        print(
+            f'at most one band off {report["within_one_band"]:.2%}'
+            + ('' if error is None else f', expected age off by {error:.1f} years on average')
+        )
     coverage = report['coverage']
     print(
         f'known from a confidence of {coverage["threshold"]}: {coverage["fraction"]:.1%} of the '

@@ -122,7 +122,7 @@ class FaceDataset:
         """
         return np.concatenate(
             [
-                crop_faces(_bgr(image), [box], input_spec)
+                crop_faces(as_bgr(image), [box], input_spec)
                 for image, box in zip(self.images, boxes or self.face_boxes(), strict=True)
             ]
         )
@@ -151,6 +151,11 @@ class FaceDataset:
         """Return for each face, N, whether `other` contains a pixel-identical image."""
         known = set(other.fingerprints)
         return np.array([each in known for each in self.fingerprints], bool)
+
+    def describe(self, index: int) -> str:
+        """Return the source and the label of a face, for messages."""
+        source = self.files[index] if self.files else f'{self.name}, face {index}'
+        return f'{source} ({self.labels[self.y_true[index]]})'
 
     def merge_copies(self) -> FaceDataset:
         """Return one face for each set of pixel-identical images.
@@ -194,7 +199,7 @@ def group_names(column: str, values: NDArray[Any]) -> NDArray[Any]:
     return np.array(AGES)[age_band(values)]
 
 
-def age_band(years: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+def age_band(years: NDArray[Any]) -> NDArray[np.int64]:
     """Return the index in `AGES` of each age in years, N."""
     return np.digitize(years, list(AGE_BANDS)) - 1
 
@@ -232,7 +237,8 @@ def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         return list(reader)
 
 
-def _bgr(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def as_bgr(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return an image with three channels."""
     if image.shape[2] == 3:
         return image
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR), np.uint8)

@@ -13,8 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_classification_ros.datasets.face_dataset import (
+    age_band,
+    AGES,
     FaceDataset,
     GENDERS,
+    LABELS,
     one_hot,
     part_of,
 )
@@ -72,10 +75,10 @@ def read_imdb_wiki(attribute: str, folder: Path, split: str, min_age: int) -> Fa
     the same split.
 
     Args:
-        attribute: 'gender'.
+        attribute: 'gender' or 'age'.
         folder: `imdb_crop` or `wiki_crop`.
         split: 80, 10 and 10 % of the people are in 'train', 'val' and 'test'.
-        min_age: exclude younger people.
+        min_age: exclude younger people, for gender.
 
     Raises:
         ValueError: the .mat file is not as published, or an image cannot be read.
@@ -84,12 +87,13 @@ def read_imdb_wiki(attribute: str, folder: Path, split: str, min_age: int) -> Fa
     table = _read_mat(folder / f'{name}.mat', name)
     gender, score = _numbers(table['gender']), _numbers(table['face_score'])
     age = _age(_numbers(table['dob']), _numbers(table['photo_taken']))
+    youngest = min_age if attribute == 'gender' else 0
     known = (
         np.isfinite(gender)
         & np.isfinite(score)
         & (score > MIN_FACE_SCORE)
         & np.isnan(_numbers(table['second_face_score']))
-        & (age >= min_age)
+        & (age >= youngest)
         & (age <= MAX_AGE)
     )
     paths, people = _texts(table['full_path']), _people(table)
@@ -101,13 +105,13 @@ def read_imdb_wiki(attribute: str, folder: Path, split: str, min_age: int) -> Fa
         [row for row, image in zip(chosen, images, strict=True) if image is not None], np.int64
     )
     # 0 is a woman and 1 a man, as in GENDERS; UTKFace has the opposite.
-    y_true = gender[rows].astype(np.int64)
+    y_true = age_band(age[rows]) if attribute == 'age' else gender[rows].astype(np.int64)
     return FaceDataset(
         attribute,
-        f'{name.upper()} {split}, age {min_age} and above',
+        f'{name.upper()} {split}, age {youngest} and above',
         [image for image in images if image is not None],
         y_true,
-        one_hot(y_true, len(GENDERS)),
+        one_hot(y_true, len(LABELS[attribute])),
         IMDB_WIKI_BOX,
         {'age': age[rows].astype(np.int64)},
         files=tuple(str(folder / paths[row]) for row in rows),
@@ -181,7 +185,7 @@ def _read_face(path: Path) -> NDArray[np.uint8] | None:
 READER = Reader(
     'imdb_wiki',
     'imdb.mat or wiki.mat',
-    {'gender': GENDERS},
+    {'gender': GENDERS, 'age': AGES},
     is_imdb_wiki,
     read_imdb_wiki,
     ('min_age',),

@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from face_classification_ros.datasets import fer2013, imdb_wiki, utkface
+from face_classification_ros.datasets import (
+    all_age_faces,
+    expw,
+    fairface,
+    fer2013,
+    imdb_wiki,
+    rafdb,
+    scut_fbp5500,
+    utkface,
+)
 from face_classification_ros.datasets.face_dataset import (
     EMOTIONS,
     FaceDataset,
@@ -35,7 +44,16 @@ __all__ = [
     'read_dataset',
 ]
 
-READERS: tuple[Reader, ...] = (fer2013.READER, imdb_wiki.READER, utkface.READER)
+READERS: tuple[Reader, ...] = (
+    fer2013.READER,
+    imdb_wiki.READER,
+    rafdb.READER,
+    fairface.READER,
+    all_age_faces.READER,
+    scut_fbp5500.READER,
+    expw.READER,
+    utkface.READER,
+)
 """Published layouts in the order in which they are tried."""
 
 

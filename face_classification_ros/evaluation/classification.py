@@ -11,6 +11,11 @@ from numpy.typing import NDArray
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.classification.crops import InputSpec
 from face_classification_ros.datasets.registry import FaceDataset
+from face_classification_ros.evaluation.bands import (
+    are_bands,
+    expected_values,
+    within_one_band,
+)
 from face_classification_ros.evaluation.group_accuracy import accuracy_by_group
 from face_classification_ros.evaluation.metrics import (
     accuracy_interval,
@@ -52,7 +57,9 @@ def evaluate_classifier(
         (precision, recall, f1, count), `confusion` (rows: true label, columns: predicted label,
         counts), `confusion_normalized` (rows of sum 1), `calibration_error`,
         `negative_log_likelihood`, `reliability` (see `metrics.reliability`), `coverage` (see
-        `metrics.coverage`), `copies` (faces with a pixel-identical image in `training`) and
+        `metrics.coverage`), `within_one_band` (fraction of faces whose predicted band is at most
+        one off) and `mean_absolute_error` (of the expected age in years), both None for labels
+        that are not bands, `copies` (faces with a pixel-identical image in `training`) and
         `accuracy_without_copies`, both None without `training`, and `groups` (see
         `accuracy_by_group`).
 
@@ -81,6 +88,7 @@ def evaluate_classifier(
         'negative_log_likelihood': negative_log_likelihood(probabilities, dataset.y_true),
         'reliability': reliability(confidence, correct),
         'coverage': coverage(confidence, correct, threshold),
+        **_of_bands(dataset, probabilities),
         **_without_copies(dataset, correct, training),
         'groups': accuracy_by_group(correct, dataset.groups),
     }
@@ -132,6 +140,19 @@ def _per_label(
             'count': int(confusion[index].sum()),
         }
         for index, label in enumerate(labels)
+    }
+
+
+def _of_bands(dataset: FaceDataset, probabilities: NDArray[np.float32]) -> dict[str, Any]:
+    if not are_bands(dataset.labels):
+        return {'within_one_band': None, 'mean_absolute_error': None}
+    error, years = None, dataset.groups.get('age')
+    if dataset.attribute == 'age' and years is not None and years.dtype.kind in 'iu':
+        ages = expected_values(probabilities, dataset.labels)
+        error = float(np.abs(ages - years.astype(np.float64)).mean())
+    return {
+        'within_one_band': within_one_band(dataset.y_true, probabilities.argmax(axis=1)),
+        'mean_absolute_error': error,
     }
 
 

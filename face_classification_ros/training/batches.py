@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 import hashlib
 import os
 from pathlib import Path
@@ -14,7 +16,9 @@ from numpy.typing import NDArray
 import tensorflow as tf
 
 from face_classification_ros.classification.classifier import Classifier
+from face_classification_ros.classification.crops import crop_faces, InputSpec
 from face_classification_ros.config import DetectorConfig
+from face_classification_ros.datasets.face_dataset import as_bgr
 from face_classification_ros.datasets.face_localization import find_faces
 from face_classification_ros.datasets.registry import FaceDataset, labels_of
 from face_classification_ros.detection import create_detector
@@ -22,9 +26,9 @@ from face_classification_ros.networks.onnx_export import scale_faces
 from face_classification_ros.training.distillation import (
     add_predictions,
     AttributeArrays,
+    cached_predictions,
     load_teacher,
     match_predictions,
-    teacher_predictions,
 )
 from face_classification_ros.training.distributed import Cluster
 from face_classification_ros.training.glasses import Points
@@ -52,29 +56,28 @@ class FaceBatches:
         """Prepare the faces, their targets and the teachers.
 
         Args:
-            datasets: each with the labels of one attribute.
+            datasets: each with the labels of one attribute; an image that several of them contain
+                is one face.
             recipe: of the training.
             cluster: the machines that share each batch; None for this machine alone.
-            scratch: folder in which the positions of the eyes are cached, as finding them takes
-                minutes; None for no cache.
+            scratch: folder in which the positions of the eyes and the predictions of teachers are
+                cached, as they take minutes; None for no cache.
 
         Raises:
-            ValueError: a teacher does not fit the recipe, or data sets of the same attribute have
-                different labels.
+            ValueError: a teacher or the sampling does not fit the recipe or the data, or data sets
+                contradict each other, see `join_faces`.
         """
         self._recipe, self._cluster = recipe, cluster or Cluster()
-        self._images = [
-            _in_color(image, recipe) for dataset in datasets for image in dataset.images
-        ]
-        self._squares = [
-            _square_around(box, recipe) for dataset in datasets for box in dataset.face_boxes()
-        ]
+        faces = join_faces(datasets, recipe.attributes, recipe.balance, recipe.balance_by)
+        self._targets, self._weights = faces.targets, faces.weights
+        self._images = [_in_color(image, recipe) for image in faces.images]
+        self._squares = [_square_around(box, recipe) for box in faces.boxes]
         self._eyes: list[Points | None] = [None] * len(self._images)
         if recipe.augmentation.glasses:
-            self._eyes = [eyes for each in datasets for eyes in _eyes_of(each, scratch)]
-        self._targets, self._weights = join_targets(
-            datasets, recipe.attributes, recipe.balance, recipe.balance_by
-        )
+            self._eyes = _eyes_of(faces.images, scratch)
+        self._sources = faces.sources
+        self._shown = _shown_per_epoch(faces.sources, recipe.sampling)
+        self._last_order = -1, np.empty(0, np.int64)
         self._matching_teachers: list[tuple[Teacher, Classifier]] = []
         self._matched: dict[tuple[int, int, int], list[AttributeArrays]] = {}
         for teacher in recipe.teachers:
@@ -82,12 +85,16 @@ class FaceBatches:
             if teacher.function_matching:
                 self._matching_teachers.append((teacher, classifier))
             else:
-                predictions = teacher_predictions(classifier, datasets, teacher.temperature)
-                add_predictions(predictions, teacher.weight, self._targets, self._weights)
+                taught = self._taught(teacher, np.arange(len(self._images)))
+                crops = crop_each(
+                    faces.images, faces.boxes, classifier.input_spec, np.flatnonzero(taught)
+                )
+                predictions = cached_predictions(classifier, crops, teacher.temperature, scratch)
+                add_predictions(predictions, teacher.weight, self._targets, self._weights, taught)
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
-        return -(-len(self._images) // self._recipe.batch_size)
+        return -(-sum(self._shown.values()) // self._recipe.batch_size)
 
     def batch(
         self, epoch: int, index: int
@@ -100,7 +107,7 @@ class FaceBatches:
         """
         recipe = self._recipe
         view = epoch % recipe.augmentation_views if recipe.augmentation_views else epoch
-        order = np.random.default_rng((recipe.seed, view)).permutation(len(self._images))
+        order = self._order(view)
         batch = order[index * recipe.batch_size : (index + 1) * recipe.batch_size]
         chosen, weight = self._cluster.local_batch(batch)
         part = index * self._cluster.size + self._cluster.task_index
@@ -115,17 +122,41 @@ class FaceBatches:
             faces = _mix(faces, targets, weights, first)
         matched = self._match(faces, (view, size, index))
         for (teacher, _), predictions in zip(self._matching_teachers, matched, strict=True):
-            add_predictions(predictions, teacher.weight, targets, weights)
+            taught = self._taught(teacher, chosen)
+            rows = {attribute: each[taught] for attribute, each in predictions.items()}
+            add_predictions(rows, teacher.weight, targets, weights, taught)
         if recipe.augmentation.blur:
             recipe.augmentation.blur_some(faces, random)
-        for rows in targets.values():
-            rows *= 1 - recipe.label_smoothing
-            rows += recipe.label_smoothing / rows.shape[1]
+        for each in targets.values():
+            each *= 1 - recipe.label_smoothing
+            each += recipe.label_smoothing / each.shape[1]
         return (
             scale_faces(faces).numpy(),
             targets,
             {attribute: rows * weight for attribute, rows in weights.items()},
         )
+
+    def _order(self, view: int) -> NDArray[np.int64]:
+        """Return the faces of an epoch in the order in which they are shown."""
+        known, order = self._last_order
+        if known != view:
+            random = np.random.default_rng((self._recipe.seed, view))
+            parts = []
+            for source, count in self._shown.items():
+                faces = np.flatnonzero(self._sources == source)
+                rounds = -(-count // len(faces))
+                parts.append(
+                    np.concatenate([random.permutation(faces) for _ in range(rounds)])[:count]
+                )
+            order = random.permutation(np.concatenate(parts))
+            self._last_order = view, order
+        return order
+
+    def _taught(self, teacher: Teacher, faces: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return for which faces a teacher predicts, N."""
+        if not teacher.data:
+            return np.ones(len(faces), bool)
+        return np.isin(self._sources[faces], teacher.data)
 
     def stream(self, first_epoch: int) -> tf.data.Dataset:
         """Return all batches from an epoch on, prepared while the network trains."""
@@ -168,41 +199,102 @@ class FaceBatches:
         return predictions
 
 
-def join_targets(
+@dataclass(frozen=True)
+class JoinedFaces:
+    """The faces of several data sets, one below the other, each image once.
+
+    Attributes:
+        images: one per face.
+        boxes: of the face, in pixels of its image.
+        targets: attribute -> N x labels, zeros where nothing is known.
+        weights: attribute -> N, 0 where nothing is known and 1 on average elsewhere.
+        sources: data set of each face, N.
+    """
+
+    images: list[NDArray[np.uint8]]
+    boxes: list[BoundingBox]
+    targets: AttributeArrays
+    weights: AttributeArrays
+    sources: NDArray[np.str_]
+
+
+def join_faces(
     datasets: Sequence[FaceDataset],
     attributes: Sequence[str],
     balance: float = 0.0,
     balance_by: Sequence[str] = ('label',),
-) -> tuple[AttributeArrays, AttributeArrays]:
-    """Concatenate the targets of several data sets.
+) -> JoinedFaces:
+    """Join the faces of several data sets; an image that several of them hold is one face.
 
     Args:
         datasets: each with the labels of one attribute.
-        attributes: which to return.
-        balance: from 0 for equal weights to 1 for weights that give all groups the same total.
-        balance_by: how to group: 'label', or a column of `FaceDataset.groups`, for the data sets
-            that have it.
+        attributes: which to take.
+        balance: 0 for equal weights to 1 for weights that make all groups count the same.
+        balance_by: what the groups are: 'label', or a column of `FaceDataset.groups`, in the data
+            sets that have it.
 
-    Returns:
-        Attribute -> targets, N x labels, zeros where a face has no label; attribute -> weights,
-        N, 0 where a face has no label and 1 on average elsewhere.
+    Raises:
+        ValueError: two data sets give one image different labels, or one attribute different lists
+            of labels; the line names both.
     """
-    total = sum(map(len, datasets))
-    labels = labels_of(datasets)
-    targets = {each: np.zeros((total, len(labels[each])), np.float32) for each in attributes}
-    weights = {each: np.zeros(total, np.float32) for each in attributes}
-    start = 0
+    classes = {each: len(labels) for each, labels in labels_of(datasets).items()}
+    rows: dict[tuple[bytes, int], int] = {}
+    owner: list[tuple[FaceDataset, int]] = []
+    places = []
     for dataset in datasets:
-        rows = slice(start, start + len(dataset))
-        start = rows.stop
-        targets[dataset.attribute][rows] = dataset.targets
+        place = np.empty(len(dataset), np.int64)
+        copies: Counter[bytes] = Counter()
+        for index, fingerprint in enumerate(dataset.fingerprints):
+            # Copies within one data set stay apart.
+            place[index] = rows.setdefault((fingerprint, copies[fingerprint]), len(rows))
+            copies[fingerprint] += 1
+            if place[index] == len(owner):
+                owner.append((dataset, index))
+        places.append(place)
+    targets = {each: np.zeros((len(rows), classes[each]), np.float32) for each in attributes}
+    weights = {each: np.zeros(len(rows), np.float32) for each in attributes}
+    labeled: dict[tuple[str, int], tuple[FaceDataset, int]] = {}
+    for dataset, place in zip(datasets, places, strict=True):
+        if dataset.attribute not in targets:
+            continue
+        for index, row in enumerate(place.tolist()):
+            other, at = labeled.setdefault((dataset.attribute, row), (dataset, index))
+            if other is not dataset and other.y_true[at] != dataset.y_true[index]:
+                raise ValueError(
+                    f'{other.describe(at)} and {dataset.describe(index)} are the same image with '
+                    f'different labels of {dataset.attribute}; delete one of them'
+                )
         weight = np.ones(len(dataset))
         for name in balance_by:
             column = dataset.y_true if name == 'label' else dataset.group(name)
             _, group, count = np.unique(column, return_inverse=True, return_counts=True)
             weight *= (count.mean() / count[group]) ** balance
-        weights[dataset.attribute][rows] = weight / weight.mean()
-    return targets, weights
+        targets[dataset.attribute][place] = dataset.targets
+        weights[dataset.attribute][place] = weight / weight.mean()
+    boxes = {id(dataset): dataset.face_boxes() for dataset in datasets}
+    return JoinedFaces(
+        [dataset.images[index] for dataset, index in owner],
+        [boxes[id(dataset)][index] for dataset, index in owner],
+        targets,
+        weights,
+        np.array([dataset.source for dataset, _ in owner]),
+    )
+
+
+def crop_each(
+    images: Sequence[NDArray[np.uint8]],
+    boxes: Sequence[BoundingBox],
+    input_spec: InputSpec,
+    chosen: NDArray[np.int64] | None = None,
+) -> NDArray[np.uint8]:
+    """Return crops cut as the node does, N x size x size x C, of all faces or the chosen ones."""
+    indices = range(len(images)) if chosen is None else chosen.tolist()
+    crops = np.empty(
+        (len(indices), input_spec.size, input_spec.size, input_spec.channels), np.uint8
+    )
+    for crop, index in zip(crops, indices, strict=True):
+        crop[:] = crop_faces(as_bgr(images[index]), [boxes[index]], input_spec)[0]
+    return crops
 
 
 def _mix(
@@ -235,21 +327,36 @@ def _mix(
     return np.rint(mixed).astype(np.uint8)
 
 
-def _eyes_of(dataset: FaceDataset, scratch: Path | None) -> list[Points | None]:
+def _shown_per_epoch(sources: NDArray[np.str_], sampling: Mapping[str, float]) -> dict[str, int]:
+    """Return how many faces of each data set an epoch shows."""
+    names, counts = np.unique(sources, return_counts=True)
+    for name in sampling:
+        if name not in names:
+            raise ValueError(
+                f'sampling: {name!r} is none of the data sets {", ".join(names)}; correct or '
+                'remove it'
+            )
+    return {
+        str(name): max(1, round(count * sampling.get(str(name), 1.0)))
+        for name, count in zip(names, counts, strict=True)
+    }
+
+
+def _eyes_of(images: Sequence[NDArray[np.uint8]], scratch: Path | None) -> list[Points | None]:
     """Return the eyes of all faces, from the cache if it has them; None where none are found.
 
     The name of the cache file is a hash of the images, so that it is never used for others.
     """
     if scratch is None:
-        return _find_eyes(dataset.images)
+        return _find_eyes(images)
     digest = hashlib.blake2b(digest_size=16)
-    for image in dataset.images:
+    for image in images:
         digest.update(str(image.shape).encode() + image.tobytes())
     path = scratch / f'eyes_{digest.hexdigest()}.npy'
     if not path.exists():
         unfinished = path.with_suffix('.unfinished.npy')
         unknown = ((np.nan, np.nan), (np.nan, np.nan))
-        np.save(unfinished, [eyes or unknown for eyes in _find_eyes(dataset.images)])
+        np.save(unfinished, [eyes or unknown for eyes in _find_eyes(images)])
         os.replace(unfinished, path)
     return [
         None if np.isnan(right[0]) else (tuple(right), tuple(left))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import logsumexp
+
+LabeledLogits = tuple[NDArray[np.float32], NDArray[np.int64]]
+"""Of one data set: logits, N x labels, and indices of the published labels, N."""
 
 
 @dataclass(frozen=True)
@@ -27,36 +31,40 @@ class Calibration:
 
 
 def fit_calibration(
-    training_logits: NDArray[np.float32],
-    training_y_true: NDArray[np.int64],
-    logits: NDArray[np.float32],
-    y_true: NDArray[np.int64],
+    training: Sequence[LabeledLogits], validation: Sequence[LabeledLogits]
 ) -> Calibration:
     """Return the calibration that minimizes the mean negative log-likelihood.
 
     The offsets are fitted on training data, so that the validation accuracy stays unbiased. The
     temperature, which changes no predicted label, is fitted on validation data, as a network is
-    overconfident on its training data.
+    overconfident on its training data. Each data set has the same weight, however many faces it
+    has, so that the probabilities hold for all of them and not for the largest alone.
 
     Args:
-        training_logits: N x labels.
-        training_y_true: N, indices of the published labels.
-        logits: M x labels, of validation data.
-        y_true: M, indices of the published labels.
+        training: of each data set.
+        validation: of each data set.
     """
-    labels = logits.shape[1]
+    labels = validation[0][0].shape[1]
 
     def with_offsets(parameters: NDArray[np.float64]) -> float:
-        return _loss((training_logits + parameters[1:]) * np.exp(parameters[0]), training_y_true)
+        return _mean_loss(training, parameters[1:], np.exp(-parameters[0]))
 
     best = minimize(with_offsets, np.zeros(1 + labels)).x[1:]
     offsets = best - best.mean()
 
     def with_temperature(parameters: NDArray[np.float64]) -> float:
-        return _loss((logits + offsets) / np.exp(parameters[0]), y_true)
+        return _mean_loss(validation, offsets, np.exp(parameters[0]))
 
     temperature = np.exp(minimize(with_temperature, np.zeros(1)).x[0])
     return Calibration(tuple(map(float, offsets)), float(temperature))
+
+
+def _mean_loss(
+    datasets: Sequence[LabeledLogits], offsets: NDArray[np.float64], temperature: float
+) -> float:
+    return float(
+        np.mean([_loss((logits + offsets) / temperature, y_true) for logits, y_true in datasets])
+    )
 
 
 def _loss(logits: NDArray[np.float64], y_true: NDArray[np.int64]) -> float:

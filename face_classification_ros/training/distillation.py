@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,7 +14,6 @@ from numpy.typing import NDArray
 
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.classification.crops import InputSpec
-from face_classification_ros.datasets.registry import FaceDataset
 from face_classification_ros.inference.model_zoo import model_path
 from face_classification_ros.training.recipe import Recipe, Teacher
 
@@ -51,11 +54,40 @@ def load_teacher(
     return classifier
 
 
-def teacher_predictions(
-    classifier: Classifier, datasets: Sequence[FaceDataset], temperature: float
+def cached_predictions(
+    classifier: Classifier,
+    crops: NDArray[np.uint8],
+    temperature: float,
+    scratch: Path | None,
 ) -> AttributeArrays:
-    """Return a teacher's softened probabilities for all unchanged faces."""
-    crops = np.concatenate([dataset.crops(classifier.input_spec) for dataset in datasets])
+    """Return `teacher_predictions`, from a cache if it has them.
+
+    The name of the cache file is a hash of model and crops, so that it is never used for others.
+
+    Args:
+        classifier: the teacher.
+        crops: as it takes them.
+        temperature: above 1 for softer probabilities.
+        scratch: folder of the cache; None for no cache.
+    """
+    if scratch is None:
+        return teacher_predictions(classifier, crops, temperature)
+    digest = hashlib.blake2b(classifier.path.read_bytes(), digest_size=16)
+    digest.update(f'{temperature} {crops.shape}'.encode() + crops.tobytes())
+    path = scratch / f'teacher_{digest.hexdigest()}.npz'
+    if not path.exists():
+        unfinished = path.with_suffix('.unfinished.npz')
+        predictions: dict[str, Any] = {**teacher_predictions(classifier, crops, temperature)}
+        np.savez(unfinished, **predictions)
+        os.replace(unfinished, path)
+    with np.load(path) as cached:
+        return dict(cached)
+
+
+def teacher_predictions(
+    classifier: Classifier, crops: NDArray[np.uint8], temperature: float
+) -> AttributeArrays:
+    """Return a teacher's softened probabilities for crops as it takes them."""
     batches = [
         _predict_soft(classifier, batch, temperature)
         for batch in np.split(crops, range(BATCH, len(crops), BATCH))
@@ -84,20 +116,22 @@ def add_predictions(
     weight: float,
     targets: AttributeArrays,
     weights: AttributeArrays,
+    faces: NDArray[np.bool_],
 ) -> None:
-    """Mix a teacher's predictions into targets, in place.
+    """Mix a teacher's predictions into the targets of some faces, in place.
 
     Args:
-        predictions: attribute -> probabilities, N x labels.
+        predictions: attribute -> probabilities, a row for each of these faces.
         weight: of the predictions where the data has a label; 1 is used where it has none.
         targets: attribute -> N x labels.
         weights: attribute -> N, 0 where the data has no label.
+        faces: N, whether the teacher predicts for a face.
     """
     for attribute in targets.keys() & predictions.keys():
-        known = weights[attribute] > 0
-        mix = np.where(known, np.float32(weight), np.float32(1))[:, np.newaxis]
-        targets[attribute] = (1 - mix) * targets[attribute] + mix * predictions[attribute]
-        weights[attribute] = np.where(known, weights[attribute], np.float32(1))
+        labels, total = targets[attribute][faces], weights[attribute][faces]
+        mix = np.where(total > 0, np.float32(weight), np.float32(1))[:, np.newaxis]
+        targets[attribute][faces] = (1 - mix) * labels + mix * predictions[attribute]
+        weights[attribute][faces] = np.where(total > 0, total, np.float32(1))
 
 
 def _predict_soft(

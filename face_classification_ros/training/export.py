@@ -17,7 +17,11 @@ import tensorflow as tf
 from face_classification_ros.datasets.registry import FaceDataset, labels_of
 from face_classification_ros.inference.session import load_network
 from face_classification_ros.networks.onnx_export import convert_to_onnx, scale_faces
-from face_classification_ros.training.calibration import Calibration, fit_calibration
+from face_classification_ros.training.calibration import (
+    Calibration,
+    fit_calibration,
+    LabeledLogits,
+)
 from face_classification_ros.training.recipe import Recipe
 
 BATCH = 256
@@ -92,15 +96,18 @@ def _calibrate(
     calibrations: dict[str, Calibration] = {}
     figures: dict[str, dict[str, Any]] = {}
     for attribute in recipe.attributes:
-        logits, y_true = _predict(network, recipe, validation, attribute)
-        calibration = fit_calibration(
-            *_predict(network, recipe, training, attribute), logits, y_true
+        predictions = _predict(network, recipe, validation, attribute)
+        calibration = fit_calibration(_predict(network, recipe, training, attribute), predictions)
+        correct = np.concatenate(
+            [
+                (logits + calibration.offsets).argmax(axis=1) == y_true
+                for logits, y_true in predictions
+            ]
         )
-        correct = (logits + calibration.offsets).argmax(axis=1) == y_true
         calibrations[attribute] = calibration
         figures[attribute] = {
             'data': ', '.join(each.name for each in validation if each.attribute == attribute),
-            'faces': len(y_true),
+            'faces': len(correct),
             'accuracy': round(float(correct.mean()), 4),
         }
     return calibrations, figures
@@ -132,12 +139,16 @@ def _logits(network: keras.Model, recipe: Recipe, faces: Any) -> dict[str, Any]:
 
 def _predict(
     network: keras.Model, recipe: Recipe, datasets: Sequence[FaceDataset], attribute: str
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the logits, N x labels, and true labels, N, of all faces with an attribute."""
-    chosen = [each for each in datasets if each.attribute == attribute]
-    crops = np.concatenate([each.crops(recipe.input_spec) for each in chosen])
-    batches = [
-        _logits(network, recipe, scale_faces(batch))[attribute].numpy()
-        for batch in np.split(crops, range(BATCH, len(crops), BATCH))
-    ]
-    return np.concatenate(batches), np.concatenate([each.y_true for each in chosen])
+) -> list[LabeledLogits]:
+    """Return the logits and labels of each data set of an attribute."""
+    predictions = []
+    for dataset in datasets:
+        if dataset.attribute != attribute:
+            continue
+        crops = dataset.crops(recipe.input_spec)
+        batches = [
+            _logits(network, recipe, scale_faces(batch))[attribute].numpy()
+            for batch in np.split(crops, range(BATCH, len(crops), BATCH))
+        ]
+        predictions.append((np.concatenate(batches), dataset.y_true))
+    return predictions

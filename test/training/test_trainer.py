@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 import cv2
+from dataset_layouts import write_boxes, write_fairface, write_image, write_rafdb
 import numpy as np
 import pytest
 
@@ -18,8 +19,8 @@ from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.classification.crops import InputSpec
 from face_classification_ros.datasets.registry import read_dataset
 from face_classification_ros.evaluation.classification import evaluate_classifier
-from face_classification_ros.training.recipe import read_recipe
-from face_classification_ros.training.trainer import train
+from face_classification_ros.training.recipe import read_recipe, Recipe
+from face_classification_ros.training.trainer import read_splits, train
 
 RECIPE = """
 attributes: [gender]
@@ -57,8 +58,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 TRAIN = """
 import sys
 from pathlib import Path
-from face_classification_ros.training.recipe import read_recipe
-from face_classification_ros.training.trainer import train
+from face_classification_ros.training.recipe import read_recipe, Recipe
+from face_classification_ros.training.trainer import read_splits, train
 
 folder, resume, *data = sys.argv[1:]
 recipe = read_recipe(Path(folder, 'recipe.yaml'))
@@ -276,3 +277,46 @@ def test_attribute_without_data_is_named(tmp_path: Path, data: Path) -> None:
     """A recipe for two attributes needs data of both."""
     with pytest.raises(ValueError, match='emotion'):
         run_training(tmp_path, [data], 1, EVERYTHING)
+
+
+def test_data_sets_are_read_together(tmp_path: Path) -> None:
+    """Each provides its attributes, and no validation image of any of them is trained on.
+
+    FairFace's first training face is RAF-DB's validation face.
+    """
+    for split in ('train', 'val'):
+        write_fairface(
+            tmp_path / 'fairface',
+            split,
+            [('3-9', 'Male', 'White'), ('20-29', 'Female', 'Black'), ('30-39', 'Male', 'Black')],
+        )
+    for number, value in ((1, 101), (2, 102), (3, 103)):
+        write_image(tmp_path / 'fairface' / 'val' / f'{number}.jpg', value)
+    write_rafdb(
+        tmp_path / 'rafdb', {'train_1': ('1', 10), 'train_2': ('4', 201), 'train_3': ('5', 202)}
+    )
+    parts = {1: 'val', 2: 'train', 3: 'train'}
+    write_boxes(
+        tmp_path / 'rafdb',
+        {f'train_{n}_aligned.jpg': (0, 0, 20, 20, 1, part) for n, part in parts.items()},
+    )
+    recipe = Recipe(attributes=('emotion', 'gender', 'age'), network='x')
+    training, validation = read_splits(recipe, [tmp_path / 'fairface', tmp_path / 'rafdb'])
+    assert [(each.source, each.attribute, len(each)) for each in training] == [
+        ('fairface', 'gender', 2),
+        ('fairface', 'age', 2),
+        ('rafdb', 'emotion', 2),
+    ]
+    assert [len(each) for each in validation] == [3, 3, 1]
+
+
+def test_data_set_of_one_label_is_refused(tmp_path: Path) -> None:
+    """The message names the folder, the label and what to do."""
+    write_fairface(tmp_path, 'train', [('3-9', 'Male', 'White'), ('20-29', 'Male', 'White')])
+    write_fairface(tmp_path, 'val', [('3-9', 'Male', 'White')])
+    write_image(tmp_path / 'val' / '1.jpg', 99)
+    with pytest.raises(
+        ValueError, match=r"all 2 training faces are labeled 'man', expected at least .*correct"
+    ) as error:
+        read_splits(Recipe(attributes=('gender',), network='x'), [tmp_path])
+    assert str(tmp_path) in str(error.value)

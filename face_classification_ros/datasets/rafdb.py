@@ -1,0 +1,59 @@
+"""Reader for RAF-DB, basic emotions, aligned images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from face_classification_ros.datasets.face_dataset import EMOTIONS, FaceDataset
+from face_classification_ros.datasets.reading import Reader
+from face_classification_ros.datasets.samples import label_index, read_samples, Sample, split_of
+from face_classification_ros.types import BoundingBox
+
+ATTRIBUTES = {'emotion': EMOTIONS}
+
+# The authors' own spelling.
+TABLE = Path('EmoLabel', 'list_patition_label.txt')
+IMAGES = Path('Image', 'aligned')
+
+# Of angry, disgust, fear, happy, sad, surprise, neutral.
+EMOTION_CODES = ('6', '3', '2', '4', '5', '1', '7')
+
+# Median of the boxes that YuNet finds in the training images.
+BOX = BoundingBox(0.02, -0.14, 0.95, 1.17)
+
+
+def is_rafdb(folder: Path) -> bool:
+    """Return whether a folder holds RAF-DB."""
+    return (folder / TABLE).is_file()
+
+
+def read_rafdb(attribute: str, folder: Path, split: str) -> FaceDataset:
+    """Read RAF-DB (Li, Deng, Du 2017): seven basic emotions by about 40 annotators per image.
+
+    'train' and 'val' are parts of the published training rows, see `split_of`; 'test' is the
+    published one.
+
+    Raises:
+        ValueError: a line is not 'train_00001.jpg 5', or an image cannot be read.
+    """
+    table, samples = folder / TABLE, []
+    in_validation = split_of(folder, 'val')
+    for number, line in enumerate(table.read_text().splitlines(), 1):
+        where, words = f'{table}, line {number}', line.split()
+        if len(words) != 2 or not words[0].startswith(('train_', 'test_')):
+            raise ValueError(
+                f"{where}: expected a name and a code as in 'train_00001.jpg 5', got {line!r}"
+            )
+        file = f'{Path(words[0]).stem}_aligned.jpg'
+        published = words[0].partition('_')[0]
+        part = 'val' if published == 'train' and in_validation(file) else published
+        if part != split:
+            continue
+        emotion = label_index(words[1], EMOTIONS, EMOTION_CODES, where)
+        samples.append(Sample(file, {'emotion': emotion}, {}))
+    return read_samples(
+        f'RAF-DB {split}', attribute, ATTRIBUTES[attribute], folder, folder / IMAGES, samples, BOX
+    )
+
+
+READER = Reader('rafdb', TABLE.name, ATTRIBUTES, is_rafdb, read_rafdb)
