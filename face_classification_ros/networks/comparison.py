@@ -101,8 +101,8 @@ def compare_networks(
         for name in REFERENCES
         if costs[0].heads
     }
-    names = {cost.network for cost in costs}
-    attributes = _attributes([model for model in models if model.network in names])
+    # Detectors have no attributes.
+    attributes = _attributes(models) if costs[0].heads else []
     records = []
     for cost in costs:
         own = [model for model in models if model.network == cost.network]
