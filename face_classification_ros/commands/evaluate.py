@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         metavar='DIR',
         help='measure on these data sets, several in one table; '
-        f'for {FACES} a folder with boxes.json or labeled videos',
+        f'for {FACES} a folder with boxes.json or labeled videos, or with scenes in train/ and '
+        'validation/',
     )
     parser.add_argument(
         '--split',
@@ -70,13 +71,19 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate_detector(arguments: argparse.Namespace) -> dict[str, Any]:
+    from face_classification_ros.datasets.face_scenes import is_face_scenes
     from face_classification_ros.detection import create_detector
     from face_classification_ros.evaluation.detection import evaluate_detector, SceneReport
 
-    if arguments.report or arguments.box_robustness:
-        raise ValueError(f'--report and --box-robustness are for attributes, not for {FACES}')
     if len(arguments.data) > 1:
         raise ValueError(f'--data: {FACES} are measured on one folder, not {len(arguments.data)}')
+    if is_face_scenes(arguments.data[0]):
+        return _evaluate_thresholds(arguments)
+    if arguments.report or arguments.box_robustness:
+        raise ValueError(
+            '--report and --box-robustness are for attributes, --report also for scenes in '
+            'train/ and validation/'
+        )
     detector = create_detector(still_detector_config(arguments))
     detection = evaluate_detector(detector, arguments.data[0])
     print(f'{"scene":>28} faces found false unverified')
@@ -93,6 +100,39 @@ def _evaluate_detector(arguments: argparse.Namespace) -> dict[str, Any]:
             f'{scene.unverified:10d}'
         )
     return asdict(detection)
+
+
+def _evaluate_thresholds(arguments: argparse.Namespace) -> dict[str, Any]:
+    from face_classification_ros.datasets.face_scenes import read_face_scenes
+    from face_classification_ros.detection import create_detector
+    from face_classification_ros.evaluation.average_precision import (
+        evaluate_scenes,
+        LOWEST_CONFIDENCE,
+    )
+
+    if arguments.box_robustness:
+        raise ValueError(f'--box-robustness is for attributes, not for {FACES}')
+    if arguments.report:
+        # Before the work, so that a missing package is reported immediately.
+        with needs_extra('train', '--report'):
+            from face_classification_ros.evaluation.detection_plot import write_detection_report
+    config = replace(still_detector_config(arguments), detection_threshold=LOWEST_CONFIDENCE)
+    scenes = read_face_scenes(arguments.data[0], arguments.split)
+    measured = evaluate_scenes(create_detector(config), scenes)
+    print(f'{measured.faces} faces in {measured.images} images')
+    print(f'average precision {measured.average_precision:.3f}')
+    for point in measured.operating_points:
+        error = point.landmark_error
+        print(
+            f'at {point.false_alarms:g} false alarms per image: threshold {point.threshold:.3f}, '
+            f'recall {point.recall:.1%}, landmark error '
+            f'{"unknown" if error is None else format(error, ".1%")} of the box width'
+        )
+        for name, row in point.recall_by_size.items():
+            print(f'{name:>10} px {row["recall"]:6.1%} of {row["faces"]}')
+    if arguments.report:
+        write_detection_report(measured, arguments.report)
+    return asdict(measured)
 
 
 def _evaluate_classifier(arguments: argparse.Namespace) -> dict[str, Any]:

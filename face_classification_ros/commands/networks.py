@@ -23,15 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--size',
         type=int,
-        default=48,
         metavar='PIXELS',
-        help='height and width of the input (default: 48)',
+        help='height and width of the input (default: 48, and 320 for a detector)',
     )
     parser.add_argument(
         '--color',
         choices=('gray', 'bgr'),
         default='gray',
-        help='color of the input (default: gray)',
+        help='color of the input of a classifier (default: gray); a detector takes bgr',
     )
     parser.add_argument(
         '--heads',
@@ -51,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure and compare networks."""
-    if not 32 <= arguments.size <= 512:
+    if arguments.size is not None and not 32 <= arguments.size <= 512:
         raise ValueError(f'--size {arguments.size} is not between 32 and 512 pixels')
     with needs_extra('train', 'networks'):
         from face_classification_ros.networks.description import network_names, read_network
@@ -68,10 +67,14 @@ def run(arguments: argparse.Namespace) -> int:
     from face_classification_ros.inference.model_zoo import share_folder
     from face_classification_ros.io.records import write_json
 
-    shape = (arguments.size, arguments.size, 1 if arguments.color == 'gray' else 3)
     heads = _heads(arguments.heads.split(','))
     costs = [
-        measure_cost(description, shape, heads, latency=not arguments.no_latency)
+        measure_cost(
+            description,
+            _input_shape(arguments, description.is_detector),
+            {} if description.is_detector else heads,
+            latency=not arguments.no_latency,
+        )
         for description in descriptions
     ]
     networks = {cost.network for cost in costs}
@@ -80,10 +83,15 @@ def run(arguments: argparse.Namespace) -> int:
         for model in read_models(share_folder() / 'resource' / 'models')
         if model.network in networks
     ]
-    records = compare_networks(costs, models)
+    # Their costs are for other inputs, so that one table would mislead.
+    classifiers = [cost for cost in costs if cost.heads]
+    detectors = [cost for cost in costs if not cost.heads]
+    groups = [compare_networks(each, models) for each in (classifiers, detectors) if each]
+    records = [record for group in groups for record in group]
     if len(records) == 1:
         _print_blocks(records[0])
-    _print_networks(records)
+    for group in groups:
+        _print_networks(group)
     if arguments.json:
         write_json(arguments.json, records)
     if arguments.plot:
@@ -91,6 +99,13 @@ def run(arguments: argparse.Namespace) -> int:
     for description, cost in zip(descriptions, costs, strict=True):
         check_limits(description, cost)
     return DONE
+
+
+def _input_shape(arguments: argparse.Namespace, is_detector: bool) -> tuple[int, int, int]:
+    size = arguments.size or (320 if is_detector else 48)
+    if is_detector and size % 32:
+        raise ValueError(f'--size {size} is not a multiple of 32, which a detector needs')
+    return size, size, 3 if is_detector or arguments.color == 'bgr' else 1
 
 
 def _heads(attributes: Sequence[str]) -> dict[str, int]:
@@ -119,10 +134,14 @@ def _print_blocks(record: Mapping[str, Any]) -> None:
 
 def _print_networks(records: Sequence[Mapping[str, Any]]) -> None:
     first = records[0]
-    print(
-        f'{", ".join(first["heads"])} of a face of {"x".join(map(str, first["input_shape"]))}; '
-        'x: times fewer parameters than; accuracy: of the best shipped model'
-    )
+    shape = 'x'.join(map(str, first['input_shape']))
+    if first['heads']:
+        print(
+            f'{", ".join(first["heads"])} of a face of {shape}; x: times fewer parameters than; '
+            'accuracy: of the best shipped model'
+        )
+    else:
+        print(f'faces in an image of {shape}')
     references = ' '.join(f'{"x " + name:>{len(name) + 2}}' for name in first['reduction'])
     attributes = ' '.join(f'{name:>7}' for name in first['accuracy'])
     print(f'{"network":>24} {_COST_HEADER} {references} {attributes}')

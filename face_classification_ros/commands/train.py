@@ -1,4 +1,4 @@
-"""Train a classifier by a recipe and export it as a model file."""
+"""Train a classifier or a detector by a recipe and export it as a model file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         nargs='+',
         metavar='DIR',
-        help='train on these data sets; a multi-task network needs one for each attribute',
+        help='train on these data sets; a multi-task network needs one for each attribute, a '
+        'detector one of labeled scenes',
     )
     parser.add_argument(
         '--output',
@@ -30,6 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--resume', action='store_true', help='continue an interrupted run in the output folder'
+    )
+    parser.add_argument(
+        '--teacher',
+        type=Path,
+        metavar='MODEL',
+        help='train a detector by the predictions of this model file of the detector yunet',
     )
     parser.add_argument(
         '--init-from',
@@ -54,7 +61,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train and export a classifier."""
+    """Train and export a classifier or a detector."""
+    with needs_extra('train', 'training'):
+        from face_classification_ros.training.detector_recipe import is_detector_recipe
+    if is_detector_recipe(arguments.recipe):
+        return _train_detector(arguments)
+    if arguments.teacher is not None:
+        raise ValueError(
+            '--teacher is for a detector; a recipe names the teachers of a classifier'
+        )
+    return _train_classifier(arguments)
+
+
+def _train_detector(arguments: argparse.Namespace) -> int:
+    with needs_extra('train', 'training'):
+        from face_classification_ros.training.detector_recipe import read_detector_recipe
+        from face_classification_ros.training.detector_trainer import train_detector
+
+    if arguments.teacher is None:
+        raise ValueError('a detector needs --teacher, the model file by which it is trained')
+    if arguments.init_from or arguments.cluster_hosts or arguments.task_index is not None:
+        raise ValueError('--init-from and --cluster-hosts are for classifiers')
+    if len(arguments.data) != 1:
+        raise ValueError(f'a detector needs one data set, not {len(arguments.data)}')
+    model = train_detector(
+        read_detector_recipe(arguments.recipe),
+        arguments.data[0],
+        arguments.teacher,
+        arguments.output,
+        resume=arguments.resume,
+    )
+    print(model)
+    return DONE
+
+
+def _train_classifier(arguments: argparse.Namespace) -> int:
     with needs_extra('train', 'training'):
         from face_classification_ros.training.distributed import Cluster
         from face_classification_ros.training.recipe import read_recipe

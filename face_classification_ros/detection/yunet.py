@@ -1,8 +1,8 @@
-"""The detector `yunet`: a small CNN from an ONNX file, run in ONNX Runtime."""
+"""The detector `yunet`: YuNet, or a detector trained by this package, in ONNX Runtime."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import math
 from pathlib import Path
 
@@ -15,8 +15,9 @@ from face_classification_ros.inference.session import load_network, try_out
 from face_classification_ros.types import BoundingBox, Detection, Image
 
 _STRIDES = (8, 16, 32)
-_VALUES = {'cls': 1, 'obj': 1, 'bbox': 4, 'kps': 10}
-_OUTPUTS = tuple(f'{part}_{stride}' for part in _VALUES for stride in _STRIDES)
+_VALUES = {'score': 1, 'cls': 1, 'obj': 1, 'bbox': 4, 'kps': 10}
+_YUNET_PARTS = ('cls', 'obj', 'bbox', 'kps')
+_OWN_PARTS = ('score', 'bbox', 'kps')
 _MAX_OVERLAP = 0.3
 _MAX_SIDE = 4096
 _FAR = 1e6
@@ -26,7 +27,10 @@ _CALL_COST = 8_000
 
 
 class YuNet:
-    """Any YuNet with the outputs of OpenCV's model zoo, from March 2023 on.
+    """YuNet with the outputs of OpenCV's model zoo from March 2023 on, or a model of `train`.
+
+    Both divide the image into cells alike and have the same boxes and landmarks; a detector of
+    this package has one score where YuNet has two factors of it.
 
     OpenCV's own class for it takes three times as long and fails in OpenCV 4.6.
 
@@ -64,15 +68,17 @@ class YuNet:
             ) from error
         inputs = self._session.get_inputs()
         outputs = {output.name for output in self._session.get_outputs()}
+        own, yunet = _names(_OWN_PARTS), _names(_YUNET_PARTS)
+        self._outputs = own if outputs.issuperset(own) else yunet
         if (
             len(inputs) != 1
             or len(inputs[0].shape) != 4
             or inputs[0].shape[1] != 3
-            or not outputs.issuperset(_OUTPUTS)
+            or not outputs.issuperset(self._outputs)
         ):
             raise ValueError(
                 f'detector model {model}: expected a YuNet, with one input N x 3 x H x W and the '
-                f'outputs {", ".join(_OUTPUTS)}; it has {", ".join(sorted(outputs))}'
+                f'outputs {", ".join(self._outputs)}; it has {", ".join(sorted(outputs))}'
             )
         self._input_name = inputs[0].name
         height, width = inputs[0].shape[2:]
@@ -102,8 +108,34 @@ class YuNet:
             self._input = np.zeros((1, 3, *self._input_size(width, height)), np.float32)
         # The padding on the right and at the bottom stays black from one image to the next.
         self._input[0, :, :height, :width] = image.transpose(2, 0, 1)
-        outputs = self._session.run(_OUTPUTS, {self._input_name: self._input})
-        return decode(dict(zip(_OUTPUTS, outputs, strict=True)), self._input.shape[3], threshold)
+        outputs = self._session.run(self._outputs, {self._input_name: self._input})
+        named = dict(zip(self._outputs, outputs, strict=True))
+        return decode(named, self._input.shape[3], threshold)
+
+    def cells(self, image: Image) -> NDArray[np.float32]:
+        """Return score, box and landmarks of all cells, cells x 15, for training a detector.
+
+        The cells of the strides 8, 16 and 32, each row by row, with the values of `decode`. May
+        be called from several threads.
+
+        Args:
+            image: uint8 H x W x 3 in BGR; height and width are multiples of 32.
+        """
+        inputs = {self._input_name: image.transpose(2, 0, 1)[np.newaxis].astype(np.float32)}
+        outputs = self._session.run(self._outputs, inputs)
+        named = dict(zip(self._outputs, outputs, strict=True))
+        return np.concatenate(
+            [
+                np.hstack(
+                    [
+                        score_of(named, stride)[:, np.newaxis],
+                        named[f'bbox_{stride}'][0],
+                        named[f'kps_{stride}'][0],
+                    ]
+                )
+                for stride in _STRIDES
+            ]
+        )
 
     def cost(self, width: float, height: float) -> float:
         """See `DetectorBackend.cost`."""
@@ -113,8 +145,8 @@ class YuNet:
         """Run the network once: its outputs may differ from what the file declares."""
         height, width = self._input_size(64, 64)
         black = np.zeros((1, 3, height, width), np.float32)
-        outputs = try_out(self._session, _OUTPUTS, {self._input_name: black})
-        for name, output in zip(_OUTPUTS, outputs, strict=True):
+        outputs = try_out(self._session, self._outputs, {self._input_name: black})
+        for name, output in zip(self._outputs, outputs, strict=True):
             part, _, stride = name.partition('_')
             cells = (height // int(stride)) * (width // int(stride))
             if output.dtype != np.float32 or output.shape != (1, cells, _VALUES[part]):
@@ -127,19 +159,33 @@ class YuNet:
         return self._fixed_size or (32 * math.ceil(height / 32), 32 * math.ceil(width / 32))
 
 
+def _names(parts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f'{part}_{stride}' for part in parts for stride in _STRIDES)
+
+
+def score_of(outputs: Mapping[str, NDArray[np.float32]], stride: int) -> NDArray[np.float32]:
+    """Return the scores of the cells of a stride, N, 0 to 1; see `decode`."""
+    if f'score_{stride}' in outputs:
+        return outputs[f'score_{stride}'].ravel()
+    cls, obj = outputs[f'cls_{stride}'].ravel(), outputs[f'obj_{stride}'].ravel()
+    score: NDArray[np.float32] = np.sqrt(np.clip(cls, 0, 1) * np.clip(obj, 0, 1))
+    return score
+
+
 def decode(
     outputs: Mapping[str, NDArray[np.float32]], width: int, threshold: float
 ) -> list[Detection]:
     """Decode the outputs of the network into faces.
 
     The network divides the image into cells of 8, 16 and 32 pixels, and predicts for each, row by
-    row: whether a face is centered in it (`cls` and `obj`, the score is the root of their
-    product), its box (`bbox`: the center from the cell's corner, in cells, and the logarithm of
-    width and height, in cells), and its landmarks (`kps`, from the cell's corner, in cells).
+    row: whether a face is centered in it (`score`, or `cls` and `obj`, the score is the root of
+    their product), its box (`bbox`: the center from the cell's corner, in cells, and the
+    logarithm of width and height, in cells), and its landmarks (`kps`, from the cell's corner, in
+    cells).
 
     Args:
-        outputs: for each stride s float32 arrays: `cls_s` and `obj_s` 1 x N x 1, `bbox_s`
-            1 x N x 4, `kps_s` 1 x N x 10, with N cells.
+        outputs: for each stride s float32 arrays: `score_s` 1 x N x 1, or `cls_s` and `obj_s` of
+            the same shape, `bbox_s` 1 x N x 4, `kps_s` 1 x N x 10, with N cells.
         width: of the input of the network in pixels.
         threshold: minimum score of a face, 0 to 1.
 
@@ -148,8 +194,7 @@ def decode(
     """
     scores, boxes, landmarks = [], [], []
     for stride in _STRIDES:
-        cls, obj = outputs[f'cls_{stride}'].ravel(), outputs[f'obj_{stride}'].ravel()
-        score = np.sqrt(np.clip(cls, 0, 1) * np.clip(obj, 0, 1))
+        score = score_of(outputs, stride)
         chosen = np.flatnonzero(score >= threshold)
         row, column = np.divmod(chosen, width // stride)
         corner = np.stack([column, row], axis=1)

@@ -10,6 +10,9 @@ import tensorflow as tf
 
 PACKAGE = 'face_classification_ros'
 
+DETECTION_VALUES = 15
+"""Of a cell: score, four of the box and ten of the landmarks."""
+
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class FusedBatchNormalization(layers.BatchNormalization):
@@ -59,27 +62,42 @@ class FaceStandardization(layers.Layer):
 
 
 def convolution(
-    x: keras.KerasTensor, filters: int, *, size: int = 3, padding: str = 'valid', name: str
+    x: keras.KerasTensor,
+    filters: int,
+    *,
+    size: int = 3,
+    stride: int = 1,
+    padding: str = 'valid',
+    name: str,
 ) -> keras.KerasTensor:
     """`size` x `size` convolution, batch normalization, ReLU.
 
     N x H x W x C -> N x H' x W' x `filters`, H' = H - `size` + 1 without padding ('valid') and H
-    with it ('same'); `size`^2 C `filters` + 4 `filters` parameters.
+    with it ('same'), divided by `stride`; `size`^2 C `filters` + 4 `filters` parameters.
     """
-    x = layers.Conv2D(filters, size, padding=padding, use_bias=False, name=f'{name}.maps')(x)
+    x = layers.Conv2D(filters, size, stride, padding=padding, use_bias=False, name=f'{name}.maps')(
+        x
+    )
     x = FusedBatchNormalization(name=f'{name}.norm')(x)
     return layers.ReLU(name=f'{name}.relu')(x)
 
 
 def separable_convolution(
-    x: keras.KerasTensor, filters: int, *, size: int = 3, relu: bool = True, name: str
+    x: keras.KerasTensor,
+    filters: int,
+    *,
+    size: int = 3,
+    stride: int = 1,
+    relu: bool = True,
+    name: str,
 ) -> keras.KerasTensor:
     """Depth-wise separable convolution, batch normalization, optional ReLU (Chollet 2017).
 
-    N x H x W x C -> N x H x W x `filters`; `size`^2 C + C `filters` + 4 `filters` parameters.
+    N x H x W x C -> N x ceil(H / `stride`) x ceil(W / `stride`) x `filters`; `size`^2 C +
+    C `filters` + 4 `filters` parameters.
     """
     x = layers.SeparableConv2D(
-        filters, size, padding='same', use_bias=False, name=f'{name}.separable'
+        filters, size, stride, padding='same', use_bias=False, name=f'{name}.separable'
     )(x)
     x = FusedBatchNormalization(name=f'{name}.norm')(x)
     return layers.ReLU(name=f'{name}.relu')(x) if relu else x
@@ -124,3 +142,33 @@ def dense_head(
     x = layers.Dense(units, activation='relu', name=f'{name}.hidden')(x)
     x = layers.Dropout(dropout, name=f'{name}.dropout')(x)
     return layers.Dense(classes, name=f'{name}.logits')(x)
+
+
+def add_upsampled(
+    x: keras.KerasTensor, coarse: keras.KerasTensor, *, name: str
+) -> keras.KerasTensor:
+    """Add maps of half the size (feature pyramid, Lin et al. 2017); no parameters.
+
+    N x H x W x C and N x H/2 x W/2 x C -> N x H x W x C.
+    """
+    coarse = layers.UpSampling2D(2, name=f'{name}.up')(coarse)
+    return layers.Add(name=f'{name}.add')([x, coarse])
+
+
+def detection_head(x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
+    """One separable convolution, then the values of a face per cell.
+
+    N x H x W x C -> N x H x W x 15: the logit of the score; center from the corner of the cell and
+    logarithm of width and height, in cells; five landmarks from the corner, in cells. C^2 + 28 C
+    + 15 parameters.
+    """
+    x = separable_convolution(x, x.shape[-1], name=f'{name}.block')
+    # A score of 0.01 at the start, since nearly all cells are empty (Lin et al. 2017).
+    return layers.Conv2D(DETECTION_VALUES, 1, bias_initializer=_rare_faces, name=f'{name}.values')(
+        x
+    )
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+def _rare_faces(shape: tuple[int, ...], dtype: str | None = None) -> tf.Tensor:
+    return ops.convert_to_tensor([-4.6] + [0.0] * (shape[0] - 1), dtype)

@@ -14,6 +14,7 @@ from face_classification_ros.networks.description import (
     Block,
     Convolution,
     DenseHead,
+    DetectionHead,
     Dropout,
     MAX_PARAMETERS,
     NetworkDescription,
@@ -21,6 +22,9 @@ from face_classification_ros.networks.description import (
     ResidualModule,
     SeparableConvolution,
 )
+
+DETECTION_STRIDES = (8, 16, 32)
+"""Sizes in pixels of the cells for which a detector predicts faces."""
 
 
 class LimitExceededError(ValueError):
@@ -48,20 +52,25 @@ def build_network(
 
     Args:
         description: of its blocks.
-        input_shape: height, width and channels of a face; height and width may be None for a
-            pooling head.
-        heads: attribute -> number of labels; more than one make a multi-task network.
+        input_shape: height, width and channels of a face, or of an image for a detector; height
+            and width may be None unless the head is dense.
+        heads: attribute -> number of labels; more than one make a multi-task network. Empty for a
+            detector.
 
     Returns:
         A model from float32 N x H x W x C in [-1, 1] to a dict of attribute -> logits float32
-        N x labels. Its layers are named after their block: `residual_module1.add`.
+        N x labels; for a detector, of `stride8`, `stride16` and `stride32` -> values of the cells
+        as in `blocks.detection_head`. Its layers are named after their block:
+        `residual_module1.add`.
 
     Raises:
-        ValueError: a face is too small for a block.
+        ValueError: a face is too small for a block, or a detector lacks maps at a stride.
         LimitExceededError: the network has more parameters than allowed.
     """
     faces = x = keras.Input(input_shape, name='scaled_faces')
     numbers: Counter[str] = Counter()
+    stride = 1
+    last_of_stride: dict[int, keras.KerasTensor] = {}
     for block in description.blocks:
         numbers[block.block] += 1
         name = f'{block.block}{numbers[block.block]}'
@@ -73,8 +82,12 @@ def build_network(
                     f'small, {name} ({block.size}x{block.size}) has {min(sizes)} pixels left'
                 )
         x = _add_block(x, block, name)
+        stride *= 2 if isinstance(block, ResidualModule) else getattr(block, 'stride', 1)
+        last_of_stride[stride] = x
     head = description.head
     outputs = {}
+    if isinstance(head, DetectionHead):
+        outputs = _add_detection_heads(description.name, last_of_stride)
     for attribute, classes in heads.items():
         if isinstance(head, DenseHead):
             weights = math.prod(size or 1 for size in x.shape[1:]) * head.units
@@ -119,13 +132,42 @@ def check_limit(
             raise LimitExceededError(network, block, total, limit, unit)
 
 
+def _add_detection_heads(
+    network: str, last_of_stride: Mapping[int, keras.KerasTensor]
+) -> dict[str, keras.KerasTensor]:
+    levels = []
+    for stride in DETECTION_STRIDES:
+        if stride not in last_of_stride:
+            raise ValueError(f'{network}: a detector needs a block with stride {stride}')
+        levels.append(last_of_stride[stride])
+    filters = {level.shape[-1] for level in levels}
+    if len(filters) > 1:
+        raise ValueError(
+            f'{network}: the last blocks of the strides 8, 16 and 32 have different filters'
+        )
+    fine, middle, coarse = levels
+    middle = blocks.add_upsampled(middle, coarse, name='neck16')
+    fine = blocks.add_upsampled(fine, middle, name='neck8')
+    return {
+        f'stride{stride}': blocks.detection_head(x, name=f'stride{stride}')
+        for stride, x in zip(DETECTION_STRIDES, (fine, middle, coarse), strict=True)
+    }
+
+
 def _add_block(x: keras.KerasTensor, block: Block, name: str) -> keras.KerasTensor:
     if isinstance(block, Convolution):
         return blocks.convolution(
-            x, block.filters, size=block.size, padding=block.padding, name=name
+            x,
+            block.filters,
+            size=block.size,
+            stride=block.stride,
+            padding=block.padding,
+            name=name,
         )
     if isinstance(block, SeparableConvolution):
-        return blocks.separable_convolution(x, block.filters, size=block.size, name=name)
+        return blocks.separable_convolution(
+            x, block.filters, size=block.size, stride=block.stride, name=name
+        )
     if isinstance(block, ResidualModule):
         return blocks.residual_module(x, block.filters, name=name)
     if isinstance(block, Pooling):

@@ -85,22 +85,24 @@ def compare_networks(
     """Combine cost and accuracy of each network.
 
     Args:
-        costs: of the networks, for the same faces and heads.
+        costs: of classifiers for the same faces and heads, or of detectors for the same images.
         models: trained with these networks.
 
     Returns:
         A record per network, for JSON: the fields of its `NetworkCost`; `reduction`, reference
-        network -> how many times fewer parameters the network has; `accuracy`, for each attribute
-        of the models that of the network's best one, or None; `models`, the `name`, `parameters`
-        and `figures` of each.
+        network -> how many times fewer parameters the network has, empty for detectors;
+        `accuracy`, for each attribute of the models that of the network's best one, or None;
+        `models`, the `name`, `parameters` and `figures` of each.
     """
     references = {
         name: build_network(
             read_network(name), costs[0].input_shape, costs[0].heads
         ).count_params()
         for name in REFERENCES
+        if costs[0].heads
     }
-    attributes = _attributes(models)
+    # Detectors have no attributes.
+    attributes = _attributes(models) if costs[0].heads else []
     records = []
     for cost in costs:
         own = [model for model in models if model.network == cost.network]

@@ -38,7 +38,7 @@ class BlockCost:
         multiply_adds: of the block's convolutions and fully connected layers for one face. Batch
             normalization is folded into the convolutions of a model file and not counted, nor are
             ReLU, pooling and averages.
-        output_shape: height, width and maps; the number of labels for a head.
+        output_shape: height, width and maps; the number of labels for a classifier's head.
         receptive_field: size in pixels of the region of a face on which one value of the block's
             last maps depends, even if it exceeds the face. Layers that use the whole face do not
             count: standardization, the last averaging, fully connected layers.
@@ -61,8 +61,8 @@ class NetworkCost:
 
     Attributes:
         network: its name.
-        input_shape: height, width and channels of a face.
-        heads: attribute -> number of labels.
+        input_shape: height, width and channels of a face, or of an image for a detector.
+        heads: attribute -> number of labels; empty for a detector.
         blocks: in the order of the forward pass, the heads last.
     """
 
@@ -112,8 +112,8 @@ def measure_cost(
 
     Args:
         description: of the network.
-        input_shape: height, width and channels of a face.
-        heads: attribute -> number of labels.
+        input_shape: height, width and channels of a face, or of an image for a detector.
+        heads: attribute -> number of labels; empty for a detector.
         latency: whether to measure the latency, too.
 
     Raises:
@@ -123,7 +123,7 @@ def measure_cost(
     network = build_network(description, input_shape, heads)
     blocks = layers_of_blocks(network)
     fields = _receptive_fields(blocks)
-    prefixes = _prefixes(network, blocks, heads)
+    prefixes = _prefixes(network, blocks)
     sizes = _differences([prefix.ByteSize() for prefix in prefixes])
     times: Sequence[float | None] = [None] * len(blocks)
     if latency:
@@ -204,7 +204,7 @@ def _receptive_fields(blocks: Mapping[str, list[layers.Layer]]) -> dict[str, int
 
 
 def _prefixes(
-    network: keras.Model, blocks: Mapping[str, list[layers.Layer]], heads: Mapping[str, int]
+    network: keras.Model, blocks: Mapping[str, list[layers.Layer]]
 ) -> list[onnx.ModelProto]:
     """Return the network up to each of its blocks in ONNX; the last one is the whole network."""
     ends = keras.Model(
@@ -215,13 +215,13 @@ def _prefixes(
         values = zip(blocks, ends(faces, training=False), strict=True)
         # Averaged, as transposing maps to the layout of an output is slower than some blocks.
         return {
-            name: tf.nn.softmax(value) if name in heads else tf.reduce_mean(value, [1, 2])
+            name: tf.reduce_mean(value, [1, 2]) if value.shape.rank == 4 else tf.nn.softmax(value)
             for name, value in values
         }
 
     extractor = onnx.utils.Extractor(convert_to_onnx(outputs, network.input_shape[1:]))
     names = list(blocks)
-    first_head = len(names) - len(heads)
+    first_head = len(names) - len(network.output)
     return [
         extractor.extract_model(['faces'], names[min(number, first_head) : number + 1])
         for number in range(len(names))

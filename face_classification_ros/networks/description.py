@@ -34,6 +34,7 @@ class Convolution(_Part):
     block: Literal['convolution']
     filters: int = Field(ge=1, le=MAX_FILTERS)
     size: int = Field(default=3, ge=1, le=11)
+    stride: Literal[1, 2] = 1
     padding: Literal['valid', 'same'] = 'same'
 
 
@@ -43,6 +44,7 @@ class SeparableConvolution(_Part):
     block: Literal['separable_convolution']
     filters: int = Field(ge=1, le=MAX_FILTERS)
     size: int = Field(default=3, ge=1, le=11)
+    stride: Literal[1, 2] = 1
 
 
 class ResidualModule(_Part):
@@ -87,6 +89,15 @@ class DenseHead(_Part):
     dropout: float = Field(default=0.0, ge=0, lt=1)
 
 
+class DetectionHead(_Part):
+    """Faces at the strides 8, 16 and 32, see `blocks.detection_head`.
+
+    The last maps of each stride are used; they need the same number of filters.
+    """
+
+    head: Literal['detection']
+
+
 class Limits(_Part):
     """Limits of a network; None for no limit."""
 
@@ -95,13 +106,23 @@ class Limits(_Part):
 
 
 class NetworkDescription(_Part):
-    """A network: the blocks of its trunk in order, and the kind of head for each attribute."""
+    """A network: the blocks of its trunk in order, and its kind of head.
+
+    A classifier has one head for each attribute, a detector one for each stride.
+    """
 
     name: str = Field(pattern=r'^[a-z][a-z0-9_]*$')
     summary: str = ''
     blocks: tuple[Block, ...] = Field(min_length=1, max_length=256)
-    head: Annotated[PoolingHead | DenseHead, Field(discriminator='head')] = PoolingHead()
+    head: Annotated[PoolingHead | DenseHead | DetectionHead, Field(discriminator='head')] = (
+        PoolingHead()
+    )
     limits: Limits = Limits()
+
+    @property
+    def is_detector(self) -> bool:
+        """Whether the network detects faces in images instead of classifying crops."""
+        return isinstance(self.head, DetectionHead)
 
     @model_validator(mode='after')
     def _can_be_built(self) -> Self:

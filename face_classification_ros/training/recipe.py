@@ -214,24 +214,33 @@ def read_recipe(path: Path) -> Recipe:
             file outside of the recipe's folder.
     """
     recipe = read_settings(path, Recipe)
-
-    def resolve(name: str) -> str:
-        if not name.endswith(('.yaml', '.yml', '.onnx')):
-            return name
-        # Links that lead out of the folder are allowed: the owner of the folder created them.
-        folder = os.path.abspath(path.parent)
-        if os.path.commonpath([folder, os.path.abspath(path.parent / name)]) != folder:
-            raise ValueError(f'{path}: {name} is outside of the folder of the recipe')
-        if not name.isprintable():
-            raise ValueError(f'{path}: {name!r} is not a valid file name')
-        return str((path.parent / name).resolve())
-
     return recipe.model_copy(
         update={
-            'network': resolve(recipe.network),
+            'network': resolve_file(path, recipe.network),
             'teachers': tuple(
-                teacher.model_copy(update={'model': resolve(teacher.model)})
+                teacher.model_copy(update={'model': resolve_file(path, teacher.model)})
                 for teacher in recipe.teachers
             ),
         }
     )
+
+
+def resolve_file(path: Path, name: str) -> str:
+    """Return the path of a file that a recipe names, or the name of what is no file.
+
+    Args:
+        path: of the recipe.
+        name: of a network or model, or a path relative to the recipe.
+
+    Raises:
+        ValueError: the file is outside of the recipe's folder, or its name is invalid.
+    """
+    if not name.endswith(('.yaml', '.yml', '.onnx')):
+        return name
+    # Links that lead out of the folder are allowed: the owner of the folder created them.
+    folder = os.path.abspath(path.parent)
+    if os.path.commonpath([folder, os.path.abspath(path.parent / name)]) != folder:
+        raise ValueError(f'{path}: {name} is outside of the folder of the recipe')
+    if not name.isprintable():
+        raise ValueError(f'{path}: {name!r} is not a valid file name')
+    return str((path.parent / name).resolve())

@@ -23,19 +23,21 @@ from face_classification_ros.networks.cost import check_latency
 from face_classification_ros.networks.description import DenseHead, read_network
 from face_classification_ros.networks.onnx_export import scale_faces
 from face_classification_ros.training.batches import crop_each, FaceBatches, join_faces
+from face_classification_ros.training.checkpoint import (
+    CHECKPOINT,
+    LOG,
+    one_cycle,
+    SaveCheckpoint,
+)
 from face_classification_ros.training.distributed import Cluster
 from face_classification_ros.training.export import export_classifier
 from face_classification_ros.training.recipe import Recipe
-from face_classification_ros.training.warm_start import CHECKPOINT, take_weights
-
-WARM_UP_FRACTION = 0.1
-"""Fraction of all steps in which the learning rate rises to its peak."""
+from face_classification_ros.training.warm_start import take_weights
 
 STATISTICS_FACES = 512
 """Number of faces for the statistics that a model file to start from lacks."""
 
 BEST = 'best.weights.h5'
-LOG = 'log.csv'
 RECIPE = 'recipe.json'
 
 
@@ -194,7 +196,7 @@ def _callbacks(
             keras.callbacks.CSVLogger(output / LOG, append=done > 0),
             keras.callbacks.TensorBoard(output / 'tensorboard', write_graph=False),
             # Last, so that an epoch that is not repeated after a resume is in the log.
-            _Checkpoint(output / CHECKPOINT),
+            SaveCheckpoint(output / CHECKPOINT),
         ]
     return callbacks
 
@@ -210,7 +212,7 @@ def _new_network(
     network = build_network(description, (size, size, recipe.channels), heads)
     network.compile(
         optimizer=keras.optimizers.AdamW(
-            _one_cycle(recipe, steps_per_epoch),
+            one_cycle(recipe.learning_rate, recipe.epochs * steps_per_epoch),
             weight_decay=recipe.weight_decay,
             use_ema=recipe.ema is not None,
             ema_momentum=recipe.ema or 0.99,
@@ -236,33 +238,6 @@ class SquaredHinge(keras.losses.SquaredHinge):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return the loss per face, N."""
         return super().call(2.0 * y_true - 1.0, y_pred)
-
-
-def _one_cycle(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.schedules.CosineDecay:
-    steps = recipe.epochs * steps_per_epoch
-    warm_up = max(1, round(WARM_UP_FRACTION * steps))
-    return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=recipe.learning_rate / 25,
-        decay_steps=max(1, steps - warm_up),
-        warmup_target=recipe.learning_rate,
-        warmup_steps=warm_up,
-    )
-
-
-class _Checkpoint(keras.callbacks.Callback):
-    """Save network and optimizer after every epoch, so that a killed run can resume."""
-
-    # Keras' ModelCheckpoint and BackupAndRestore write in place, so a kill during a write leaves
-    # a broken file, and the latter saves no architecture, which another run starts from.
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._path = path
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        unfinished = self._path.with_name(f'unfinished_{self._path.name}')
-        self.model.save(unfinished)
-        os.replace(unfinished, self._path)
 
 
 class _SaveBest(keras.callbacks.Callback):

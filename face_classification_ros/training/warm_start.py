@@ -15,8 +15,7 @@ from onnx import numpy_helper
 
 from face_classification_ros.inference.session import read_model
 from face_classification_ros.networks.blocks import FusedBatchNormalization
-
-CHECKPOINT = 'checkpoint.keras'
+from face_classification_ros.training.checkpoint import CHECKPOINT
 
 Weights = dict[str, list[NDArray[Any]]]
 """Name of a layer -> its weights in the order of Keras."""

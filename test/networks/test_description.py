@@ -33,6 +33,7 @@ def test_description_has_blocks_head_and_limits(tmp_path: Path) -> None:
         'block': 'convolution',
         'filters': 8,
         'size': 3,
+        'stride': 1,
         'padding': 'same',
     }
     assert description.head.head == 'pooling'

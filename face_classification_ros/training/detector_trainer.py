@@ -1,0 +1,152 @@
+"""Train a detector by a recipe, with a checkpoint after every epoch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import keras
+from keras import layers
+import onnx
+
+from face_classification_ros.datasets.face_scenes import read_face_scenes
+from face_classification_ros.networks.blocks import DETECTION_VALUES
+from face_classification_ros.networks.builder import build_network, DETECTION_STRIDES
+from face_classification_ros.networks.cost import check_latency
+from face_classification_ros.networks.description import read_network
+from face_classification_ros.training.checkpoint import (
+    CHECKPOINT,
+    LOG,
+    one_cycle,
+    SaveCheckpoint,
+)
+from face_classification_ros.training.detector_batches import SceneBatches
+from face_classification_ros.training.detector_export import convert_detector
+from face_classification_ros.training.detector_losses import DetectionLoss
+from face_classification_ros.training.detector_recipe import DetectorRecipe
+
+RUN = 'run.json'
+"""Recipe and checksum of the teacher, to refuse to continue another run."""
+
+
+def train_detector(
+    recipe: DetectorRecipe, folder: Path, teacher: Path, output: Path, *, resume: bool = False
+) -> Path:
+    """Train a detector by the predictions of another one, and export it as a model file.
+
+    Writes `run.json`, `checkpoint.keras` (network and optimizer after the last complete epoch),
+    `log.csv` (one row per epoch; a killed run may repeat its last one), `tensorboard/` and the
+    model file, named after the network, into the output folder. With `resume`, an interrupted run
+    continues after its last complete epoch with the same images.
+
+    Args:
+        recipe: how to train.
+        folder: scenes in the layout of `read_face_scenes`.
+        teacher: model file of the detector `yunet`.
+        output: folder for the results, created if necessary.
+        resume: continue from the checkpoint in the output folder.
+
+    Returns:
+        Path of the model file.
+
+    Raises:
+        FileNotFoundError: the data or the teacher is missing.
+        ValueError: the output folder contains a run and `resume` is not set, or a run by another
+            recipe or teacher; the network is not a detector; or data or teacher cannot be read.
+    """
+    checkpoint = output / CHECKPOINT
+    batches = SceneBatches(read_face_scenes(folder, 'train'), recipe, teacher)
+    validation = SceneBatches(read_face_scenes(folder, 'val'), recipe, teacher)
+    run = {
+        'recipe': recipe.model_dump(mode='json'),
+        'teacher': hashlib.sha256(teacher.read_bytes()).hexdigest(),
+    }
+    _check_output(output, run, resume)
+    output.mkdir(parents=True, exist_ok=True)
+    (output / RUN).write_text(json.dumps(run, indent=1))
+
+    keras.utils.set_random_seed(recipe.seed)
+    if checkpoint.exists():
+        training_model = keras.models.load_model(checkpoint)
+    else:
+        training_model = _new_training_model(recipe, len(batches))
+    done = int(training_model.optimizer.iterations) // len(batches)
+    callbacks: list[keras.callbacks.Callback] = []
+    if recipe.ema is not None:
+        callbacks.append(keras.callbacks.SwapEMAWeights())
+    callbacks += [
+        keras.callbacks.CSVLogger(output / LOG, append=done > 0),
+        keras.callbacks.TensorBoard(output / 'tensorboard', write_graph=False),
+        # Last, so that an epoch that is not repeated after a resume is in the log.
+        SaveCheckpoint(checkpoint),
+    ]
+    training_model.fit(
+        batches.stream(done),
+        # They are shuffled already.
+        shuffle=False,
+        initial_epoch=done,
+        epochs=recipe.epochs,
+        steps_per_epoch=len(batches),
+        validation_data=validation.fixed(recipe.validation_images),
+        validation_batch_size=recipe.batch_size,
+        callbacks=callbacks,
+    )
+    network = _network_of(training_model, recipe)
+    path = output / f'{network.name}.onnx'
+    onnx.save(convert_detector(network, recipe), path)
+    return path
+
+
+def _check_output(output: Path, run: object, resume: bool) -> None:
+    """Refuse to overwrite a run, or to continue another one."""
+    if not (output / CHECKPOINT).exists():
+        return
+    if not resume:
+        raise ValueError(
+            f'{output} already contains a run; continue it with --resume or choose another folder'
+        )
+    if json.loads((output / RUN).read_text()) != run:
+        raise ValueError(
+            f'{output} contains a run by another recipe or teacher, see {output / RUN}'
+        )
+
+
+def _build(recipe: DetectorRecipe) -> keras.Model:
+    description = read_network(recipe.network)
+    if not description.is_detector:
+        raise ValueError(f'network {recipe.network} has no detection head')
+    return build_network(description, (None, None, 3), {})
+
+
+def _new_training_model(recipe: DetectorRecipe, steps_per_epoch: int) -> keras.Model:
+    """Return the network with the values of all its cells in one array, N x cells x 15."""
+    network = _build(recipe)
+    check_latency(read_network(recipe.network), (recipe.size, recipe.size, 3), {})
+    cells = [
+        layers.Reshape((-1, DETECTION_VALUES), name=f'cells{stride}')(
+            network.output[f'stride{stride}']
+        )
+        for stride in DETECTION_STRIDES
+    ]
+    model = keras.Model(
+        network.inputs, layers.Concatenate(axis=1, name='cells')(cells), name=network.name
+    )
+    model.compile(
+        optimizer=keras.optimizers.AdamW(
+            one_cycle(recipe.learning_rate, recipe.epochs * steps_per_epoch),
+            weight_decay=recipe.weight_decay,
+            use_ema=recipe.ema is not None,
+            ema_momentum=recipe.ema or 0.99,
+        ),
+        loss=DetectionLoss(recipe.score_exponent, recipe.box_weight, recipe.landmark_weight),
+    )
+    return model
+
+
+def _network_of(training_model: keras.Model, recipe: DetectorRecipe) -> keras.Model:
+    """Return the network with its own outputs and the weights of the training model."""
+    network = _build(recipe)
+    for layer in network.layers:
+        layer.set_weights(training_model.get_layer(layer.name).get_weights())
+    return network
