@@ -78,3 +78,17 @@ def test_doctor_finds_that_ros_cannot_start(domain: int, problem: str) -> None:
     assert result.returncode == 1, result.stderr
     assert 'Traceback' not in result.stdout + result.stderr
     assert 'RosStartError' in result.stdout
+
+
+@pytest.mark.parametrize('program', ['face_classification_node', 'face_classification_camera'])
+def test_help_is_printed_and_nothing_is_started(domain: int, program: str) -> None:
+    """A program that starts instead would not end."""
+    result = subprocess.run(
+        [PROGRAMS / program, '--help'],
+        env={**os.environ, 'ROS_DOMAIN_ID': str(domain)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (result.returncode, result.stderr) == (0, '')
+    assert program in result.stdout

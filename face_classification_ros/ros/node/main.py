@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 
 import rclpy
@@ -14,6 +15,14 @@ from face_classification_ros.ros.runtime import ros_running, RosStartError, sign
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until a signal ends it; return 2 if it cannot start, else 0."""
+    parser = argparse.ArgumentParser(
+        prog='face_classification_node',
+        description='Detect faces in the images of a camera, and publish their attributes.',
+        epilog='--ros-args -p NAME:=VALUE sets a parameter, and -r image:=TOPIC selects a camera.',
+        allow_abbrev=False,
+    )
+    # Everything but --help is for ROS, which reports what it does not understand.
+    parser.parse_known_args(sys.argv[1:] if args is None else args)
     try:
         with ros_running(args):
             return _run()
