@@ -43,7 +43,7 @@ from face_classification_ros.io.image_encodings import (
     ImageError,
 )
 from face_classification_ros.io.images import read_image, write_image
-from face_classification_ros.io.sources import IMAGE_SUFFIXES
+from face_classification_ros.io.sources import COPY_SUFFIXES
 from face_classification_ros.io.videos import read_video
 from face_classification_ros.ros.conversions.depth import (
     depth_from_message,
@@ -219,7 +219,7 @@ def _read_image_file(data: bytes) -> None:
 
 
 def _image_file_samples() -> list[bytes]:
-    return [_encode(suffix) for suffix in sorted(IMAGE_SUFFIXES - {'.jpeg', '.tif'})]
+    return [_encode(suffix) for suffix in sorted(COPY_SUFFIXES - {'.jpeg', '.tif'})]
 
 
 def _read_video_file(data: bytes) -> None:

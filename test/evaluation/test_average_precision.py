@@ -19,7 +19,8 @@ from face_classification_ros.types import BoundingBox, Detection, Image, Point2D
 
 def region(x: float, use: str = 'face', size: float = 20) -> SceneRegion:
     """Return a square region with all landmarks at its corner."""
-    return SceneRegion(BoundingBox(x, 0, size, size), use, ((x, 0.0),) * 5)  # type: ignore[arg-type]
+    box = BoundingBox(x, 0, size, size)
+    return SceneRegion(box, use, ((x, 0.0),) * 5)  # type: ignore[arg-type]
 
 
 def detection(x: float, confidence: float, landmarks: tuple[Point2D, ...] = ()) -> Detection:
