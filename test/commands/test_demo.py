@@ -15,6 +15,12 @@ import numpy as np
 import pytest
 
 
+@pytest.fixture(autouse=True)
+def own_domain(domain: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the topics of another demo on this machine away."""
+    monkeypatch.setenv('ROS_DOMAIN_ID', str(domain))
+
+
 def test_the_demo_of_a_video_writes_its_results(tmp_path: Path) -> None:
     """A short video through the real node: the faces, a contact sheet and an annotated video."""
     write_video(tmp_path / 'walk.mp4', 30)
