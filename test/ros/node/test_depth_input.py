@@ -287,14 +287,14 @@ def test_missing_calibration_and_other_frames_are_logged(
     assert camera.face_at(1.2, 400.1).has_position
 
 
+@pytest.mark.parametrize('reliability', ['best_effort', 'reliable'])
 def test_calibration_that_is_sent_once_and_latched_is_used(
-    start_node: StartNode, peer: Peer
+    start_node: StartNode, peer: Peer, reliability: str
 ) -> None:
     """Also if it was published before the node was started."""
     camera = DepthCamera(peer, LATCHED)
     camera.calibrate(camera_info())
-    # Best effort may lose the depth images themselves.
-    node = start_node('-p', 'use_depth:=true', '-p', 'image_reliability:=reliable')
+    node = start_node('-p', 'use_depth:=true', '-p', f'image_reliability:={reliability}')
     camera.connect()
     peer.wait_for(lambda: camera.face_at(1.2, 450.0).has_position, 'a position')
     assert 'incompatible' not in node.log
