@@ -5,16 +5,17 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from face_classification_ros.training.glasses import draw_glasses, Points, random_glasses
+from face_classification_ros.training.light import LightChanges
 from face_classification_ros.types import BoundingBox
 
 LARGEST_BLUR = 0.04
 """Standard deviation of the strongest blur, as a fraction of a face's size."""
 
 
-class Augmentation(BaseModel):
+class Augmentation(LightChanges):
     """Ranges of the random changes of a face; the defaults change nothing."""
 
     model_config = ConfigDict(extra='forbid', frozen=True)
@@ -26,21 +27,6 @@ class Augmentation(BaseModel):
         default=0.0, ge=0, le=0.5, description='largest shift, as a fraction of the size'
     )
     scale: float = Field(default=0.0, ge=0, le=0.5, description='largest relative change of size')
-    contrast: float = Field(
-        default=0.0, ge=0, le=1, description='largest relative change of contrast'
-    )
-    brightness: float = Field(
-        default=0.0, ge=0, le=1, description='largest change, as a fraction of the value range'
-    )
-    gamma: float = Field(
-        default=0.0,
-        ge=0,
-        le=3,
-        description='largest exponent of the gamma: gamma is between 2^-x and 2^x',
-    )
-    exposure: float = Field(
-        default=0.0, ge=0, le=6, description='largest reduction of the exposure in stops'
-    )
     mirror: bool = Field(default=False, description='mirror every second face')
     glasses: float = Field(
         default=0.0, ge=0, le=1, description='fraction of the faces with drawn glasses'
@@ -93,7 +79,7 @@ class Augmentation(BaseModel):
         face = face.reshape(size, size, image.shape[2])
         if random.random() < self.occlusion:
             _occlude(face, random)
-        return self._change_levels(face, random)
+        return self.random_levels(random)[face]
 
     def blur_some(self, faces: NDArray[np.uint8], random: np.random.Generator) -> None:
         """Blur the fraction `blur` of faces, N x size x size x C, in place.
@@ -132,16 +118,6 @@ class Augmentation(BaseModel):
             matrix[0] *= -1
             matrix[0, 2] += size - 1
         return cv2.warpAffine(image, matrix, (size, size), borderMode=cv2.BORDER_REPLICATE)
-
-    def _change_levels(
-        self, face: NDArray[np.uint8], random: np.random.Generator
-    ) -> NDArray[np.uint8]:
-        """Change gamma, contrast, brightness and exposure at random."""
-        levels = (np.arange(256) / 255) ** 2 ** random.uniform(-self.gamma, self.gamma)
-        levels = 0.5 + (levels - 0.5) * (1 + random.uniform(-self.contrast, self.contrast))
-        levels += random.uniform(-self.brightness, self.brightness)
-        levels *= 2 ** -random.uniform(0, self.exposure)
-        return np.rint(255 * np.clip(levels, 0, 1)).astype(np.uint8)[face]
 
 
 def _occlude(face: NDArray[np.uint8], random: np.random.Generator) -> None:

@@ -9,9 +9,10 @@ import math
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from face_classification_ros.datasets.face_scenes import SceneRegion
+from face_classification_ros.training.light import LightChanges
 from face_classification_ros.types import BoundingBox, Image
 
 MAX_ZOOM = 3.0
@@ -26,7 +27,7 @@ MIRRORED_LANDMARKS = (1, 0, 2, 4, 3)
 LabeledImage = tuple[Image, tuple[SceneRegion, ...]]
 
 
-class SceneAugmentation(BaseModel):
+class SceneAugmentation(LightChanges):
     """Ranges of the random changes of a scene; the defaults only cut and resize it."""
 
     model_config = ConfigDict(extra='forbid', frozen=True)
@@ -43,21 +44,6 @@ class SceneAugmentation(BaseModel):
     mirror: bool = Field(default=False, description='mirror every second image')
     mosaic: float = Field(
         default=0.0, ge=0, le=1, description='fraction of images that consist of four scenes'
-    )
-    contrast: float = Field(
-        default=0.0, ge=0, le=1, description='largest relative change of contrast'
-    )
-    brightness: float = Field(
-        default=0.0, ge=0, le=1, description='largest change, as a fraction of the value range'
-    )
-    gamma: float = Field(
-        default=0.0,
-        ge=0,
-        le=3,
-        description='largest exponent of the gamma: gamma is between 2^-x and 2^x',
-    )
-    exposure: float = Field(
-        default=0.0, ge=0, le=6, description='largest reduction of the exposure in stops'
     )
     gray: float = Field(default=0.0, ge=0, le=1, description='fraction of gray images')
     blur: float = Field(
@@ -128,11 +114,7 @@ class SceneAugmentation(BaseModel):
 
     def change_levels(self, image: Image, random: np.random.Generator) -> Image:
         """Return an image, uint8 H x W x 3, with random light, colors, sharpness and noise."""
-        levels = (np.arange(256) / 255) ** 2 ** random.uniform(-self.gamma, self.gamma)
-        levels = 0.5 + (levels - 0.5) * (1 + random.uniform(-self.contrast, self.contrast))
-        levels += random.uniform(-self.brightness, self.brightness)
-        levels *= 2 ** -random.uniform(0, self.exposure)
-        image = cv2.LUT(image, np.rint(255 * np.clip(levels, 0, 1)).astype(np.uint8))
+        image = cv2.LUT(image, self.random_levels(random))
         if random.random() < self.gray:
             image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
         if random.random() < self.blur:
