@@ -27,6 +27,21 @@ def one_cycle(learning_rate: float, steps: int) -> keras.optimizers.schedules.Co
     )
 
 
+def continues_run(output: Path, resume: bool) -> bool:
+    """Return whether an output folder contains a run that is to be continued.
+
+    Raises:
+        ValueError: it contains a run, and `resume` is False.
+    """
+    if not (output / CHECKPOINT).exists():
+        return False
+    if not resume:
+        raise ValueError(
+            f'{output} already contains a run; continue it with --resume or choose another folder'
+        )
+    return True
+
+
 class SaveCheckpoint(keras.callbacks.Callback):
     """Save network and optimizer after every epoch, so that a killed run can resume."""
 

@@ -17,6 +17,7 @@ from face_classification_ros.networks.cost import check_latency
 from face_classification_ros.networks.description import read_network
 from face_classification_ros.training.checkpoint import (
     CHECKPOINT,
+    continues_run,
     LOG,
     one_cycle,
     SaveCheckpoint,
@@ -100,12 +101,8 @@ def train_detector(
 
 def _check_output(output: Path, run: object, resume: bool) -> None:
     """Refuse to overwrite a run, or to continue another one."""
-    if not (output / CHECKPOINT).exists():
+    if not continues_run(output, resume):
         return
-    if not resume:
-        raise ValueError(
-            f'{output} already contains a run; continue it with --resume or choose another folder'
-        )
     if json.loads((output / RUN).read_text()) != run:
         raise ValueError(
             f'{output} contains a run by another recipe or teacher, see {output / RUN}'

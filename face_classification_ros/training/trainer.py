@@ -25,6 +25,7 @@ from face_classification_ros.networks.onnx_export import scale_faces
 from face_classification_ros.training.batches import crop_each, FaceBatches, join_faces
 from face_classification_ros.training.checkpoint import (
     CHECKPOINT,
+    continues_run,
     LOG,
     one_cycle,
     SaveCheckpoint,
@@ -172,12 +173,8 @@ def read_splits(
 
 def _check_output(output: Path, recipe: Recipe, resume: bool) -> None:
     """Refuse to overwrite a run, or to continue one by another recipe."""
-    if not (output / CHECKPOINT).exists():
+    if not continues_run(output, resume):
         return
-    if not resume:
-        raise ValueError(
-            f'{output} already contains a run; continue it with --resume or choose another folder'
-        )
     if Recipe.model_validate_json((output / RECIPE).read_text()) != recipe:
         raise ValueError(f'{output} contains a run by another recipe, see {output / RECIPE}')
 
