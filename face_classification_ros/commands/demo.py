@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from face_classification_ros.commands.options import add_node_parameter
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `demo`."""
@@ -29,13 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='X',
         help='stop a camera or a topic after this time (default: 20)',
     )
-    parser.add_argument(
-        '--parameter',
-        action='append',
-        default=[],
-        metavar='NAME:=VALUE',
-        help='set a parameter of the node; may be repeated',
-    )
+    add_node_parameter(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -67,6 +67,17 @@ def add_settings(
         )
 
 
+def add_node_parameter(parser: argparse.ArgumentParser) -> None:
+    """Add the option `--parameter`, which may be repeated."""
+    parser.add_argument(
+        '--parameter',
+        action='append',
+        default=[],
+        metavar='NAME:=VALUE',
+        help='set a parameter of the node; may be repeated',
+    )
+
+
 def add_unknown_threshold(parser: argparse.ArgumentParser) -> None:
     """Add the option `--unknown-threshold`, which may be repeated."""
     parser.add_argument(

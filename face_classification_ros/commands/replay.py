@@ -9,6 +9,7 @@ import sys
 import yaml
 
 from face_classification_ros.commands.common import DONE, needs_extra, NO
+from face_classification_ros.commands.options import add_node_parameter
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,13 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         '--node', default='', metavar='NAME', help='use this running node and start none'
     )
-    parser.add_argument(
-        '--parameter',
-        action='append',
-        default=[],
-        metavar='NAME:=VALUE',
-        help='set a parameter of the node; may be repeated',
-    )
+    add_node_parameter(parser)
     parser.add_argument(
         '--params-file', type=Path, metavar='FILE', help='use this parameter file of the node'
     )

@@ -176,6 +176,23 @@ class TrackingUpdate:
     was_reset: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Pairing:
+    """Which track each face belongs to; faces and tracks by their numbers.
+
+    Attributes:
+        costs: faces x tracks.
+        pairs: face -> track.
+        ambiguous: faces of `pairs` that may as well be somebody else.
+        appearance: of the faces, None if it was not needed.
+    """
+
+    costs: NDArray[np.float64]
+    pairs: Mapping[int, int]
+    ambiguous: set[int]
+    appearance: NDArray[np.float32] | None
+
+
 class Tracker:
     """Assigns to each face the id that it had in the images before.
 
@@ -218,8 +235,17 @@ class Tracker:
             self.reset()
         self._newest = stamp = max(stamp, self._newest)
         self._tracks = [t for t in self._tracks if stamp - t.last_seen <= self.timeout]
-        tracks = self._tracks
+        pairing = self._pair(detections, stamp, compute_appearance)
+        return TrackingUpdate(self._continue(detections, stamp, pairing), was_reset)
 
+    def _pair(
+        self,
+        detections: Sequence[Detection],
+        stamp: float,
+        compute_appearance: Callable[[], NDArray[np.float32]] | None,
+    ) -> _Pairing:
+        """Find the track of each face, and the faces whose track is not certain."""
+        tracks = self._tracks
         costs = np.full((len(detections), len(tracks)), np.inf)
         for index, detection in enumerate(detections):
             for number, track in enumerate(tracks):
@@ -245,31 +271,37 @@ class Tracker:
             if not tracks[number].is_certain(detections[index].box, stamp)
             and not _is_recognized(difference[index], number)
         }
-        unmatched = [number for number in range(len(tracks)) if number not in pairs.values()]
+        return _Pairing(costs, pairs, ambiguous, appearance)
 
+    def _continue(
+        self, detections: Sequence[Detection], stamp: float, pairing: _Pairing
+    ) -> list[Track]:
+        """Update the tracks of all faces, start new ones, and return them in the same order."""
+        tracks, pairs = self._tracks, pairing.pairs
+        unmatched = [number for number in range(len(tracks)) if number not in pairs.values()]
         result: list[Track] = []
         for index, detection in enumerate(detections):
-            if index in pairs and index not in ambiguous:
-                number = pairs[index]
+            if index in pairs and index not in pairing.ambiguous:
+                costs, number = pairing.costs[index], pairs[index]
                 track = tracks[number]
                 track.is_ambiguous = any(
-                    costs[index, other] < costs[index, number] + AMBIGUOUS for other in unmatched
+                    costs[other] < costs[number] + AMBIGUOUS for other in unmatched
                 )
                 track.move(detection.box, stamp)
             else:
                 self._given += 1
                 track = Track(str(self._given), detection.box, stamp, stamp)
-            if appearance is not None:
-                track.update_appearance(appearance[index])
+            if pairing.appearance is not None:
+                track.update_appearance(pairing.appearance[index])
             result.append(track)
         boxes = [detection.box for detection in detections]
         for number in unmatched:
             tracks[number].update_occlusion(boxes, stamp)
-        ended = {id(tracks[pairs[index]]) for index in ambiguous}
+        ended = {id(tracks[pairs[index]]) for index in pairing.ambiguous}
         known = {id(track) for track in tracks}
         self._tracks = [track for track in tracks if id(track) not in ended]
         self._tracks += [track for track in result if id(track) not in known]
-        return TrackingUpdate(result, was_reset)
+        return result
 
     def _compute_appearance(
         self,
