@@ -8,6 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+VOTE_COLUMNS = 'neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF'
+"""Columns of FER+, without the first two."""
+
 
 def write_image(path: Path, value: int, *, size: int = 20, gray: bool = True) -> None:
     """Write an image of one color, losslessly although it is called .jpg."""
@@ -19,6 +22,17 @@ def write_image(path: Path, value: int, *, size: int = 20, gray: bool = True) ->
     done, content = cv2.imencode('.png', image)
     assert done
     path.write_bytes(content.tobytes())
+
+
+def write_fer2013(folder: Path, rows: Sequence[tuple[int, int, str, str]]) -> None:
+    """Write FER-2013 and FER+: rows of emotion, gray value, usage and votes."""
+    with open(folder / 'fer2013.csv', 'w') as faces, open(folder / 'fer2013new.csv', 'w') as votes:
+        faces.write('emotion,pixels,Usage\n')
+        votes.write(f'Usage,Image name,{VOTE_COLUMNS}\n')
+        for number, (emotion, value, usage, vote) in enumerate(rows):
+            pixels = [value] * (48 * 48 - 1) + [0]
+            faces.write(f'{emotion},{" ".join(map(str, pixels))},{usage}\n')
+            votes.write(f'{usage},fer{number:07d}.png,{vote}\n')
 
 
 def write_boxes(folder: Path, rows: Mapping[str, Sequence[object]]) -> None:

@@ -31,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--split',
         default='test',
         metavar='NAME',
-        help='measure on this part of the data set: train, val or test (default: test)',
+        help='measure on this part of the data set: train, val, test, or all for every image '
+        '(default: test)',
     )
     add_model(parser, 'audit')
     add_min_age(parser)

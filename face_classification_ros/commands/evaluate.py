@@ -41,7 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--split',
         default='val',
         metavar='NAME',
-        help='measure on this part of the data set: train, val or test (default: val)',
+        help='measure on this part of the data set: train, val, test, or all for every image '
+        '(default: val)',
     )
     add_model(parser, 'measure')
     parser.add_argument(
@@ -159,14 +160,14 @@ def _evaluate_classifier(arguments: argparse.Namespace) -> dict[str, Any]:
 def _evaluate_on(
     classifier: Classifier, folder: Path, arguments: argparse.Namespace
 ) -> dict[str, Any]:
-    from face_classification_ros.datasets.registry import NoFacesError, read_dataset
+    from face_classification_ros.datasets.registry import ALL, NoFacesError, read_dataset
     from face_classification_ros.evaluation.box_robustness import measure_box_robustness
     from face_classification_ros.evaluation.classification import evaluate_classifier
 
     attribute, split = arguments.attribute, arguments.split
     dataset = read_dataset(attribute, folder, split, min_age=arguments.min_age)
     training = None
-    if split != 'train':
+    if split not in ('train', ALL):
         with suppress(NoFacesError):
             training = read_dataset(attribute, folder, 'train', min_age=arguments.min_age)
     report = evaluate_classifier(

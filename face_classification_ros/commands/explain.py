@@ -35,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--split',
         default='val',
         metavar='NAME',
-        help='use this part of the data set: train, val or test (default: val)',
+        help='use this part of the data set: train, val, test, or all for every image '
+        '(default: val)',
     )
     parser.add_argument(
         '--faces',

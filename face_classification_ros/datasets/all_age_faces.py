@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 import re
 
-from face_classification_ros.datasets.face_dataset import AGES, FaceDataset, GENDERS
+from face_classification_ros.datasets.face_dataset import (
+    AGES,
+    FaceDataset,
+    GENDERS,
+    splits_in,
+)
 from face_classification_ros.datasets.reading import Reader
 from face_classification_ros.datasets.samples import band_index, label_index, read_samples, Sample
 from face_classification_ros.types import BoundingBox
@@ -32,7 +37,25 @@ def read_all_age_faces(attribute: str, folder: Path, split: str) -> FaceDataset:
     Raises:
         ValueError: a line is not '00000A02.jpg 0', or an image cannot be read.
     """
-    table, samples = folder / LISTS / f'{split}.txt', []
+    samples = [
+        sample
+        for part in splits_in(split)
+        for sample in _read_list(folder / LISTS / f'{part}.txt')
+    ]
+    return read_samples(
+        f'All-Age-Faces {split}',
+        attribute,
+        ATTRIBUTES[attribute],
+        folder,
+        folder / IMAGES,
+        samples,
+        BOX,
+    )
+
+
+def _read_list(table: Path) -> list[Sample]:
+    """Return the faces of a split, none if its list is missing."""
+    samples = []
     lines = table.read_text().splitlines() if table.is_file() else []
     for number, line in enumerate(lines, 1):
         where, words = f'{table}, line {number}', line.split()
@@ -51,15 +74,7 @@ def read_all_age_faces(attribute: str, folder: Path, split: str) -> FaceDataset:
                 {'age': years, 'gender': GENDERS[gender]},
             )
         )
-    return read_samples(
-        f'All-Age-Faces {split}',
-        attribute,
-        ATTRIBUTES[attribute],
-        folder,
-        folder / IMAGES,
-        samples,
-        BOX,
-    )
+    return samples
 
 
 READER = Reader(

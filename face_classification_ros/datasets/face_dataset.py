@@ -43,6 +43,9 @@ A data set may have others, see `FaceDataset.labels`."""
 
 SPLITS = ('train', 'val', 'test')
 
+ALL = 'all'
+"""Takes the place of a split for all of them."""
+
 WHOLE_IMAGE = BoundingBox(0.0, 0.0, 1.0, 1.0)
 
 
@@ -209,6 +212,11 @@ def one_hot(y_true: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
     return np.eye(classes, dtype=np.float32)[y_true]
 
 
+def splits_in(split: str) -> tuple[str, ...]:
+    """Return the splits that a split stands for: itself, or all of `SPLITS`."""
+    return SPLITS if split == ALL else (split,)
+
+
 def part_of(split: str) -> Callable[[str], bool]:
     """Return a function from a name to whether it is in a split.
 
@@ -217,7 +225,8 @@ def part_of(split: str) -> Callable[[str], bool]:
     parts = {'train': range(0, 80), 'val': range(80, 90), 'test': range(90, 100)}
 
     def in_part(name: str) -> bool:
-        return zlib.crc32(name.encode()) % 100 in parts[split]
+        number = zlib.crc32(name.encode()) % 100
+        return any(number in parts[each] for each in splits_in(split))
 
     return in_part
 

@@ -8,6 +8,7 @@ import math
 from pathlib import Path
 from typing import Any, Literal
 
+from face_classification_ros.datasets.face_dataset import ALL
 from face_classification_ros.types import BoundingBox, Point2D
 
 Use = Literal['face', 'ignore', 'not_a_face']
@@ -51,7 +52,7 @@ def is_face_scenes(folder: Path) -> bool:
 
 
 def read_face_scenes(folder: Path, split: str) -> list[Scene]:
-    """Read the labels of one split.
+    """Read the labels of one split, or of all.
 
     The images are in `train/` and `validation/`, next to a file `boxes.json`::
 
@@ -62,7 +63,7 @@ def read_face_scenes(folder: Path, split: str) -> list[Scene]:
 
     Args:
         folder: of the data set.
-        split: 'train' or 'val'.
+        split: 'train', 'val' or 'all'.
 
     Returns:
         The scenes, in the order of the file.
@@ -71,8 +72,11 @@ def read_face_scenes(folder: Path, split: str) -> list[Scene]:
         FileNotFoundError: the folder has no such split, or a labeled image is missing.
         ValueError: the split is unknown, or the labels cannot be read.
     """
+    if split == ALL:
+        return [scene for each in FOLDERS for scene in read_face_scenes(folder, each)]
     if split not in FOLDERS:
-        raise ValueError(f'unknown split {split!r}, expected one of {", ".join(FOLDERS)}')
+        known = ', '.join((*FOLDERS, ALL))
+        raise ValueError(f'unknown split {split!r}, expected one of {known}')
     path = folder / FOLDERS[split] / 'boxes.json'
     if not path.is_file():
         raise FileNotFoundError(f'{path}: no such file, expected labeled scenes')

@@ -9,6 +9,7 @@ from face_classification_ros.datasets.face_dataset import (
     FaceDataset,
     GENDERS,
     read_table,
+    splits_in,
 )
 from face_classification_ros.datasets.reading import Reader
 from face_classification_ros.datasets.samples import label_index, read_samples, Sample
@@ -37,8 +38,7 @@ def read_fairface(attribute: str, folder: Path, split: str) -> FaceDataset:
         ValueError: a column is missing, a label is unknown or an image cannot be read.
     """
     samples = []
-    if split in TABLES:
-        table = folder / TABLES[split]
+    for table in (folder / TABLES[part] for part in splits_in(split) if part in TABLES):
         rows = read_table(table, ('file', 'age', 'gender', 'race')) if table.is_file() else []
         for number, row in enumerate(rows, 2):
             where = f'{table}, line {number}'

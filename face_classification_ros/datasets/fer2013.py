@@ -13,6 +13,7 @@ from face_classification_ros.datasets.face_dataset import (
     FaceDataset,
     one_hot,
     read_table,
+    splits_in,
 )
 from face_classification_ros.datasets.reading import Reader
 
@@ -58,9 +59,10 @@ def read_fer2013(attribute: str, folder: Path, split: str, ferplus_weight: float
         if len(votes_rows) != len(rows):
             raise ValueError(f'{votes_table} has {len(votes_rows)} rows, but {TABLE} {len(rows)}')
 
+    usages = [USAGE[part] for part in splits_in(split)]
     images, y_true, targets, files = [], [], [], []
     for number, row in enumerate(rows):
-        if row['Usage'] != USAGE[split]:
+        if row['Usage'] not in usages:
             continue
         # The first line has the names of the columns.
         where = f'{table}, line {number + 2}'
@@ -80,7 +82,7 @@ def read_fer2013(attribute: str, folder: Path, split: str, ferplus_weight: float
         targets.append(target)
     return FaceDataset(
         attribute,
-        f'FER-2013 {USAGE[split]}',
+        f'FER-2013 {USAGE.get(split, split)}',
         images,
         np.array(y_true, np.int64),
         np.array(targets, np.float32).reshape(-1, len(EMOTIONS)),

@@ -16,6 +16,7 @@ from face_classification_ros.datasets.face_dataset import (
     part_of,
     read_table,
     SPLITS,
+    splits_in,
 )
 from face_classification_ros.io.images import read_image
 
@@ -53,16 +54,17 @@ def read_label_folders(folder: Path, attribute: str, split: str) -> FaceDataset:
             be read, or a row of the table is invalid or missing.
     """
     labels = LABELS.get(attribute) or _folder_labels(folder)
-    root, in_split = _root_of(folder, labels, split)
-    if attribute in LABELS:
-        _check_names(root, labels)
     images, y_true, paths = [], [], []
-    for index, label in enumerate(labels):
-        for path in _images_in(root / label):
-            if in_split(path.name):
-                images.append(read_image(path))
-                y_true.append(index)
-                paths.append(path)
+    for part in splits_in(split):
+        root, in_part = _root_of(folder, labels, part)
+        if attribute in LABELS:
+            _check_names(root, labels)
+        for index, label in enumerate(labels):
+            for path in _images_in(root / label):
+                if in_part(path.name):
+                    images.append(read_image(path))
+                    y_true.append(index)
+                    paths.append(path)
     return FaceDataset(
         attribute,
         f'{folder.name} {split}',

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from face_classification_ros.datasets.face_dataset import EMOTIONS, FaceDataset
+from face_classification_ros.datasets.face_dataset import EMOTIONS, FaceDataset, splits_in
 from face_classification_ros.datasets.reading import Reader
 from face_classification_ros.datasets.samples import label_index, read_samples, Sample, split_of
 from face_classification_ros.types import BoundingBox
@@ -47,7 +47,7 @@ def read_rafdb(attribute: str, folder: Path, split: str) -> FaceDataset:
         file = f'{Path(words[0]).stem}_aligned.jpg'
         published = words[0].partition('_')[0]
         part = 'val' if published == 'train' and in_validation(file) else published
-        if part != split:
+        if part not in splits_in(split):
             continue
         emotion = label_index(words[1], EMOTIONS, EMOTION_CODES, where)
         samples.append(Sample(file, {'emotion': emotion}, {}))

@@ -16,6 +16,7 @@ from face_classification_ros.datasets import (
     utkface,
 )
 from face_classification_ros.datasets.face_dataset import (
+    ALL,
     EMOTIONS,
     FaceDataset,
     GENDERS,
@@ -31,6 +32,7 @@ from face_classification_ros.datasets.label_folders import (
 from face_classification_ros.datasets.reading import Reader
 
 __all__ = [
+    'ALL',
     'EMOTIONS',
     'GENDERS',
     'LABELS',
@@ -73,7 +75,7 @@ def read_dataset(
     Args:
         attribute: name of an attribute.
         folder: of the data set.
-        split: 'train', 'val' or 'test'.
+        split: 'train', 'val', 'test', or 'all' for every image, where no copies are merged.
         ferplus_weight: weight of the FER+ votes in `targets`, from 0 to 1.
         min_age: exclude younger people, for attributes of which the labels of children are
             unreliable.
@@ -82,8 +84,8 @@ def read_dataset(
         NoFacesError: the folder has no such data in a known layout, or none of this split.
         ValueError: the split is unknown, or the data cannot be read.
     """
-    if split not in SPLITS:
-        raise ValueError(f'unknown split {split!r}, expected one of {", ".join(SPLITS)}')
+    if split not in (*SPLITS, ALL):
+        raise ValueError(f'unknown split {split!r}, expected one of {", ".join((*SPLITS, ALL))}')
     reader = _reader_of(folder)
     options = {'ferplus_weight': ferplus_weight, 'min_age': min_age}
     if reader is not None and attribute in reader.attributes:

@@ -17,6 +17,7 @@ from face_classification_ros.datasets.face_dataset import (
     one_hot,
     part_of,
     read_table,
+    splits_in,
 )
 from face_classification_ros.io.images import read_image
 from face_classification_ros.types import BoundingBox
@@ -131,7 +132,7 @@ def split_of(folder: Path, split: str) -> Callable[[str], bool]:
     if table.is_file():
         rows = read_table(table, ('file',))
         if rows and 'split' in rows[0]:
-            return {row['file'] for row in rows if row['split'] == split}.__contains__
+            return {row['file'] for row in rows if row['split'] in splits_in(split)}.__contains__
     return part_of(split)
 
 

@@ -16,6 +16,7 @@ from face_classification_ros.datasets.face_dataset import (
     one_hot,
     part_of,
     read_table,
+    splits_in,
 )
 from face_classification_ros.datasets.reading import Reader
 from face_classification_ros.io.images import read_image
@@ -48,7 +49,7 @@ def read_utkface(attribute: str, folder: Path, split: str, min_age: int) -> Face
     in_split = part_of(split)
     if table.is_file():
         rows = read_table(table, ('file', 'split'))
-        in_split = {row['file'] for row in rows if row['split'] == split}.__contains__
+        in_split = {row['file'] for row in rows if row['split'] in splits_in(split)}.__contains__
     files, images, genders, ages, races = [], [], [], [], []
     for path in sorted(folder.glob('*.jpg')):
         match = FILE_NAME.match(path.name)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
+from dataset_layouts import VOTE_COLUMNS, write_fer2013
 import numpy as np
 from numpy.typing import NDArray
 import pytest
@@ -16,19 +17,6 @@ from face_classification_ros.datasets.registry import (
     NoFacesError,
     read_dataset,
 )
-
-VOTE_COLUMNS = 'neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF'
-
-
-def write_fer2013(folder: Path, rows: Sequence[tuple[int, int, str, str]]) -> None:
-    """Write rows of emotion, gray value, usage and FER+ votes."""
-    with open(folder / 'fer2013.csv', 'w') as faces, open(folder / 'fer2013new.csv', 'w') as votes:
-        faces.write('emotion,pixels,Usage\n')
-        votes.write(f'Usage,Image name,{VOTE_COLUMNS}\n')
-        for number, (emotion, value, usage, vote) in enumerate(rows):
-            pixels = [value] * (48 * 48 - 1) + [0]
-            faces.write(f'{emotion},{" ".join(map(str, pixels))},{usage}\n')
-            votes.write(f'{usage},fer{number:07d}.png,{vote}\n')
 
 
 def write_image(path: Path, value: int) -> None:
