@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 import importlib
 import io
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
+import warnings
 
 from face_classification_ros.commands.common import NO, print_problem, WRONG_USE
 from face_classification_ros.commands.registry import COMMANDS
+from face_classification_ros.datasets.image_files import OmissionWarning
 
 
 def main(args: list[str] | None = None) -> int:
@@ -19,9 +23,10 @@ def main(args: list[str] | None = None) -> int:
         args: command line without the program, that of the process if it is None.
     """
     _print_any_character()
-    arguments = _parser().parse_args(args)
+    arguments = create_parser().parse_args(args)
     try:
-        return int(arguments.run(arguments))
+        with _omissions_as_problems():
+            return int(arguments.run(arguments))
     except (ValueError, OSError, ImportError) as error:
         print_problem(error)
         return WRONG_USE
@@ -37,6 +42,24 @@ def _print_any_character() -> None:
             stream.reconfigure(errors='backslashreplace')
 
 
+@contextmanager
+def _omissions_as_problems() -> Iterator[None]:
+    """Print an `OmissionWarning` like a problem, without the line of code that issued it."""
+    with warnings.catch_warnings():
+        show_other = warnings.showwarning
+
+        def show(
+            message: Warning | str, category: type[Warning], *place: Any, **more: Any
+        ) -> None:
+            if issubclass(category, OmissionWarning):
+                print_problem(message)
+            else:
+                show_other(message, category, *place, **more)
+
+        warnings.showwarning = show
+        yield
+
+
 class _Parser(argparse.ArgumentParser):
     """Reports wrong use in one line, without the usage of all options."""
 
@@ -44,7 +67,8 @@ class _Parser(argparse.ArgumentParser):
         self.exit(WRONG_USE, f'{self.prog}: {message}; see {self.prog} --help\n')
 
 
-def _parser() -> argparse.ArgumentParser:
+def create_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command with all its sub-commands."""
     parser = _Parser(
         prog='face_classification',
         description='Detect faces and classify their attributes; train, evaluate and explain the '

@@ -5,14 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 import re
 
-from face_classification_ros.datasets.face_dataset import (
-    AGES,
-    FaceDataset,
-    GENDERS,
-    splits_in,
-)
+from face_classification_ros.datasets.face_dataset import AGES, FaceDataset, GENDERS
 from face_classification_ros.datasets.reading import Reader
 from face_classification_ros.datasets.samples import band_index, label_index, read_samples, Sample
+from face_classification_ros.datasets.splits import splits_in
+from face_classification_ros.datasets.tables import read_text
 from face_classification_ros.types import BoundingBox
 
 ATTRIBUTES = {'gender': GENDERS, 'age': AGES}
@@ -56,7 +53,7 @@ def read_all_age_faces(attribute: str, folder: Path, split: str) -> FaceDataset:
 def _read_list(table: Path) -> list[Sample]:
     """Return the faces of a split, none if its list is missing."""
     samples = []
-    lines = table.read_text().splitlines() if table.is_file() else []
+    lines = read_text(table).splitlines() if table.is_file() else []
     for number, line in enumerate(lines, 1):
         where, words = f'{table}, line {number}', line.split()
         match = FILE_NAME.fullmatch(words[0]) if len(words) == 2 else None

@@ -7,26 +7,26 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from face_classification_ros.classification.crops import crop_faces, InputSpec
 from face_classification_ros.datasets.face_dataset import (
+    as_bgr,
     EMOTIONS,
     FaceDataset,
     one_hot,
-    part_of,
 )
+from face_classification_ros.datasets.fer2013 import EMOTION_CODES
 from face_classification_ros.datasets.reading import Reader
 from face_classification_ros.datasets.samples import label_index, read_face
+from face_classification_ros.datasets.splits import split_by_name, splits_in
+from face_classification_ros.datasets.tables import read_text
 from face_classification_ros.types import BoundingBox
 
 ATTRIBUTES = {'emotion': EMOTIONS}
 
 TABLE, IMAGES = Path('label', 'label.lst'), Path('image', 'origin')
-# In the order of FER-2013, which is ours.
-EMOTION_CODES = tuple(map(str, range(len(EMOTIONS))))
 
 SIZE, MARGIN = 80, 0.15
 """Pixels of a face's image, and what it shows around the face's box as a fraction of that.
@@ -58,8 +58,7 @@ def read_expw(attribute: str, folder: Path, split: str) -> FaceDataset:
     Raises:
         ValueError: a line has not the eight published columns, or an image cannot be read.
     """
-    in_split = part_of(split)
-    rows = [row for row in _rows(folder / TABLE) if in_split(row.file)]
+    rows = [row for row in _rows(folder / TABLE) if split_by_name(row.file) in splits_in(split)]
     images: list[NDArray[np.uint8]] = []
     for file, faces in groupby(rows, lambda row: row.file):
         images += _faces(folder / IMAGES / file, [row.box for row in faces])
@@ -78,7 +77,7 @@ def read_expw(attribute: str, folder: Path, split: str) -> FaceDataset:
 def _rows(table: Path) -> list[_Row]:
     """Return the faces of the table, those of one image next to each other."""
     rows = []
-    for number, line in enumerate(table.read_text().splitlines(), 1):
+    for number, line in enumerate(read_text(table).splitlines(), 1):
         where, words = f'{table}, line {number}', line.split()
         try:
             name, face, top, left, right, bottom, _, code = words
@@ -98,9 +97,7 @@ def _rows(table: Path) -> list[_Row]:
 def _faces(path: Path, boxes: Sequence[BoundingBox]) -> list[NDArray[np.uint8]]:
     image = read_face(path)
     color = 'gray' if image.shape[2] == 1 else 'bgr'
-    if color == 'gray':
-        image = np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR), np.uint8)
-    return list(crop_faces(image, boxes, InputSpec(SIZE, MARGIN, color)))
+    return list(crop_faces(as_bgr(image), boxes, InputSpec(SIZE, MARGIN, color)))
 
 
 READER = Reader('expw', str(TABLE), ATTRIBUTES, is_expw, read_expw)

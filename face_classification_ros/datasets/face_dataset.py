@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-import csv
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 import hashlib
 import itertools
-from pathlib import Path
 from typing import Any
-import zlib
 
 import cv2
 import numpy as np
@@ -40,11 +37,6 @@ LABELS: dict[str, tuple[str, ...]] = {'gender': GENDERS, 'emotion': EMOTIONS, 'a
 """Labels of well-known attributes, in the order of a model file; emotions in FER-2013's order.
 
 A data set may have others, see `FaceDataset.labels`."""
-
-SPLITS = ('train', 'val', 'test')
-
-ALL = 'all'
-"""Takes the place of a split for all of them."""
 
 WHOLE_IMAGE = BoundingBox(0.0, 0.0, 1.0, 1.0)
 
@@ -210,40 +202,6 @@ def age_band(years: NDArray[Any]) -> NDArray[np.int64]:
 def one_hot(y_true: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
     """Return one-hot targets: N -> N x classes."""
     return np.eye(classes, dtype=np.float32)[y_true]
-
-
-def splits_in(split: str) -> tuple[str, ...]:
-    """Return the splits that a split stands for: itself, or all of `SPLITS`."""
-    return SPLITS if split == ALL else (split,)
-
-
-def part_of(split: str) -> Callable[[str], bool]:
-    """Return a function from a name to whether it is in a split.
-
-    80, 10 and 10 % of the names are in 'train', 'val' and 'test', by a hash of the name.
-    """
-    parts = {'train': range(0, 80), 'val': range(80, 90), 'test': range(90, 100)}
-
-    def in_part(name: str) -> bool:
-        number = zlib.crc32(name.encode()) % 100
-        return any(number in parts[each] for each in splits_in(split))
-
-    return in_part
-
-
-def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    """Read the rows of a CSV file with at least these columns.
-
-    Raises:
-        ValueError: a column is missing.
-    """
-    with open(path, newline='') as file:
-        reader = csv.DictReader(file)
-        names = reader.fieldnames or []
-        for column in columns:
-            if column not in names:
-                raise ValueError(f'{path} has no column {column!r}, but {", ".join(names)}')
-        return list(reader)
 
 
 def as_bgr(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ import math
 from pathlib import Path
 from typing import Any, Literal
 
-from face_classification_ros.datasets.face_dataset import ALL
+from face_classification_ros.datasets.splits import ALL
 from face_classification_ros.types import BoundingBox, Point2D
 
 Use = Literal['face', 'ignore', 'not_a_face']
@@ -16,6 +16,9 @@ USES: tuple[Use, ...] = ('face', 'ignore', 'not_a_face')
 
 FOLDERS = {'train': 'train', 'val': 'validation'}
 """Split -> its folder."""
+
+LABELS = 'boxes.json'
+"""Table in each of these folders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class Scene:
 
 def is_face_scenes(folder: Path) -> bool:
     """Return whether a folder has scenes in the layout of `read_face_scenes`."""
-    return any((folder / name / 'boxes.json').is_file() for name in FOLDERS.values())
+    return any((folder / name / LABELS).is_file() for name in FOLDERS.values())
 
 
 def read_face_scenes(folder: Path, split: str) -> list[Scene]:
@@ -73,11 +76,12 @@ def read_face_scenes(folder: Path, split: str) -> list[Scene]:
         ValueError: the split is unknown, or the labels cannot be read.
     """
     if split == ALL:
-        return [scene for each in FOLDERS for scene in read_face_scenes(folder, each)]
+        found = [each for each in FOLDERS if (folder / FOLDERS[each] / LABELS).is_file()]
+        return [scene for each in found for scene in read_face_scenes(folder, each)]
     if split not in FOLDERS:
         known = ', '.join((*FOLDERS, ALL))
         raise ValueError(f'unknown split {split!r}, expected one of {known}')
-    path = folder / FOLDERS[split] / 'boxes.json'
+    path = folder / FOLDERS[split] / LABELS
     if not path.is_file():
         raise FileNotFoundError(f'{path}: no such file, expected labeled scenes')
     try:

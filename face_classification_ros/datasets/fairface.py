@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from face_classification_ros.datasets.face_dataset import (
-    AGES,
-    FaceDataset,
-    GENDERS,
-    read_table,
-    splits_in,
-)
+from face_classification_ros.datasets.face_dataset import AGES, FaceDataset, GENDERS
 from face_classification_ros.datasets.reading import Reader
 from face_classification_ros.datasets.samples import label_index, read_samples, Sample
+from face_classification_ros.datasets.splits import splits_in
+from face_classification_ros.datasets.tables import read_table
 from face_classification_ros.types import BoundingBox
 
 ATTRIBUTES = {'gender': GENDERS, 'age': AGES}

@@ -12,12 +12,14 @@ from face_classification_ros.datasets.face_dataset import (
     EMOTIONS,
     FaceDataset,
     one_hot,
-    read_table,
-    splits_in,
 )
 from face_classification_ros.datasets.reading import Reader
+from face_classification_ros.datasets.samples import label_index
+from face_classification_ros.datasets.splits import splits_in
+from face_classification_ros.datasets.tables import read_table
 
-TABLE = 'fer2013.csv'
+TABLES = ('fer2013.csv', 'icml_face_data.csv')
+"""Names of the table, which Kaggle published twice."""
 VOTES = 'fer2013new.csv'
 USAGE = {'train': 'Training', 'val': 'PublicTest', 'test': 'PrivateTest'}
 VOTE_COLUMNS = {
@@ -29,12 +31,13 @@ VOTE_COLUMNS = {
     'surprise': 'surprise',
     'neutral': 'neutral',
 }
+EMOTION_CODES = tuple(map(str, range(len(EMOTIONS))))
 SIZE = 48
 
 
 def is_fer2013(folder: Path) -> bool:
     """Return whether a folder contains FER-2013 as one table."""
-    return (folder / TABLE).is_file()
+    return any((folder / table).is_file() for table in TABLES)
 
 
 def read_fer2013(attribute: str, folder: Path, split: str, ferplus_weight: float) -> FaceDataset:
@@ -47,7 +50,8 @@ def read_fer2013(attribute: str, folder: Path, split: str, ferplus_weight: float
     Raises:
         ValueError: the votes are missing or belong to another table, or a row is invalid.
     """
-    table, votes_table = folder / TABLE, folder / VOTES
+    table = next(folder / name for name in TABLES if (folder / name).is_file())
+    votes_table = folder / VOTES
     if ferplus_weight and not votes_table.is_file():
         raise ValueError(
             f'{votes_table} with the FER+ votes is missing; add it or set ferplus_weight to 0'
@@ -57,16 +61,23 @@ def read_fer2013(attribute: str, folder: Path, split: str, ferplus_weight: float
     if ferplus_weight:
         votes_rows = read_table(votes_table, (*VOTE_COLUMNS.values(), 'NF'))
         if len(votes_rows) != len(rows):
-            raise ValueError(f'{votes_table} has {len(votes_rows)} rows, but {TABLE} {len(rows)}')
+            raise ValueError(f'{votes_table} has {len(votes_rows)} rows, but {table} {len(rows)}')
 
     usages = [USAGE[part] for part in splits_in(split)]
     images, y_true, targets, files = [], [], [], []
     for number, row in enumerate(rows):
-        if row['Usage'] not in usages:
-            continue
         # The first line has the names of the columns.
         where = f'{table}, line {number + 2}'
-        image, label = _pixels(row['pixels'], where), _label(row['emotion'], where)
+        usage = row['Usage']
+        if usage not in usages:
+            if usage not in USAGE.values():
+                raise ValueError(
+                    f'{where}: unknown Usage {usage!r}, expected one of '
+                    f'{", ".join(USAGE.values())}; correct or delete the line'
+                )
+            continue
+        image = _pixels(row['pixels'], where)
+        label = label_index(row['emotion'], EMOTIONS, EMOTION_CODES, where)
         target = one_hot(np.array(label), len(EMOTIONS))
         if votes_rows:
             counts, no_face = _votes(votes_rows[number], f'{votes_table}, line {number + 2}')
@@ -91,7 +102,7 @@ def read_fer2013(attribute: str, folder: Path, split: str, ferplus_weight: float
 
 
 def _pixels(text: str, where: str) -> NDArray[np.uint8]:
-    values = (text or '').split()
+    values = text.split()
     if len(values) != SIZE * SIZE:
         raise ValueError(f'{where}: {len(values)} pixels, expected {SIZE} x {SIZE} = {SIZE**2}')
     try:
@@ -100,25 +111,18 @@ def _pixels(text: str, where: str) -> NDArray[np.uint8]:
         raise ValueError(f'{where}: a pixel is not a whole number from 0 to 255') from error
 
 
-def _label(text: str, where: str) -> int:
-    if text not in map(str, range(len(EMOTIONS))):
-        known = ', '.join(f'{index} {label}' for index, label in enumerate(EMOTIONS))
-        raise ValueError(f'{where}: unknown emotion {text!r}, expected one of {known}')
-    return int(text)
-
-
 def _votes(row: Mapping[str, str], where: str) -> tuple[NDArray[np.float32], int]:
     """Return the votes for each emotion and those for no face."""
     try:
         counts = [int(row[VOTE_COLUMNS[emotion]]) for emotion in EMOTIONS]
         return np.array(counts, np.float32), int(row['NF'])
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise ValueError(f'{where}: a number of votes is not a whole number') from error
 
 
 READER = Reader(
     'fer2013',
-    TABLE,
+    TABLES[0],
     {'emotion': EMOTIONS},
     is_fer2013,
     read_fer2013,

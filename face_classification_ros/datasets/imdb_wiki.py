@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+import itertools
 from pathlib import Path
 from typing import Any
 import zlib
@@ -19,9 +20,10 @@ from face_classification_ros.datasets.face_dataset import (
     GENDERS,
     LABELS,
     one_hot,
-    part_of,
 )
+from face_classification_ros.datasets.image_files import warn_of_omissions
 from face_classification_ros.datasets.reading import Reader
+from face_classification_ros.datasets.splits import split_by_name, splits_in
 from face_classification_ros.io.images import read_image
 from face_classification_ros.types import BoundingBox
 
@@ -70,15 +72,18 @@ def read_imdb_wiki(attribute: str, folder: Path, split: str, min_age: int) -> Fa
     """Read one half of IMDB-WIKI (Rothe, Timofte, Van Gool 2015), cropped.
 
     The folder is `imdb_crop` or `wiki_crop` as published: `imdb.mat` or `wiki.mat`, and the images
-    below it. Used are faces with known gender and age, a confident detection and no second face;
-    missing and empty images (some have a single pixel) are skipped. All images of a person are in
-    the same split.
+    below it. Used are faces with known gender and age, a confident detection and no second face.
+    All images of a person are in the same split.
 
     Args:
         attribute: 'gender' or 'age'.
         folder: `imdb_crop` or `wiki_crop`.
         split: 80, 10 and 10 % of the people are in 'train', 'val' and 'test'.
         min_age: exclude younger people, for gender.
+
+    Warns:
+        OmissionWarning: a gender is neither 0, 1 nor unknown, or an image is missing or empty,
+            as some have a single pixel.
 
     Raises:
         ValueError: the .mat file is not as published, or an image cannot be read.
@@ -88,23 +93,32 @@ def read_imdb_wiki(attribute: str, folder: Path, split: str, min_age: int) -> Fa
     gender, score = _numbers(table['gender']), _numbers(table['face_score'])
     age = _age(_numbers(table['dob']), _numbers(table['photo_taken']))
     youngest = min_age if attribute == 'gender' else 0
+    paths, people = _texts(table['full_path']), _people(table)
+    # 0 is a woman and 1 a man, as in GENDERS; UTKFace has the opposite.
+    coded = np.isin(gender, range(len(GENDERS)))
     known = (
-        np.isfinite(gender)
+        coded
         & np.isfinite(score)
         & (score > MIN_FACE_SCORE)
         & np.isnan(_numbers(table['second_face_score']))
         & (age >= youngest)
         & (age <= MAX_AGE)
     )
-    paths, people = _texts(table['full_path']), _people(table)
-    in_split = part_of(split)
-    chosen = [index for index in np.flatnonzero(known).tolist() if in_split(people[index])]
+    parts = splits_in(split)
+    chosen = [
+        index for index in np.flatnonzero(known).tolist() if split_by_name(people[index]) in parts
+    ]
     with ThreadPoolExecutor() as pool:
         images = list(pool.map(_read_face, [folder / paths[index] for index in chosen]))
-    rows = np.array(
-        [row for row, image in zip(chosen, images, strict=True) if image is not None], np.int64
+    missing = [row for row, image in zip(chosen, images, strict=True) if image is None]
+    rows = np.setdiff1d(chosen, missing).astype(np.int64)
+    warn_of_omissions(
+        f'images of {folder} whose gender is neither 0 nor 1',
+        itertools.compress(paths, np.isfinite(gender) & ~coded),
     )
-    # 0 is a woman and 1 a man, as in GENDERS; UTKFace has the opposite.
+    warn_of_omissions(
+        f'images of {folder} that are missing or empty', [paths[row] for row in missing]
+    )
     y_true = age_band(age[rows]) if attribute == 'age' else gender[rows].astype(np.int64)
     return FaceDataset(
         attribute,
@@ -131,10 +145,21 @@ def _read_mat(path: Path, name: str) -> dict[str, Any]:
         table = loadmat(path, simplify_cells=True)[name]
     except (*UNREADABLE, MatReadError) as error:
         raise ValueError(f'{path} has no struct {name!r} as published: {error}') from error
-    fields = ('dob', 'photo_taken', 'full_path', 'gender', 'face_score', 'second_face_score')
-    for field in (*fields, 'celeb_id' if name == 'imdb' else 'name'):
+    fields = (
+        'dob',
+        'photo_taken',
+        'full_path',
+        'gender',
+        'face_score',
+        'second_face_score',
+        'celeb_id' if name == 'imdb' else 'name',
+    )
+    for field in fields:
         if field not in table:
             raise ValueError(f'{path} has no field {field!r}, but {", ".join(table)}')
+    rows = {field: np.size(table[field]) for field in fields}
+    if len(set(rows.values())) > 1:
+        raise ValueError(f'{path}: the fields have different numbers of rows: {rows}')
     return dict(table)
 
 
@@ -150,9 +175,14 @@ def _texts(column: Any) -> Sequence[str]:
 
 def _people(table: dict[str, Any]) -> Sequence[str]:
     """Return a name per image, the same for the same person; its path where there is no name."""
+    paths = _texts(table['full_path'])
     if 'celeb_id' in table:
-        return [str(int(number)) for number in _numbers(table['celeb_id'])]
-    names, paths = _texts(table['name']), _texts(table['full_path'])
+        numbers = _numbers(table['celeb_id'])
+        names: Sequence[str] = [
+            str(int(number)) if np.isfinite(number) else '' for number in numbers
+        ]
+    else:
+        names = _texts(table['name'])
     return [name or path for name, path in zip(names, paths, strict=True)]
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from face_classification_ros.datasets.face_dataset import EMOTIONS, FaceDataset, splits_in
+from face_classification_ros.datasets.face_dataset import EMOTIONS, FaceDataset
 from face_classification_ros.datasets.reading import Reader
-from face_classification_ros.datasets.samples import label_index, read_samples, Sample, split_of
+from face_classification_ros.datasets.samples import BOXES, label_index, read_samples, Sample
+from face_classification_ros.datasets.splits import split_function, splits_in
+from face_classification_ros.datasets.tables import read_text
 from face_classification_ros.types import BoundingBox
 
 ATTRIBUTES = {'emotion': EMOTIONS}
@@ -30,15 +32,15 @@ def is_rafdb(folder: Path) -> bool:
 def read_rafdb(attribute: str, folder: Path, split: str) -> FaceDataset:
     """Read RAF-DB (Li, Deng, Du 2017): seven basic emotions by about 40 annotators per image.
 
-    'train' and 'val' are parts of the published training rows, see `split_of`; 'test' is the
-    published one.
+    'train' and 'val' are parts of the published training rows, by the column `split` of
+    `boxes.csv` or a tenth by name; 'test' is the published one.
 
     Raises:
         ValueError: a line is not 'train_00001.jpg 5', or an image cannot be read.
     """
     table, samples = folder / TABLE, []
-    in_validation = split_of(folder, 'val')
-    for number, line in enumerate(table.read_text().splitlines(), 1):
+    split_of = split_function(folder / BOXES)
+    for number, line in enumerate(read_text(table).splitlines(), 1):
         where, words = f'{table}, line {number}', line.split()
         if len(words) != 2 or not words[0].startswith(('train_', 'test_')):
             raise ValueError(
@@ -46,7 +48,7 @@ def read_rafdb(attribute: str, folder: Path, split: str) -> FaceDataset:
             )
         file = f'{Path(words[0]).stem}_aligned.jpg'
         published = words[0].partition('_')[0]
-        part = 'val' if published == 'train' and in_validation(file) else published
+        part = 'val' if published == 'train' and split_of(file) == 'val' else published
         if part not in splits_in(split):
             continue
         emotion = label_index(words[1], EMOTIONS, EMOTION_CODES, where)

@@ -16,13 +16,11 @@ from face_classification_ros.datasets import (
     utkface,
 )
 from face_classification_ros.datasets.face_dataset import (
-    ALL,
     EMOTIONS,
     FaceDataset,
     GENDERS,
     LABELS,
     labels_of,
-    SPLITS,
 )
 from face_classification_ros.datasets.label_folders import (
     is_label_folders,
@@ -30,6 +28,7 @@ from face_classification_ros.datasets.label_folders import (
     read_label_folders,
 )
 from face_classification_ros.datasets.reading import Reader
+from face_classification_ros.datasets.splits import ALL, SPLITS
 
 __all__ = [
     'ALL',

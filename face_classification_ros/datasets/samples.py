@@ -1,8 +1,8 @@
-"""What the readers of image folders have in common: images, detected boxes, splits."""
+"""What the readers of image folders have in common: images, detected boxes, published codes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +15,8 @@ from face_classification_ros.datasets.face_dataset import (
     age_band,
     FaceDataset,
     one_hot,
-    part_of,
-    read_table,
-    splits_in,
 )
+from face_classification_ros.datasets.tables import read_table
 from face_classification_ros.io.images import read_image
 from face_classification_ros.types import BoundingBox
 
@@ -121,19 +119,6 @@ def read_boxes(folder: Path) -> dict[str, BoundingBox]:
         if score > 0:
             boxes[row['file']] = box
     return boxes
-
-
-def split_of(folder: Path, split: str) -> Callable[[str], bool]:
-    """Return whether a file belongs to a split, where the publication has no validation part.
-
-    By the column `split` of `boxes.csv`; otherwise 80, 10 and 10 % by name.
-    """
-    table = folder / BOXES
-    if table.is_file():
-        rows = read_table(table, ('file',))
-        if rows and 'split' in rows[0]:
-            return {row['file'] for row in rows if row['split'] in splits_in(split)}.__contains__
-    return part_of(split)
 
 
 def label_index(text: str, labels: Sequence[str], codes: Sequence[str], where: str) -> int:

@@ -14,11 +14,10 @@ from face_classification_ros.datasets.face_dataset import (
     GENDERS,
     LABELS,
     one_hot,
-    part_of,
-    read_table,
-    splits_in,
 )
+from face_classification_ros.datasets.image_files import files_below, is_image, warn_of_omissions
 from face_classification_ros.datasets.reading import Reader
+from face_classification_ros.datasets.splits import split_function, splits_in
 from face_classification_ros.io.images import read_image
 from face_classification_ros.types import BoundingBox
 
@@ -26,14 +25,16 @@ from face_classification_ros.types import BoundingBox
 # transferred to the eyes and mouths of every tenth face of the training split.
 UTKFACE_BOX = BoundingBox(-0.04, -0.11, 1.06, 1.06)
 
-FILE_NAME = re.compile(r'(?P<age>\d+)_(?P<gender>[01])_(?P<race>[0-4])_\d+\.jpg')
+# Some of the published names lack the first dot of .jpg.chip.jpg.
+FILE_NAME = re.compile(r'(?P<age>\d+)_(?P<gender>[01])_(?P<race>[0-4])_\d+(\.?jpg\.chip)?\.jpg')
+SPLIT_TABLE = 'split.csv'
 RACES = ('white', 'black', 'asian', 'indian', 'other')
 GENDER_OF_CODE = {'0': 'man', '1': 'woman'}
 
 
 def is_utkface(folder: Path) -> bool:
     """Return whether a folder contains images with the names of UTKFace."""
-    return any(FILE_NAME.match(path.name) for path in folder.glob('*.jpg'))
+    return any(FILE_NAME.fullmatch(path.name) for path in folder.glob('*.jpg'))
 
 
 def read_utkface(attribute: str, folder: Path, split: str, min_age: int) -> FaceDataset:
@@ -42,18 +43,22 @@ def read_utkface(attribute: str, folder: Path, split: str, min_age: int) -> Face
     Splits are those of the table `split.csv` with the columns `file` and `split`; without it, 80,
     10 and 10 % by file name. `min_age` applies to gender alone.
 
+    Warns:
+        OmissionWarning: an image has another name, or no row in `split.csv`.
+
     Raises:
-        ValueError: an image cannot be read, or `split.csv` lacks a column.
+        ValueError: an image cannot be read, or `split.csv` lacks a column or has another split.
     """
-    table = folder / 'split.csv'
-    in_split = part_of(split)
-    if table.is_file():
-        rows = read_table(table, ('file', 'split'))
-        in_split = {row['file'] for row in rows if row['split'] in splits_in(split)}.__contains__
+    split_of = split_function(folder / SPLIT_TABLE)
     files, images, genders, ages, races = [], [], [], [], []
-    for path in sorted(folder.glob('*.jpg')):
-        match = FILE_NAME.match(path.name)
-        if match is None or not in_split(path.name):
+    others, unlisted = [], []
+    for path in filter(is_image, files_below(folder)):
+        match, part = FILE_NAME.fullmatch(path.name), split_of(path.name)
+        if match is None:
+            others.append(path)
+            continue
+        if part not in splits_in(split):
+            unlisted += [path] if part is None else []
             continue
         if attribute == 'gender' and int(match['age']) < min_age:
             continue
@@ -62,6 +67,8 @@ def read_utkface(attribute: str, folder: Path, split: str, min_age: int) -> Face
         genders.append(GENDERS.index(GENDER_OF_CODE[match['gender']]))
         ages.append(int(match['age']))
         races.append(RACES[int(match['race'])])
+    warn_of_omissions('images without age, gender and race in their names', others)
+    warn_of_omissions(f'images that have no row in {SPLIT_TABLE}', unlisted)
     if attribute == 'age':
         y_true = age_band(np.array(ages, np.int64))
     else:

@@ -37,7 +37,7 @@ def sub_parsers() -> dict[str, command.argparse.ArgumentParser]:
     """Return name -> parser of all sub-commands."""
     (commands,) = (
         action
-        for action in command._parser()._actions
+        for action in command.create_parser()._actions
         if isinstance(action, command.argparse._SubParsersAction)
     )
     return dict(commands.choices)
@@ -46,7 +46,8 @@ def sub_parsers() -> dict[str, command.argparse.ArgumentParser]:
 def test_the_command_starts_without_heavy_imports() -> None:
     """Neither OpenCV, ONNX Runtime, ROS nor TensorFlow is loaded before a sub-command runs."""
     program = (
-        'import sys; from face_classification_ros.commands.main import _parser; _parser(); '
+        'import sys; from face_classification_ros.commands.main import create_parser; '
+        'create_parser(); '
         'sys.exit(bool({"cv2", "onnxruntime", "rclpy", "tensorflow"} & set(sys.modules)))'
     )
     done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, cwd='/')

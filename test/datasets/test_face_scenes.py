@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+import shutil
 from typing import Any
 
 import pytest
@@ -49,6 +50,15 @@ def test_wrong_labels_are_rejected(tmp_path: Path, change: dict[str, Any]) -> No
     """Instead of training with them."""
     with pytest.raises(ValueError, match=r'boxes\.json'):
         read_face_scenes(write_scenes(tmp_path, [FACE | change]), 'val')
+
+
+def test_all_has_the_scenes_of_both_splits(tmp_path: Path) -> None:
+    """Or of one of them if there is no other."""
+    validation = write_scenes(tmp_path, []) / 'validation'
+    assert len(read_face_scenes(tmp_path, 'all')) == 1
+    shutil.copytree(validation, tmp_path / 'train')
+    paths = [scene.path for scene in read_face_scenes(tmp_path, 'all')]
+    assert paths == [tmp_path / 'train' / 'a.jpg', validation / 'a.jpg']
 
 
 def test_missing_files_and_foreign_paths_are_rejected(tmp_path: Path) -> None:

@@ -48,6 +48,43 @@ def test_validation_may_be_part_of_the_training_folder(tmp_path: Path) -> None:
     assert values[2] == set(range(7))
 
 
+@pytest.mark.parametrize('names', [('train', 'validation'), ('Training', 'valid')])
+def test_validation_folder_may_have_any_usual_name(tmp_path: Path, names: tuple[str, str]) -> None:
+    """No part of the training folder is taken for it."""
+    for value, name in enumerate(names):
+        for label in GENDERS:
+            for number in range(30):
+                write_image(tmp_path / name / label / f'{number}.png', 90 * value + number)
+    assert len(read_dataset('gender', tmp_path, 'val')) == 60
+    assert {image[0, 0, 0] >= 90 for image in read_dataset('gender', tmp_path, 'val').images} == {
+        True
+    }
+    assert len(read_dataset('gender', tmp_path, 'all')) == 120
+
+
+def test_name_of_the_data_says_where_validation_images_come_from(tmp_path: Path) -> None:
+    """It is in the figures of a model file."""
+    for number in range(60):
+        write_image(tmp_path / 'train' / GENDERS[number % 2] / f'{number}.png', number)
+    names = [read_dataset('gender', tmp_path, split).name for split in ('train', 'val')]
+    assert names == [f'{tmp_path.name} train', f'{tmp_path.name} val, a tenth of train']
+
+
+def test_two_folders_of_a_split_are_refused(tmp_path: Path) -> None:
+    """One of them would be ignored."""
+    for name in ('train', 'val', 'validation'):
+        write_image(tmp_path / name / 'woman' / 'a.png', 90)
+    with pytest.raises(ValueError, match='val and validation'):
+        read_dataset('gender', tmp_path, 'val')
+
+
+def test_label_may_have_the_name_of_a_split(tmp_path: Path) -> None:
+    """A folder of a split has folders, not images."""
+    for value, label in enumerate(('invalid', 'valid')):
+        write_image(tmp_path / label / 'a.png', 9 * value)
+    assert read_dataset('ticket', tmp_path, 'all').labels == ('invalid', 'valid')
+
+
 def test_folder_with_an_unknown_name_is_refused(tmp_path: Path) -> None:
     """Half of the labels would be missing silently."""
     write_image(tmp_path / 'train' / 'happy' / 'a.png', 200)

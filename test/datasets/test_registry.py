@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 import pytest
 
+from face_classification_ros.datasets.image_files import OmissionWarning
 from face_classification_ros.datasets.registry import (
     attributes_in,
     EMOTIONS,
@@ -189,7 +190,7 @@ YEAR = 365.2425
 
 
 def write_imdb_wiki(
-    folder: Path, name: str, rows: Sequence[tuple[float, float, float, float, int]]
+    folder: Path, name: str, rows: Sequence[tuple[float, float, float, float, float]]
 ) -> None:
     """Write `imdb.mat` or `wiki.mat` and its images in the published structure.
 
@@ -208,7 +209,7 @@ def write_imdb_wiki(
     ages, genders, scores, second_scores, people = (
         np.array([column], np.float64) for column in zip(*rows, strict=True)
     )
-    names = [f'Person {int(number)}' if number else np.zeros((0, 0)) for number in people[0]]
+    names = [f'Person {int(number)}' if number > 0 else np.zeros((0, 0)) for number in people[0]]
     table = {
         'dob': BORN_1970 + (40 - ages) * YEAR - 100,
         'photo_taken': np.full((1, len(rows)), 2010.0),
@@ -281,8 +282,21 @@ def test_missing_and_empty_images_of_imdb_wiki_are_skipped(tmp_path: Path) -> No
     write_imdb_wiki(tmp_path, 'wiki', [(*GOOD, 1)] * 3)
     (tmp_path / '00' / '0.jpg').unlink()
     assert cv2.imwrite(str(tmp_path / '01' / '1.jpg'), np.zeros((1, 1, 3), np.uint8))
-    (dataset,) = read_all_splits(tmp_path)
+    with pytest.warns(OmissionWarning, match=r' 2 .*00/0\.jpg, 01/1\.jpg'):
+        (dataset,) = read_all_splits(tmp_path)
     assert [int(image[0, 0, 0]) for image in dataset.images] == [2]
+
+
+@pytest.mark.parametrize('gender', [2.0, -1.0, 0.5])
+@pytest.mark.parametrize('attribute', ['gender', 'age'])
+def test_unknown_gender_of_imdb_wiki_is_named(
+    tmp_path: Path, gender: float, attribute: str
+) -> None:
+    """Neither 0 nor 1, and not the nan of an unknown one."""
+    write_imdb_wiki(tmp_path, 'imdb', [(*GOOD, 1), (30, gender, 5.0, NAN, 1), (*GOOD, 1)])
+    with pytest.warns(OmissionWarning, match=r' 1 .*01/1\.jpg'):
+        dataset = read_dataset(attribute, tmp_path, 'all')
+    assert [int(image[0, 0, 0]) for image in dataset.images] == [0, 2]
 
 
 @pytest.mark.parametrize('name', ['imdb', 'wiki'])
@@ -302,6 +316,12 @@ def test_people_of_imdb_wiki_are_in_one_split(tmp_path: Path, name: str) -> None
 def test_people_of_wiki_without_a_name_are_kept(tmp_path: Path) -> None:
     """Without a name, each image counts as a person."""
     write_imdb_wiki(tmp_path, 'wiki', [(*GOOD, 0)] * 5)
+    assert sum(map(len, read_all_splits(tmp_path))) == 5
+
+
+def test_people_of_imdb_without_a_number_are_kept(tmp_path: Path) -> None:
+    """Each of their images counts as a person, too."""
+    write_imdb_wiki(tmp_path, 'imdb', [(*GOOD, NAN)] * 5)
     assert sum(map(len, read_all_splits(tmp_path))) == 5
 
 
