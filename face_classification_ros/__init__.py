@@ -57,8 +57,9 @@ os.environ['ORT_DISABLE_TELEMETRY'] = '1'
 # TensorFlow does not use Intel's oneDNN on many processors of other vendors, where training takes
 # twice as long without it.
 os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
-# Hide what TensorFlow prints about the processor at every start.
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+# Hide what TensorFlow prints about processors at every start, such as the error that a machine
+# without a GPU has none. What concerns the user is an exception in Python.
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 MAX_PIXELS = 64_000_000
 """Size of the largest image that is decoded, five times the 12 megapixels of large cameras."""

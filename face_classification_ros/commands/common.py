@@ -1,10 +1,12 @@
-"""Share exit codes, messages and hints at missing extras among the sub-commands."""
+"""What the sub-commands have in common: exit codes, messages, imports of optional packages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+import os
 import sys
+import tempfile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,7 +14,6 @@ if TYPE_CHECKING:
 
 DONE, NO, WRONG_USE = 0, 1, 2
 """Exit codes: done; it ran and the result is negative; wrong use or unreadable input."""
-
 
 NAMES = 5
 """Number of files that one message names."""
@@ -51,3 +52,30 @@ def needs_extra(extra: str, task: str) -> Iterator[None]:
         raise ImportError(
             f"{error}; {task} needs: pip install 'face_classification_ros[{extra}]'"
         ) from error
+
+
+@contextmanager
+def loading_tensorflow(task: str) -> Iterator[None]:
+    """Import TensorFlow in the block without what it prints about processors.
+
+    Args:
+        task: that needs it, for the message.
+
+    Raises:
+        ImportError: the one of the block, with the extra of the package to install.
+    """
+    # It prints before it knows its own level of logging, and not through Python.
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as printed, needs_extra('train', task):
+        os.dup2(printed.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            printed.seek(0)
+            os.write(stderr, printed.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)

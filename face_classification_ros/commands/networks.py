@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from face_classification_ros.commands.common import DONE, needs_extra
+from face_classification_ros.commands.common import DONE, loading_tensorflow, needs_extra
 
 _COST_HEADER = f'{"parameters":>11} {"multiply-adds":>13} {"file":>9} {"field":>6} {"latency":>9}'
 
@@ -57,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         # Before TensorFlow is loaded, so that a wrong name is reported immediately.
         descriptions = [read_network(name) for name in arguments.names or network_names()]
+    with loading_tensorflow('networks'):
         from face_classification_ros.networks.comparison import (
             compare_networks,
             plot_accuracy,

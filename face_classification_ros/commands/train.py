@@ -5,7 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from face_classification_ros.commands.common import DONE, needs_extra
+from face_classification_ros.commands.common import (
+    DONE,
+    loading_tensorflow,
+    needs_extra,
+    NO,
+    print_problem,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,20 +67,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train and export a classifier or a detector."""
+    """Train and export a classifier or a detector; returns 1 if the training diverges."""
     with needs_extra('train', 'training'):
         from face_classification_ros.training.detector_recipe import is_detector_recipe
-    if is_detector_recipe(arguments.recipe):
-        return _train_detector(arguments)
-    if arguments.teacher is not None:
-        raise ValueError(
-            '--teacher is for a detector; a recipe names the teachers of a classifier'
-        )
-    return _train_classifier(arguments)
+    is_detector = is_detector_recipe(arguments.recipe)
+    try:
+        (_train_detector if is_detector else _train_classifier)(arguments)
+    except FloatingPointError as error:
+        print_problem(error)
+        return NO
+    return DONE
 
 
-def _train_detector(arguments: argparse.Namespace) -> int:
-    with needs_extra('train', 'training'):
+def _train_detector(arguments: argparse.Namespace) -> None:
+    with loading_tensorflow('training'):
         from face_classification_ros.training.detector_recipe import read_detector_recipe
         from face_classification_ros.training.detector_trainer import train_detector
 
@@ -92,11 +98,14 @@ def _train_detector(arguments: argparse.Namespace) -> int:
         resume=arguments.resume,
     )
     print(model)
-    return DONE
 
 
-def _train_classifier(arguments: argparse.Namespace) -> int:
-    with needs_extra('train', 'training'):
+def _train_classifier(arguments: argparse.Namespace) -> None:
+    if arguments.teacher is not None:
+        raise ValueError(
+            '--teacher is for a detector; a recipe names the teachers of a classifier'
+        )
+    with loading_tensorflow('training'):
         from face_classification_ros.training.distributed import Cluster
         from face_classification_ros.training.recipe import read_recipe
         from face_classification_ros.training.trainer import train
@@ -120,4 +129,3 @@ def _train_classifier(arguments: argparse.Namespace) -> int:
         )
     if cluster.is_chief:
         print(model)
-    return DONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 import reprlib
 from typing import Any, TypeVar
@@ -28,6 +29,9 @@ def read_settings(path: Path, kind: type[Settings]) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         where = '.'.join(map(str, first['loc'])) or 'the file'
+        if first['type'] == 'extra_forbidden':
+            known = ', '.join(_known_fields(kind.model_json_schema(), first['loc'][:-1]))
+            raise ValueError(f'{path}: {where}: unknown, expected one of {known}') from error
         given = reprlib.repr(first['input'])
         raise ValueError(f'{path}: {where}: {first["msg"]}, not {given}') from error
 
@@ -54,3 +58,25 @@ def read_yaml(path: Path) -> Any:
         raise ValueError(f'{path} is not YAML: {" ".join(str(error).split())}') from error
     except RecursionError as error:
         raise ValueError(f'{path} is not YAML: it has too many nested lists') from error
+
+
+def _known_fields(schema: Mapping[str, Any], place: Sequence[str | int]) -> list[str]:
+    """Return the names of the fields at a place in a file.
+
+    Args:
+        schema: JSON schema of the file's settings.
+        place: names of fields, numbers in lists and tags of unions, as in a `ValidationError`.
+    """
+    definitions, node = schema.get('$defs', {}), schema
+    for step in place:
+        if isinstance(step, int):
+            node = node['items']
+        elif 'discriminator' in node:
+            node = {'$ref': node['discriminator']['mapping'][step]}
+        else:
+            node = node['properties'][step]
+        # Earlier releases of pydantic wrap a reference with a default.
+        node = node['allOf'][0] if 'allOf' in node else node
+        if '$ref' in node:
+            node = definitions[node['$ref'].rpartition('/')[2]]
+    return list(node['properties'])

@@ -64,9 +64,11 @@ class FaceBatches:
                 cached, as they take minutes; None for no cache.
 
         Raises:
-            ValueError: a teacher or the sampling does not fit the recipe or the data, or data sets
-                contradict each other, see `join_faces`.
+            ValueError: a teacher does not fit the recipe or the data, the recipe names a data set
+                or a column that does not exist, or data sets contradict each other, see
+                `join_faces`.
         """
+        _check_recipe(recipe, datasets)
         self._recipe, self._cluster = recipe, cluster or Cluster()
         faces = join_faces(datasets, recipe.attributes, recipe.balance, recipe.balance_by)
         self._targets, self._weights = faces.targets, faces.weights
@@ -224,7 +226,7 @@ def join_faces(
     balance: float = 0.0,
     balance_by: Sequence[str] = ('label',),
 ) -> JoinedFaces:
-    """Join the faces of several data sets; an image that several of them hold is one face.
+    """Join the faces of several data sets; an image that several of them contain is one face.
 
     Args:
         datasets: each with the labels of one attribute.
@@ -238,47 +240,73 @@ def join_faces(
             of labels; the line names both.
     """
     classes = {each: len(labels) for each, labels in labels_of(datasets).items()}
-    rows: dict[tuple[bytes, int], int] = {}
-    owner: list[tuple[FaceDataset, int]] = []
-    places = []
-    for dataset in datasets:
-        place = np.empty(len(dataset), np.int64)
+    rows, firsts = _match_images(datasets)
+    _check_labels(datasets, rows)
+    targets = {each: np.zeros((len(firsts), classes[each]), np.float32) for each in attributes}
+    weights = {each: np.zeros(len(firsts), np.float32) for each in attributes}
+    for dataset, own_rows in zip(datasets, rows, strict=True):
+        if dataset.attribute in targets:
+            targets[dataset.attribute][own_rows] = dataset.targets
+            weights[dataset.attribute][own_rows] = _weights_of(dataset, balance, balance_by)
+    boxes = [dataset.face_boxes() for dataset in datasets]
+    return JoinedFaces(
+        [datasets[number].images[index] for number, index in firsts],
+        [boxes[number][index] for number, index in firsts],
+        targets,
+        weights,
+        np.array([datasets[number].source for number, _ in firsts]),
+    )
+
+
+def _match_images(
+    datasets: Sequence[FaceDataset],
+) -> tuple[list[NDArray[np.int64]], list[tuple[int, int]]]:
+    """Give pixel-identical images of different data sets the same row.
+
+    Copies within one data set stay apart.
+
+    Returns:
+        For each data set the row of each of its faces, N; for each row the data set and the index
+        of its first face.
+    """
+    row_of: dict[tuple[bytes, int], int] = {}
+    firsts: list[tuple[int, int]] = []
+    rows = []
+    for number, dataset in enumerate(datasets):
+        own_rows = np.empty(len(dataset), np.int64)
         copies: Counter[bytes] = Counter()
         for index, fingerprint in enumerate(dataset.fingerprints):
-            # Copies within one data set stay apart.
-            place[index] = rows.setdefault((fingerprint, copies[fingerprint]), len(rows))
+            own_rows[index] = row_of.setdefault((fingerprint, copies[fingerprint]), len(row_of))
             copies[fingerprint] += 1
-            if place[index] == len(owner):
-                owner.append((dataset, index))
-        places.append(place)
-    targets = {each: np.zeros((len(rows), classes[each]), np.float32) for each in attributes}
-    weights = {each: np.zeros(len(rows), np.float32) for each in attributes}
+            if own_rows[index] == len(firsts):
+                firsts.append((number, index))
+        rows.append(own_rows)
+    return rows, firsts
+
+
+def _check_labels(datasets: Sequence[FaceDataset], rows: Sequence[NDArray[np.int64]]) -> None:
+    """Refuse different labels of one image in two data sets of the same attribute."""
     labeled: dict[tuple[str, int], tuple[FaceDataset, int]] = {}
-    for dataset, place in zip(datasets, places, strict=True):
-        if dataset.attribute not in targets:
-            continue
-        for index, row in enumerate(place.tolist()):
+    for dataset, own_rows in zip(datasets, rows, strict=True):
+        for index, row in enumerate(own_rows.tolist()):
             other, at = labeled.setdefault((dataset.attribute, row), (dataset, index))
             if other is not dataset and other.y_true[at] != dataset.y_true[index]:
                 raise ValueError(
                     f'{other.describe(at)} and {dataset.describe(index)} are the same image with '
                     f'different labels of {dataset.attribute}; delete one of them'
                 )
-        weight = np.ones(len(dataset))
-        for name in balance_by:
-            column = dataset.y_true if name == 'label' else dataset.group(name)
-            _, group, count = np.unique(column, return_inverse=True, return_counts=True)
-            weight *= (count.mean() / count[group]) ** balance
-        targets[dataset.attribute][place] = dataset.targets
-        weights[dataset.attribute][place] = weight / weight.mean()
-    boxes = {id(dataset): dataset.face_boxes() for dataset in datasets}
-    return JoinedFaces(
-        [dataset.images[index] for dataset, index in owner],
-        [boxes[id(dataset)][index] for dataset, index in owner],
-        targets,
-        weights,
-        np.array([dataset.source for dataset, _ in owner]),
-    )
+
+
+def _weights_of(
+    dataset: FaceDataset, balance: float, balance_by: Sequence[str]
+) -> NDArray[np.float64]:
+    """Return the weight of each face, N, of mean 1; see `join_faces`."""
+    weight = np.ones(len(dataset))
+    for name in balance_by:
+        column = dataset.y_true if name == 'label' else dataset.group(name)
+        _, group, count = np.unique(column, return_inverse=True, return_counts=True)
+        weight *= (count.mean() / count[group]) ** balance
+    return weight / weight.mean()
 
 
 def crop_each(
@@ -327,15 +355,25 @@ def _mix(
     return np.rint(mixed).astype(np.uint8)
 
 
+def _check_recipe(recipe: Recipe, datasets: Sequence[FaceDataset]) -> None:
+    """Refuse a recipe with names of data sets or columns that would have no effect."""
+    sources = {dataset.source for dataset in datasets}
+    columns = {'label', *(column for dataset in datasets for column in dataset.groups)}
+    named = {
+        'sampling': (recipe.sampling, sources),
+        'balance_by': (recipe.balance_by, columns),
+        'data of a teacher': ((each for one in recipe.teachers for each in one.data), sources),
+    }
+    for field, (names, known) in named.items():
+        for name in names:
+            if name not in known:
+                listed = ', '.join(sorted(known))
+                raise ValueError(f'{field}: {name!r} is none of {listed}; correct or remove it')
+
+
 def _shown_per_epoch(sources: NDArray[np.str_], sampling: Mapping[str, float]) -> dict[str, int]:
     """Return how many faces of each data set an epoch shows."""
     names, counts = np.unique(sources, return_counts=True)
-    for name in sampling:
-        if name not in names:
-            raise ValueError(
-                f'sampling: {name!r} is none of the data sets {", ".join(names)}; correct or '
-                'remove it'
-            )
     return {
         str(name): max(1, round(count * sampling.get(str(name), 1.0)))
         for name, count in zip(names, counts, strict=True)

@@ -1,19 +1,39 @@
-"""What the trainings of classifiers and detectors have in common: checkpoint and learning rate."""
+"""What the trainings of classifiers and detectors have in common: output folder and optimizer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+import json
 import os
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+
+from face_classification_ros.training.detector_recipe import DetectorRecipe
+from face_classification_ros.training.recipe import Recipe
 
 WARM_UP_FRACTION = 0.1
 """Fraction of all steps in which the learning rate rises to its peak."""
 
+RUN = 'run.json'
+"""What a run depends on: recipe and the like."""
+
 CHECKPOINT = 'checkpoint.keras'
 LOG = 'log.csv'
+
+
+def new_optimizer(
+    recipe: Recipe | DetectorRecipe, steps_per_epoch: int
+) -> keras.optimizers.Optimizer:
+    """Return AdamW with the learning rate, weight decay and weight averaging of a recipe."""
+    return keras.optimizers.AdamW(
+        one_cycle(recipe.learning_rate, recipe.epochs * steps_per_epoch),
+        weight_decay=recipe.weight_decay,
+        use_ema=recipe.ema is not None,
+        ema_momentum=recipe.ema or 0.99,
+    )
 
 
 def one_cycle(learning_rate: float, steps: int) -> keras.optimizers.schedules.CosineDecay:
@@ -27,19 +47,84 @@ def one_cycle(learning_rate: float, steps: int) -> keras.optimizers.schedules.Co
     )
 
 
-def continues_run(output: Path, resume: bool) -> bool:
-    """Return whether an output folder contains a run that is to be continued.
+def check_output(output: Path, run: Mapping[str, Any], resume: bool) -> None:
+    """Refuse to overwrite a run, or to continue one after a change.
+
+    Args:
+        output: folder of the results, which need not exist.
+        run: what the run depends on, for JSON; some of what was recorded by `record_run`.
+        resume: continue the run in the folder.
 
     Raises:
-        ValueError: it contains a run, and `resume` is False.
+        ValueError: the folder contains a run and `resume` is not set, or a run that depends on
+            something else; the line names what differs.
     """
     if not (output / CHECKPOINT).exists():
-        return False
+        return
     if not resume:
         raise ValueError(
             f'{output} already contains a run; continue it with --resume or choose another folder'
         )
-    return True
+    recorded = json.loads((output / RUN).read_text())
+    changed = [name for name, value in run.items() if recorded.get(name) != value]
+    if changed:
+        raise ValueError(
+            f'{output} contains a run with another {" and ".join(changed)}; undo the change or '
+            'choose another folder'
+        )
+
+
+def record_run(output: Path, run: Mapping[str, Any]) -> None:
+    """Create the output folder, and record what the run depends on."""
+    output.mkdir(parents=True, exist_ok=True)
+    (output / RUN).write_text(json.dumps(run, indent=1))
+
+
+def recording_callbacks(output: Path, done: int) -> list[keras.callbacks.Callback]:
+    """Return the callbacks that write the log, TensorBoard's files and the checkpoint.
+
+    Args:
+        output: folder of the results.
+        done: number of complete epochs, after which the log continues.
+    """
+    return [
+        StopIfDiverged(),
+        keras.callbacks.CSVLogger(output / LOG, append=done > 0),
+        keras.callbacks.TensorBoard(output / 'tensorboard', write_graph=False),
+        # Last, so that an epoch that is not repeated after a resume is in the log.
+        SaveCheckpoint(output / CHECKPOINT),
+    ]
+
+
+def check_weights(network: keras.Model) -> None:
+    """Check that all weights of a network are finite.
+
+    Raises:
+        FloatingPointError: some are not; the line names the layer.
+    """
+    for layer in network.layers:
+        if not all(np.isfinite(weights).all() for weights in layer.get_weights()):
+            raise FloatingPointError(
+                f'{network.name}: weights of {layer.name} are not finite; no model file is written'
+            )
+
+
+class StopIfDiverged(keras.callbacks.Callback):
+    """Stop a training whose loss is no longer finite, before it replaces the checkpoint."""
+
+    # Keras' TerminateOnNaN ends a training as if it were complete.
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Check the loss.
+
+        Raises:
+            FloatingPointError: it is not finite.
+        """
+        if logs is not None and not np.isfinite(logs['loss']):
+            raise FloatingPointError(
+                f'the loss is {logs["loss"]} at step {batch + 1} of an epoch: the training has '
+                'diverged; use a lower learning_rate'
+            )
 
 
 class SaveCheckpoint(keras.callbacks.Callback):

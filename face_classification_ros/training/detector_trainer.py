@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 import keras
@@ -16,19 +15,17 @@ from face_classification_ros.networks.builder import build_network, DETECTION_ST
 from face_classification_ros.networks.cost import check_latency
 from face_classification_ros.networks.description import read_network
 from face_classification_ros.training.checkpoint import (
+    check_output,
+    check_weights,
     CHECKPOINT,
-    continues_run,
-    LOG,
-    one_cycle,
-    SaveCheckpoint,
+    new_optimizer,
+    record_run,
+    recording_callbacks,
 )
 from face_classification_ros.training.detector_batches import SceneBatches
 from face_classification_ros.training.detector_export import convert_detector
 from face_classification_ros.training.detector_losses import DetectionLoss
 from face_classification_ros.training.detector_recipe import DetectorRecipe
-
-RUN = 'run.json'
-"""Recipe and checksum of the teacher, to refuse to continue another run."""
 
 
 def train_detector(
@@ -53,60 +50,48 @@ def train_detector(
 
     Raises:
         FileNotFoundError: the data or the teacher is missing.
+        FloatingPointError: the training has diverged.
         ValueError: the output folder contains a run and `resume` is not set, or a run by another
             recipe or teacher; the network is not a detector; or data or teacher cannot be read.
     """
-    checkpoint = output / CHECKPOINT
-    batches = SceneBatches(read_face_scenes(folder, 'train'), recipe, teacher)
-    validation = SceneBatches(read_face_scenes(folder, 'val'), recipe, teacher)
     run = {
         'recipe': recipe.model_dump(mode='json'),
         'teacher': hashlib.sha256(teacher.read_bytes()).hexdigest(),
     }
-    _check_output(output, run, resume)
-    output.mkdir(parents=True, exist_ok=True)
-    (output / RUN).write_text(json.dumps(run, indent=1))
-
-    keras.utils.set_random_seed(recipe.seed)
-    if checkpoint.exists():
-        training_model = keras.models.load_model(checkpoint)
-    else:
-        training_model = _new_training_model(recipe, len(batches))
-    done = int(training_model.optimizer.iterations) // len(batches)
-    callbacks: list[keras.callbacks.Callback] = []
-    if recipe.ema is not None:
-        callbacks.append(keras.callbacks.SwapEMAWeights())
-    callbacks += [
-        keras.callbacks.CSVLogger(output / LOG, append=done > 0),
-        keras.callbacks.TensorBoard(output / 'tensorboard', write_graph=False),
-        # Last, so that an epoch that is not repeated after a resume is in the log.
-        SaveCheckpoint(checkpoint),
-    ]
-    training_model.fit(
-        batches.stream(done),
-        # They are shuffled already.
-        shuffle=False,
-        initial_epoch=done,
-        epochs=recipe.epochs,
-        steps_per_epoch=len(batches),
-        validation_data=validation.fixed(recipe.validation_images),
-        validation_batch_size=recipe.batch_size,
-        callbacks=callbacks,
-    )
-    network = _network_of(training_model, recipe)
+    check_output(output, run, resume)
+    training = SceneBatches(read_face_scenes(folder, 'train'), recipe, teacher)
+    validation = SceneBatches(read_face_scenes(folder, 'val'), recipe, teacher)
+    record_run(output, run)
+    network = _network_of(_fit(recipe, training, validation, output), recipe)
+    check_weights(network)
     path = output / f'{network.name}.onnx'
     onnx.save(convert_detector(network, recipe), path)
     return path
 
 
-def _check_output(output: Path, run: object, resume: bool) -> None:
-    """Refuse to overwrite a run, or to continue another one."""
-    if not continues_run(output, resume):
-        return
-    if json.loads((output / RUN).read_text()) != run:
-        raise ValueError(
-            f'{output} contains a run by another recipe or teacher, see {output / RUN}'
-        )
+def _fit(
+    recipe: DetectorRecipe, training: SceneBatches, validation: SceneBatches, output: Path
+) -> keras.Model:
+    """Train a new network, or continue from the checkpoint; return the training model."""
+    keras.utils.set_random_seed(recipe.seed)
+    if (output / CHECKPOINT).exists():
+        training_model = keras.models.load_model(output / CHECKPOINT)
+    else:
+        training_model = _new_training_model(recipe, len(training))
+    done = int(training_model.optimizer.iterations) // len(training)
+    swap = [] if recipe.ema is None else [keras.callbacks.SwapEMAWeights()]
+    training_model.fit(
+        training.stream(done),
+        # They are shuffled already.
+        shuffle=False,
+        initial_epoch=done,
+        epochs=recipe.epochs,
+        steps_per_epoch=len(training),
+        validation_data=validation.fixed(recipe.validation_images),
+        validation_batch_size=recipe.batch_size,
+        callbacks=[*swap, *recording_callbacks(output, done)],
+    )
+    return training_model
 
 
 def _build(recipe: DetectorRecipe) -> keras.Model:
@@ -130,12 +115,7 @@ def _new_training_model(recipe: DetectorRecipe, steps_per_epoch: int) -> keras.M
         network.inputs, layers.Concatenate(axis=1, name='cells')(cells), name=network.name
     )
     model.compile(
-        optimizer=keras.optimizers.AdamW(
-            one_cycle(recipe.learning_rate, recipe.epochs * steps_per_epoch),
-            weight_decay=recipe.weight_decay,
-            use_ema=recipe.ema is not None,
-            ema_momentum=recipe.ema or 0.99,
-        ),
+        optimizer=new_optimizer(recipe, steps_per_epoch),
         loss=DetectionLoss(recipe.score_exponent, recipe.box_weight, recipe.landmark_weight),
     )
     return model

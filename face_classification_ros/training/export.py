@@ -22,6 +22,7 @@ from face_classification_ros.training.calibration import (
     fit_calibration,
     LabeledLogits,
 )
+from face_classification_ros.training.checkpoint import check_weights
 from face_classification_ros.training.recipe import Recipe
 
 BATCH = 256
@@ -50,8 +51,10 @@ def export_classifier(
         path: of the file.
 
     Raises:
+        FloatingPointError: a weight is not finite.
         RuntimeError: ONNX Runtime computes other probabilities than Keras.
     """
+    check_weights(network)
     calibrations, figures = _calibrate(network, recipe, training, validation)
 
     def probabilities(faces: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -122,7 +125,8 @@ def _check_equal(
         np.abs(session.run([attribute], {'faces': faces})[0] - probabilities.numpy()).max()
         for attribute, probabilities in expected.items()
     )
-    if difference > TOLERANCE:
+    # Also for nan.
+    if not difference <= TOLERANCE:
         raise RuntimeError(
             f'the model file differs from the network by {difference:.1e}, more than {TOLERANCE}'
         )

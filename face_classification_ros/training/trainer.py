@@ -4,32 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 import csv
+import json
 import os
 from pathlib import Path
 from typing import Any
-import zlib
 
 import keras
 import numpy as np
 
-from face_classification_ros.datasets.registry import (
-    FaceDataset,
-    has_attribute,
-    labels_of,
-    read_dataset,
-)
+from face_classification_ros.datasets.registry import FaceDataset, labels_of
 from face_classification_ros.networks.builder import build_network
 from face_classification_ros.networks.cost import check_latency
 from face_classification_ros.networks.description import DenseHead, read_network
 from face_classification_ros.networks.onnx_export import scale_faces
 from face_classification_ros.training.batches import crop_each, FaceBatches, join_faces
 from face_classification_ros.training.checkpoint import (
+    check_output,
     CHECKPOINT,
-    continues_run,
     LOG,
-    one_cycle,
-    SaveCheckpoint,
+    new_optimizer,
+    record_run,
+    recording_callbacks,
 )
+from face_classification_ros.training.data import checksum, read_splits
 from face_classification_ros.training.distributed import Cluster
 from face_classification_ros.training.export import export_classifier
 from face_classification_ros.training.recipe import Recipe
@@ -39,7 +36,6 @@ STATISTICS_FACES = 512
 """Number of faces for the statistics that a model file to start from lacks."""
 
 BEST = 'best.weights.h5'
-RECIPE = 'recipe.json'
 
 
 def train(
@@ -53,11 +49,12 @@ def train(
 ) -> Path:
     """Train a classifier and export it as a model file.
 
-    Writes `recipe.json`, `checkpoint.keras` (network and optimizer after the last complete epoch),
-    `log.csv` (one row per epoch; a killed run may repeat its last one), `tensorboard/` and the
-    model file into the output folder. The model file is named after the attribute, or `multitask`
-    for several, and the network: `multitask_mini_xception.onnx`. With `resume`, an interrupted run
-    continues after its last complete epoch with the same faces in the same order.
+    Writes `run.json` (the recipe and a checksum of the data), `checkpoint.keras` (network and
+    optimizer after the last complete epoch), `log.csv` (one row per epoch; a killed run may repeat
+    its last one), `tensorboard/` and the model file into the output folder. The model file is
+    named after the attribute, or `multitask` for several, and the network:
+    `multitask_mini_xception.onnx`. With `resume`, an interrupted run continues after its last
+    complete epoch with the same faces in the same order.
 
     Args:
         recipe: what to train and how.
@@ -74,25 +71,46 @@ def train(
         Path of the model file.
 
     Raises:
-        ValueError: the output folder contains a run and `resume` is not set, or a run by another
-            recipe; the data has an unknown layout or lacks an attribute; workers differ in recipe
-            or data; or `init_from` is neither a run nor a model file, or has no layer in common.
+        FloatingPointError: the training has diverged.
+        ValueError: the output folder contains a run and `resume` is not set, or a run with another
+            recipe or other data; the data has an unknown layout or lacks an attribute; workers
+            differ in recipe or data; or `init_from` is neither a run nor a model file, or has no
+            layer in common.
     """
     cluster = cluster or Cluster()
-    checkpoint = output / CHECKPOINT
-    _check_output(output, recipe, resume)
+    run: dict[str, Any] = {'recipe': recipe.model_dump(mode='json')}
+    # Also before the data is read, which takes minutes.
+    check_output(output, run, resume)
     training, validation = read_splits(recipe, folders)
-    checksums = [zlib.crc32(dataset.targets.tobytes()) for dataset in (*training, *validation)]
-    cluster.check_same(recipe=recipe.model_dump_json(), data=str(checksums))
+    run['data'] = checksum([*training, *validation])
+    check_output(output, run, resume)
+    cluster.check_same(**{name: json.dumps(value) for name, value in run.items()})
     if cluster.is_chief:
-        output.mkdir(parents=True, exist_ok=True)
-        (output / RECIPE).write_text(recipe.model_dump_json(indent=1))
+        record_run(output, run)
+    network = _fit(recipe, training, validation, output, init_from, cluster)
+    prefix = recipe.attributes[0] if len(recipe.attributes) == 1 else 'multitask'
+    path = output / f'{prefix}_{network.name}.onnx'
+    if cluster.is_chief:
+        if recipe.patience is not None:
+            network.load_weights(output / BEST)
+        export_classifier(network, recipe, training, validation, path)
+    return path
 
+
+def _fit(
+    recipe: Recipe,
+    training: Sequence[FaceDataset],
+    validation: Sequence[FaceDataset],
+    output: Path,
+    init_from: Path | None,
+    cluster: Cluster,
+) -> keras.Model:
+    """Train a new network, or continue from the checkpoint; see `train`."""
     batches = FaceBatches(training, recipe, cluster, output if cluster.is_chief else None)
     # Each worker has its own dropout; the weights are the chief's.
     keras.utils.set_random_seed(recipe.seed + cluster.task_index)
-    if checkpoint.exists():
-        network = keras.models.load_model(checkpoint)
+    if (output / CHECKPOINT).exists():
+        network = keras.models.load_model(output / CHECKPOINT)
     else:
         network = _new_network(recipe, labels_of(training), len(batches))
         if init_from is not None:
@@ -113,70 +131,7 @@ def train(
         validation_data=(faces, held_out.targets, held_out.weights),
         callbacks=_callbacks(recipe, output, done, cluster),
     )
-    prefix = recipe.attributes[0] if len(recipe.attributes) == 1 else 'multitask'
-    path = output / f'{prefix}_{network.name}.onnx'
-    if cluster.is_chief:
-        if recipe.patience is not None:
-            network.load_weights(output / BEST)
-        export_classifier(network, recipe, training, validation, path)
-    return path
-
-
-def read_splits(
-    recipe: Recipe, folders: Sequence[Path]
-) -> tuple[list[FaceDataset], list[FaceDataset]]:
-    """Read the training and validation data of a recipe.
-
-    Returns:
-        Data sets for training, without images that are in the validation part of any of them;
-        data sets for validation.
-
-    Raises:
-        ValueError: a folder has no data for the recipe, a single label, or no training image that
-            is not in validation; no folder has data of an attribute; or data sets of the same
-            attribute have different labels.
-    """
-    training, validation = [], []
-    for folder in folders:
-        found = [each for each in recipe.attributes if has_attribute(folder, each)]
-        if not found:
-            raise ValueError(
-                f'{folder} contains no {" or ".join(recipe.attributes)} data in a known layout'
-            )
-        for attribute in found:
-            held_out = read_dataset(attribute, folder, 'val', min_age=recipe.min_age)
-            faces = read_dataset(
-                attribute,
-                folder,
-                'train',
-                ferplus_weight=recipe.ferplus_weight,
-                min_age=recipe.min_age,
-            ).without_images_of(held_out)
-            if not len(faces):
-                raise ValueError(f'{folder}: all training images are in the validation data, too')
-            if len(np.unique(faces.y_true)) == 1:
-                raise ValueError(
-                    f'{folder}: all {len(faces)} training faces are labeled '
-                    f'{faces.labels[faces.y_true[0]]!r}, expected at least two labels of '
-                    f'{attribute}; correct the labels or leave out the data set'
-                )
-            validation.append(held_out)
-            training.append(faces)
-    for held_out in validation:
-        training = [faces.without_images_of(held_out) for faces in training]
-    labels = labels_of([*training, *validation])
-    for attribute in recipe.attributes:
-        if attribute not in labels:
-            raise ValueError(f'no data folder has labels of {attribute}, which the recipe needs')
-    return training, validation
-
-
-def _check_output(output: Path, recipe: Recipe, resume: bool) -> None:
-    """Refuse to overwrite a run, or to continue one by another recipe."""
-    if not continues_run(output, resume):
-        return
-    if Recipe.model_validate_json((output / RECIPE).read_text()) != recipe:
-        raise ValueError(f'{output} contains a run by another recipe, see {output / RECIPE}')
+    return network
 
 
 def _callbacks(
@@ -189,12 +144,7 @@ def _callbacks(
     if recipe.ema is not None:
         callbacks.append(keras.callbacks.SwapEMAWeights())
     if cluster.is_chief:
-        callbacks += [
-            keras.callbacks.CSVLogger(output / LOG, append=done > 0),
-            keras.callbacks.TensorBoard(output / 'tensorboard', write_graph=False),
-            # Last, so that an epoch that is not repeated after a resume is in the log.
-            SaveCheckpoint(output / CHECKPOINT),
-        ]
+        callbacks += recording_callbacks(output, done)
     return callbacks
 
 
@@ -208,12 +158,7 @@ def _new_network(
     size = recipe.size if isinstance(description.head, DenseHead) else None
     network = build_network(description, (size, size, recipe.channels), heads)
     network.compile(
-        optimizer=keras.optimizers.AdamW(
-            one_cycle(recipe.learning_rate, recipe.epochs * steps_per_epoch),
-            weight_decay=recipe.weight_decay,
-            use_ema=recipe.ema is not None,
-            ema_momentum=recipe.ema or 0.99,
-        ),
+        optimizer=new_optimizer(recipe, steps_per_epoch),
         loss={attribute: _loss(recipe) for attribute in recipe.attributes},
         loss_weights={each: recipe.loss_weights.get(each, 1.0) for each in recipe.attributes},
         weighted_metrics={attribute: ['accuracy'] for attribute in recipe.attributes},

@@ -1,6 +1,7 @@
 """`face_classification networks`, as a user runs it."""
 
 import json
+import os
 from pathlib import Path
 import subprocess
 import sys
@@ -103,3 +104,29 @@ def test_a_missing_extra_is_named() -> None:
     assert result.returncode == 2
     assert result.stderr.count('\n') == 1
     assert "pip install 'face_classification_ros[train]'" in result.stderr
+
+
+def test_tensorflow_prints_nothing(my_net: Path) -> None:
+    """Neither when it is imported nor when it finds no GPU."""
+    result = run('networks', my_net, '--size', 32, '--no-latency')
+    assert result.returncode == 0
+    assert result.stderr == ''
+
+
+def test_tensorflow_that_cannot_be_imported_is_one_line(my_net: Path, tmp_path: Path) -> None:
+    """With what to install."""
+    (tmp_path / 'tensorflow.py').write_text('raise ImportError("broken library")')
+    (tmp_path / 'keras.py').write_text('import tensorflow')
+    program = (
+        'import sys; from face_classification_ros.commands.main import main; sys.exit(main())'
+    )
+    result = subprocess.run(
+        [sys.executable, '-c', program, 'networks', str(my_net)],
+        env={**os.environ, 'PYTHONPATH': str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert 'broken library' in line
+    assert '[train]' in line

@@ -67,6 +67,23 @@ def test_invalid_field_is_named(tmp_path: Path, good: str, bad: str, field: str)
         read_network(str(path))
 
 
+@pytest.mark.parametrize(
+    ('good', 'bad', 'known'),
+    [
+        ('filters: 8', 'filters: 8, sise: 3', 'block, filters, size, stride, padding'),
+        ('max_parameters', 'max_weights', 'max_parameters, max_latency_ms'),
+        ('name', 'title: x\nname', 'name, summary, blocks, head, limits'),
+        ('limits: {', 'head: {head: dense, units: 9, drop: 1}\nlimits: {', 'head, units, dropout'),
+    ],
+)
+def test_known_fields_are_listed(tmp_path: Path, good: str, bad: str, known: str) -> None:
+    """Those of the same block or part."""
+    path = tmp_path / 'my_net.yaml'
+    path.write_text(GOOD.replace(good, bad))
+    with pytest.raises(ValueError, match=f'expected one of {known}$'):
+        read_network(str(path))
+
+
 def test_invalid_yaml_is_refused(tmp_path: Path) -> None:
     """The message contains the file and the line of a bracket that is not closed."""
     path = tmp_path / 'my_net.yaml'

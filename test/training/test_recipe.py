@@ -1,6 +1,7 @@
 """A recipe is checked before hours of training depend on it."""
 
 from pathlib import Path
+import re
 
 import pytest
 
@@ -13,6 +14,7 @@ from face_classification_ros.training.detector_recipe import (
     read_detector_recipe,
 )
 from face_classification_ros.training.recipe import read_recipe, Recipe
+from face_classification_ros.training.scene_augmentation import SceneAugmentation
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = sorted((ROOT / 'config' / 'training').glob('*.yaml'))
@@ -52,6 +54,33 @@ def test_invalid_field_is_named(tmp_path: Path, text: str, field: str) -> None:
     path.write_text(text)
     with pytest.raises(ValueError, match=rf'wrong\.yaml: {field}: '):
         read_recipe(path)
+
+
+@pytest.mark.parametrize(
+    ('text', 'known'),
+    [
+        (f'{GOOD}epoch: 9', ['epochs', 'batch_size', 'teachers']),
+        (f'{GOOD}augmentation: {{blurr: 1}}', ['blur', 'contrast', 'glasses']),
+        (f'{GOOD}teachers: [{{model: x}}, {{model: y, wait: 1}}]', ['weight', 'temperature']),
+    ],
+)
+def test_known_fields_are_listed(tmp_path: Path, text: str, known: list[str]) -> None:
+    """Those of the same place in the recipe."""
+    path = tmp_path / 'wrong.yaml'
+    path.write_text(text)
+    with pytest.raises(ValueError, match='unknown') as error:
+        read_recipe(path)
+    listed = str(error.value).split('expected one of ')[1].split(', ')
+    assert set(known) <= set(listed)
+
+
+def test_known_fields_of_a_detector_are_listed(tmp_path: Path) -> None:
+    """Its recipe has other ones."""
+    path = tmp_path / 'wrong.yaml'
+    path.write_text('task: face_detection\nnetwork: x\naugmentation: {sceen: 1}')
+    with pytest.raises(ValueError, match='unknown') as error:
+        read_detector_recipe(path)
+    assert set(SceneAugmentation.model_fields) <= set(re.split('[ ,]+', str(error.value)))
 
 
 @pytest.mark.parametrize(

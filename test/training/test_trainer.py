@@ -1,7 +1,9 @@
 """Training by a recipe, from a data set of synthetic faces to a model file."""
 
+from collections.abc import Callable
 import csv
 from pathlib import Path
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,12 +17,19 @@ import pytest
 
 pytest.importorskip('tensorflow', reason='needs the extra [train]')
 
+import keras
+
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.classification.crops import InputSpec
+from face_classification_ros.commands.main import main
 from face_classification_ros.datasets.registry import read_dataset
 from face_classification_ros.evaluation.classification import evaluate_classifier
+from face_classification_ros.networks.builder import build_network
+from face_classification_ros.networks.description import read_network
+from face_classification_ros.training.data import read_splits
+from face_classification_ros.training.export import export_classifier
 from face_classification_ros.training.recipe import read_recipe, Recipe
-from face_classification_ros.training.trainer import read_splits, train
+from face_classification_ros.training.trainer import train
 
 RECIPE = """
 attributes: [gender]
@@ -58,8 +67,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 TRAIN = """
 import sys
 from pathlib import Path
+from face_classification_ros.training.data import read_splits
 from face_classification_ros.training.recipe import read_recipe, Recipe
-from face_classification_ros.training.trainer import read_splits, train
+from face_classification_ros.training.trainer import train
 
 folder, resume, *data = sys.argv[1:]
 recipe = read_recipe(Path(folder, 'recipe.yaml'))
@@ -271,6 +281,100 @@ def test_resumed_run_has_the_losses_of_an_uninterrupted_one(tmp_path: Path, data
             losses.append({row['epoch']: float(row['val_loss']) for row in csv.DictReader(file)})
     assert len(losses[0]) == 6
     assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+
+
+def copy_of(data: Path, folder: Path) -> Path:
+    """Return a copy of the data that may be changed."""
+    return Path(shutil.copytree(data, folder / 'data'))
+
+
+def remove_an_image(data: Path) -> None:
+    """Remove a training image, which changes the number of steps of an epoch."""
+    for number in range(8):
+        (data / 'train' / 'woman' / f'{number}.png').unlink()
+
+
+def change_an_image(data: Path) -> None:
+    """Change pixels, but neither their number nor their labels."""
+    cv2.imwrite(str(data / 'train' / 'man' / '0.png'), np.zeros((48, 48, 3), np.uint8))
+
+
+def exchange_labels(data: Path) -> None:
+    """Exchange a woman and a man in the validation data."""
+    woman, man = data / 'val' / 'woman' / '0.png', data / 'val' / 'man' / '0.png'
+    woman_bytes, man_bytes = woman.read_bytes(), man.read_bytes()
+    woman.write_bytes(man_bytes)
+    man.write_bytes(woman_bytes)
+
+
+@pytest.mark.parametrize('change', [remove_an_image, change_an_image, exchange_labels])
+def test_run_is_not_continued_with_other_data(
+    tmp_path: Path, data: Path, change: Callable[[Path], None]
+) -> None:
+    """Its epochs would have other faces, or begin at 0 again; nothing in the folder changes."""
+    own = copy_of(data, tmp_path)
+    run_training(tmp_path, [own], 1)
+    log = (tmp_path / 'run' / 'log.csv').read_text()
+    change(own)
+    with pytest.raises(ValueError, match='another data'):
+        run_training(tmp_path, [own], 1, resume=True)
+    assert (tmp_path / 'run' / 'log.csv').read_text() == log
+
+
+def test_data_may_be_moved_before_a_run_is_continued(tmp_path: Path, data: Path) -> None:
+    """The faces are the same."""
+    run_training(tmp_path, [data], 1)
+    assert run_training(tmp_path, [copy_of(data, tmp_path)], 1, resume=True).is_file()
+
+
+def broken_network(recipe: Recipe) -> keras.Model:
+    """Return a network with a weight that is not a number."""
+    network = build_network(read_network(recipe.network), (32, 32, 1), {'gender': 2})
+    layer = network.get_layer('gender.maps')
+    kernel, bias = layer.get_weights()
+    layer.set_weights([kernel, np.full_like(bias, np.nan)])
+    return network
+
+
+def test_diverged_training_writes_no_model(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It stops at the first step without a finite loss, and the exit code is 1."""
+    recipe = write_recipe(tmp_path, RECIPE, 2)
+    broken, output = tmp_path / 'broken', tmp_path / 'run'
+    broken.mkdir()
+    broken_network(read_recipe(recipe)).save(broken / 'checkpoint.keras')
+    options = ['--data', str(data), '--output', str(output), '--init-from', str(broken)]
+    assert main(['train', str(recipe), *options]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert not list(output.glob('*.onnx'))
+    assert not (output / 'checkpoint.keras').exists()
+
+
+def test_weights_that_are_not_finite_are_not_exported(tmp_path: Path, data: Path) -> None:
+    """The message names the layer."""
+    recipe = read_recipe(write_recipe(tmp_path, RECIPE, 1))
+    training, validation = read_splits(recipe, [data])
+    path = tmp_path / 'model.onnx'
+    with pytest.raises(FloatingPointError, match=r'gender\.maps'):
+        export_classifier(broken_network(recipe), recipe, training, validation, path)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ('more', 'known'),
+    [
+        ('sampling: {{utkfaces: 2}}', 'label_folders'),
+        ('balance_by: [label, rase]', 'label'),
+        ('teachers: [{{model: gender_mini_xception, data: [utkfaces]}}]', 'label_folders'),
+    ],
+)
+def test_unknown_name_in_a_recipe_is_refused(
+    tmp_path: Path, data: Path, more: str, known: str
+) -> None:
+    """It would have no effect; the known names are listed."""
+    with pytest.raises(ValueError, match=rf'(utkfaces|rase).* {known}'):
+        run_training(tmp_path, [data], 1, f'{RECIPE}{more}\n')
 
 
 def test_attribute_without_data_is_named(tmp_path: Path, data: Path) -> None:

@@ -1,0 +1,85 @@
+"""Read the training and validation data of a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from face_classification_ros.datasets.registry import (
+    FaceDataset,
+    has_attribute,
+    labels_of,
+    read_dataset,
+)
+from face_classification_ros.training.recipe import Recipe
+
+
+def read_splits(
+    recipe: Recipe, folders: Sequence[Path]
+) -> tuple[list[FaceDataset], list[FaceDataset]]:
+    """Read the training and validation data of a recipe.
+
+    Returns:
+        Data sets for training, without images that are in the validation part of any of them;
+        data sets for validation.
+
+    Raises:
+        ValueError: a folder has no data for the recipe, a single label, or no training image that
+            is not in validation; no folder has data of an attribute; or data sets of the same
+            attribute have different labels.
+    """
+    training, validation = [], []
+    for folder in folders:
+        found = [each for each in recipe.attributes if has_attribute(folder, each)]
+        if not found:
+            raise ValueError(
+                f'{folder} contains no {" or ".join(recipe.attributes)} data in a known layout'
+            )
+        for attribute in found:
+            faces, held_out = _read_folder(recipe, folder, attribute)
+            training.append(faces)
+            validation.append(held_out)
+    for held_out in validation:
+        training = [faces.without_images_of(held_out) for faces in training]
+    labels = labels_of([*training, *validation])
+    for attribute in recipe.attributes:
+        if attribute not in labels:
+            raise ValueError(f'no data folder has labels of {attribute}, which the recipe needs')
+    return training, validation
+
+
+def checksum(datasets: Sequence[FaceDataset]) -> str:
+    """Return a checksum of all that a training depends on: images, boxes, labels and groups."""
+    digest = hashlib.blake2b(digest_size=16)
+    for dataset in datasets:
+        for fingerprint in dataset.fingerprints:
+            digest.update(fingerprint)
+        digest.update(repr((dataset.attribute, dataset.labels, dataset.face_boxes())).encode())
+        digest.update(dataset.targets.tobytes())
+        for column, values in sorted(dataset.groups.items()):
+            digest.update(repr((column, values.tolist())).encode())
+    return digest.hexdigest()
+
+
+def _read_folder(recipe: Recipe, folder: Path, attribute: str) -> tuple[FaceDataset, FaceDataset]:
+    """Return the training and validation data of one attribute, without common images."""
+    held_out = read_dataset(attribute, folder, 'val', min_age=recipe.min_age)
+    faces = read_dataset(
+        attribute,
+        folder,
+        'train',
+        ferplus_weight=recipe.ferplus_weight,
+        min_age=recipe.min_age,
+    ).without_images_of(held_out)
+    if not len(faces):
+        raise ValueError(f'{folder}: all training images are in the validation data, too')
+    if len(np.unique(faces.y_true)) == 1:
+        raise ValueError(
+            f'{folder}: all {len(faces)} training faces are labeled '
+            f'{faces.labels[faces.y_true[0]]!r}, expected at least two labels of {attribute}; '
+            'correct the labels or leave out the data set'
+        )
+    return faces, held_out
