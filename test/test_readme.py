@@ -2,14 +2,73 @@
 
 from pathlib import Path
 import re
+import shlex
 
 import pytest
 
+from face_classification_ros.commands.main import create_parser
 from face_classification_ros.commands.registry import COMMANDS
 from face_classification_ros.config import DETECTORS
 from face_classification_ros.io.image_encodings import ENCODINGS
 
-REFERENCE = Path(__file__).resolve().parents[1] / 'docs' / 'reference'
+ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = ROOT / 'docs' / 'reference'
+PAGES = [
+    ROOT / 'README.md',
+    ROOT / 'CONTRIBUTING.md',
+    ROOT / 'experiments' / 'README.md',
+    *sorted((ROOT / 'docs').rglob('*.md')),
+    *sorted((ROOT / 'resource' / 'models').glob('*.md')),
+]
+
+BLOCK = re.compile(r'^```(\w*)\n(.*?)^```$', re.DOTALL | re.MULTILINE)
+SPAN = re.compile(r'`(face_classification [^`]* --[^`]*)`')
+COMMAND = re.compile(r'(?:ros2 run face_classification_ros )?face_classification (.*)')
+
+
+def commands_in(page: Path) -> list[str]:
+    """Return the arguments of all commands in code blocks, and of those with options in text."""
+    text = page.read_text()
+    blocks = [content.replace('\\\n', ' ') for _, content in BLOCK.findall(text)]
+    lines = [line for block in blocks for line in block.splitlines()]
+    lines += [' '.join(span.split()) for span in SPAN.findall(BLOCK.sub('', text))]
+    return [match[1] for line in lines if (match := COMMAND.match(line))]
+
+
+@pytest.mark.parametrize(
+    'command', sorted({command for page in PAGES for command in commands_in(page)})
+)
+def test_every_command_line_is_accepted(command: str) -> None:
+    """The parser of the command knows all sub-commands, options and values of the manual."""
+    create_parser().parse_args(shlex.split(command, comments=True))
+
+
+@pytest.mark.parametrize('page', ['README.md', 'docs/training.md', 'docs/performance.md'])
+def test_command_lines_are_found(page: str) -> None:
+    """In code blocks, and in text where they have options."""
+    assert len(commands_in(ROOT / page)) >= 5
+
+
+def test_recipes_and_networks_of_the_manual_are_valid(tmp_path: Path) -> None:
+    """A recipe of three lines is complete."""
+    pytest.importorskip('pydantic', reason='needs the extra [train]')
+    from face_classification_ros.networks.description import read_network
+    from face_classification_ros.training.recipe import read_recipe
+
+    path = tmp_path / 'example.yaml'
+    blocks = [
+        content
+        for language, content in BLOCK.findall((ROOT / 'docs' / 'training.md').read_text())
+        if language == 'yaml'
+    ]
+    recipes = [content for content in blocks if content.startswith('attributes:')]
+    assert min(len(content.splitlines()) for content in recipes) == 3
+    for content in blocks:
+        path.write_text(content)
+        if content in recipes:
+            assert read_network(read_recipe(path).network).blocks
+        else:
+            assert read_network(str(path)).blocks
 
 
 def test_every_encoding_is_listed() -> None:

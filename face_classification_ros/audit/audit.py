@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from face_classification_ros.audit.perturbations import measure_perturbations
 from face_classification_ros.audit.subgroups import audit_columns, compare_columns, measure_group
@@ -52,35 +53,41 @@ def audit_classifier(
             data set's attribute, or has other labels; or no face has landmarks.
     """
     columns = audit_columns(dataset, by)
-    labels = dataset.labels
     probabilities = classify_dataset(classifier, dataset)
-    y_pred = probabilities.argmax(axis=1)
-    audit: dict[str, Any] = {
+    perturbations = None
+    if detections is not None:
+        perturbations = measure_perturbations(classifier, dataset, detections, threshold=threshold)
+    audit = {
         'attribute': dataset.attribute,
         'model': classifier.path.name,
         'data': dataset.name,
         'split': split,
-        'labels': list(labels),
+        'labels': list(dataset.labels),
         'faces': len(dataset),
-        **measure_group(probabilities, dataset.y_true, labels, threshold),
+        **measure_group(probabilities, dataset.y_true, dataset.labels, threshold),
         'columns': compare_columns(probabilities, dataset, threshold, columns),
-        'perturbations': None,
+        'perturbations': perturbations,
+        'mistakes': _most_confident_errors(probabilities, dataset, columns),
     }
-    if detections is not None:
-        audit['perturbations'] = measure_perturbations(
-            classifier, dataset, detections, threshold=threshold
-        )
+    return audit | {'summary': summarize(audit)}
+
+
+def _most_confident_errors(
+    probabilities: NDArray[np.float32],
+    dataset: FaceDataset,
+    columns: Mapping[str, NDArray[Any]],
+) -> list[dict[str, Any]]:
+    """Return the `mistakes` of an audit, the most confident first."""
+    y_pred = probabilities.argmax(axis=1)
     errors = np.flatnonzero(y_pred != dataset.y_true)
     by_confidence = errors[np.argsort(-probabilities[errors].max(axis=1), kind='stable')]
-    audit['mistakes'] = [
+    return [
         {
             'face': int(face),
-            'true': labels[dataset.y_true[face]],
-            'predicted': labels[y_pred[face]],
-            'probabilities': dict(zip(labels, probabilities[face].tolist(), strict=True)),
+            'true': dataset.labels[dataset.y_true[face]],
+            'predicted': dataset.labels[y_pred[face]],
+            'probabilities': dict(zip(dataset.labels, probabilities[face].tolist(), strict=True)),
             'groups': {column: str(names[face]) for column, names in columns.items()},
         }
         for face in by_confidence[:MISTAKES]
     ]
-    audit['summary'] = summarize(audit)
-    return audit

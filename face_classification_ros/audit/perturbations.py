@@ -164,24 +164,22 @@ def measure_perturbations(
         ValueError: no face has landmarks; or the classifier does not estimate the data set's
             attribute, or has other labels.
     """
-    known = [face for face in detections if face is not None and face.landmarks]
-    if not known:
+    has_landmarks = np.array([face is not None and bool(face.landmarks) for face in detections])
+    if not has_landmarks.any():
         raise ValueError(
             f'no landmarks were found in any of {len(dataset)} images; use a detector with '
             'landmarks, such as libfacedetection or yunet'
         )
-    has_landmarks = np.array([face is not None and bool(face.landmarks) for face in detections])
     faces = dataset.select(has_landmarks)
     before = classify_dataset(classifier, faces)
     correct = before.argmax(axis=1) == faces.y_true
-    rows, changes = {}, np.zeros(len(faces), np.int64)
-    for name, perturb in PERTURBATIONS.items():
-        images = [perturb(image, face) for image, face in zip(faces.images, known, strict=True)]
-        after = classify_dataset(classifier, replace(faces, images=images))
-        rows[name] = _compare(before, after, faces, threshold)
-        changes += after.argmax(axis=1) != before.argmax(axis=1)
+    perturbed = _classify_perturbed(
+        classifier, faces, [face for face in detections if face is not None and face.landmarks]
+    )
+    rows = {name: _compare(before, after, faces, threshold) for name, after in perturbed.items()}
     _correct(list(rows.values()))
     _correct([label for row in rows.values() for label in row['labels'].values()])
+    changes = sum(after.argmax(axis=1) != before.argmax(axis=1) for after in perturbed.values())
     return {
         'faces': len(faces),
         'of': len(dataset),
@@ -190,6 +188,18 @@ def measure_perturbations(
         'example': int(np.flatnonzero(has_landmarks)[np.where(correct, changes, -1).argmax()]),
         'perturbations': rows,
     }
+
+
+def _classify_perturbed(
+    classifier: Classifier, faces: FaceDataset, detections: Sequence[Detection]
+) -> dict[str, NDArray[np.float32]]:
+    """Return perturbation -> probabilities for all perturbed faces, N x labels."""
+    probabilities = {}
+    for name, perturb in PERTURBATIONS.items():
+        pairs = zip(faces.images, detections, strict=True)
+        perturbed = replace(faces, images=[perturb(image, face) for image, face in pairs])
+        probabilities[name] = classify_dataset(classifier, perturbed)
+    return probabilities
 
 
 def _compare(

@@ -18,7 +18,6 @@ from face_classification_ros.evaluation.bands import (
 )
 from face_classification_ros.evaluation.group_accuracy import accuracy_by_group
 from face_classification_ros.evaluation.metrics import (
-    accuracy_interval,
     balanced_accuracy,
     calibration_error,
     confusion_matrix,
@@ -28,6 +27,7 @@ from face_classification_ros.evaluation.metrics import (
     normalize_rows,
     precision_recall_f1,
     reliability,
+    wilson_interval,
 )
 from face_classification_ros.types import BoundingBox
 
@@ -53,7 +53,7 @@ def evaluate_classifier(
 
     Returns:
         `attribute`, `model`, `parameters`, `data`, `split`, `faces`, `accuracy`,
-        `accuracy_interval` (95 %, bootstrap), `balanced_accuracy`, `macro_f1`, `per_label`
+        `accuracy_interval` (95 %, Wilson), `balanced_accuracy`, `macro_f1`, `per_label`
         (precision, recall, f1, count), `confusion` (rows: true label, columns: predicted label,
         counts), `confusion_normalized` (rows of sum 1), `calibration_error`,
         `negative_log_likelihood`, `reliability` (see `metrics.reliability`), `coverage` (see
@@ -67,9 +67,7 @@ def evaluate_classifier(
         ValueError: the classifier does not estimate the data set's attribute, or has other labels.
     """
     probabilities = classify_dataset(classifier, dataset)
-    confidence, y_pred = probabilities.max(axis=1), probabilities.argmax(axis=1)
-    correct = y_pred == dataset.y_true
-    confusion = confusion_matrix(dataset.y_true, y_pred, len(dataset.labels))
+    correct = probabilities.argmax(axis=1) == dataset.y_true
     return {
         'attribute': dataset.attribute,
         'model': classifier.path.name,
@@ -77,17 +75,8 @@ def evaluate_classifier(
         'data': dataset.name,
         'split': split,
         'faces': len(dataset),
-        'accuracy': float(correct.mean()),
-        'accuracy_interval': accuracy_interval(correct),
-        'balanced_accuracy': balanced_accuracy(confusion),
-        'macro_f1': macro_f1(confusion),
-        'per_label': _per_label(dataset.labels, confusion),
-        'confusion': confusion.tolist(),
-        'confusion_normalized': normalize_rows(confusion).tolist(),
-        'calibration_error': calibration_error(confidence, correct),
-        'negative_log_likelihood': negative_log_likelihood(probabilities, dataset.y_true),
-        'reliability': reliability(confidence, correct),
-        'coverage': coverage(confidence, correct, threshold),
+        **_of_predictions(dataset, probabilities.argmax(axis=1)),
+        **_of_confidence(dataset, probabilities, threshold),
         **_of_bands(dataset, probabilities),
         **_without_copies(dataset, correct, training),
         'groups': accuracy_by_group(correct, dataset.groups),
@@ -126,6 +115,35 @@ def classify_dataset(
     crops = dataset.crops(input_spec or classifier.input_spec, boxes)
     batches = np.split(crops, range(BATCH, len(crops), BATCH))
     return np.concatenate([classifier.classify(batch)[attribute] for batch in batches])
+
+
+def _of_predictions(dataset: FaceDataset, y_pred: NDArray[np.int64]) -> dict[str, Any]:
+    """Return the metrics of predicted labels, N."""
+    correct = y_pred == dataset.y_true
+    confusion = confusion_matrix(dataset.y_true, y_pred, len(dataset.labels))
+    return {
+        'accuracy': float(correct.mean()),
+        'accuracy_interval': wilson_interval(correct),
+        'balanced_accuracy': balanced_accuracy(confusion),
+        'macro_f1': macro_f1(confusion),
+        'per_label': _per_label(dataset.labels, confusion),
+        'confusion': confusion.tolist(),
+        'confusion_normalized': normalize_rows(confusion).tolist(),
+    }
+
+
+def _of_confidence(
+    dataset: FaceDataset, probabilities: NDArray[np.float32], threshold: float
+) -> dict[str, Any]:
+    """Return the metrics of probabilities, N x labels."""
+    confidence = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == dataset.y_true
+    return {
+        'calibration_error': calibration_error(confidence, correct),
+        'negative_log_likelihood': negative_log_likelihood(probabilities, dataset.y_true),
+        'reliability': reliability(confidence, correct),
+        'coverage': coverage(confidence, correct, threshold),
+    }
 
 
 def _per_label(

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-RESAMPLES = 2000
 CALIBRATION_BINS = 15
 Z_95 = 1.959964
 """Standard errors on either side of the mean that contain 95 % of a normal distribution."""
@@ -72,17 +71,13 @@ def balanced_accuracy(confusion: NDArray[np.int64]) -> float:
     return float(precision_recall_f1(confusion)[1][confusion.sum(axis=1) > 0].mean())
 
 
-def accuracy_interval(correct: NDArray[np.bool_], *, seed: int = 0) -> list[float]:
-    """Return the 95 % bootstrap interval of an accuracy [low, high] (Efron 1979, percentiles)."""
-    # The number of correct ones among N drawn with replacement has a binomial distribution.
-    counts = np.random.default_rng(seed).binomial(len(correct), correct.mean(), RESAMPLES)
-    return [float(each) for each in np.percentile(counts / len(correct), (2.5, 97.5))]
-
-
 def wilson_interval(correct: NDArray[np.bool_]) -> list[float]:
     """Return the 95 % score interval of an accuracy [low, high] (Wilson 1927).
 
-    For few faces: where all are correct, the bootstrap interval has a width of 0.
+    It has a width even if all predictions are correct, or none.
+
+    Args:
+        correct: N, at least one, whether the predicted label is the true one.
     """
     accuracy, faces = float(correct.mean()), len(correct)
     shrink = 1 + Z_95**2 / faces

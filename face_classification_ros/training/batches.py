@@ -359,16 +359,18 @@ def _check_recipe(recipe: Recipe, datasets: Sequence[FaceDataset]) -> None:
     """Refuse a recipe with names of data sets or columns that would have no effect."""
     sources = {dataset.source for dataset in datasets}
     columns = {'label', *(column for dataset in datasets for column in dataset.groups)}
-    named = {
-        'sampling': (recipe.sampling, sources),
-        'balance_by': (recipe.balance_by, columns),
-        'data of a teacher': ((each for one in recipe.teachers for each in one.data), sources),
-    }
-    for field, (names, known) in named.items():
+    taught = [each for teacher in recipe.teachers for each in teacher.data]
+    for field, names, known, kind in (
+        ('sampling', recipe.sampling, sources, 'data sets'),
+        ('data of a teacher', taught, sources, 'data sets'),
+        ('balance_by', recipe.balance_by, columns, 'columns'),
+    ):
         for name in names:
             if name not in known:
                 listed = ', '.join(sorted(known))
-                raise ValueError(f'{field}: {name!r} is none of {listed}; correct or remove it')
+                raise ValueError(
+                    f'{field}: {name!r} is none of the {kind} {listed}; correct or remove it'
+                )
 
 
 def _shown_per_epoch(sources: NDArray[np.str_], sampling: Mapping[str, float]) -> dict[str, int]:

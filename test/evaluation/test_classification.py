@@ -108,6 +108,18 @@ def test_opposite_labels_have_opposite_metrics(
     assert report['coverage']['accuracy'] == pytest.approx(1 / 5)
 
 
+@pytest.mark.parametrize(('faces', 'expected'), [([0], (0.0, 0.490)), ([255], (0.510, 1.0))])
+def test_interval_of_few_faces_has_a_width(
+    classifier: Classifier, tmp_path: Path, faces: list[int], expected: tuple[float, float]
+) -> None:
+    """Even if all four are wrong, or all four correct."""
+    write_faces(tmp_path / 'few' / 'val', {'woman': 4 * faces, 'man': []})
+    report = evaluate_classifier(
+        classifier, read_dataset('gender', tmp_path / 'few', 'val'), 'val'
+    )
+    assert report['accuracy_interval'] == pytest.approx(expected, abs=1e-3)
+
+
 def test_copies_of_training_images_are_counted(
     classifier: Classifier, tmp_path: Path, dataset: FaceDataset
 ) -> None:
