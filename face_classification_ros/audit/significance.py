@@ -66,6 +66,10 @@ def difference_interval(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> 
 
     Source: Newcombe, "Interval estimation for the difference between independent proportions",
     1998, method 10.
+
+    Args:
+        first: N, at least one, whether a face has the property.
+        second: M, at least one, the same of other faces.
     """
     one, other = float(first.mean()), float(second.mean())
     (low, high), (other_low, other_high) = wilson_interval(first), wilson_interval(second)

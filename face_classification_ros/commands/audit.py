@@ -59,7 +59,6 @@ def run(arguments: argparse.Namespace) -> int:
     from face_classification_ros.datasets.face_localization import find_faces
     from face_classification_ros.datasets.registry import read_dataset
     from face_classification_ros.detection import create_detector
-    from face_classification_ros.evaluation.crop_margins import sample_faces
     from face_classification_ros.io.records import write_json
 
     with needs_extra('train', 'audit'):
@@ -77,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     dataset = read_dataset(attribute, arguments.data, split, min_age=arguments.min_age)
     if arguments.faces is not None:
-        dataset = sample_faces(dataset, arguments.faces)
+        dataset = dataset.sample(arguments.faces)
     by = arguments.by.split(',') if arguments.by else ()
     # Before the search for faces, which takes minutes, so that a wrong column is reported
     # immediately.

@@ -46,7 +46,6 @@ def run(arguments: argparse.Namespace) -> int:
     from face_classification_ros.evaluation.crop_margins import (
         describe_boxes,
         measure_margins,
-        sample_faces,
     )
     from face_classification_ros.inference.model_zoo import model_path
     from face_classification_ros.io.records import write_json
@@ -65,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
 
     def sample(split: str) -> FaceDataset:
-        return sample_faces(read_dataset(attributes[0], arguments.data, split), arguments.faces)
+        return read_dataset(attributes[0], arguments.data, split).sample(arguments.faces)
 
     def boxes(faces: FaceDataset) -> list[BoundingBox | None]:
         return [None if face is None else face.box for face in find_faces(detector, faces.images)]

@@ -6,7 +6,7 @@ from pathlib import Path
 import re
 
 from face_classification_ros.datasets.face_dataset import AGES, FaceDataset, GENDERS
-from face_classification_ros.datasets.reading import Reader
+from face_classification_ros.datasets.reader import Reader
 from face_classification_ros.datasets.samples import band_index, label_index, read_samples, Sample
 from face_classification_ros.datasets.splits import splits_in
 from face_classification_ros.datasets.tables import read_text
@@ -24,7 +24,7 @@ BOX = BoundingBox(0.20, 0.115, 0.60, 0.77)
 
 
 def is_all_age_faces(folder: Path) -> bool:
-    """Return whether a folder holds the All-Age-Faces Dataset."""
+    """Return whether a folder contains the All-Age-Faces Dataset."""
     return (folder / LISTS).is_dir() and (folder / IMAGES).is_dir()
 
 

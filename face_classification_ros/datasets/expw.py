@@ -18,7 +18,7 @@ from face_classification_ros.datasets.face_dataset import (
     one_hot,
 )
 from face_classification_ros.datasets.fer2013 import EMOTION_CODES
-from face_classification_ros.datasets.reading import Reader
+from face_classification_ros.datasets.reader import Reader
 from face_classification_ros.datasets.samples import label_index, read_face
 from face_classification_ros.datasets.splits import split_by_name, splits_in
 from face_classification_ros.datasets.tables import read_text
@@ -46,7 +46,7 @@ class _Row:
 
 
 def is_expw(folder: Path) -> bool:
-    """Return whether a folder holds ExpW."""
+    """Return whether a folder contains ExpW."""
     return (folder / TABLE).is_file()
 
 

@@ -95,7 +95,7 @@ class FaceDataset:
         """Return the face's box in each image, in pixels."""
         if self.boxes:
             return list(self.boxes)
-        return [_in_pixels(self.box, image) for image in self.images]
+        return [in_pixels(self.box, image) for image in self.images]
 
     def group(self, column: str) -> NDArray[Any]:
         """Return the group of each face by a column, N; one group for all without the column."""
@@ -121,6 +121,16 @@ class FaceDataset:
                 for image, box in zip(self.images, boxes or self.face_boxes(), strict=True)
             ]
         )
+
+    def sample(self, faces: int, *, seed: int = 0) -> FaceDataset:
+        """Return a random sample of faces, the same for the same seed; all if there are fewer.
+
+        Raises:
+            ValueError: `faces` is below 1.
+        """
+        if faces < 1:
+            raise ValueError(f'number of faces is {faces}, expected 1 or more')
+        return self.select(np.random.default_rng(seed).permutation(len(self)) < faces)
 
     def select(self, keep: NDArray[np.bool_]) -> FaceDataset:
         """Return the faces for which `keep` (bool, N) is true."""
@@ -187,7 +197,12 @@ def labels_of(datasets: Sequence[FaceDataset]) -> dict[str, tuple[str, ...]]:
 
 
 def group_names(column: str, values: NDArray[Any]) -> NDArray[Any]:
-    """Return the name of each face's group, N: the band of an age in years, else the value."""
+    """Return the name of each face's group, N: the band of an age in years, else the value.
+
+    Args:
+        column: name of the column.
+        values: N, integers for ages in years.
+    """
     if column != 'age' or not np.issubdtype(values.dtype, np.integer):
         return values
     # The names of the bands sort as the bands do.
@@ -205,12 +220,17 @@ def one_hot(y_true: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
 
 
 def as_bgr(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return an image with three channels."""
+    """Return an image with three channels, H x W x 3; the same array if it has them already.
+
+    Args:
+        image: uint8 H x W x 3 in BGR or H x W x 1 in gray.
+    """
     if image.shape[2] == 3:
         return image
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR), np.uint8)
 
 
-def _in_pixels(box: BoundingBox, image: NDArray[np.uint8]) -> BoundingBox:
+def in_pixels(box: BoundingBox, image: NDArray[np.uint8]) -> BoundingBox:
+    """Return a box in fractions of an image's width and height in pixels of the image."""
     height, width = image.shape[:2]
     return BoundingBox(box.x * width, box.y * height, box.width * width, box.height * height)

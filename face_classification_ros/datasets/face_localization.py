@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from face_classification_ros.datasets.face_dataset import as_bgr
 from face_classification_ros.detection import Detector
 from face_classification_ros.types import BoundingBox, Detection, Image
 
@@ -43,12 +44,10 @@ def _find_face(detector: Detector, image: NDArray[np.uint8]) -> Detection | None
     height, width = image.shape[:2]
     scale = IMAGE_SIZE / max(height, width)
     scaled = cv2.resize(
-        image,
+        as_bgr(image),
         (round(width * scale), round(height * scale)),
         interpolation=cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA,
     )
-    if image.shape[2] == 1:
-        scaled = cv2.cvtColor(scaled, cv2.COLOR_GRAY2BGR)
     border = round(BORDER * IMAGE_SIZE)
     whole = BoundingBox(0.0, 0.0, width, height)
     faces = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from face_classification_ros.datasets.face_dataset import AGES, FaceDataset, GENDERS
-from face_classification_ros.datasets.reading import Reader
+from face_classification_ros.datasets.reader import Reader
 from face_classification_ros.datasets.samples import label_index, read_samples, Sample
 from face_classification_ros.datasets.splits import splits_in
 from face_classification_ros.datasets.tables import read_table
@@ -23,7 +23,7 @@ BOX = BoundingBox(0.10, -0.09, 0.79, 1.05)
 
 
 def is_fairface(folder: Path) -> bool:
-    """Return whether a folder holds FairFace."""
+    """Return whether a folder contains FairFace."""
     return any((folder / table).is_file() for table in TABLES.values())
 
 

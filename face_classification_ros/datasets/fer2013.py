@@ -13,7 +13,7 @@ from face_classification_ros.datasets.face_dataset import (
     FaceDataset,
     one_hot,
 )
-from face_classification_ros.datasets.reading import Reader
+from face_classification_ros.datasets.reader import Reader
 from face_classification_ros.datasets.samples import label_index
 from face_classification_ros.datasets.splits import splits_in
 from face_classification_ros.datasets.tables import read_table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from face_classification_ros.datasets.face_dataset import EMOTIONS, FaceDataset
-from face_classification_ros.datasets.reading import Reader
+from face_classification_ros.datasets.reader import Reader
 from face_classification_ros.datasets.samples import BOXES, label_index, read_samples, Sample
 from face_classification_ros.datasets.splits import split_function, splits_in
 from face_classification_ros.datasets.tables import read_text
@@ -25,7 +25,7 @@ BOX = BoundingBox(0.02, -0.14, 0.95, 1.17)
 
 
 def is_rafdb(folder: Path) -> bool:
-    """Return whether a folder holds RAF-DB."""
+    """Return whether a folder contains RAF-DB."""
     return (folder / TABLE).is_file()
 
 

@@ -27,7 +27,7 @@ from face_classification_ros.datasets.label_folders import (
     list_folders,
     read_label_folders,
 )
-from face_classification_ros.datasets.reading import Reader
+from face_classification_ros.datasets.reader import Reader
 from face_classification_ros.datasets.splits import ALL, SPLITS
 
 __all__ = [

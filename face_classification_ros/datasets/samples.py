@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from face_classification_ros.datasets.face_dataset import (
     age_band,
     FaceDataset,
+    in_pixels,
     one_hot,
 )
 from face_classification_ros.datasets.tables import read_table
@@ -77,7 +78,7 @@ def read_samples(
         {column: np.array([sample.groups[column] for sample in samples]) for column in columns},
         labels=labels,
         boxes=tuple(
-            boxes.get(sample.file) or _scaled(default_box, face)
+            boxes.get(sample.file) or in_pixels(default_box, face)
             for sample, face in zip(samples, faces, strict=True)
         ),
         files=tuple(map(str, paths)),
@@ -97,7 +98,7 @@ def read_boxes(folder: Path) -> dict[str, BoundingBox]:
     """Return the boxes that a detector found, file -> box in pixels.
 
     `boxes.csv` has the columns `file`, `x`, `y`, `width`, `height` and `score`; files in which
-    nothing was found have a score of 0. A folder without it gives no boxes.
+    nothing was found have a score of 0. Without this file, there are no boxes.
 
     Raises:
         ValueError: a row is invalid; the line names it.
@@ -147,8 +148,3 @@ def label_index(text: str, labels: Sequence[str], codes: Sequence[str], where: s
 def band_index(years: int) -> int:
     """Return the index of the age band of an age in years."""
     return int(age_band(np.array(years)))
-
-
-def _scaled(box: BoundingBox, image: NDArray[np.uint8]) -> BoundingBox:
-    height, width = image.shape[:2]
-    return BoundingBox(box.x * width, box.y * height, box.width * width, box.height * height)

@@ -7,7 +7,7 @@ import re
 
 from face_classification_ros.datasets.face_dataset import FaceDataset, GENDERS
 from face_classification_ros.datasets.image_files import files_below, is_image, warn_of_omissions
-from face_classification_ros.datasets.reading import Reader
+from face_classification_ros.datasets.reader import Reader
 from face_classification_ros.datasets.samples import BOXES, read_samples, Sample
 from face_classification_ros.datasets.splits import split_function, splits_in
 from face_classification_ros.types import BoundingBox
@@ -24,7 +24,7 @@ BOX = BoundingBox(0.21, 0.115, 0.58, 0.77)
 
 
 def is_scut_fbp5500(folder: Path) -> bool:
-    """Return whether a folder holds SCUT-FBP5500."""
+    """Return whether a folder contains SCUT-FBP5500."""
     return any(FILE_NAME.fullmatch(path.name) for path in (folder / IMAGES).glob('*.jpg'))
 
 

@@ -16,7 +16,7 @@ from face_classification_ros.datasets.face_dataset import (
     one_hot,
 )
 from face_classification_ros.datasets.image_files import files_below, is_image, warn_of_omissions
-from face_classification_ros.datasets.reading import Reader
+from face_classification_ros.datasets.reader import Reader
 from face_classification_ros.datasets.splits import split_function, splits_in
 from face_classification_ros.io.images import read_image
 from face_classification_ros.types import BoundingBox

@@ -45,5 +45,10 @@ def expected_values(
 
 
 def within_one_band(y_true: NDArray[np.int64], y_pred: NDArray[np.int64]) -> float:
-    """Return the fraction of faces whose predicted band is the true one or next to it."""
+    """Return the fraction of faces, 0 to 1, whose predicted band is the true one or next to it.
+
+    Args:
+        y_true: N, indices of bands in ascending order.
+        y_pred: N, indices of bands.
+    """
     return float((np.abs(y_true - y_pred) <= 1).mean())

@@ -20,18 +20,6 @@ MARGINS = tuple(round(-0.2 + 0.05 * step, 2) for step in range(11))
 QUARTILES = (25, 50, 75)
 
 
-def sample_faces(dataset: FaceDataset, faces: int, *, seed: int = 0) -> FaceDataset:
-    """Return a random sample of faces; all of them if there are fewer.
-
-    Raises:
-        ValueError: `faces` is below 1.
-    """
-    if faces < 1:
-        raise ValueError(f'number of faces is {faces}, expected 1 or more')
-    drawn = np.random.default_rng(seed).permutation(len(dataset)) < faces
-    return dataset.select(drawn)
-
-
 def describe_boxes(
     images: Sequence[NDArray[np.uint8]], boxes: Sequence[BoundingBox | None]
 ) -> dict[str, Any]:

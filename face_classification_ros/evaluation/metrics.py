@@ -127,7 +127,12 @@ def reliability(
 
 
 def calibration_error(confidence: NDArray[np.float32], correct: NDArray[np.bool_]) -> float:
-    """Return the expected calibration error, 0 to 1, over 15 equal bins (Guo et al. 2017)."""
+    """Return the expected calibration error, 0 to 1, over 15 equal bins (Guo et al. 2017).
+
+    Args:
+        confidence: N, probability of the predicted label.
+        correct: N, whether it is the true label.
+    """
     return sum(
         each['faces'] / len(correct) * abs(each['confidence'] - each['accuracy'])
         for each in reliability(confidence, correct)

@@ -38,7 +38,7 @@ def fit_calibration(
     The offsets are fitted on training data, so that the validation accuracy stays unbiased. The
     temperature, which changes no predicted label, is fitted on validation data, as a network is
     overconfident on its training data. Each data set has the same weight, however many faces it
-    has, so that the probabilities hold for all of them and not for the largest alone.
+    has, so that the probabilities are calibrated for all of them, not only for the largest.
 
     Args:
         training: of each data set.

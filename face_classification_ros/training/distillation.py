@@ -87,7 +87,13 @@ def cached_predictions(
 def teacher_predictions(
     classifier: Classifier, crops: NDArray[np.uint8], temperature: float
 ) -> AttributeArrays:
-    """Return a teacher's softened probabilities for crops as it takes them."""
+    """Return a teacher's softened probabilities, attribute -> N x labels, rows of sum 1.
+
+    Args:
+        classifier: the teacher.
+        crops: N x size x size x C, at least one, as it takes them.
+        temperature: above 1 for softer probabilities.
+    """
     batches = [
         _predict_soft(classifier, batch, temperature)
         for batch in np.split(crops, range(BATCH, len(crops), BATCH))

@@ -17,7 +17,7 @@ from face_classification_ros.networks.builder import build_network
 from face_classification_ros.networks.cost import check_latency
 from face_classification_ros.networks.description import DenseHead, read_network
 from face_classification_ros.networks.onnx_export import scale_faces
-from face_classification_ros.training.batches import crop_each, FaceBatches, join_faces
+from face_classification_ros.training.batches import crop_each, FaceBatches
 from face_classification_ros.training.checkpoint import (
     check_output,
     CHECKPOINT,
@@ -29,6 +29,7 @@ from face_classification_ros.training.checkpoint import (
 from face_classification_ros.training.data import checksum, read_splits
 from face_classification_ros.training.distributed import Cluster
 from face_classification_ros.training.export import export_classifier
+from face_classification_ros.training.joined_faces import join_faces
 from face_classification_ros.training.recipe import Recipe
 from face_classification_ros.training.warm_start import take_weights
 

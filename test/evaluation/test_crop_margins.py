@@ -20,7 +20,6 @@ from face_classification_ros.datasets.registry import FaceDataset
 from face_classification_ros.evaluation.crop_margins import (
     describe_boxes,
     measure_margins,
-    sample_faces,
 )
 from face_classification_ros.types import BoundingBox
 
@@ -230,7 +229,7 @@ def test_wrong_use_is_a_one_line_error(
 def test_sample_is_reproducible() -> None:
     """It is random with a fixed seed; all faces if there are fewer."""
     faces = squares(*((size, 'woman') for size in range(2, 42)))
-    first, second = sample_faces(faces, 5), sample_faces(faces, 5)
+    first, second = faces.sample(5), faces.sample(5)
     assert len(first) == 5
     assert all(np.array_equal(a, b) for a, b in zip(first.images, second.images, strict=True))
-    assert len(sample_faces(faces, 1000)) == 40
+    assert len(faces.sample(1000)) == 40

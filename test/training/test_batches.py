@@ -16,8 +16,9 @@ pytest.importorskip('tensorflow', reason='needs the extra [train]')
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.datasets.registry import FaceDataset, LABELS
 from face_classification_ros.training.augmentation import Augmentation
-from face_classification_ros.training.batches import FaceBatches, join_faces
+from face_classification_ros.training.batches import FaceBatches
 from face_classification_ros.training.distillation import teacher_predictions
+from face_classification_ros.training.joined_faces import join_faces
 from face_classification_ros.training.recipe import Recipe, Teacher
 
 MakeModel = Callable[..., Path]
