@@ -80,18 +80,20 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _train_detector(arguments: argparse.Namespace) -> None:
-    with loading_tensorflow('training'):
-        from face_classification_ros.training.detector_recipe import read_detector_recipe
-        from face_classification_ros.training.detector_trainer import train_detector
+    from face_classification_ros.training.detector_recipe import read_detector_recipe
 
+    # Before TensorFlow is loaded, so that wrong use is reported immediately.
     if arguments.teacher is None:
         raise ValueError('a detector needs --teacher, the model file by which it is trained')
     if arguments.init_from or arguments.cluster_hosts or arguments.task_index is not None:
         raise ValueError('--init-from and --cluster-hosts are for classifiers')
     if len(arguments.data) != 1:
         raise ValueError(f'a detector needs one data set, not {len(arguments.data)}')
+    recipe = read_detector_recipe(arguments.recipe)
+    with loading_tensorflow('training'):
+        from face_classification_ros.training.detector_trainer import train_detector
     model = train_detector(
-        read_detector_recipe(arguments.recipe),
+        recipe,
         arguments.data[0],
         arguments.teacher,
         arguments.output,
@@ -101,19 +103,20 @@ def _train_detector(arguments: argparse.Namespace) -> None:
 
 
 def _train_classifier(arguments: argparse.Namespace) -> None:
+    from face_classification_ros.inference.model_zoo import model_path
+    from face_classification_ros.training.recipe import read_recipe
+
+    # Before TensorFlow is loaded, so that wrong use is reported immediately.
     if arguments.teacher is not None:
         raise ValueError(
             '--teacher is for a detector; a recipe names the teachers of a classifier'
         )
-    with loading_tensorflow('training'):
-        from face_classification_ros.training.distributed import Cluster
-        from face_classification_ros.training.recipe import read_recipe
-        from face_classification_ros.training.trainer import train
-    from face_classification_ros.inference.model_zoo import model_path
-
     if bool(arguments.cluster_hosts) != (arguments.task_index is not None):
         raise ValueError('--cluster-hosts and --task-index are used together')
     recipe = read_recipe(arguments.recipe)
+    with loading_tensorflow('training'):
+        from face_classification_ros.training.distributed import Cluster
+        from face_classification_ros.training.trainer import train
     init_from = arguments.init_from
     if init_from is not None:
         init_from = Path(init_from if Path(init_from).is_dir() else model_path(init_from))
