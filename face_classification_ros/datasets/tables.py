@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 from collections.abc import Sequence
 import csv
-import io
 import itertools
 from pathlib import Path
 
@@ -20,53 +19,59 @@ def read_text(path: Path) -> str:
         OSError: the file cannot be read.
         ValueError: the file is in none of these encodings; the line names it.
     """
-    content = path.read_bytes()
-    utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    for encoding in ('utf-16',) if utf16 else ('utf-8-sig', 'cp1252'):
-        try:
-            text = content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if '\0' not in text:
-            return text
-    raise ValueError(f'{path} is not a text file; save it as CSV UTF-8')
+    return path.read_text(_encoding_of(path))
 
 
 def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     """Read the rows of a CSV file with at least these columns.
 
     Columns are separated by commas, semicolons or tabs; spaces around names and values do not
-    count. A value that a row lacks is empty.
+    count. A value that a row lacks is empty. Encodings are those of `read_text`.
 
     Raises:
         OSError: the file cannot be read.
         ValueError: the file is not a table, a column is missing, or a row has more values than
             there are columns; the line names the file.
     """
-    text = read_text(path)
-    header = text.partition('\n')[0]
-    # Of several the most frequent one, as a name may contain another.
-    delimiter = max(DELIMITERS, key=header.count)
-    lines = csv.reader(io.StringIO(text, newline=''), delimiter=delimiter, skipinitialspace=True)
     rows: list[dict[str, str]] = []
     names: list[str] = []
-    try:
-        for values in lines:
-            row = _stripped(values)
-            if not names:
-                names = row
-                _check_columns(path, names, columns)
-            elif row:
-                if len(row) > len(names):
-                    raise ValueError(
-                        f'{path}, line {lines.line_num}: {len(row)} values, '
-                        f'but {len(names)} columns'
-                    )
-                rows.append(dict(itertools.zip_longest(names, row, fillvalue='')))
-    except csv.Error as error:
-        raise ValueError(f'{path}, line {lines.line_num}: {error}') from error
+    with open(path, encoding=_encoding_of(path), newline='') as file:
+        header = file.readline()
+        file.seek(0)
+        # Of several the most frequent one, as a name may contain another.
+        delimiter = max(DELIMITERS, key=header.count)
+        lines = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
+        try:
+            for values in lines:
+                row = _stripped(values)
+                if not names:
+                    names = row
+                    _check_columns(path, names, columns)
+                elif row:
+                    if len(row) > len(names):
+                        raise ValueError(
+                            f'{path}, line {lines.line_num}: {len(row)} values, '
+                            f'but {len(names)} columns'
+                        )
+                    rows.append(dict(itertools.zip_longest(names, row, fillvalue='')))
+        except csv.Error as error:
+            raise ValueError(f'{path}, line {lines.line_num}: {error}') from error
     _check_columns(path, names, columns)
     return rows
+
+
+def _encoding_of(path: Path) -> str:
+    """Return the encoding of a text file, which is read line by line as it may be large."""
+    with open(path, 'rb') as binary:
+        utf16 = binary.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    for encoding in ('utf-16',) if utf16 else ('utf-8-sig', 'cp1252'):
+        try:
+            with open(path, encoding=encoding) as file:
+                if not any('\0' in line for line in file):
+                    return encoding
+        except UnicodeDecodeError:
+            continue
+    raise ValueError(f'{path} is not a text file; save it as CSV UTF-8')
 
 
 def _stripped(values: Sequence[str]) -> list[str]:
