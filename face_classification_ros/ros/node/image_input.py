@@ -131,6 +131,9 @@ class ImageInput:
         try:
             image = read_image(message)
         except ValueError as error:
+            # The next image takes its place: a camera whose images are malformed at the limited
+            # rate has others between them.
+            self._limit.cancel()
             self._statistics.record_malformed()
             self._node.get_logger().error(
                 f'ignored a malformed image ({self._statistics.malformed} so far): {error}',
