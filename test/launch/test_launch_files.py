@@ -436,19 +436,24 @@ def test_cameras_of_a_file_have_their_own_arguments(
 
 
 @pytest.mark.parametrize(
-    'content', ['- front', 'front: /front/image_raw', 'front:\n  images: /front/image_raw']
+    ('content', 'problem'),
+    [
+        ('- front', 'expected names of cameras'),
+        ('front: /front/image_raw', "front: expected arguments, not '/front/image_raw'"),
+        ('front:\n  images: /front/image_raw', 'front: unknown arguments images'),
+    ],
 )
 def test_invalid_file_of_cameras_starts_nothing(
-    content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, domain: int
+    content: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, domain: int
 ) -> None:
-    """The error names the file, and the exit code is 1."""
+    """The error names the file and the camera, and the exit code is 1."""
     require_launch()
     monkeypatch.setenv('ROS_DOMAIN_ID', str(domain))
     file = tmp_path / 'cameras.yaml'
     file.write_text(content)
     launched = Launched(tmp_path / 'launch.log', 'cameras.launch.py', (f'cameras:={file}',))
     assert launched.wait() == 1
-    assert str(file) in launched.log
+    assert f'{file}: {problem}' in launched.log
     assert not re.search(PID, launched.log)
 
 

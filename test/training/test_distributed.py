@@ -278,7 +278,10 @@ def test_workers_stop_when_one_is_killed_and_can_resume(
     second.send_signal(signal.SIGKILL)
     code, _, errors = processes.end(first)
     assert code == 2, errors
-    assert any(line.startswith('face_classification: ') for line in errors.splitlines())
+    assert any(
+        line.startswith('face_classification: ') and '--resume' in line
+        for line in errors.splitlines()
+    )
 
     resumed = [processes.end(process) for process in processes.train(data, '--resume')]
     assert [code for code, _, _ in resumed] == [0, 0], resumed

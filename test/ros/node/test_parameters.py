@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+import re
 from typing import Any
 
 import cv2
@@ -121,7 +122,9 @@ def test_assignments_are_parsed_as_ros_does() -> None:
         'unknown_threshold.age': 0.5,
     }
     for assignment in ('rotation=90', ':=90', 'rotatoin:=90', 'models:=[a'):
-        with pytest.raises(ValueError):
+        with pytest.raises(
+            ValueError, match=re.escape(assignment.partition(':=')[0] or assignment)
+        ):
             parse_assignments([assignment])
 
 
