@@ -145,19 +145,22 @@ def wait_until_active(peer: Peer, *nodes: str) -> None:
         peer.wait_for(lambda node=node: state_of(peer, node) == 'active', f'{node} to be active')
 
 
+def subscriptions_of(peer: Peer, node: str, topic: str) -> set[bytes]:
+    """Return the ids of the subscriptions of a node to a topic."""
+    namespace, _, name = node.rpartition('/')
+    return {
+        bytes(each.endpoint_gid)
+        for each in peer.node.get_subscriptions_info_by_topic(topic)
+        if (each.node_name, each.node_namespace) == (name, namespace or '/')
+    }
+
+
 def wait_for_subscriptions(peer: Peer, node: str, *topics: str) -> None:
     """Wait until a node has subscribed to all of these topics."""
-    namespace, _, name = node.rpartition('/')
-    owner = name, namespace or '/'
-
-    def are_subscribed() -> bool:
-        found = [peer.node.get_subscriptions_info_by_topic(topic) for topic in topics]
-        return all(
-            owner in [(each.node_name, each.node_namespace) for each in subscriptions]
-            for subscriptions in found
-        )
-
-    peer.wait_for(are_subscribed, f'{node} to subscribe to {topics}')
+    peer.wait_for(
+        lambda: all(subscriptions_of(peer, node, topic) for topic in topics),
+        f'{node} to subscribe to {topics}',
+    )
 
 
 def parameters_in(name: str) -> dict[str, Any]:
@@ -300,10 +303,16 @@ def test_crashed_node_is_started_again(launch_file: StartLaunch, peer: Peer) -> 
     node = '/robot/face_classification'
     (pid,) = launched.pids()
     wait_until_active(peer, node)
+    wait_for_subscriptions(peer, node, '/camera/image_raw')
+    before = subscriptions_of(peer, node, '/camera/image_raw')
     os.kill(int(pid), signal.SIGKILL)
     assert set(launched.pids(2)) > {pid}
     wait_until_active(peer, node)
-    wait_for_subscriptions(peer, node, '/camera/image_raw')
+    # DDS keeps the subscription of the killed process for a while.
+    peer.wait_for(
+        lambda: subscriptions_of(peer, node, '/camera/image_raw') - before,
+        'another subscription',
+    )
 
 
 @pytest.mark.parametrize('argument', ['max_processing_rate:=-1', 'models:=resnet'])
