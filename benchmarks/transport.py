@@ -3,7 +3,8 @@
 A camera, which is reliable as most drivers are, the node and a subscriber to its faces run in
 separate processes and communicate over real DDS on this machine: with and without the Fast DDS
 profile of the package, with each `image_reliability` of the node, raw and, with `--transport`,
-compressed (without the time that the camera needs for the JPEG). Latency is the time from publishing an image to the arrival of its faces at the subscriber.
+compressed (without the time that the camera needs for the JPEG). Latency is the time from
+publishing an image to the arrival of its faces at the subscriber.
 Needs an environment with the package and scikit-image; nothing else should run at the same time.
 
     python benchmarks/transport.py --json transport.json
