@@ -1,7 +1,8 @@
 """Define every setting once: default, range, help text, and whether a change reloads models.
 
 The ROS parameters, the options of the command, the default parameter file and the tables of the
-manual come from these fields or are checked against them.
+manual come from these fields or are checked against them. This module imports only the standard
+library, so that the command starts in a broken installation.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ from dataclasses import dataclass, Field, field, fields
 import math
 from typing import Any
 
-from face_classification_ros.types import ROTATIONS
-
 DETECTORS = {
     'libfacedetection': 'libfacedetection:LibFaceDetection',
     'haar': 'haar:Haar',
     'yunet': 'yunet:YuNet',
 }
 """Registry of the detectors: name -> module in `detection` and `DetectorBackend` in it."""
+
+ROTATIONS = (0, 90, 180, 270)
+"""Degrees clockwise by which images can be rotated."""
 
 AUTO = 'auto'
 """Stands for the first detector of the registry that works on this machine as it is."""

@@ -21,16 +21,13 @@ Position = tuple[float, float, float]
 UNKNOWN = 'unknown'
 """The label where the most probable one is below its threshold."""
 
-ROTATIONS = (0, 90, 180, 270)
-"""Degrees clockwise by which an image can be rotated."""
-
 
 def rotated_point(point: Point2D, degrees: int, image_width: int, image_height: int) -> Point2D:
     """Return the coordinates of a point in the rotated image.
 
     Args:
         point: x and y in pixels of the original image.
-        degrees: clockwise rotation of the image, one of `ROTATIONS`.
+        degrees: clockwise rotation of the image: 0, 90, 180 or 270.
         image_width: width of the original image in pixels.
         image_height: height of the original image in pixels.
     """

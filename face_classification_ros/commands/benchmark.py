@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 import itertools
 from pathlib import Path
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from face_classification_ros.commands.common import DONE, needs_extra
 from face_classification_ros.commands.options import (
@@ -18,7 +18,9 @@ from face_classification_ros.commands.options import (
     pipeline_config,
 )
 from face_classification_ros.config import PipelineConfig
-from face_classification_ros.types import Face, Image
+
+if TYPE_CHECKING:
+    from face_classification_ros.types import Face, Image
 
 SEVERAL = ('detector', 'detection_interval', 'num_threads')
 """Settings of which several values may be compared."""

@@ -23,11 +23,11 @@ from face_classification_ros.commands.options import (
     pipeline_config,
 )
 from face_classification_ros.config import PipelineConfig
-from face_classification_ros.types import Face, FrameFaces, UNKNOWN
 
 if TYPE_CHECKING:
     from face_classification_ros.io.classify_files import Job, Opener
     from face_classification_ros.io.sources import Source
+    from face_classification_ros.types import Face, FrameFaces
 
 T = TypeVar('T')
 
@@ -170,6 +170,8 @@ def _line(frame: FrameFaces) -> str:
 
 
 def _face_text(face: Face) -> str:
+    from face_classification_ros.types import UNKNOWN
+
     estimates = [
         f'{name} {UNKNOWN}' if each.label == UNKNOWN else f'{each.label} {each.confidence:.0%}'
         for name, each in face.attributes.items()

@@ -6,8 +6,6 @@ import argparse
 from pathlib import Path
 import sys
 
-import yaml
-
 from face_classification_ros.commands.common import DONE, needs_extra, NO
 from face_classification_ros.commands.options import add_node_parameter
 
@@ -78,6 +76,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Replay a recording; returns 1 if an expectation is not met."""
+    import yaml
+
     with needs_extra('replay', 'replay'):
         from face_classification_ros.ros.replay.expectation import (
             propose_expectation,

@@ -6,15 +6,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from face_classification_ros.io.errors import naming_file
-from face_classification_ros.types import FrameFaces
+
+if TYPE_CHECKING:
+    from face_classification_ros.types import FrameFaces
 
 JSON_LINES = '.jsonl'
 """Suffix of a file with one JSON object per line."""
 
-WriteRecord = Callable[[FrameFaces], None]
+WriteRecord = Callable[['FrameFaces'], None]
 
 
 @contextmanager
