@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from face_classification_ros.commands.common import NO, print_problem, WRONG_USE
 from face_classification_ros.commands.registry import COMMANDS
+from face_classification_ros.io.errors import system_error_text
 
 
 def main(args: list[str] | None = None) -> int:
@@ -22,7 +23,10 @@ def main(args: list[str] | None = None) -> int:
     arguments = _parser().parse_args(args)
     try:
         return int(arguments.run(arguments))
-    except (ValueError, OSError, ImportError) as error:
+    except OSError as error:
+        print_problem(system_error_text(error))
+        return WRONG_USE
+    except (ValueError, ImportError) as error:
         print_problem(error)
         return WRONG_USE
     except KeyboardInterrupt:

@@ -103,6 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.write_expectation:
         proposal = propose_expectation(result.frames)
         text = yaml.safe_dump(proposal, sort_keys=False)
+        arguments.write_expectation.parent.mkdir(parents=True, exist_ok=True)
         arguments.write_expectation.write_text(text, encoding='utf-8')
     if expectation is None:
         return DONE

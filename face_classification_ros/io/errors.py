@@ -51,6 +51,13 @@ class UnwritableError(FileError):
         super().__init__(path, problem, code)
 
 
+def system_error_text(error: OSError) -> str:
+    """Return the file and the reason of an error of the system, without its number."""
+    if error.filename is None or error.strerror is None:
+        return error.strerror or str(error)
+    return f'{error.filename}: {error.strerror}'
+
+
 @contextmanager
 def reading_file(path: Path) -> Iterator[None]:
     """Convert errors of the system, such as a missing permission, to an `UnreadableError`.

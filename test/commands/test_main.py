@@ -110,6 +110,31 @@ def test_wrong_use_is_reported_in_one_line(
     assert (code, captured.out) == (2, '')
     assert captured.err.startswith('face_classification')
     assert captured.err.count('\n') == 1
+    assert 'Errno' not in captured.err
+
+
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        ['classify', '{image}', '--json', '{path}'],
+        ['classify', '{image}', '--output', '{path}'],
+        ['train', '{path}', '--data', '{tmp}', '--output', '{tmp}/out'],
+        ['benchmark', '--rounds', '1', '--json', '{path}'],
+    ],
+    ids=lambda arguments: ' '.join(arguments),
+)
+def test_a_path_below_a_file_is_named(
+    arguments: Sequence[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2 and one line with the path and the reason, without the number of the error."""
+    if arguments[0] == 'train':
+        pytest.importorskip('tensorflow', reason='needs the extra [train]')
+    (tmp_path / 'file').write_text('a file')
+    paths = {'image': ASTRONAUT, 'tmp': tmp_path, 'path': tmp_path / 'file' / 'below'}
+    assert command.main([each.format(**paths) for each in arguments]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(tmp_path / 'file') in line
+    assert 'Errno' not in line
 
 
 def test_an_interruption_is_reported_in_one_line(
