@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import io
+import os
 import sys
 from typing import NoReturn
 
@@ -20,9 +21,17 @@ def main(args: list[str] | None = None) -> int:
         args: command line without the program, that of the process if it is None.
     """
     _print_any_character()
-    arguments = _parser().parse_args(args)
     try:
-        return int(arguments.run(arguments))
+        try:
+            arguments = _parser().parse_args(args)
+            return int(arguments.run(arguments))
+        finally:
+            # Otherwise a closed pipe is found only when the interpreter ends, which prints it.
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader, such as `head`, has what it wants. What is still buffered goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NO
     except OSError as error:
         print_problem(system_error_text(error))
         return WRONG_USE

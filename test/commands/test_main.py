@@ -151,6 +151,25 @@ def test_an_interruption_is_reported_in_one_line(
     assert capsys.readouterr().err == 'face_classification: interrupted\n'
 
 
+@pytest.mark.parametrize('arguments', [['--help'], ['classify', str(ASTRONAUT)], ['doctor']])
+def test_a_reader_that_stops_reading_ends_the_command(arguments: Sequence[str]) -> None:
+    """As `head` does: exit code 1 and no message."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [COMMAND, *arguments],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            env={**os.environ, 'PYTHONUNBUFFERED': ''},
+            text=True,
+            timeout=120,
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (1, '')
+
+
 def test_the_installed_program_returns_the_exit_code() -> None:
     """The process ends with what `main` returns."""
     assert run('classify', 'nowhere.png').returncode == 2
