@@ -80,7 +80,7 @@ class Classifier:
             raise FileNotFoundError(f'model file {self.path} does not exist')
         try:
             self._session = load_network(self.path, num_threads=num_threads)
-        except (ValueError, OSError) as error:
+        except ValueError as error:
             raise ModelFileError(
                 self.path, 'file', f'is not a usable ONNX file: {error}'
             ) from error
@@ -99,7 +99,7 @@ class Classifier:
         """Classify all crops in one call.
 
         Args:
-            crops: uint8 N x side x side x channels as `input_spec` says.
+            crops: uint8 N x size x size x channels, see `input_spec`.
 
         Returns:
             Attribute -> float32 N x labels, rows of sum 1.

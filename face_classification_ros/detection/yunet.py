@@ -9,7 +9,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-import onnxruntime
 
 from face_classification_ros.inference.session import load_network, try_out
 from face_classification_ros.types import BoundingBox, Detection, Image
@@ -61,10 +60,9 @@ class YuNet:
             raise FileNotFoundError(f'detector model {model}: no such file')
         try:
             self._session = load_network(Path(model), num_threads=num_threads)
-        except (ValueError, OSError) as error:
+        except ValueError as error:
             raise ValueError(
-                f'detector model {model}: expected an ONNX file that ONNX Runtime '
-                f'{onnxruntime.__version__} can read ({error})'
+                f'detector model {model} is not a usable ONNX file: {error}'
             ) from error
         inputs = self._session.get_inputs()
         outputs = {output.name for output in self._session.get_outputs()}
