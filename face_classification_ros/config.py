@@ -102,8 +102,8 @@ class DetectorConfig:
     )
     detection_interval: int = setting(
         3,
-        'interval in images between searches of the full frame; in between only the surroundings '
-        'of known faces are searched, and 1 searches every full frame',
+        'interval in images between searches of the full frame; in between, only the surroundings '
+        'of known faces are searched; 1 searches the full frame of every image',
         low=1,
         high=1000,
         reload=True,

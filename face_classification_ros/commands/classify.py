@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--workers',
         type=int,
         metavar='N',
-        help='distribute the files among so many processes of this machine',
+        help='distribute the files among this many processes of this machine',
     )
     workers.add_argument(
         '--cluster',

@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     from face_classification_ros.io.sources import FoundSources
 
 DONE, NO, WRONG_USE = 0, 1, 2
-"""Exit codes: done; it ran and the result is negative; wrong use or unreadable input."""
-
+"""Exit codes: done; a negative result, or interrupted; incorrect usage or unreadable input."""
 
 NAMES = 5
 """Number of files that one message names."""
@@ -29,8 +28,9 @@ def print_omissions(found: FoundSources) -> int:
         print_problem(error)
     if found.left_out:
         names = ', '.join(map(str, found.left_out[:NAMES]))
-        more = ', ...' if len(found.left_out) > NAMES else ''
-        print_problem(f'{len(found.left_out)} files of other kinds left out: {names}{more}')
+        more = len(found.left_out) - NAMES
+        others = f' and {more} more' if more > 0 else ''
+        print_problem(f'left out, neither image, video nor recording: {names}{others}')
     return WRONG_USE if found.unreadable else DONE
 
 

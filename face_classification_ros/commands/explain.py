@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=4,
         metavar='N',
-        help='explain so many faces of every label of the data set (default: 4)',
+        help='explain this many faces of every label of the data set (default: 4)',
     )
     parser.add_argument(
         '--output',
@@ -81,7 +81,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--label',
         default='',
         metavar='NAME',
-        help='explain the score of this label; "predicted" is the predicted label of each face',
+        help='explain the score of this label instead of a unit; "predicted" stands for the '
+        'predicted label of each face',
     )
     add_still_detector(parser)
 

@@ -51,7 +51,7 @@ def _print_any_character() -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports wrong use in one line, without the usage of all options."""
+    """Reports incorrect usage in one line, without the usage of all options."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(WRONG_USE, f'{self.prog}: {message}; see {self.prog} --help\n')
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         prog='face_classification',
         description='Detect faces and classify their attributes; train, evaluate and explain the '
         'networks that do it.',
-        epilog='Exit codes: 0 done, 1 it ran and the result is negative, 2 wrong use or '
+        epilog='Exit codes: 0 done; 1 a negative result, or interrupted; 2 incorrect usage or '
         'unreadable input.',
     )
     commands = parser.add_subparsers(required=True, metavar='COMMAND')

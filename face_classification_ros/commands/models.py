@@ -20,7 +20,7 @@ def add_min_age(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=13,
         metavar='YEARS',
-        help='skip younger people of data sets with ages, whose labels are unreliable '
+        help='skip people below this age, whose labels are unreliable, in data sets with ages '
         '(default: 13)',
     )
 

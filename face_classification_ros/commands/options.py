@@ -46,7 +46,7 @@ def add_settings(
         several: settings that take several values, each to be tried; the value is a list.
     """
     group = parser.add_argument_group(
-        'settings', 'Their names and defaults are those of the parameters of the node.'
+        'settings', 'Names and defaults are those of the parameters of the node.'
     )
     for name, described in settings_of(config).items():
         if name in without:
@@ -160,4 +160,5 @@ def _help(described: Field[Any]) -> str:
             f'default: {default:g}' if isinstance(default, float) else f'default: {default}'
         )
     text = f'{limits.help} ({"; ".join(notes)})' if notes else limits.help
-    return text.replace('%', '%%')
+    # The empty list of a parameter is an empty text here.
+    return text.replace("['']", "''").replace('%', '%%')
