@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check everything, what needs ROS if all libraries work; returns 1 if there is an error."""
-    from face_classification_ros.doctor.findings import exit_code, run_checks
+    from face_classification_ros.doctor.findings import exit_code, import_failed, run_checks
     from face_classification_ros.doctor.packages import LIBRARIES
     from face_classification_ros.doctor.registry import CHECKS
     from face_classification_ros.io.records import write_json
@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(finding, flush=True)
         findings.append(finding)
     codes = {finding.code for finding in findings}
-    if not any(f'{module}-import-failed' in codes for module in LIBRARIES):
+    if codes.isdisjoint(map(import_failed, LIBRARIES)):
         from face_classification_ros.ros.doctor.registry import CHECKS as ROS_CHECKS
 
         for finding in run_checks(ROS_CHECKS):
