@@ -28,9 +28,10 @@ def print_omissions(found: FoundSources) -> int:
         print_problem(error)
     if found.left_out:
         names = ', '.join(map(str, found.left_out[:NAMES]))
-        more = len(found.left_out) - NAMES
-        others = f' and {more} more' if more > 0 else ''
-        print_problem(f'left out, neither image, video nor recording: {names}{others}')
+        more = ', ...' if len(found.left_out) > NAMES else ''
+        print_problem(
+            f'{len(found.left_out)} left out, neither image, video nor recording: {names}{more}'
+        )
     return WRONG_USE if found.unreadable else DONE
 
 
