@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -258,9 +258,8 @@ class FrameFaces:
         faces = []
         for face in self.faces:
             box = face.detection.box.clipped(self.width, self.height)
-            content = face.to_dict()
-            content['box'] = [round(each, 1) for each in (box.x, box.y, box.width, box.height)]
-            faces.append(content)
+            clipped = replace(face, detection=replace(face.detection, box=box))
+            faces.append(clipped.to_dict())
         return {
             'file': self.file,
             'frame': self.frame,
