@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 import struct
-from typing import Any, get_args, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import cv2
 import numpy as np
@@ -28,7 +28,7 @@ ImageErrorCode = Literal[
     'corrupt',
     'invalid_stamp',
 ]
-IMAGE_ERROR_CODES: tuple[str, ...] = get_args(ImageErrorCode)
+"""The kinds of problems of a message."""
 
 
 class ImageError(ValueError):
