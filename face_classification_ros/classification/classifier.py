@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_classification_ros.classification.crops import InputSpec
+from face_classification_ros.config import check_threshold, SettingError
 from face_classification_ros.inference.model_zoo import model_path
 from face_classification_ros.inference.session import load_network, try_out
 from face_classification_ros.types import UNKNOWN
@@ -157,11 +158,12 @@ class Classifier:
             raise self._error('thresholds', 'its thresholds are not a JSON object')
         thresholds = {name: content.get(name, DEFAULT_THRESHOLD) for name in self.labels}
         for name, threshold in thresholds.items():
-            is_number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
-            if not (is_number and 0 <= threshold <= 1):
+            try:
+                check_threshold(name, threshold)
+            except SettingError as error:
                 raise self._error(
-                    'thresholds', f'its threshold of {name} is not a number from 0 to 1'
-                )
+                    'thresholds', f'its threshold of {name}: {error.reason}'
+                ) from error
         return thresholds
 
     def _read_input_spec(self) -> InputSpec:
