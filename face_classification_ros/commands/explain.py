@@ -14,6 +14,7 @@ from face_classification_ros.commands.common import (
 )
 from face_classification_ros.commands.models import DEFAULT_MODELS
 from face_classification_ros.commands.options import add_still_detector, still_detector_config
+from face_classification_ros.explanation import METHODS
 
 if TYPE_CHECKING:
     from face_classification_ros.classification.classifier import Classifier
@@ -67,9 +68,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--method',
+        choices=METHODS,
         default='guided',
-        metavar='NAME',
-        help='use this method: guided, gradient or grad_cam (default: guided)',
+        help='use guided back-propagation, the plain gradient or Grad-CAM (default: guided)',
     )
     parser.add_argument(
         '--layer',

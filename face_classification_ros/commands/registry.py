@@ -18,6 +18,6 @@ COMMANDS = {
 
 A module has a docstring, which becomes the help text, `add_arguments(parser)` and
 `run(arguments)`, which returns the exit code. Every start imports all of them, also the start of
-`doctor` in a broken installation. Therefore they import only the standard library, `config` and
-`commands` at the top; `run` imports what the sub-command needs.
+`doctor` in a broken installation. Therefore nothing that they import at the top needs more than
+the standard library; `run` imports what the sub-command needs.
 """
