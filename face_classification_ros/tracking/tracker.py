@@ -131,11 +131,11 @@ class Track:
         """Update box, velocity and time with a face that was assigned."""
         elapsed = stamp - self.last_seen
         if elapsed > 0 and not self.is_ambiguous:
-            share = 1 - math.exp(-elapsed / VELOCITY_TIME)
+            weight = 1 - math.exp(-elapsed / VELOCITY_TIME)
             (x, y), (old_x, old_y) = box.center, self.box.center
             self.velocity = (
-                self.velocity[0] + share * ((x - old_x) / elapsed - self.velocity[0]),
-                self.velocity[1] + share * ((y - old_y) / elapsed - self.velocity[1]),
+                self.velocity[0] + weight * ((x - old_x) / elapsed - self.velocity[0]),
+                self.velocity[1] + weight * ((y - old_y) / elapsed - self.velocity[1]),
             )
         self.box, self.last_seen, self.is_occluded = box, stamp, False
 
@@ -146,8 +146,8 @@ class Track:
         if self.appearance is None:
             self.appearance = appearance
         else:
-            share = np.float32(1 / min(self.appearance_count + 1, APPEARANCE_FRAMES))
-            mean = self.appearance + share * (appearance - self.appearance)
+            weight = np.float32(1 / min(self.appearance_count + 1, APPEARANCE_FRAMES))
+            mean = self.appearance + weight * (appearance - self.appearance)
             mean = np.where(np.isnan(self.appearance), appearance, mean)
             self.appearance = np.where(np.isnan(appearance), self.appearance, mean)
         self.appearance_count += 1
