@@ -97,7 +97,6 @@ def test_an_unreadable_image_is_reported_and_the_others_are_explained(
         (),
         (ASTRONAUT, '--data', ASTRONAUT.parent),
         (ASTRONAUT, '--label', 'bored'),
-        (ASTRONAUT, '--method', 'lime'),
         (ASTRONAUT, '--attribute', 'gender'),
         (ASTRONAUT, '--model', 'emotion_sequential_fully_cnn'),
     ],

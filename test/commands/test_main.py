@@ -85,6 +85,7 @@ def test_no_sub_command_knows_an_attribute() -> None:
         ['evaluate', 'emotion', '--data', '/nowhere'],
         ['audit', 'emotion', '--data', '/nowhere'],
         ['explain'],
+        ['explain', '{image}', '--method', 'lime'],
         ['crop-margins', '--data', '/nowhere'],
         ['sample-bag', '{tmp}/bag', '--seconds', '0'],
         ['benchmark', '--size', '640'],
