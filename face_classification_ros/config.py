@@ -30,7 +30,7 @@ class SettingError(ValueError):
     """A setting has a value that it cannot have.
 
     Attributes:
-        name: of the setting.
+        name: name of the setting.
         reason: what is wrong with its value.
     """
 
@@ -79,7 +79,7 @@ def setting(
 
 @dataclass(frozen=True)
 class DetectorConfig:
-    """How faces are found."""
+    """Settings of face detection."""
 
     detector: str = setting(
         AUTO,
@@ -118,7 +118,7 @@ class DetectorConfig:
 
 @dataclass(frozen=True)
 class TrackingConfig:
-    """How faces are tracked and their estimates filtered."""
+    """Settings of tracking and of the filters of estimates."""
 
     smoothing_time: float = setting(
         1.0,
@@ -133,7 +133,7 @@ class TrackingConfig:
 
 @dataclass(frozen=True)
 class PipelineConfig(TrackingConfig, DetectorConfig):
-    """Everything that decides which faces and attributes come out for an image.
+    """Settings of a pipeline: all that decides which faces and estimates an image has.
 
     Attributes:
         unknown_threshold: attribute -> probability below which its label is "unknown", 0 to 1; an
@@ -180,7 +180,7 @@ def checked_value(described: Field[Any], value: Any) -> Any:
 
     Args:
         described: field of a configuration, see `settings_of`.
-        value: of the same type as its default; an integer counts as a float, and any sequence of
+        value: has the type of the default; an integer counts as a float, and any sequence of
             text as a tuple. Empty text in a sequence is ignored, since ROS has no type for an
             empty list in a parameter file.
 

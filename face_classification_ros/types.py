@@ -233,8 +233,8 @@ class FrameFaces:
     """The faces of one frame of a file, a recording or a stream.
 
     Attributes:
-        width: of the frame in pixels.
-        height: of the frame in pixels.
+        width: width of the frame in pixels.
+        height: height of the frame in pixels.
         faces: largest first.
         stamp: time of the frame in seconds.
         frame: number of the frame, from 0.

@@ -35,7 +35,7 @@ class ModelFileError(ValueError):
     """A file is not a classifier of this package.
 
     Attributes:
-        path: of the file.
+        path: path of the file.
         part: what is wrong: `file` if it is not a usable ONNX file at all, otherwise its
             `metadata`, or of that `labels`, `thresholds`, `color` or `margin`, or the `input` or
             `output` of the network.

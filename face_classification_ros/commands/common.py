@@ -40,7 +40,7 @@ def needs_extra(extra: str, task: str) -> Iterator[None]:
     """Add to an ImportError which extra of the package to install.
 
     Args:
-        extra: of pyproject.toml.
+        extra: name of an extra in pyproject.toml.
         task: that needs it, for the message.
 
     Raises:

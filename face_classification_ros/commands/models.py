@@ -29,7 +29,7 @@ def add_model(parser: argparse.ArgumentParser, task: str) -> None:
     """Add the option `--model`.
 
     Args:
-        parser: of the sub-command.
+        parser: parser of the sub-command.
         task: what it does with the model, for the help text.
     """
     parser.add_argument(

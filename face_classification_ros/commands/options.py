@@ -40,7 +40,7 @@ def add_settings(
     """Add an option for each setting of a configuration, with its default, range and help.
 
     Args:
-        parser: of the sub-command.
+        parser: parser of the sub-command.
         config: class of the configuration.
         without: settings without an option.
         several: settings that take several values, each to be tried; the value is a list.

@@ -204,7 +204,7 @@ def decode(
     Args:
         outputs: for each stride s float32 arrays: `score_s` 1 x N x 1, or `cls_s` and `obj_s` of
             the same shape, `bbox_s` 1 x N x 4, `kps_s` 1 x N x 10, with N cells.
-        width: of the input of the network in pixels.
+        width: width of the input of the network in pixels.
         threshold: minimum score of a face, 0 to 1.
 
     Returns:

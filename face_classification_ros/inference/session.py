@@ -54,7 +54,7 @@ def require_self_contained(content: bytes) -> None:
     through the encoded file and allocates nothing for it.
 
     Args:
-        content: of an ONNX file.
+        content: content of an ONNX file.
 
     Raises:
         ValueError: the model is empty or too large, is not an ONNX file, or contains no network,

@@ -70,7 +70,7 @@ class Recording:
     """Some topics of a recording.
 
     Attributes:
-        topic: of the images.
+        topic: topic of the images.
         types: topic -> type of its messages, for all topics that are read.
         fps: mean number of images per second.
         messages: in the order in which they were recorded, read one by one; raises an
@@ -92,7 +92,7 @@ def open_recording(
 
     Args:
         path: its folder, or one of its files, .db3 or .mcap.
-        topic: of the images; "" if there is only one such topic.
+        topic: topic of the images; "" if there is only one such topic.
         others: other topics to read -> expected type of their messages.
 
     Yields:

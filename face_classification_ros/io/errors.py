@@ -11,7 +11,7 @@ class FileError(ValueError):
     """A file cannot be read or written; the message is one line with its path and the reason.
 
     Attributes:
-        path: of the file.
+        path: path of the file.
         problem: the reason, without the path.
         code: the reason for programs, such as 'truncated'.
     """

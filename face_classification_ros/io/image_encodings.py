@@ -77,7 +77,7 @@ class Layout:
     """The memory layout of an encoding.
 
     Attributes:
-        name: of the encoding as every version of cv_bridge knows it.
+        name: name of the encoding as every version of cv_bridge knows it.
         channels: values per pixel.
         to_bgr: OpenCV's conversion to BGR; None if the bytes are BGR.
         bytes_per_value: 1 or 2.

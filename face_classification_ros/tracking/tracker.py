@@ -70,8 +70,8 @@ class Track:
         box: in the newest image that shows it.
         first_seen: stamp in seconds.
         last_seen: stamp in seconds.
-        velocity: of its center in pixels per second.
-        is_ambiguous: whether the face in the newest image may as well be that of another track;
+        velocity: velocity of its center in pixels per second.
+        is_ambiguous: whether the face in the newest image may equally be that of another track;
             then it must not update anything.
         is_occluded: whether it is not visible, and another face is where it should be.
         appearance: mean appearance, None if unknown.
@@ -178,13 +178,13 @@ class TrackingUpdate:
 
 @dataclass(frozen=True, slots=True)
 class _Pairing:
-    """Which track each face belongs to; faces and tracks by their numbers.
+    """The track of each face; faces and tracks are given by their indices.
 
     Attributes:
         costs: faces x tracks.
         pairs: face -> track.
-        ambiguous: faces of `pairs` that may as well be somebody else.
-        appearance: of the faces, None if it was not needed.
+        ambiguous: faces of `pairs` that may equally be another person.
+        appearance: appearance of the faces, None if it was not needed.
     """
 
     costs: NDArray[np.float64]
