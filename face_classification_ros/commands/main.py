@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 import importlib
 import io
+import os
 import sys
 from typing import Any, NoReturn
 import warnings
@@ -14,6 +15,7 @@ import warnings
 from face_classification_ros.commands.common import NO, print_problem, WRONG_USE
 from face_classification_ros.commands.registry import COMMANDS
 from face_classification_ros.datasets.image_files import OmissionWarning
+from face_classification_ros.io.errors import system_error_text
 
 
 def main(args: list[str] | None = None) -> int:
@@ -23,11 +25,22 @@ def main(args: list[str] | None = None) -> int:
         args: command line without the program, that of the process if it is None.
     """
     _print_any_character()
-    arguments = create_parser().parse_args(args)
     try:
-        with _omissions_as_problems():
-            return int(arguments.run(arguments))
-    except (ValueError, OSError, ImportError) as error:
+        try:
+            arguments = create_parser().parse_args(args)
+            with _omissions_as_problems():
+                return int(arguments.run(arguments))
+        finally:
+            # Otherwise a closed pipe is found only when the interpreter ends, which prints it.
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader, such as `head`, has what it wants. What is still buffered goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NO
+    except OSError as error:
+        print_problem(system_error_text(error))
+        return WRONG_USE
+    except (ValueError, ImportError) as error:
         print_problem(error)
         return WRONG_USE
     except KeyboardInterrupt:
@@ -61,7 +74,7 @@ def _omissions_as_problems() -> Iterator[None]:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports wrong use in one line, without the usage of all options."""
+    """Reports incorrect usage in one line, without the usage of all options."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(WRONG_USE, f'{self.prog}: {message}; see {self.prog} --help\n')
@@ -73,7 +86,7 @@ def create_parser() -> argparse.ArgumentParser:
         prog='face_classification',
         description='Detect faces and classify their attributes; train, evaluate and explain the '
         'networks that do it.',
-        epilog='Exit codes: 0 done, 1 it ran and the result is negative, 2 wrong use or '
+        epilog='Exit codes: 0 done; 1 a negative result, or interrupted; 2 incorrect usage or '
         'unreadable input.',
     )
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
