@@ -64,6 +64,7 @@ class ObservationHandle:
         if not self._handle.accepted:
             raise RequestRejectedError(
                 self._server,
+                'invalid_request',
                 f'track_id {goal.track_id!r}, frames {goal.frames}, duration {goal.duration:g}',
             )
         self._request_result()

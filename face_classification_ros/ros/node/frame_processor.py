@@ -19,7 +19,7 @@ from face_classification_ros.ros.node.outputs.output import OutputFrame
 from face_classification_ros.ros.node.outputs.registry import Outputs
 from face_classification_ros.ros.node.parameters import NodeConfig
 from face_classification_ros.ros.node.result_cache import ResultCache
-from face_classification_ros.ros.node.state import NodeState
+from face_classification_ros.ros.node.state import NodeState, Reason
 from face_classification_ros.ros.node.statistics import ImageStatistics
 from face_classification_ros.tracking.people import PeopleCounter
 from face_classification_ros.tracking.tracker import Tracker
@@ -115,12 +115,12 @@ class FrameProcessor:
         self._outputs = self.pipeline = None
         self.reset_tracks('detector and models were unloaded')
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: Reason) -> None:
         """End everything that waits for images, with the reason why none are processed."""
         if self._outputs is not None:
             self._outputs.stop()
         self.results.stop(reason)
-        self._observe.interrupt(reason)
+        self._observe.interrupt(reason.text)
 
     def reset_tracks(self, reason: str) -> None:
         """Start all tracks again; ids continue."""

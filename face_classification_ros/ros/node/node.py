@@ -158,7 +158,7 @@ class FaceClassificationNode(Node):
         self._depth.unsubscribe()
         reason = self._state.inactive_reason
         assert reason is not None
-        self._processor.stop(reason.text)
+        self._processor.stop(reason)
 
     def _reject_impossible_transitions(self) -> None:
         """Respond to requests for a transition that the present state does not have.
