@@ -208,7 +208,7 @@ class FaceClient:
 
         Raises:
             ValueError: both `frames` and `duration` are 0.
-            RequestRejectedError: the node rejected the goal.
+            RequestRejectedError: an argument is invalid, or the node is not active.
         """
         end = time.monotonic() + timeout
         handle = self.start_observation(track_id, frames=frames, duration=duration)
@@ -230,10 +230,11 @@ class FaceClient:
     ) -> ObservationHandle:
         """Start an observation and return immediately, for example in a behavior tree.
 
-        See `observe` for the arguments.
+        See `observe` for the arguments. If the node rejects the goal, `result` of the handle
+        raises the error.
 
         Raises:
-            ValueError, RequestRejectedError: see `observe`.
+            ValueError: see `observe`.
         """
         if not isinstance(track_id, str):
             raise ValueError(f'track_id is {track_id!r}; expected text')

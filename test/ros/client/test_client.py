@@ -271,15 +271,32 @@ def test_observation_without_a_limit_is_not_sent(client: FaceClient) -> None:
         client.observe(duration=0)
 
 
+def test_observation_with_an_invalid_duration_is_rejected(
+    camera: LiveCamera, client: FaceClient
+) -> None:
+    """By the node, with the reason; the result of a handle raises it."""
+    handle = client.start_observation(frames=1, duration=-1.0)
+    with pytest.raises(RequestRejectedError) as caught:
+        handle.result(TIMEOUT)
+    assert (caught.value.server, caught.value.code) == (f'{NODE}/observe', 'invalid_request')
+    assert 'duration -1.0' in caught.value.reason
+
+
 # Commands
 
 
-def test_disabled_node_rejects_queries(camera: LiveCamera, client: FaceClient) -> None:
-    """An observation ends immediately; all works again when the node is enabled."""
+def test_disabled_node_rejects_requests(camera: LiveCamera, client: FaceClient) -> None:
+    """Observations also; all works again when the node is enabled."""
     client.enable(False)
-    with pytest.raises(RequestRejectedError):
+    with pytest.raises(RequestRejectedError) as queried:
         client.get_faces(timeout=TIMEOUT)
-    assert client.observe(duration=5.0).outcome is Outcome.INTERRUPTED
+    with pytest.raises(RequestRejectedError) as observed:
+        client.observe(duration=5.0)
+    assert (queried.value.code, observed.value.code) == ('disabled', 'disabled')
+    assert (observed.value.server, observed.value.reason) == (
+        f'{NODE}/observe',
+        queried.value.reason,
+    )
     client.enable()
     assert client.get_faces(max_age=0, timeout=TIMEOUT).faces
     assert client.state() == 'active'
