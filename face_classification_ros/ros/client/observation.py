@@ -54,7 +54,7 @@ class ObservationHandle:
     """An observation that is running, see `FaceClient.start_observation`."""
 
     def __init__(self, client_node: NodeClient, goal: Observe.Goal) -> None:
-        """Send the goal and wait until the node receives it, see `FaceClient.start_observation`."""
+        """Send the goal and wait until it is accepted, see `FaceClient.start_observation`."""
         self._client_node = client_node
         self._server = client_node.server_name('observe')
         self._updated = threading.Event()

@@ -149,9 +149,7 @@ class ObserveServer:
         run = self._accepted.pop(bytes(goal.goal_id.uuid))
         if isinstance(run, Reason):
             goal.abort()
-            return Observe.Result(
-                outcome=Observe.Result.REJECTED, code=run.code, reason=run.text
-            )
+            return Observe.Result(outcome=Observe.Result.REJECTED, code=run.code, reason=run.text)
         ending: Ending = await run.ending
         if ending.outcome in (Outcome.COMPLETED, Outcome.NO_FACE):
             goal.succeed()
