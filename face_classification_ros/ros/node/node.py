@@ -22,12 +22,9 @@ from face_classification_ros.ros.node.diagnostics.status import (
 from face_classification_ros.ros.node.frame_processor import FrameProcessor
 from face_classification_ros.ros.node.image_input import ImageInput
 from face_classification_ros.ros.node.name_conflicts import NameConflicts
+from face_classification_ros.ros.node.outputs.registry import check_outputs
 from face_classification_ros.ros.node.parameter_server import ParameterChange, ParameterServer
-from face_classification_ros.ros.node.parameters import (
-    explained_attribute,
-    NodeConfig,
-    RELOAD_PARAMETERS,
-)
+from face_classification_ros.ros.node.parameters import NodeConfig, RELOAD_PARAMETERS
 from face_classification_ros.ros.node.services import ControlServices, QueryServices
 from face_classification_ros.ros.node.state import Lifecycle, NodeState
 from face_classification_ros.ros.node.statistics import ImageStatistics
@@ -94,7 +91,7 @@ class FaceClassificationNode(Node):
         """Load detector and models, and create the outputs."""
         try:
             pipeline = self._processor.create_pipeline(self._config)
-            explained_attribute(self._config, pipeline.classifiers)
+            check_outputs(pipeline, self._config)
         except (FileNotFoundError, ImportError, ValueError) as error:
             self._state.load_error = str(error)
             self.get_logger().error(f'cannot start: {error}')
@@ -188,10 +185,10 @@ class FaceClassificationNode(Node):
         if present is None:
             return ParameterChange(before, config, None)
         if all(getattr(before, name) == getattr(config, name) for name in RELOAD_PARAMETERS):
-            explained_attribute(config, present.classifiers)
+            check_outputs(present, config)
             return ParameterChange(before, config, None)
         pipeline = self._processor.create_pipeline(replace(config, unknown_threshold={}))
-        explained_attribute(config, pipeline.classifiers)
+        check_outputs(pipeline, config)
         # The threshold of an attribute that is not estimated any more is undeclared.
         thresholds = {
             attribute: threshold

@@ -11,12 +11,10 @@ from typing import Any
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 import yaml
 
-from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.config import (
     PipelineConfig,
     Setting,
     setting,
-    SettingError,
     settings_of,
 )
 from face_classification_ros.explanation import METHODS
@@ -187,27 +185,6 @@ def threshold_descriptor(attribute: str) -> ParameterDescriptor:
         name=f'{THRESHOLD}{attribute}',
         description=f'probability below which the label of {attribute} is "unknown"',
         floating_point_range=[FloatingPointRange(from_value=0.0, to_value=1.0)],
-    )
-
-
-def explained_attribute(config: NodeConfig, attributes: Mapping[str, Classifier]) -> str:
-    """Return the attribute that is explained, "" if the models estimate none.
-
-    Args:
-        config: of the node.
-        attributes: attribute -> classifier, see `load_classifiers`.
-
-    Raises:
-        SettingError: no model estimates `explanation_attribute`.
-    """
-    chosen = config.explanation_attribute
-    if chosen and chosen not in attributes:
-        available = ', '.join(attributes) or 'none'
-        raise SettingError(
-            'explanation_attribute', f'no model estimates {chosen!r}; available: {available}'
-        )
-    return chosen or max(
-        attributes, key=lambda name: len(attributes[name].labels[name]), default=''
     )
 
 
