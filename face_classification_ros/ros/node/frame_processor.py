@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 import time
 
 import cv2
 from rclpy.lifecycle import Node
 from std_msgs.msg import Header
 
+from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.pipeline import create_pipeline, FacePipeline, thresholds_of
 from face_classification_ros.ros.conversions.messages import faces_message, seconds
@@ -55,6 +58,8 @@ class FrameProcessor:
         self._observe = ObserveServer(node, state)
         self._config = NodeConfig()
         self._outputs: Outputs | None = None
+        # Attributes that models estimated so far, some of which may be switched off now.
+        self._known_attributes: set[str] = set()
         self.pipeline: FacePipeline | None = None
         self.people = PeopleCounter()
         self.results = ResultCache(node)
@@ -71,7 +76,9 @@ class FrameProcessor:
         Raises:
             FileNotFoundError, ImportError, ValueError: see `pipeline.create_pipeline`.
         """
-        return create_pipeline(config, tracker=self._tracker)
+        pipeline = create_pipeline(replace(config, unknown_threshold={}), tracker=self._tracker)
+        pipeline.thresholds = self._thresholds(pipeline.classifiers, config)
+        return pipeline
 
     def load(self, pipeline: FacePipeline, config: NodeConfig) -> None:
         """Use another pipeline, and create the outputs if there are none.
@@ -81,6 +88,7 @@ class FrameProcessor:
         """
         self._tracker.reset_filters()
         self.pipeline = pipeline
+        self._known_attributes.update(pipeline.classifiers)
         # The threads of OpenCV, which resizes and converts images, are shared by the process.
         cv2.setNumThreads(config.num_threads)
         self._outputs = self._outputs or Outputs(self._node)
@@ -93,9 +101,7 @@ class FrameProcessor:
         self._tracker.timeout = config.track_timeout
         self.people.min_frames = config.count_min_frames
         self.people.min_duration = config.count_min_duration
-        self.pipeline.thresholds = thresholds_of(
-            self.pipeline.classifiers, config.unknown_threshold
-        )
+        self.pipeline.thresholds = self._thresholds(self.pipeline.classifiers, config)
         self.pipeline.smoothing_time = config.smoothing_time
         self.pipeline.rotation = config.rotation
         if before.rotation != config.rotation:
@@ -164,6 +170,24 @@ class FrameProcessor:
         faces = self.pipeline.process_still(image)
         height, width = image.shape[:2]
         return faces_message(faces, header, width, height, time.perf_counter() - start)
+
+    def _thresholds(
+        self, classifiers: Mapping[str, Classifier], config: NodeConfig
+    ) -> dict[str, float]:
+        """Return the thresholds of the attributes that classifiers estimate.
+
+        A threshold of an attribute that is switched off counts again when it is switched on.
+
+        Raises:
+            SettingError: the configuration has a threshold for an attribute that is not known.
+        """
+        is_off = self._known_attributes - set(classifiers)
+        thresholds = {
+            attribute: threshold
+            for attribute, threshold in config.unknown_threshold.items()
+            if attribute not in is_off
+        }
+        return thresholds_of(classifiers, thresholds)
 
     def _time_of(self, frame: Frame) -> FrameTime:
         stamp = seconds(frame.header.stamp)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import wraps
 import time
 
@@ -187,15 +186,9 @@ class FaceClassificationNode(Node):
         if all(getattr(before, name) == getattr(config, name) for name in RELOAD_PARAMETERS):
             check_outputs(present, config)
             return ParameterChange(before, config, None)
-        pipeline = self._processor.create_pipeline(replace(config, unknown_threshold={}))
+        pipeline = self._processor.create_pipeline(config)
         check_outputs(pipeline, config)
-        # The threshold of an attribute that is not estimated any more is undeclared.
-        thresholds = {
-            attribute: threshold
-            for attribute, threshold in config.unknown_threshold.items()
-            if attribute in pipeline.classifiers
-        }
-        return ParameterChange(before, replace(config, unknown_threshold=thresholds), pipeline)
+        return ParameterChange(before, config, pipeline)
 
     def _apply_change(self, change: ParameterChange) -> None:
         if self._processor.pipeline is None:

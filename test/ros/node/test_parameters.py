@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+from lifecycle_msgs.msg import Transition
 import numpy as np
 import pytest
 from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters
@@ -372,6 +373,32 @@ def test_attribute_can_be_switched_off_and_on(camera: Camera, peer: Peer) -> Non
     ).successful
     assert names() == ['gender', 'emotion']
     assert peer.set_parameter('unknown_threshold.gender', 0.5).successful
+
+
+def test_threshold_is_kept_while_its_attribute_is_switched_off(camera: Camera, peer: Peer) -> None:
+    """By `attributes` or `models`, and over a cleanup of the node."""
+
+    def threshold() -> float:
+        (value,) = peer.get_parameters(NODE, 'unknown_threshold.gender').values()
+        return float(value)
+
+    default = threshold()
+    assert peer.set_parameter('unknown_threshold.gender', 1.0).successful
+    assert peer.set_parameter('attributes', ['emotion']).successful
+    camera.result_of(image_message(HEAD))
+    assert peer.set_parameter('attributes', ['']).successful
+    assert threshold() == 1.0
+    (face,) = camera.result_of(image_message(HEAD)).faces
+    assert estimate(face, 'gender').label == 'unknown'
+    assert peer.set_parameter('models', ['emotion_mini_xception']).successful
+    for transition in (
+        Transition.TRANSITION_DEACTIVATE,
+        Transition.TRANSITION_CLEANUP,
+        Transition.TRANSITION_CONFIGURE,
+    ):
+        assert peer.change_state(transition)
+    assert peer.set_parameter('models', ['gender_mini_xception']).successful
+    assert threshold() == 1.0 != default
 
 
 def test_model_with_other_labels_replaces_the_old_one(
