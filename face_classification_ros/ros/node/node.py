@@ -178,17 +178,15 @@ class FaceClassificationNode(Node):
 
     # Parameters
 
-    def _prepare_change(self, before: NodeConfig, config: NodeConfig) -> ParameterChange:
+    def _prepare_change(self, config: NodeConfig) -> ParameterChange:
         """Validate a change; detector and models are loaded here, because they may fail."""
-        present = self._processor.pipeline
-        if present is None:
-            return ParameterChange(before, config, None)
-        if all(getattr(before, name) == getattr(config, name) for name in RELOAD_PARAMETERS):
-            check_outputs(present, config)
-            return ParameterChange(before, config, None)
-        pipeline = self._processor.create_pipeline(config)
-        check_outputs(pipeline, config)
-        return ParameterChange(before, config, pipeline)
+        present, loaded = self._processor.pipeline, None
+        if present is not None:
+            before = self._config
+            if any(getattr(before, name) != getattr(config, name) for name in RELOAD_PARAMETERS):
+                loaded = self._processor.create_pipeline(config)
+            check_outputs(loaded or present, config)
+        return ParameterChange(config, loaded)
 
     def _apply_change(self, change: ParameterChange) -> None:
         if self._processor.pipeline is None:

@@ -29,12 +29,10 @@ class ParameterChange:
     """A validated change of parameters.
 
     Attributes:
-        before: configuration that it replaces.
         config: configuration after the change.
         pipeline: loaded for the new configuration; None if the present one remains in use.
     """
 
-    before: NodeConfig
     config: NodeConfig
     pipeline: FacePipeline | None
 
@@ -49,16 +47,16 @@ class ParameterServer:
     def __init__(
         self,
         node: Node,
-        prepare: Callable[[NodeConfig, NodeConfig], ParameterChange],
+        prepare: Callable[[NodeConfig], ParameterChange],
         apply: Callable[[ParameterChange], None],
     ) -> None:
         """Declare all parameters but the thresholds, which depend on the models.
 
         Args:
             node: declares them.
-            prepare: validates a change from one configuration to another and loads what it
-                requires, without any effect on the node; raises FileNotFoundError, ImportError
-                or ValueError if the change is not possible.
+            prepare: validates another configuration and loads what it requires, without any
+                effect on the node; raises FileNotFoundError, ImportError or ValueError if it is
+                not possible.
             apply: makes the node work with a validated change; must not fail.
 
         Raises:
@@ -108,7 +106,7 @@ class ParameterServer:
             try:
                 config = self.config.changed(values)
                 _check_start_parameters(self.config, config)
-                self._prepared = self._prepare(self.config, config)
+                self._prepared = self._prepare(config)
             except (FileNotFoundError, ImportError, ValueError) as error:
                 return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
