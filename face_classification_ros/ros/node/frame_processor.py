@@ -136,9 +136,11 @@ class FrameProcessor:
     def process(self, frame: Frame) -> None:
         """Process an image and publish its faces; call it only while the node is active."""
         assert self.pipeline is not None and self._outputs is not None
-        frame_time = self._time_of(frame)
-        stamp = seconds(frame.header.stamp)
-        capture_time = stamp if frame_time.is_stamp else self._now()
+        # By the clock of the node, which is that of a recording while one is replayed: the steady
+        # clock would make the tracks of images without stamps depend on the speed of the replay.
+        now = self._now()
+        frame_time = self._time_of(frame.header, now)
+        capture_time = seconds(frame.header.stamp) if frame_time.is_stamp else now
         processed = self.pipeline.process_frame(frame.image, frame_time.seconds)
         # Matched last, since the depth image often arrives while the image is processed.
         depth = self._depth.match(frame.header)
@@ -189,9 +191,9 @@ class FrameProcessor:
         }
         return thresholds_of(classifiers, thresholds)
 
-    def _time_of(self, frame: Frame) -> FrameTime:
-        stamp = seconds(frame.header.stamp)
-        frame_time = self._clock.time_of(stamp, frame.arrival)
+    def _time_of(self, header: Header, arrival: float) -> FrameTime:
+        stamp = seconds(header.stamp)
+        frame_time = self._clock.time_of(stamp, arrival)
         if frame_time.source is TimeSource.ARRIVAL_CONSTANT_STAMP:
             self._node.get_logger().warning(
                 f'the stamps of the images stay at {stamp:.3f} s, so images have the time of '
