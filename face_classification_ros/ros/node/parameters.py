@@ -138,6 +138,10 @@ START_PARAMETERS = frozenset(
 """Parameters that can only be set at the start."""
 
 
+LISTS = frozenset(name for name, each in PARAMETERS.items() if isinstance(each.default, tuple))
+"""Parameters that are lists of text."""
+
+
 def is_parameter(name: str) -> bool:
     """Return whether the node may have a parameter of this name."""
     return name in PARAMETERS or name.startswith(THRESHOLD)

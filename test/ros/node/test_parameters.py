@@ -10,7 +10,8 @@ import cv2
 from lifecycle_msgs.msg import Transition
 import numpy as np
 import pytest
-from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters, SetParameters
 from rclpy.parameter import parameter_value_to_python
 from ros_peers import (
     BLANK,
@@ -173,6 +174,24 @@ REJECTED: list[tuple[str, Any, str]] = [
     ('autostart', False, 'autostart'),
 ]
 """Name and value that are rejected, and what the reason contains."""
+
+
+def test_empty_list_needs_no_type(start_node: StartNode, peer: Peer) -> None:
+    """At the start, in a message as of `ros2 param set`, and where no list is expected."""
+    start_node('-p', 'models:=[]')
+    camera = Camera(peer)
+    camera.connect()
+    (face,) = camera.result_of(image_message(HEAD)).faces
+    assert len(face.attributes) == 0
+    assert peer.get_parameters(NODE, 'models') == {'models': ['']}
+    assert peer.set_parameter('models', ['emotion_mini_xception']).successful
+    value = ParameterValue(type=ParameterType.PARAMETER_BOOL_ARRAY)
+    for name, is_list in (('attributes', True), ('models', True), ('rotation', False)):
+        request = SetParameters.Request(parameters=[Parameter(name=name, value=value)])
+        (result,) = peer.call(SetParameters, f'{NODE}/set_parameters', request).results
+        assert result.successful == is_list, (name, result.reason)
+    (face,) = camera.result_of(image_message(HEAD)).faces
+    assert len(face.attributes) == 0
 
 
 def test_impossible_value_is_rejected_and_changes_nothing(
@@ -555,6 +574,7 @@ def line_of(start_node: StartNode, *arguments: str) -> str:
         ('detection_threshold:=1.5', 'detection_threshold'),
         ('num_threads:=0', 'num_threads'),
         ('detection_size:=wide', 'detection_size'),
+        ('detection_size:=[]', 'detection_size'),
     ],
 )
 def test_impossible_value_at_the_start_is_an_error_of_one_line(
