@@ -13,10 +13,10 @@ from sensor_msgs.msg import Image as ImageMessage
 from std_srvs.srv import SetBool, Trigger
 
 from face_classification_ros.msg import FaceAttributesArray
+from face_classification_ros.ros.conversions.images import image_from_message
 from face_classification_ros.ros.conversions.qos import REQUESTS
 from face_classification_ros.ros.node.frame import FrameResult
 from face_classification_ros.ros.node.frame_processor import FrameProcessor
-from face_classification_ros.ros.node.image_input import read_image
 from face_classification_ros.ros.node.state import NodeState, Reason
 from face_classification_ros.srv import ClassifyImage, CountPeople, GetFaces
 
@@ -94,7 +94,7 @@ class QueryServices:
         if isinstance(message, Reason):
             return _rejected(response, message)
         try:
-            image = read_image(message)
+            image = image_from_message(message)
         except ValueError as error:
             return _rejected(response, Reason('malformed_image', str(error)))
         response.success = True

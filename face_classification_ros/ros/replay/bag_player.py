@@ -26,12 +26,12 @@ from face_classification_ros.io.bag_messages import (
     CAMERA_INFO,
     COMPRESSED,
     MessageError,
-    NANOSECONDS,
     RAW,
     read_image_message,
     RecordedMessage,
 )
 from face_classification_ros.io.bags import Recording
+from face_classification_ros.io.image_encodings import NANOSECONDS
 from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.ros.node.rate_limit import RateLimit
 from face_classification_ros.ros.processes import START_TIMEOUT
