@@ -16,8 +16,8 @@ from rclpy.subscription import Subscription
 from face_classification_ros.inference.model_zoo import dds_profile
 from face_classification_ros.ros.endpoints import describe_endpoint, IMAGE_TYPES
 from face_classification_ros.ros.node.parameters import NodeConfig
-from face_classification_ros.ros.node.result_cache import STEADY
 from face_classification_ros.ros.node.statistics import ImageStatistics
+from face_classification_ros.ros.node.steady_clock import STEADY
 
 SILENCE = 5.0
 """Seconds without an image after which the log says what the node waits for."""

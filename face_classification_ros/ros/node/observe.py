@@ -14,8 +14,8 @@ from rclpy.timer import Timer
 from face_classification_ros.action import Observe
 from face_classification_ros.ros.conversions.messages import faces_message
 from face_classification_ros.ros.node.frame import FrameResult
-from face_classification_ros.ros.node.result_cache import MAX_TIMEOUT, STEADY
 from face_classification_ros.ros.node.state import NodeState, Reason
+from face_classification_ros.ros.node.steady_clock import MAX_TIMEOUT, STEADY
 from face_classification_ros.tracking.observation import Ending, Observation, Outcome
 
 GRACE = 2.0

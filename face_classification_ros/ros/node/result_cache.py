@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.task import Future
 
 from face_classification_ros.ros.node.frame import FrameResult
 from face_classification_ros.ros.node.state import Reason
-
-STEADY = Clock(clock_type=ClockType.STEADY_TIME)
-"""Clock of timeouts: the time of ROS stands still while a recording is paused."""
-
-MAX_TIMEOUT = 1e9
-"""Longest period of a timer in seconds."""
+from face_classification_ros.ros.node.steady_clock import MAX_TIMEOUT, STEADY
 
 
 class ResultCache:
