@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 import math
 from pathlib import Path
+import re
 import signal
 import time
 from typing import Any
@@ -31,9 +32,11 @@ from rosgraph_msgs.msg import Clock
 from std_srvs.srv import SetBool, Trigger
 
 from face_classification_ros.ros.conversions.messages import time_message
+from face_classification_ros.ros.node import state
 from face_classification_ros.srv import ClassifyImage, CountPeople, GetFaces
 
 NODE = '/face_classification'
+ROOT = Path(__file__).parents[3]
 
 StartNode = Callable[..., NodeProcess]
 MakeModel = Callable[..., Path]
@@ -466,3 +469,18 @@ def test_client_that_disappears_does_not_affect_others(
         peer.wait_for(waiting.done, 'the response')
         assert waiting.result().faces == response
     assert peer.state() == 'active'
+
+
+def test_manual_has_the_codes_of_rejected_requests() -> None:
+    """They are the states of the node, and the reasons that its modules return."""
+    page = (ROOT / 'docs' / 'reference' / 'node.md').read_text()
+    table = page.partition('| code | services | |')[2].partition('\n\n')[0]
+    documented = {
+        code
+        for row in table.strip().splitlines()
+        for code in re.findall(r'`(\w+)`', row.split('|')[1])
+    }
+    source = ''.join(path.read_text() for path in Path(state.__file__).parent.glob('*.py'))
+    returned = set(re.findall(r"Reason\('(\w+)'", source))
+    states = {each.value for each in state.Lifecycle if each is not state.Lifecycle.ACTIVE}
+    assert documented == returned | states
