@@ -20,7 +20,8 @@ from ros_peers import HEAD, Peer, TIMEOUT
 import yaml
 
 from face_classification_ros.inference.model_zoo import dds_profile, share_folder
-from face_classification_ros.ros.node.parameters import PARAMETERS, read_parameter_file
+from face_classification_ros.ros.node.parameter_sources import read_parameter_file
+from face_classification_ros.ros.node.parameters import PARAMETERS
 
 ROOT = Path(__file__).resolve().parents[2]
 NODE = '/face_classification'

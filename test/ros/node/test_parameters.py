@@ -30,13 +30,14 @@ import yaml
 from face_classification_ros.config import SettingError
 from face_classification_ros.ros.conversions.messages import seconds
 from face_classification_ros.ros.node.parameter_docs import parameter_file, parameter_table
+from face_classification_ros.ros.node.parameter_sources import (
+    read_parameter_file,
+)
 from face_classification_ros.ros.node.parameters import (
     default_value,
     descriptor_of,
     NodeConfig,
     PARAMETERS,
-    parse_assignments,
-    read_parameter_file,
     threshold_descriptor,
 )
 
@@ -97,34 +98,6 @@ def test_manual_has_the_table_of_parameters() -> None:
     page = (ROOT / 'docs' / 'reference' / 'parameters.md').read_text()
     _, table, _ = page.split('<!-- parameters -->')
     assert table.strip() == parameter_table()
-
-
-def test_parameter_file_is_read_as_ros_does(tmp_path: Path) -> None:
-    """Wildcards match, nested names get dots, and other nodes and names are ignored."""
-    path = tmp_path / 'parameters.yaml'
-    path.write_text(
-        '/**/face_classification:\n  ros__parameters:\n    use_sim_time: true\n'
-        '    rotation: 90\n    unknown_threshold: {gender: 0.8}\n'
-        'other:\n  ros__parameters:\n    rotation: 180\n'
-    )
-    values = read_parameter_file(path, '/head/face_classification')
-    assert values == {'rotation': 90, 'unknown_threshold.gender': 0.8}
-    path.write_text('- 1')
-    with pytest.raises(ValueError, match='is not a parameter file of ROS 2'):
-        read_parameter_file(path, '/face_classification')
-
-
-def test_assignments_are_parsed_as_ros_does() -> None:
-    """Values are YAML, and the names are those of parameters."""
-    assignments = ['rotation:=90', 'models:=[a, b]', 'unknown_threshold.age:=0.5']
-    assert parse_assignments(assignments) == {
-        'rotation': 90,
-        'models': ['a', 'b'],
-        'unknown_threshold.age': 0.5,
-    }
-    for assignment in ('rotation=90', ':=90', 'rotatoin:=90', 'models:=[a'):
-        with pytest.raises(ValueError):
-            parse_assignments([assignment])
 
 
 # A node that runs
