@@ -393,16 +393,22 @@ class Camera:
             timeout *= 1.5
         self.results.clear()
 
-    def _received(self, header: Header) -> Callable[[], FaceAttributesArray | None]:
-        return lambda: next((each for each in self.results if each.header == header), None)
+    def _received(
+        self, header: Header, start: int = 0
+    ) -> Callable[[], FaceAttributesArray | None]:
+        return lambda: next((each for each in self.results[start:] if each.header == header), None)
 
     def result_of(
         self, message: ImageMessage | CompressedImage, stamp: float | None = None
     ) -> FaceAttributesArray:
-        """Publish an image, and return the faces that the node publishes for it."""
+        """Publish an image, and return the faces that the node publishes for it.
+
+        An image with the stamp of an earlier one does not return the faces of that one.
+        """
+        num_before = len(self.results)
         header = self.publish(message, stamp)
         return self._peer.wait_for(
-            self._received(header), f'the faces of the image of {header.stamp}'
+            self._received(header, num_before), f'the faces of the image of {header.stamp}'
         )
 
 
