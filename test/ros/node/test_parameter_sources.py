@@ -36,5 +36,6 @@ def test_assignments_are_parsed_as_ros_does() -> None:
         'unknown_threshold.age': 0.5,
     }
     for assignment in ('rotation=90', ':=90', 'rotatoin:=90', 'models:=[a'):
-        with pytest.raises(ValueError):
+        name = assignment.partition(':=')[0] or assignment
+        with pytest.raises(ValueError, match=name):
             parse_assignments([assignment])
