@@ -20,7 +20,7 @@ _NO_DURATION = 'mpeg,mpegts,mpegvideo,ogg'
 """Containers that state their duration, and those that may start and end anywhere."""
 
 # FFmpeg knows other formats, such as playlists, which refer to files and addresses.
-_OPTIONS = {
+_CONTAINER_OPTIONS = {
     'format_whitelist': f'{_STATED_DURATION},{_NO_DURATION}',
     'protocol_whitelist': 'none',
 }
@@ -64,7 +64,7 @@ class VideoDecoder:
             ValueError: the file is not a video in one of the known containers.
         """
         try:
-            self._container = av.open(file, 'r', options=_OPTIONS)
+            self._container = av.open(file, 'r', container_options=_CONTAINER_OPTIONS)
         except FFmpegError as error:
             raise ValueError('not a readable video') from error
         streams = self._container.streams.video
@@ -100,7 +100,7 @@ class VideoDecoder:
         """
         end = 0.0
         number = 0
-        incomplete = False
+        incomplete = damaged = False
         try:
             for packet in self._container.demux():
                 # Those without data make the decoder return its last frames.
@@ -110,11 +110,12 @@ class VideoDecoder:
                 if packet.stream_index == self._stream.index:
                     for frame in _decode(packet):
                         yield DecodedFrame(frame.time, _to_image(frame))
+                        damaged = frame.is_corrupt
                         number += 1
         except FFmpegError:
             incomplete = True
         if self._states_duration:
-            self.is_truncated = incomplete or self._is_short(end, number)
+            self.is_truncated = incomplete or damaged or self._is_short(end, number)
 
     def _is_short(self, end: float, number: int) -> bool:
         """Check whether the file lacks its end, from when the last of so many frames ends."""

@@ -1,5 +1,9 @@
 """Videos are read and written frame by frame."""
 
+import errno
+import io
+from itertools import pairwise
+import os
 from pathlib import Path
 import sys
 
@@ -219,7 +223,33 @@ def test_joined_videos_have_increasing_stamps(tmp_path: Path) -> None:
     path.write_bytes(2 * path.read_bytes())
     stamps = [each[1] for each in read(path)]
     assert len(stamps) == 20
-    assert all(after > before for before, after in zip(stamps, stamps[1:], strict=False))
+    assert all(after > before for before, after in pairwise(stamps))
+
+
+class FailingDisk(io.FileIO):
+    """A file that cannot be read beyond its first half."""
+
+    def read(self, size: int = -1) -> bytes:  # type: ignore[override]
+        """Read from the first half."""
+        if self.tell() > os.fstat(self.fileno()).st_size // 2:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return super().read(size) or b''
+
+
+def test_an_error_of_the_disk_is_one_of_the_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The frames before it are read."""
+    path = tmp_path / 'a.mp4'
+    noise = list(np.random.default_rng(0).integers(0, 255, (100, 48, 64, 3), np.uint8))
+    write_timed_video(path, noise, [number / 25 for number in range(100)])
+    monkeypatch.setattr(Path, 'open', lambda path, _: FailingDisk(path))
+    numbers = []
+    with pytest.raises(UnreadableError) as caught, read_video(path) as frames:
+        for each in frames.frames:
+            numbers.append(each.number)
+    assert caught.value.code == 'system'
+    assert 5 < len(numbers) < 95
 
 
 def test_without_pyav_a_video_is_unreadable(
