@@ -1,9 +1,10 @@
 """Measure latency, lost images, memory and start-up time between a camera and its faces.
 
-A camera, the node and a subscriber to its faces run in separate processes and communicate over
-real DDS on this machine: with and without the Fast DDS profile of the package, best effort and
-reliable, raw and, with `--transport`, compressed (without the time that the camera needs for the
-JPEG). Latency is the time from publishing an image to the arrival of its faces at the subscriber.
+A camera, which is reliable as most drivers are, the node and a subscriber to its faces run in
+separate processes and communicate over real DDS on this machine: with and without the Fast DDS
+profile of the package, with each `image_reliability` of the node, raw and, with `--transport`,
+compressed (without the time that the camera needs for the JPEG). Latency is the time from
+publishing an image to the arrival of its faces at the subscriber.
 Needs an environment with the package and scikit-image; nothing else should run at the same time.
 
     python benchmarks/transport.py --json transport.json
@@ -45,7 +46,7 @@ from face_classification_ros.ros.conversions.images import image_to_compressed, 
 PROFILE = 'config/fastdds_large_images.xml'
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 PROFILES = ('none', 'large_images')
-RELIABILITIES = ('best_effort', 'reliable')
+RELIABILITIES = ('best_effort', 'reliable', 'auto')
 TRANSPORTS = ('raw', 'compressed')
 TIMEOUT = 60.0
 """Seconds that processes may take to discover each other."""
@@ -140,7 +141,7 @@ def camera(options: argparse.Namespace) -> None:
         topic, message = 'image/compressed', image_to_compressed(image, header)
     else:
         topic, message = 'image', image_to_message(image, header)
-    publisher = node.create_publisher(type(message), topic, quality(options.reliability, 5))
+    publisher = node.create_publisher(type(message), topic, quality('reliable', 5))
     end = time.monotonic() + TIMEOUT
     while not publisher.get_subscription_count():
         if time.monotonic() > end:

@@ -455,13 +455,17 @@ class Monitor:
         return next((s for s in self.arrays[-1].status if s.name == name), None)
 
     def next_values(self, part: str = 'images') -> dict[str, str]:
-        """Return the values of a part in the next message."""
+        """Return the values of a part in the next message that the node publishes."""
         self.arrays.clear()
-        self._peer.wait_for(lambda: self.arrays, 'diagnostics')
+        # The first one to arrive may have been published before.
+        self._peer.wait_for(lambda: len(self.arrays) > 1, 'diagnostics')
         return self._values(part)
 
-    def wait_for(self, part: str, level: bytes, code: str) -> DiagnosticStatus:
-        """Wait until a part has a level and a code, and return its status."""
+    def wait_for(self, part: str, level: bytes, code: str, reason: str = '') -> DiagnosticStatus:
+        """Wait until a part has a level, a code and a reason, and return its status.
+
+        Only messages that arrive from now on count: the level may be that of an earlier one.
+        """
 
         def has_arrived() -> bool:
             status = self.status(part) if self.arrays else None
@@ -469,8 +473,10 @@ class Monitor:
                 status is not None
                 and status.level == level
                 and code in self._values(part)['code'].split(',')
+                and reason in status.message
             )
 
+        self.arrays.clear()
         self._peer.wait_for(has_arrived, f'{part}: {code}')
         status = self.status(part)
         assert status is not None

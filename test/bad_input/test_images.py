@@ -123,8 +123,10 @@ def test_an_image_file_of_absurd_size_is_rejected(
     """No memory is allocated for a file of a hundred bytes that claims 100,000 x 100,000."""
     path = tmp_path / 'huge'
     path.write_bytes(make(side, side))
-    with pytest.raises(UnreadableError):
+    with pytest.raises(UnreadableError) as caught:
         read_image(path)
+    assert caught.value.code == 'invalid'
+    assert '64 megapixels' in str(caught.value)
 
 
 def test_an_image_file_up_to_the_limit_is_read(tmp_path: Path) -> None:
@@ -169,7 +171,7 @@ def test_a_video_that_names_other_files_is_rejected(
     path.write_text(content)
     with pytest.raises(UnreadableError) as caught, read_video(path):
         pass
-    assert caught.value.code == 'invalid'
+    assert (caught.value.path, caught.value.code) == (path, 'invalid')
 
 
 def test_opencv_has_the_same_limit() -> None:

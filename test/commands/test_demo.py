@@ -89,6 +89,7 @@ def test_a_demo_does_not_wait_for_a_camera_that_hangs(tmp_path: Path) -> None:
         demo.send_signal(signal.SIGINT)
         _, errors = demo.communicate(timeout=60)
     assert demo.returncode == 2, errors
+    assert 'camera' in errors.splitlines()[-1]
     assert not Path(f'/proc/{processes["camera"]}').exists()
 
 

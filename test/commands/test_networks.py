@@ -69,24 +69,27 @@ def test_all_networks_of_the_package_are_compared() -> None:
 
 
 @pytest.mark.parametrize(
-    'arguments',
+    ('arguments', 'problem'),
     [
-        ['mini_exception'],
-        ['{bad}'],
-        ['{large}', '--no-latency'],
-        ['mini_xception', '--size', '31'],
-        ['mini_xception', '--heads', 'none'],
+        (['mini_exception'], "'mini_exception'"),
+        (['{bad}'], 'bad.yaml: blocks.1.residual_module.filters: '),
+        (['{large}', '--no-latency'], 'residual_module1'),
+        (['mini_xception', '--size', '31'], '--size 31'),
+        (['mini_xception', '--heads', 'none'], '--heads none'),
     ],
-    ids=' '.join,
 )
-def test_wrong_use_is_reported_in_one_line(arguments: list[str], tmp_path: Path) -> None:
+def test_wrong_use_is_reported_in_one_line(
+    arguments: list[str], problem: str, tmp_path: Path
+) -> None:
     """Exit code 2; TensorFlow may print lines of its own before."""
     (tmp_path / 'bad.yaml').write_text(MY_NET.replace('filters: 16', 'filters: 0'))
     (tmp_path / 'large.yaml').write_text(MY_NET + 'limits: {max_parameters: 300}')
     paths = {name: tmp_path / f'{name}.yaml' for name in ('bad', 'large')}
     result = run('networks', *[each.format(**paths) for each in arguments])
     assert result.returncode == 2
-    assert result.stderr.splitlines()[-1].startswith('face_classification: ')
+    line = result.stderr.splitlines()[-1]
+    assert line.startswith('face_classification: ')
+    assert problem in line
     assert 'Traceback' not in result.stderr
 
 

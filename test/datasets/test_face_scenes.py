@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+import re
 from typing import Any
 
 import pytest
@@ -53,7 +54,7 @@ def test_wrong_labels_are_rejected(tmp_path: Path, change: dict[str, Any]) -> No
 
 def test_missing_files_and_foreign_paths_are_rejected(tmp_path: Path) -> None:
     """No labels, no image, an image outside of the folder, or an unknown split."""
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r'boxes\.json'):
         read_face_scenes(tmp_path, 'train')
     with pytest.raises(ValueError, match='split'):
         read_face_scenes(tmp_path, 'test')
@@ -62,5 +63,5 @@ def test_missing_files_and_foreign_paths_are_rejected(tmp_path: Path) -> None:
     ):
         folder = tmp_path / str(number)
         folder.mkdir()
-        with pytest.raises(error):
+        with pytest.raises(error, match=re.escape(Path(name).name)):
             read_face_scenes(write_scenes(folder, [FACE], name), 'val')

@@ -109,10 +109,13 @@ def test_messages_are_made_of_the_faces_and_the_annotated_image(
     assert all(face.track_id and face.attributes for face in received[0][0])
 
 
-@pytest.mark.parametrize('case', [replace(CROWD, faces=-1), replace(CROWD, width=10)])
-def test_an_impossible_case_is_rejected(case: Case) -> None:
+@pytest.mark.parametrize(
+    ('case', 'problem'),
+    [(replace(CROWD, faces=-1), '-1 faces'), (replace(CROWD, width=10), '10 x 480')],
+)
+def test_an_impossible_case_is_rejected(case: Case, problem: str) -> None:
     """Before anything is measured."""
-    with pytest.raises(ValueError, match='expected'):
+    with pytest.raises(ValueError, match=problem):
         measure_cases([CROWD, case], no_messages, rounds=1)
 
 

@@ -139,7 +139,15 @@ def test_another_view_is_refused() -> None:
 
 @pytest.mark.parametrize(
     'meters, is_plausible',
-    [(0.05, False), (0.09, False), (0.11, True), (0.2, True), (0.34, True), (0.4, False)],
+    [
+        (0.05, False),
+        (0.09, False),
+        (0.11, True),
+        (0.2, True),
+        (0.34, True),
+        (0.4, False),
+        (2.0, False),
+    ],
 )
 def test_implausible_sizes_are_marked(meters: float, is_plausible: bool) -> None:
     """A face on a poster has its position and its confidence; only its size is implausible."""

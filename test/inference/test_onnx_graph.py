@@ -81,16 +81,16 @@ def test_a_tensor_of_onnx_is_read(raw: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    'tensor',
+    ('tensor', 'problem'),
     [
-        pytest.param(encode_tensor('', np.array([1])), id='integers'),
-        pytest.param(PAIR + write_fields((1, 2)), id='a shape of 4 values'),
-        pytest.param(PAIR + write_fields((9, b'a')), id='9 bytes'),
+        pytest.param(encode_tensor('', np.array([1])), 'float32', id='integers'),
+        pytest.param(PAIR + write_fields((1, 2)), '2 elements', id='a shape of 4 values'),
+        pytest.param(PAIR + write_fields((9, b'a')), 'size', id='9 bytes'),
     ],
 )
-def test_tensor_that_is_not_a_weight_is_rejected(tensor: bytes) -> None:
+def test_tensor_that_is_not_a_weight_is_rejected(tensor: bytes, problem: str) -> None:
     """The type is not float, or the number of values does not fit the shape."""
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=problem):
         decode_tensor(tensor)
 
 

@@ -61,5 +61,5 @@ def test_fields_of_fixed_size_are_skipped_as_bytes() -> None:
 )
 def test_a_broken_message_is_rejected(message: bytes) -> None:
     """Even if ONNX Runtime would accept it."""
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match='not an ONNX file'):
         list(read_fields(message))

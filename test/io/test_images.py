@@ -26,8 +26,9 @@ def test_a_truncated_image_is_unreadable(tmp_path: Path, suffix: str, progressiv
     assert read_image(path).shape == IMAGE.shape
     for size in (len(content) // 2, len(content) - 40, 20, 0):
         path.write_bytes(content[:size])
-        with pytest.raises(UnreadableError):
+        with pytest.raises(UnreadableError) as caught:
             read_image(path)
+        assert caught.value.code == 'invalid'
 
 
 def test_an_image_without_permission_is_unreadable(tmp_path: Path) -> None:

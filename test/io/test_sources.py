@@ -64,7 +64,7 @@ def test_a_missing_path_is_rejected(tmp_path: Path) -> None:
 def test_a_pipe_is_rejected(tmp_path: Path) -> None:
     """Whatever writes into it may never come."""
     os.mkfifo(tmp_path / 'pipe.png')
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r'pipe\.png is neither a file nor a folder'):
         find_sources([tmp_path / 'pipe.png'])
 
 

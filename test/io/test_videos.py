@@ -47,7 +47,7 @@ def test_a_frame_of_another_size_is_rejected(tmp_path: Path) -> None:
     """Otherwise OpenCV would drop it silently."""
     video = VideoFile(tmp_path / 'a.mp4', 5)
     video.write(frame(0))
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match='one size'):
         video.write(frame(0, width=80))
     video.close()
 
@@ -68,10 +68,11 @@ def test_a_truncated_video_is_unreadable(tmp_path: Path) -> None:
     writer.release()
     path.write_bytes(path.read_bytes()[: 2 * path.stat().st_size // 3])
     numbers = []
-    with pytest.raises(UnreadableError), read_video(path) as frames:
+    with pytest.raises(UnreadableError) as caught, read_video(path) as frames:
         for each in frames.frames:
             numbers.append(each.number)
     assert 10 < len(numbers) < 27
+    assert caught.value.code == 'truncated'
 
 
 def test_an_implausible_rate_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -145,19 +145,22 @@ def wait_until_active(peer: Peer, *nodes: str) -> None:
         peer.wait_for(lambda node=node: state_of(peer, node) == 'active', f'{node} to be active')
 
 
+def subscriptions_of(peer: Peer, node: str, topic: str) -> set[bytes]:
+    """Return the ids of the subscriptions of a node to a topic."""
+    namespace, _, name = node.rpartition('/')
+    return {
+        bytes(each.endpoint_gid)
+        for each in peer.node.get_subscriptions_info_by_topic(topic)
+        if (each.node_name, each.node_namespace) == (name, namespace or '/')
+    }
+
+
 def wait_for_subscriptions(peer: Peer, node: str, *topics: str) -> None:
     """Wait until a node has subscribed to all of these topics."""
-    namespace, _, name = node.rpartition('/')
-    owner = name, namespace or '/'
-
-    def are_subscribed() -> bool:
-        found = [peer.node.get_subscriptions_info_by_topic(topic) for topic in topics]
-        return all(
-            owner in [(each.node_name, each.node_namespace) for each in subscriptions]
-            for subscriptions in found
-        )
-
-    peer.wait_for(are_subscribed, f'{node} to subscribe to {topics}')
+    peer.wait_for(
+        lambda: all(subscriptions_of(peer, node, topic) for topic in topics),
+        f'{node} to subscribe to {topics}',
+    )
 
 
 def parameters_in(name: str) -> dict[str, Any]:
@@ -300,10 +303,16 @@ def test_crashed_node_is_started_again(launch_file: StartLaunch, peer: Peer) -> 
     node = '/robot/face_classification'
     (pid,) = launched.pids()
     wait_until_active(peer, node)
+    wait_for_subscriptions(peer, node, '/camera/image_raw')
+    before = subscriptions_of(peer, node, '/camera/image_raw')
     os.kill(int(pid), signal.SIGKILL)
     assert set(launched.pids(2)) > {pid}
     wait_until_active(peer, node)
-    wait_for_subscriptions(peer, node, '/camera/image_raw')
+    # DDS keeps the subscription of the killed process for a while.
+    peer.wait_for(
+        lambda: subscriptions_of(peer, node, '/camera/image_raw') - before,
+        'another subscription',
+    )
 
 
 @pytest.mark.parametrize('argument', ['max_processing_rate:=-1', 'models:=resnet'])
@@ -436,19 +445,24 @@ def test_cameras_of_a_file_have_their_own_arguments(
 
 
 @pytest.mark.parametrize(
-    'content', ['- front', 'front: /front/image_raw', 'front:\n  images: /front/image_raw']
+    ('content', 'problem'),
+    [
+        ('- front', 'expected names of cameras'),
+        ('front: /front/image_raw', "front: expected arguments, not '/front/image_raw'"),
+        ('front:\n  images: /front/image_raw', 'front: unknown arguments images'),
+    ],
 )
 def test_invalid_file_of_cameras_starts_nothing(
-    content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, domain: int
+    content: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, domain: int
 ) -> None:
-    """The error names the file, and the exit code is 1."""
+    """The error names the file and the camera, and the exit code is 1."""
     require_launch()
     monkeypatch.setenv('ROS_DOMAIN_ID', str(domain))
     file = tmp_path / 'cameras.yaml'
     file.write_text(content)
     launched = Launched(tmp_path / 'launch.log', 'cameras.launch.py', (f'cameras:={file}',))
     assert launched.wait() == 1
-    assert str(file) in launched.log
+    assert f'{file}: {problem}' in launched.log
     assert not re.search(PID, launched.log)
 
 

@@ -137,37 +137,38 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ('hosts', 'task_index'),
+    ('hosts', 'task_index', 'problem'),
     [
-        (('a:2222', 'b:2222'), 2),
-        (('a:2222', 'b:2222'), -1),
-        (('a:2222', 'b'), 0),
-        (('a:2222', 'a:2222'), 0),
+        (('a:2222', 'b:2222'), 2, 'task index 2 '),
+        (('a:2222', 'b:2222'), -1, 'task index -1 '),
+        (('a:2222', 'b'), 0, "host 'b': expected HOST:PORT"),
+        (('a:2222', 'a:2222'), 0, "host 'a:2222' is listed twice"),
     ],
 )
-def test_invalid_cluster_is_refused(hosts: tuple[str, ...], task_index: int) -> None:
+def test_invalid_cluster_is_refused(hosts: tuple[str, ...], task_index: int, problem: str) -> None:
     """Each machine needs its own address and its own position in the list."""
-    with pytest.raises(ValueError, match='cluster host'):
+    with pytest.raises(ValueError, match=problem):
         Cluster(hosts, task_index)
 
 
 @pytest.mark.parametrize(
-    'arguments',
+    ('arguments', 'problem'),
     [
-        ['--cluster-hosts', 'a:2222', 'b:2222', '--task-index', '2'],
-        ['--cluster-hosts', 'a:2222', 'b:2222'],
-        ['--task-index', '1'],
+        (['--cluster-hosts', 'a:2222', 'b:2222', '--task-index', '2'], 'task index 2'),
+        (['--cluster-hosts', 'a:2222', 'b:2222'], '--task-index'),
+        (['--task-index', '1'], '--cluster-hosts'),
     ],
 )
 def test_wrong_use_is_a_one_line_error(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], problem: str
 ) -> None:
     """An index without hosts, or out of range, is an error before workers connect."""
     (tmp_path / 'recipe.yaml').write_text(RECIPE)
     recipe, data, output = tmp_path / 'recipe.yaml', tmp_path / 'data', tmp_path / 'run'
     command = ['train', str(recipe), '--data', str(data), '--output', str(output), *arguments]
     assert main(command) == 2
-    assert len(capsys.readouterr().err.splitlines()) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert problem in line
 
 
 def test_local_batches_add_up_to_the_batch() -> None:
@@ -277,7 +278,10 @@ def test_workers_stop_when_one_is_killed_and_can_resume(
     second.send_signal(signal.SIGKILL)
     code, _, errors = processes.end(first)
     assert code == 2, errors
-    assert any(line.startswith('face_classification: ') for line in errors.splitlines())
+    assert any(
+        line.startswith('face_classification: ') and '--resume' in line
+        for line in errors.splitlines()
+    )
 
     resumed = [processes.end(process) for process in processes.train(data, '--resume')]
     assert [code for code, _, _ in resumed] == [0, 0], resumed

@@ -118,8 +118,8 @@ def test_killed_run_can_be_resumed(tmp_path: Path, data: Path) -> None:
     process.send_signal(signal.SIGKILL)
     process.communicate()
 
-    for epochs, resume in ((12, False), (13, True)):
-        with pytest.raises(ValueError, match=str(tmp_path / 'run')):
+    for epochs, resume, problem in ((12, False, '--resume'), (13, True, 'another recipe')):
+        with pytest.raises(ValueError, match=f'{tmp_path / "run"} .*{problem}'):
             run_training(tmp_path, [data], epochs, resume=resume)
 
     model = run_training(tmp_path, [data], 12, resume=True)

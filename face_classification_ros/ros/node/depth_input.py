@@ -25,9 +25,9 @@ from face_classification_ros.ros.conversions.depth import (
 )
 from face_classification_ros.ros.conversions.messages import seconds
 from face_classification_ros.ros.conversions.qos import LATCHED
-from face_classification_ros.ros.node.image_input import reliability_of
 from face_classification_ros.ros.node.input_monitor import LOG_PERIOD
 from face_classification_ros.ros.node.parameters import NodeConfig
+from face_classification_ros.ros.node.reliability import Reliability
 from face_classification_ros.ros.node.statistics import PositionStatistics
 
 BUFFERED = 5
@@ -123,9 +123,15 @@ class DepthInput:
         statistics: of depth images and positions.
     """
 
-    def __init__(self, node: Node) -> None:
-        """Create the input without subscriptions."""
+    def __init__(self, node: Node, reliability: Reliability) -> None:
+        """Create the input without subscriptions.
+
+        Args:
+            node: subscribes.
+            reliability: of the subscriptions.
+        """
         self._node = node
+        self._reliability = reliability
         self._config = NodeConfig()
         self._subscriptions: dict[str, Subscription] = {}
         self._buffer = DepthBuffer()
@@ -157,13 +163,12 @@ class DepthInput:
         self._config = config
         if not config.use_depth:
             return
-        qos = QoSProfile(
-            history=HistoryPolicy.KEEP_LAST, depth=BUFFERED, reliability=reliability_of(config)
-        )
         create = self._node.create_subscription
         self._subscriptions = {
-            'depth': create(ImageMessage, 'depth', self._receive_depth, qos),
-            'camera_info': create(CameraInfo, 'camera_info', self._receive_calibration, qos),
+            'depth': create(ImageMessage, 'depth', self._receive_depth, self._qos('depth')),
+            'camera_info': create(
+                CameraInfo, 'camera_info', self._receive_calibration, self._qos('camera_info')
+            ),
             # A calibration that is published once and latched reaches only a subscription that
             # is latched, too, and the usual volatile publisher only one that is not.
             'latched_camera_info': create(
@@ -175,6 +180,15 @@ class DepthInput:
             ),
         }
         self._node.get_logger().info(f'positions from {" and ".join(self._topics)}')
+
+    def _qos(self, topic: str) -> QoSProfile:
+        return QoSProfile(
+            history=HistoryPolicy.KEEP_LAST,
+            depth=BUFFERED,
+            reliability=self._reliability.select(
+                self._node.resolve_topic_name(topic), self._config
+            ),
+        )
 
     def unsubscribe(self) -> None:
         """End the subscriptions, and forget what arrived."""

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from rclpy.node import Node
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import HistoryPolicy, QoSProfile
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMessage
@@ -18,6 +18,7 @@ from face_classification_ros.ros.node.frame import Frame
 from face_classification_ros.ros.node.input_monitor import describe, InputMonitor, LOG_PERIOD
 from face_classification_ros.ros.node.parameters import NodeConfig
 from face_classification_ros.ros.node.rate_limit import RateLimit
+from face_classification_ros.ros.node.reliability import Reliability
 from face_classification_ros.ros.node.statistics import ImageStatistics, SequenceGaps
 from face_classification_ros.types import Image
 
@@ -48,19 +49,28 @@ class ImageInput:
     """
 
     def __init__(
-        self, node: Node, statistics: ImageStatistics, process: Callable[[Frame], None]
+        self,
+        node: Node,
+        statistics: ImageStatistics,
+        reliability: Reliability,
+        *,
+        process: Callable[[Frame], None],
+        resubscribe: Callable[[], None],
     ) -> None:
         """Create the input without a subscription.
 
         Args:
             node: subscribes.
             statistics: every image is counted in them.
+            reliability: of the subscription.
             process: is called with each image that is to be processed.
+            resubscribe: is called when the subscriptions need another reliability.
         """
         self._node = node
         self._statistics = statistics
+        self._reliability = reliability
         self._process = process
-        self.monitor = InputMonitor(node, statistics)
+        self.monitor = InputMonitor(node, statistics, reliability, resubscribe)
         self._subscription: Subscription | None = None
         self._config = NodeConfig()
         self._limit = RateLimit()
@@ -87,7 +97,9 @@ class ImageInput:
             topic,
             callback,
             QoSProfile(
-                history=HistoryPolicy.KEEP_LAST, depth=1, reliability=reliability_of(config)
+                history=HistoryPolicy.KEEP_LAST,
+                depth=1,
+                reliability=self._reliability.select(topic, config),
             ),
             event_callbacks=self.monitor.events,
         )
@@ -95,8 +107,7 @@ class ImageInput:
         self._statistics.record_subscription()
         self.monitor.start(self._subscription, config)
         self._node.get_logger().info(
-            f'subscribed to {describe(self._subscription, config)}, '
-            f'images converted by {converter().name}'
+            f'subscribed to {describe(self._subscription)}, images converted by {converter().name}'
         )
 
     def unsubscribe(self) -> None:
@@ -131,6 +142,9 @@ class ImageInput:
         try:
             image = read_image(message)
         except ValueError as error:
+            # The next image takes its place: a camera whose images are malformed at the limited
+            # rate has others between them.
+            self._limit.cancel()
             self._statistics.record_malformed()
             self._node.get_logger().error(
                 f'ignored a malformed image ({self._statistics.malformed} so far): {error}',
@@ -138,10 +152,3 @@ class ImageInput:
             )
             return
         self._process(Frame(image, message.header, arrival))
-
-
-def reliability_of(config: NodeConfig) -> ReliabilityPolicy:
-    """Return the reliability of the subscriptions."""
-    if config.image_reliability == 'reliable':
-        return ReliabilityPolicy.RELIABLE
-    return ReliabilityPolicy.BEST_EFFORT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 import time
 
 from rclpy.event_handler import (
@@ -17,6 +18,7 @@ from rclpy.topic_endpoint_info import TopicEndpointInfo
 from face_classification_ros.inference.model_zoo import dds_profile
 from face_classification_ros.ros.endpoints import endpoint_node
 from face_classification_ros.ros.node.parameters import NodeConfig
+from face_classification_ros.ros.node.reliability import Reliability
 from face_classification_ros.ros.node.result_cache import STEADY
 from face_classification_ros.ros.node.statistics import ImageStatistics
 
@@ -32,10 +34,18 @@ IMAGE_TYPES = {'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'}
 class InputMonitor:
     """Checks a subscription to images once a second, and logs warnings."""
 
-    def __init__(self, node: Node, statistics: ImageStatistics) -> None:
-        """Create the monitor without a subscription."""
+    def __init__(
+        self,
+        node: Node,
+        statistics: ImageStatistics,
+        reliability: Reliability,
+        resubscribe: Callable[[], None],
+    ) -> None:
+        """Create the monitor without a subscription, see `ImageInput`."""
         self._node = node
         self._statistics = statistics
+        self._reliability = reliability
+        self._resubscribe = resubscribe
         self._subscription: Subscription | None = None
         self._config = NodeConfig()
         self._last_sign = 0.0
@@ -86,11 +96,15 @@ class InputMonitor:
         lost = self._statistics.lost
         if lost > self._reported_lost and now - self._lost_reported_at >= LOG_PERIOD:
             self._reported_lost, self._lost_reported_at = lost, now
+            self._reliability.record_loss()
             self._report_lost_images(self._subscription)
         self._last_sign = max(self._last_sign, self._statistics.last_arrival)
         if now - self._last_sign >= SILENCE:
             self._last_sign = now
             self._report_silence(self._subscription)
+        present = self._subscription.qos_profile.reliability
+        if self._reliability.select(self._subscription.topic_name, self._config) != present:
+            self._resubscribe()
 
     def _report_silence(self, subscription: Subscription) -> None:
         """Log what the node waits for, and where images are published instead."""
@@ -111,7 +125,7 @@ class InputMonitor:
             found = 'nobody publishes it'
             found += f'; images are published on {", ".join(others)}' if others else ''
         self._node.get_logger().warning(
-            f'no image for {SILENCE:.0f} s on {describe(subscription, self._config)}: {found}'
+            f'no image for {SILENCE:.0f} s on {describe(subscription)}: {found}'
         )
 
     def _record_incompatible_publisher(self, _: QoSRequestedIncompatibleQoSInfo) -> None:
@@ -120,7 +134,7 @@ class InputMonitor:
     def _report_incompatible_publisher(self, subscription: Subscription) -> None:
         publishers = self._node.get_publishers_info_by_topic(subscription.topic_name)
         self._node.get_logger().warning(
-            f'incompatible publisher of {describe(subscription, self._config)}: '
+            f'incompatible publisher of {describe(subscription)}: '
             f'{", ".join(map(_describe_publisher, publishers)) or "it is gone"}; '
             'set image_reliability to best_effort'
         )
@@ -133,15 +147,16 @@ class InputMonitor:
         other = {'raw': 'compressed', 'compressed': 'raw'}[self._config.image_transport]
         self._node.get_logger().warning(
             f'{self._statistics.lost} images lost in transport so far on '
-            f'{describe(subscription, self._config)}: start camera and node with '
+            f'{describe(subscription)}: start camera and node with '
             f'FASTRTPS_DEFAULT_PROFILES_FILE={dds_profile()}, or try image_transport {other}'
         )
 
 
-def describe(subscription: Subscription, config: NodeConfig) -> str:
+def describe(subscription: Subscription) -> str:
     """Return the topic of a subscription to images with its type and reliability."""
-    name = 'Image' if config.image_transport == 'raw' else 'CompressedImage'
-    return f'{subscription.topic_name} (sensor_msgs/msg/{name}, {config.image_reliability})'
+    reliability = subscription.qos_profile.reliability.name.lower()
+    name = subscription.msg_type.__name__
+    return f'{subscription.topic_name} (sensor_msgs/msg/{name}, {reliability})'
 
 
 def _describe_publisher(info: TopicEndpointInfo) -> str:

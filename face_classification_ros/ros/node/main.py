@@ -10,11 +10,16 @@ from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import TransitionCallbackReturn
 
 from face_classification_ros.ros.node.node import FaceClassificationNode, NODE_NAME
+from face_classification_ros.ros.node.watchdog import Watchdog
 from face_classification_ros.ros.runtime import ros_running, RosStartError, signals_as_interrupt
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the node until a signal ends it; return 2 if it cannot start, else 0."""
+    """Run the node until a signal ends it.
+
+    Returns:
+        0, or 2 if it cannot start. The process ends with 1 if it is stuck, see `Watchdog`.
+    """
     parser = argparse.ArgumentParser(
         prog='face_classification_node',
         description='Detect faces in the images of a camera, and publish their attributes.',
@@ -23,9 +28,10 @@ def main(args: list[str] | None = None) -> int:
     )
     # Everything but --help is for ROS, which reports what it does not understand.
     parser.parse_known_args(sys.argv[1:] if args is None else args)
+    watchdog = Watchdog()
     try:
-        with ros_running(args):
-            return _run()
+        with ros_running(args), watchdog.running():
+            return _run(watchdog)
     except RosStartError as error:
         print(f'{NODE_NAME}: {error}', file=sys.stderr)
         return 2
@@ -34,7 +40,7 @@ def main(args: list[str] | None = None) -> int:
         return 0
 
 
-def _run() -> int:
+def _run(watchdog: Watchdog) -> int:
     try:
         with signals_as_interrupt():
             try:
@@ -53,6 +59,7 @@ def _run() -> int:
                     # The reason is in the log, or a signal arrived.
                     return 2 if rclpy.ok() else 0
                 node.trigger_activate()
+            watchdog.watch(node)
             rclpy.spin(node)
     except KeyboardInterrupt:
         pass

@@ -28,6 +28,7 @@ from face_classification_ros.ros.node.parameters import (
     NodeConfig,
     RELOAD_PARAMETERS,
 )
+from face_classification_ros.ros.node.reliability import Reliability
 from face_classification_ros.ros.node.services import ControlServices, QueryServices
 from face_classification_ros.ros.node.state import Lifecycle, NodeState
 from face_classification_ros.ros.node.statistics import ImageStatistics
@@ -73,9 +74,16 @@ class FaceClassificationNode(Node):
         self._parameter_server = ParameterServer(self, self._prepare_change, self._apply_change)
         self._state = NodeState(self.get_fully_qualified_name())
         self._statistics = ImageStatistics()
-        self._depth = DepthInput(self)
+        reliability = Reliability(self)
+        self._depth = DepthInput(self, reliability)
         self._processor = FrameProcessor(self, self._state, self._statistics, self._depth)
-        self._input = ImageInput(self, self._statistics, self._processor.process)
+        self._input = ImageInput(
+            self,
+            self._statistics,
+            reliability,
+            process=self._processor.process,
+            resubscribe=self._resubscribe,
+        )
         self._image_status = ImageStatus()
         self._name_conflicts = NameConflicts(self)
         self._diagnostics = Diagnostics(self, self._evaluate_status)
@@ -152,6 +160,11 @@ class FaceClassificationNode(Node):
         self._input.subscribe(self._config)
         self._depth.subscribe(self._config)
         self._image_status.start(self._statistics, time.monotonic())
+
+    def _resubscribe(self) -> None:
+        for each in (self._input, self._depth):
+            each.unsubscribe()
+            each.subscribe(self._config)
 
     def _stop_input(self) -> None:
         self._input.unsubscribe()

@@ -22,7 +22,7 @@ from face_classification_ros.config import (
 from face_classification_ros.explanation import METHODS
 
 TRANSPORTS = ('raw', 'compressed')
-RELIABILITIES = ('best_effort', 'reliable')
+RELIABILITIES = ('auto', 'best_effort', 'reliable')
 
 THRESHOLD = 'unknown_threshold.'
 """Beginning of the names of the parameters that exist once per attribute of the loaded models."""
@@ -59,9 +59,10 @@ class NodeConfig(PipelineConfig):
         choices=TRANSPORTS,
     )
     image_reliability: str = setting(
-        'best_effort',
+        'auto',
         'reliability of the subscriptions: best_effort matches every publisher, reliable only '
-        'reliable ones',
+        'reliable ones; auto is best_effort until images are lost, then reliable if the '
+        'publishers are',
         choices=RELIABILITIES,
     )
     use_depth: bool = setting(

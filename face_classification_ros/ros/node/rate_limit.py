@@ -11,7 +11,7 @@ class RateLimit:
 
     def __init__(self) -> None:
         """Start without an image."""
-        self._last = float('-inf')
+        self._last = self._before = float('-inf')
 
     def admit(self, stamp: float, rate: float) -> bool:
         """Return whether to process an image, which then counts as processed.
@@ -23,5 +23,9 @@ class RateLimit:
         elapsed = stamp - self._last
         if rate > 0 and 0 < elapsed < 1 / rate - JITTER:
             return False
-        self._last = stamp
+        self._before, self._last = self._last, stamp
         return True
+
+    def cancel(self) -> None:
+        """Cancel the last admission, of an image that is not processed after all."""
+        self._last = self._before

@@ -110,7 +110,7 @@ def test_inactive_node_rejects_queries(start_node: StartNode, peer: Peer) -> Non
         with pytest.raises(RequestRejectedError) as caught:
             client.get_faces()
         assert caught.value.server == f'{NODE}/get_faces'
-        assert caught.value.reason
+        assert caught.value.reason == 'the node is unconfigured'
         assert client.state() == 'unconfigured'
 
 

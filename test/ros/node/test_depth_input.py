@@ -326,23 +326,25 @@ def test_depth_as_mono16_is_used(depth_camera: DepthCamera) -> None:
     assert depth_camera.face(470.0).position.z == pytest.approx(1.2)
 
 
-MALFORMED: dict[str, Callable[[int, int], ImageMessage]] = {
-    'encoding': lambda h, w: changed(wall(h, w), encoding='8UC1'),
-    'step': lambda h, w: changed(wall(h, w), step=w),
-    'size': lambda h, w: changed(wall(h, w), height=h + 1),
-    'empty': lambda h, w: changed(wall(h, w), height=0, data=[]),
-}
-"""Messages that are not depth images, for an image of that height and width."""
+MakeDepth = Callable[[int, int], ImageMessage]
 
-USELESS: dict[str, Callable[[int, int], ImageMessage]] = {
-    'view': lambda h, w: wall(h, 2 * w),
-    'rotated': lambda h, w: wall(w, h),
-    'nan': lambda h, w: wall(h, w, math.nan),
-    'inf': lambda h, w: wall(h, w, math.inf),
-    'zero': lambda h, w: depth_message(np.zeros((h, w), np.float32), '16UC1'),
-    'negative': lambda h, w: wall(h, w, -1.2),
+MALFORMED: dict[str, tuple[MakeDepth, str]] = {
+    'encoding': (lambda h, w: changed(wall(h, w), encoding='8UC1'), '8UC1'),
+    'step': (lambda h, w: changed(wall(h, w), step=w), 'expected a step of at least'),
+    'size': (lambda h, w: changed(wall(h, w), height=h + 1), 'bytes'),
+    'empty': (lambda h, w: changed(wall(h, w), height=0, data=[]), 'empty'),
 }
-"""Depth images of another view, or without any distance."""
+"""Messages that are not depth images, for an image of that height and width, and why."""
+
+USELESS: dict[str, tuple[MakeDepth, str]] = {
+    'view': (lambda h, w: wall(h, 2 * w), 'another view'),
+    'rotated': (lambda h, w: wall(w, h), 'another view'),
+    'nan': (lambda h, w: wall(h, w, math.nan), 'no distance'),
+    'inf': (lambda h, w: wall(h, w, math.inf), 'no distance'),
+    'zero': (lambda h, w: depth_message(np.zeros((h, w), np.float32), '16UC1'), 'no distance'),
+    'negative': (lambda h, w: wall(h, w, -1.2), 'no distance'),
+}
+"""Depth images of another view, or without any distance, and why they are not used."""
 
 
 @pytest.mark.parametrize('rotation', [0, 90, 180, 270])
@@ -358,11 +360,11 @@ def test_unusable_depth_costs_only_the_positions(
     height, width = image.shape[:2]
     camera.calibrate(camera_info(Intrinsics(width, height, 720.0, 720.0, 100.0, 100.0)))
     stamp, faces = 700.0, []
-    for make in (*MALFORMED.values(), *USELESS.values()):
+    for make, reason in (*MALFORMED.values(), *USELESS.values()):
         stamp += 0.1
         camera.publish_depth(make(height, width), stamp)
         faces.append(camera.face(stamp, image))
-        monitor.wait_for('positions', DiagnosticStatus.WARN, 'no_positions')
+        monitor.wait_for('positions', DiagnosticStatus.WARN, 'no_positions', reason)
     assert not any(face.has_position for face in faces)
     assert {position_of(face) for face in faces} == {(0, 0, 0)}
     values = monitor.next_values('positions')
@@ -387,11 +389,11 @@ def test_unusable_depth_is_logged_once(start_node: StartNode, peer: Peer) -> Non
         peer.spin(PROBLEM_DELAY)
         camera.face(stamp + 0.01)
 
-    camera.publish_depth(MALFORMED['encoding'](200, 200), 700.0)
+    camera.publish_depth(MALFORMED['encoding'][0](200, 200), 700.0)
     process_for_a_while(700.0)
     assert node.log.count('no positions (1 malformed depth images so far)') == 1
     assert 'faces have no positions' not in node.log
-    camera.publish_depth(USELESS['nan'](200, 200), 700.1)
+    camera.publish_depth(USELESS['nan'][0](200, 200), 700.1)
     process_for_a_while(700.1)
     line = node.wait_for_log('faces have no positions (/depth, /camera_info)')
     assert 'the depth image has no distance above 0 anywhere' in line

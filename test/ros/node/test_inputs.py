@@ -212,10 +212,8 @@ def test_silence_names_the_topic_of_the_transport(silent_nodes: dict[str, str]) 
     assert 'on /not/compressed/compressed (sensor_msgs/msg/CompressedImage, best_effort)' in line
 
 
-def test_images_lost_in_transport_are_logged(start_node: StartNode, peer: Peer) -> None:
-    """Fast DDS with its defaults has no room for large images; the warning says what helps."""
-    node = start_node()
-    camera = Camera(peer, qos=BEST_EFFORT)
+def lose_images(node: NodeProcess, peer: Peer, camera: Camera) -> None:
+    """Publish images that do not fit into shared memory until the node reports a loss."""
     peer.wait_for(camera.matches, 'a subscriber to the images')
     large = image_message(np.zeros((1536, 2048, 3), np.uint8))
 
@@ -232,12 +230,42 @@ def test_images_lost_in_transport_are_logged(start_node: StartNode, peer: Peer) 
         return 'images lost in transport' in node.log
 
     peer.wait_for(is_logged, 'a warning of lost images')
+
+
+def test_images_lost_in_transport_are_logged(start_node: StartNode, peer: Peer) -> None:
+    """Fast DDS with its defaults has no room for large images; the warning says what helps."""
+    node = start_node()
+    lose_images(node, peer, Camera(peer, qos=BEST_EFFORT))
     line = node.wait_for_log('images lost in transport')
     assert 'WARN' in line
     assert 'on /image (sensor_msgs/msg/Image, best_effort)' in line
     assert 'FASTRTPS_DEFAULT_PROFILES_FILE=' in line
     assert Path(line.partition('PROFILES_FILE=')[2].partition(',')[0]).is_file()
     assert 'image_transport compressed' in line
+
+
+def test_lost_images_make_the_subscriptions_reliable(start_node: StartNode, peer: Peer) -> None:
+    """If the camera is; with one that is not they become best effort again, to receive it."""
+    node = start_node('-p', 'use_depth:=true')
+    camera = Camera(peer)
+    depth = peer.node.create_publisher(ImageMessage, '/depth', RELIABLE)
+    lose_images(node, peer, camera)
+    node.wait_for_log('subscribed to /image (sensor_msgs/msg/Image, reliable)')
+    peer.wait_for(lambda: reliabilities(peer, '/image') == ['RELIABLE'])
+    assert reliabilities(peer, depth.topic_name) == ['RELIABLE']
+    assert len(camera.result_of(image_message(HEAD)).faces) == 1
+
+    other = Camera(peer, qos=BEST_EFFORT)
+    peer.wait_for(lambda: reliabilities(peer, '/image') == ['BEST_EFFORT'])
+    assert reliabilities(peer, depth.topic_name) == ['RELIABLE']
+    other.connect()
+    assert len(other.result_of(image_message(HEAD)).faces) == 1
+
+
+def reliabilities(peer: Peer, topic: str) -> list[str]:
+    """Return the reliabilities of the subscriptions to a topic."""
+    found = peer.node.get_subscriptions_info_by_topic(topic)
+    return [each.qos_profile.reliability.name for each in found]
 
 
 def test_newest_image_is_processed(start_node: StartNode, peer: Peer) -> None:

@@ -26,6 +26,7 @@ from sensor_msgs.msg import Image as ImageMessage
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from face_classification_ros.action import Observe
+from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.srv import CountPeople
 from face_classification_ros.types import Image
 from face_classification_ros.visualization.colors import color_of
@@ -125,12 +126,15 @@ def test_node_draws_the_attribute(headwear_camera: Camera, peer: Peer) -> None:
     """The box has the color of its label, and a bar shows the distribution."""
     annotated = peer.collect(ImageMessage, f'{NODE}/image_annotated')
 
+    results: list[FaceAttributesArray] = []
+
     def arrived() -> bool:
-        headwear_camera.result_of(image_message(HEAD))
-        return bool(annotated)
+        results.append(headwear_camera.result_of(image_message(HEAD)))
+        header = results[-1].header
+        return bool(peer.happens(lambda: annotated and annotated[-1].header == header, 0.5))
 
     peer.wait_for(arrived, 'an annotated image')
-    (face,) = headwear_camera.result_of(image_message(HEAD)).faces
+    (face,) = results[-1].faces
     drawn = pixels_of(annotated[-1])
     for label, probability in zip(LABELS, face.attributes[0].probabilities, strict=True):
         if probability > 0.1:

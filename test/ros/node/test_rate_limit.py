@@ -24,3 +24,13 @@ def test_images_within_the_period_are_not_admitted() -> None:
 def test_stamps_that_are_constant_or_go_back_are_admitted() -> None:
     """They say nothing about the rate of the camera."""
     assert admitted(2.0, 0.0, 0.0, 5.0, 1.0, 1.1) == [0.0, 0.0, 5.0, 1.0]
+
+
+def test_image_that_is_canceled_does_not_count() -> None:
+    """The period is that of the image before, so that the next image is admitted."""
+    limit = RateLimit()
+    assert limit.admit(1.0, 2.0)
+    assert limit.admit(1.5, 2.0)
+    limit.cancel()
+    assert not limit.admit(1.4, 2.0)
+    assert limit.admit(1.6, 2.0)

@@ -83,31 +83,36 @@ def test_proposed_expectation_is_met(make_bag: MakeBag, tmp_path: Path) -> None:
 
 
 def test_latency_is_compared_through_the_node_only(
-    make_bag: MakeBag, online: None, tmp_path: Path
+    make_bag: MakeBag, online: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """No node takes less than a microsecond; offline nothing is measured."""
     file = tmp_path / 'expect.yaml'
     file.write_text('latency: {p95: 0.000001}')
     assert command(make_bag(), '--rate', '10', '--expect', file) == 1
+    assert 'latency: expected p95 ' in capsys.readouterr().out
     assert command(make_bag(), '--offline', '--expect', file) == 0
 
 
 @pytest.mark.parametrize(
-    'arguments',
+    ('arguments', 'problem'),
     [
-        ['--rate', '0'],
-        ['--topic', '/other'],
-        ['--parameter', 'smoothing:=1.0'],
-        ['--expect', '/missing.yaml'],
+        (['--rate', '0'], 'rate'),
+        (['--topic', '/other'], '/other'),
+        (['--depth', '/depth', '--rate', '1'], '/depth'),
+        (['--parameter', 'smoothing:=1.0'], "'smoothing'"),
+        (['--parameter', 'detection_size:=9'], 'detection_size'),
+        (['--params-file', '/missing.yaml'], '/missing.yaml'),
+        (['--expect', '/missing.yaml'], '/missing.yaml'),
     ],
 )
 def test_wrong_use_is_reported_in_one_line(
-    arguments: list[str], make_bag: MakeBag, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], problem: str, make_bag: MakeBag, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Exit code 2."""
     assert command(make_bag(), *arguments) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith('face_classification: ')
+    assert problem in line
 
 
 def test_sample_is_recorded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

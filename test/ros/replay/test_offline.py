@@ -216,5 +216,5 @@ def test_assignment_of_no_parameter_is_rejected(assignment: str, make_bag: MakeB
 
 def test_missing_parameter_file_is_rejected(make_bag: MakeBag) -> None:
     """Before anything starts."""
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r'missing\.yaml'):
         replay(ReplayOptions(make_bag(), parameter_file=Path('/missing.yaml')))

@@ -65,8 +65,9 @@ def test_expectation_is_read_from_a_file(
 
 def test_unreadable_bag_raises_an_error(face_replay: FaceReplay, tmp_path: Path) -> None:
     """The test of the robot fails with the reason."""
-    with pytest.raises(UnreadableError):
+    with pytest.raises(UnreadableError) as caught:
         face_replay(tmp_path)
+    assert caught.value.path == tmp_path
 
 
 def test_differences_fail_the_test_of_a_robot(make_bag: MakeBag, tmp_path: Path) -> None:

@@ -109,6 +109,7 @@ def test_truncated_bag_is_replayed_up_to_its_end(storage: str, tmp_path: Path) -
     write_sample(path, moving_face(), FPS, storage, compressed=False)
     (file,) = (each for each in path.iterdir() if each.suffix != '.yaml')
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    with pytest.raises(UnreadableError):
+    with pytest.raises(UnreadableError) as caught:
         replay(ReplayOptions(path, offline=True), tmp_path / 'faces.json')
+    assert caught.value.path == path
     assert isinstance(json.loads((tmp_path / 'faces.json').read_text()), list)

@@ -53,7 +53,9 @@ def test_attribute_and_method_can_be_changed_at_run_time(camera: Camera, peer: P
     # Colors instead of gray.
     assert np.ptp(heat[:, 240:480].astype(int), axis=2).max() > 100
     assert np.ptp(gender[:, 240:480].astype(int), axis=2).max() == 0
-    assert not peer.set_parameter('explanation_method', 'lime').successful
+    rejected = peer.set_parameter('explanation_method', 'lime')
+    assert not rejected.successful
+    assert 'explanation_method' in rejected.reason
 
 
 def test_one_track_can_be_chosen(camera: Camera, peer: Peer) -> None:
