@@ -1,7 +1,8 @@
 """Define every setting once: default, range, help text, and whether a change reloads models.
 
 The ROS parameters, the options of the command, the default parameter file and the tables of the
-manual come from these fields or are checked against them.
+manual come from these fields or are checked against them. This module imports only the standard
+library, so that the command starts in a broken installation.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ from dataclasses import dataclass, Field, field, fields
 import math
 from typing import Any
 
-from face_classification_ros.types import ROTATIONS
-
 DETECTORS = {
     'libfacedetection': 'libfacedetection:LibFaceDetection',
     'haar': 'haar:Haar',
     'yunet': 'yunet:YuNet',
 }
 """Registry of the detectors: name -> module in `detection` and `DetectorBackend` in it."""
+
+ROTATIONS = (0, 90, 180, 270)
+"""Degrees clockwise by which images can be rotated."""
 
 AUTO = 'auto'
 """Stands for the first detector of the registry that works on this machine as it is."""
@@ -28,7 +30,7 @@ class SettingError(ValueError):
     """A setting has a value that it cannot have.
 
     Attributes:
-        name: of the setting.
+        name: name of the setting.
         reason: what is wrong with its value.
     """
 
@@ -77,7 +79,7 @@ def setting(
 
 @dataclass(frozen=True)
 class DetectorConfig:
-    """How faces are found."""
+    """Settings of face detection."""
 
     detector: str = setting(
         AUTO,
@@ -100,8 +102,8 @@ class DetectorConfig:
     )
     detection_interval: int = setting(
         3,
-        'interval in images between searches of the full frame; in between only the surroundings '
-        'of known faces are searched, and 1 searches every full frame',
+        'interval in images between searches of the full frame; in between, only the surroundings '
+        'of known faces are searched; 1 searches the full frame of every image',
         low=1,
         high=1000,
         reload=True,
@@ -116,7 +118,7 @@ class DetectorConfig:
 
 @dataclass(frozen=True)
 class TrackingConfig:
-    """How faces are tracked and their estimates filtered."""
+    """Settings of tracking and of the filters of estimates."""
 
     smoothing_time: float = setting(
         1.0,
@@ -131,7 +133,7 @@ class TrackingConfig:
 
 @dataclass(frozen=True)
 class PipelineConfig(TrackingConfig, DetectorConfig):
-    """Everything that decides which faces and attributes come out for an image.
+    """Settings of a pipeline: all that decides which faces and estimates an image has.
 
     Attributes:
         unknown_threshold: attribute -> probability below which its label is "unknown", 0 to 1; an
@@ -178,7 +180,7 @@ def checked_value(described: Field[Any], value: Any) -> Any:
 
     Args:
         described: field of a configuration, see `settings_of`.
-        value: of the same type as its default; an integer counts as a float, and any sequence of
+        value: has the type of the default; an integer counts as a float, and any sequence of
             text as a tuple. Empty text in a sequence is ignored, since ROS has no type for an
             empty list in a parameter file.
 

@@ -179,7 +179,7 @@ class FacePipeline:
     def process_still(self, image: Image, depth_view: DepthView | None = None) -> list[Face]:
         """Return all faces of an image that does not belong to a stream, largest first.
 
-        It is searched as a whole, and tracks are neither used nor changed: track ids are empty.
+        The full frame is searched. Tracks are neither used nor changed, and track ids are empty.
         """
         still = replace(self, detector=self.detector.full_frame, tracker=None)
         return still.process_frame(image, depth_view=depth_view).faces

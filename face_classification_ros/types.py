@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,16 +21,13 @@ Position = tuple[float, float, float]
 UNKNOWN = 'unknown'
 """The label where the most probable one is below its threshold."""
 
-ROTATIONS = (0, 90, 180, 270)
-"""Degrees clockwise by which an image can be rotated."""
-
 
 def rotated_point(point: Point2D, degrees: int, image_width: int, image_height: int) -> Point2D:
     """Return the coordinates of a point in the rotated image.
 
     Args:
         point: x and y in pixels of the original image.
-        degrees: clockwise rotation of the image, one of `ROTATIONS`.
+        degrees: clockwise rotation of the image: 0, 90, 180 or 270.
         image_width: width of the original image in pixels.
         image_height: height of the original image in pixels.
     """
@@ -236,8 +233,8 @@ class FrameFaces:
     """The faces of one frame of a file, a recording or a stream.
 
     Attributes:
-        width: of the frame in pixels.
-        height: of the frame in pixels.
+        width: width of the frame in pixels.
+        height: height of the frame in pixels.
         faces: largest first.
         stamp: time of the frame in seconds.
         frame: number of the frame, from 0.
@@ -261,9 +258,8 @@ class FrameFaces:
         faces = []
         for face in self.faces:
             box = face.detection.box.clipped(self.width, self.height)
-            content = face.to_dict()
-            content['box'] = [round(each, 1) for each in (box.x, box.y, box.width, box.height)]
-            faces.append(content)
+            clipped = replace(face, detection=replace(face.detection, box=box))
+            faces.append(clipped.to_dict())
         return {
             'file': self.file,
             'frame': self.frame,

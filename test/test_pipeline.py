@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 import pytest
 
 from face_classification_ros.classification.crops import InputSpec
-from face_classification_ros.config import PipelineConfig, SettingError
+from face_classification_ros.config import PipelineConfig, ROTATIONS, SettingError
 from face_classification_ros.geometry.positions import DepthImage, DepthView, Intrinsics
 from face_classification_ros.pipeline import create_pipeline, FacePipeline, thresholds_of
 from face_classification_ros.tracking.tracker import Tracker
-from face_classification_ros.types import BoundingBox, Detection, Image, ROTATIONS
+from face_classification_ros.types import BoundingBox, Detection, Image
 
 GENDERS = ('woman', 'man')
 EMOTIONS = ('sad', 'happy')

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_classification_ros.classification.crops import InputSpec
+from face_classification_ros.config import check_threshold, SettingError
 from face_classification_ros.inference.model_zoo import model_path
 from face_classification_ros.inference.session import load_network, try_out
 from face_classification_ros.types import UNKNOWN
@@ -34,7 +35,7 @@ class ModelFileError(ValueError):
     """A file is not a classifier of this package.
 
     Attributes:
-        path: of the file.
+        path: path of the file.
         part: what is wrong: `file` if it is not a usable ONNX file at all, otherwise its
             `metadata`, or of that `labels`, `thresholds`, `color` or `margin`, or the `input` or
             `output` of the network.
@@ -80,7 +81,7 @@ class Classifier:
             raise FileNotFoundError(f'model file {self.path} does not exist')
         try:
             self._session = load_network(self.path, num_threads=num_threads)
-        except (ValueError, OSError) as error:
+        except ValueError as error:
             raise ModelFileError(
                 self.path, 'file', f'is not a usable ONNX file: {error}'
             ) from error
@@ -99,7 +100,7 @@ class Classifier:
         """Classify all crops in one call.
 
         Args:
-            crops: uint8 N x side x side x channels as `input_spec` says.
+            crops: uint8 N x size x size x channels, see `input_spec`.
 
         Returns:
             Attribute -> float32 N x labels, rows of sum 1.
@@ -157,11 +158,12 @@ class Classifier:
             raise self._error('thresholds', 'its thresholds are not a JSON object')
         thresholds = {name: content.get(name, DEFAULT_THRESHOLD) for name in self.labels}
         for name, threshold in thresholds.items():
-            is_number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
-            if not (is_number and 0 <= threshold <= 1):
+            try:
+                check_threshold(name, threshold)
+            except SettingError as error:
                 raise self._error(
-                    'thresholds', f'its threshold of {name} is not a number from 0 to 1'
-                )
+                    'thresholds', f'its threshold of {name}: {error.reason}'
+                ) from error
         return thresholds
 
     def _read_input_spec(self) -> InputSpec:

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser, 'audit')
     add_min_age(parser)
     parser.add_argument(
-        '--faces', type=int, metavar='N', help='measure on so many faces, chosen at random'
+        '--faces', type=int, metavar='N', help='measure on this many faces, chosen at random'
     )
     parser.add_argument(
         '--no-perturbations',

@@ -1,6 +1,6 @@
 """Measure the time per stage of the pipeline, its memory and its start-up time.
 
-Of options with several values every combination is measured, all of them in turn.
+If options have several values, every combination is measured.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 import itertools
 from pathlib import Path
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from face_classification_ros.commands.common import DONE, needs_extra
 from face_classification_ros.commands.options import (
@@ -18,7 +18,9 @@ from face_classification_ros.commands.options import (
     pipeline_config,
 )
 from face_classification_ros.config import PipelineConfig
-from face_classification_ros.types import Face, Image
+
+if TYPE_CHECKING:
+    from face_classification_ros.types import Face, Image
 
 SEVERAL = ('detector', 'detection_interval', 'num_threads')
 """Settings of which several values may be compared."""
@@ -32,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         default=[1],
         metavar='N',
-        help='measure images with so many faces (default: 1)',
+        help='measure images with this many faces (default: 1)',
     )
     parser.add_argument(
         '--size',
@@ -47,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=200,
         metavar='N',
-        help='measure so many calls of each stage (default: 200)',
+        help='measure this many calls of each stage (default: 200)',
     )
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all figures as JSON')
     parser.add_argument(

@@ -23,11 +23,11 @@ from face_classification_ros.commands.options import (
     pipeline_config,
 )
 from face_classification_ros.config import PipelineConfig
-from face_classification_ros.types import Face, FrameFaces, UNKNOWN
 
 if TYPE_CHECKING:
     from face_classification_ros.io.classify_files import Job, Opener
     from face_classification_ros.io.sources import Source
+    from face_classification_ros.types import Face, FrameFaces
 
 T = TypeVar('T')
 
@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--workers',
         type=int,
         metavar='N',
-        help='distribute the files among so many processes of this machine',
+        help='distribute the files among this many processes of this machine',
     )
     workers.add_argument(
         '--cluster',
@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     from face_classification_ros.io.classify_files import classify_files, FileClassifier
     from face_classification_ros.io.errors import FileError
     from face_classification_ros.io.records import record_writer
-    from face_classification_ros.io.sources import find_sources
+    from face_classification_ros.io.sources import find_sources, IMAGE
 
     config = _with_absolute_paths(pipeline_config(arguments))
     # Also if workers load their own, so that a wrong setting is reported immediately.
@@ -81,6 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     found = find_sources(arguments.paths, arguments.output)
     jobs = _jobs(found.sources, arguments.output)
     openers = _openers(found.sources, arguments.topic)
+    images = {str(source.path) for source in found.sources if source.kind == IMAGE}
     code = print_omissions(found)
     with ExitStack() as stack:
         write = stack.enter_context(record_writer(arguments.json)) if arguments.json else None
@@ -92,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
         for frames in files:
             try:
                 for frame in frames:
-                    print_line(_line(frame))
+                    print_line(_line(frame, is_image=frame.file in images))
                     if write is not None:
                         write(frame)
             except FileError as error:
@@ -164,14 +165,14 @@ def _progress(results: Iterator[T], total: int) -> tuple[Iterable[T], Callable[.
     return tqdm(results, total=total, unit='file', disable=None), tqdm.write
 
 
-def _line(frame: FrameFaces) -> str:
+def _line(frame: FrameFaces, *, is_image: bool) -> str:
+    """Return one line with the faces of an image, or of a frame and its number."""
     faces = '; '.join(map(_face_text, frame.faces)) or 'no face'
-    return f'{frame.file} {frame.frame}: {faces}'
+    return f'{frame.file}: {faces}' if is_image else f'{frame.file} frame {frame.frame}: {faces}'
 
 
 def _face_text(face: Face) -> str:
-    estimates = [
-        f'{name} {UNKNOWN}' if each.label == UNKNOWN else f'{each.label} {each.confidence:.0%}'
-        for name, each in face.attributes.items()
-    ]
-    return ', '.join(estimates) or f'face {face.detection.confidence:.0%}'
+    """Return the estimates of a face, or the confidence of the detector if there are none."""
+    from face_classification_ros.visualization.text import estimates_text
+
+    return estimates_text(face) or f'face {face.detection.confidence:.0%}'

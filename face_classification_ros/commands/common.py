@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     from face_classification_ros.io.sources import FoundSources
 
 DONE, NO, WRONG_USE = 0, 1, 2
-"""Exit codes: done; it ran and the result is negative; wrong use or unreadable input."""
-
+"""Exit codes: done; a negative result, or interrupted; incorrect usage or unreadable input."""
 
 NAMES = 5
 """Number of files that one message names."""
@@ -30,7 +29,9 @@ def print_omissions(found: FoundSources) -> int:
     if found.left_out:
         names = ', '.join(map(str, found.left_out[:NAMES]))
         more = ', ...' if len(found.left_out) > NAMES else ''
-        print_problem(f'{len(found.left_out)} files of other kinds left out: {names}{more}')
+        print_problem(
+            f'{len(found.left_out)} left out, neither image, video nor recording: {names}{more}'
+        )
     return WRONG_USE if found.unreadable else DONE
 
 
@@ -39,7 +40,7 @@ def needs_extra(extra: str, task: str) -> Iterator[None]:
     """Add to an ImportError which extra of the package to install.
 
     Args:
-        extra: of pyproject.toml.
+        extra: name of an extra in pyproject.toml.
         task: that needs it, for the message.
 
     Raises:

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=500,
         metavar='N',
-        help='measure on so many faces, chosen at random (default: 500)',
+        help='measure on this many faces, chosen at random (default: 500)',
     )
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all figures as JSON')
     add_still_detector(parser)

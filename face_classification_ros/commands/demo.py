@@ -1,6 +1,6 @@
 """Run the node on a sample, a video, a camera or a topic, and show the faces.
 
-Writes an annotated video, a contact sheet and the faces as JSON.
+The results are an annotated video, a contact sheet and the faces as JSON.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=20.0,
         metavar='X',
-        help='stop a camera or a topic after this time (default: 20)',
+        help='stop a camera or a topic after this many seconds (default: 20)',
     )
     add_node_parameter(parser)
 

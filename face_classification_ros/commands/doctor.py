@@ -13,8 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check everything, the parts that need ROS if it works; returns 1 if there is an error."""
-    from face_classification_ros.doctor.findings import exit_code, run_checks
+    """Check everything, what needs ROS if all libraries work; returns 1 if there is an error."""
+    from face_classification_ros.doctor.findings import exit_code, import_failed, run_checks
+    from face_classification_ros.doctor.packages import LIBRARIES
     from face_classification_ros.doctor.registry import CHECKS
     from face_classification_ros.io.records import write_json
 
@@ -22,7 +23,8 @@ def run(arguments: argparse.Namespace) -> int:
     for finding in run_checks(CHECKS):
         print(finding, flush=True)
         findings.append(finding)
-    if any(finding.code == 'rclpy-ok' for finding in findings):
+    codes = {finding.code for finding in findings}
+    if codes.isdisjoint(map(import_failed, LIBRARIES)):
         from face_classification_ros.ros.doctor.registry import CHECKS as ROS_CHECKS
 
         for finding in run_checks(ROS_CHECKS):

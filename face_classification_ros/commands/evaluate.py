@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         'attribute',
         metavar='ATTRIBUTE',
-        help=f'measure a classifier of this attribute; {FACES} measures a detector',
+        help=f'measure a classifier of this attribute; "{FACES}" measures a detector',
     )
     parser.add_argument(
         '--data',
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         metavar='DIR',
         help='measure on these data sets, several in one table; '
-        f'for {FACES} a folder with boxes.json or labeled videos, or with scenes in train/ and '
+        f'for "{FACES}" a folder with boxes.json or labeled videos, or with scenes in train/ and '
         'validation/',
     )
     parser.add_argument(
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--box-robustness',
         action='store_true',
-        help='measure also with boxes that are shifted and scaled',
+        help='also measure with boxes that are shifted and scaled',
     )
     add_min_age(parser)
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all figures as JSON')

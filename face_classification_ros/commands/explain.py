@@ -14,6 +14,7 @@ from face_classification_ros.commands.common import (
 )
 from face_classification_ros.commands.models import DEFAULT_MODELS
 from face_classification_ros.commands.options import add_still_detector, still_detector_config
+from face_classification_ros.explanation import METHODS
 
 if TYPE_CHECKING:
     from face_classification_ros.classification.classifier import Classifier
@@ -42,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=4,
         metavar='N',
-        help='explain so many faces of every label of the data set (default: 4)',
+        help='explain this many faces of every label of the data set (default: 4)',
     )
     parser.add_argument(
         '--output',
@@ -67,9 +68,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--method',
+        choices=METHODS,
         default='guided',
-        metavar='NAME',
-        help='use this method: guided, gradient or grad_cam (default: guided)',
+        help='use guided back-propagation, the plain gradient or Grad-CAM (default: guided)',
     )
     parser.add_argument(
         '--layer',
@@ -81,7 +82,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--label',
         default='',
         metavar='NAME',
-        help='explain the score of this label; "predicted" is the predicted label of each face',
+        help='explain the score of this label instead of a unit; "predicted" stands for the '
+        'predicted label of each face',
     )
     add_still_detector(parser)
 

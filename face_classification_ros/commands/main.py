@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import importlib
 import io
+import os
 import sys
 from typing import NoReturn
 
 from face_classification_ros.commands.common import NO, print_problem, WRONG_USE
 from face_classification_ros.commands.registry import COMMANDS
+from face_classification_ros.io.errors import system_error_text
 
 
 def main(args: list[str] | None = None) -> int:
@@ -19,10 +21,21 @@ def main(args: list[str] | None = None) -> int:
         args: command line without the program, that of the process if it is None.
     """
     _print_any_character()
-    arguments = _parser().parse_args(args)
     try:
-        return int(arguments.run(arguments))
-    except (ValueError, OSError, ImportError) as error:
+        try:
+            arguments = _parser().parse_args(args)
+            return int(arguments.run(arguments))
+        finally:
+            # Otherwise a closed pipe is found only when the interpreter ends, which prints it.
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader, such as `head`, has what it wants. What is still buffered goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NO
+    except OSError as error:
+        print_problem(system_error_text(error))
+        return WRONG_USE
+    except (ValueError, ImportError) as error:
         print_problem(error)
         return WRONG_USE
     except KeyboardInterrupt:
@@ -38,7 +51,7 @@ def _print_any_character() -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports wrong use in one line, without the usage of all options."""
+    """Reports incorrect usage in one line, without the usage of all options."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(WRONG_USE, f'{self.prog}: {message}; see {self.prog} --help\n')
@@ -49,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         prog='face_classification',
         description='Detect faces and classify their attributes; train, evaluate and explain the '
         'networks that do it.',
-        epilog='Exit codes: 0 done, 1 it ran and the result is negative, 2 wrong use or '
+        epilog='Exit codes: 0 done; 1 a negative result, or interrupted; 2 incorrect usage or '
         'unreadable input.',
     )
     commands = parser.add_subparsers(required=True, metavar='COMMAND')

@@ -20,7 +20,7 @@ def add_min_age(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=13,
         metavar='YEARS',
-        help='skip younger people of data sets with ages, whose labels are unreliable '
+        help='skip people below this age, whose labels are unreliable, in data sets with ages '
         '(default: 13)',
     )
 
@@ -29,7 +29,7 @@ def add_model(parser: argparse.ArgumentParser, task: str) -> None:
     """Add the option `--model`.
 
     Args:
-        parser: of the sub-command.
+        parser: parser of the sub-command.
         task: what it does with the model, for the help text.
     """
     parser.add_argument(

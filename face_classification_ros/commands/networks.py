@@ -18,7 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'names',
         nargs='*',
         metavar='NAME',
-        help='name of a network, or a YAML file that describes one (default: all of the package)',
+        help='name of a network, or a YAML file that describes one (default: all networks of the '
+        'package)',
     )
     parser.add_argument(
         '--size',
@@ -36,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--heads',
         default='emotion',
         metavar='ATTRIBUTE[=LABELS],...',
-        help='attributes that the network classifies, with the number of labels of one that is '
-        'not well known, such as headwear=3 (default: emotion)',
+        help='attributes that the network classifies; one that no data set of the package has '
+        'needs its number of labels, such as headwear=3 (default: emotion)',
     )
     parser.add_argument(
         '--no-latency', action='store_true', help='do not measure the time per face'

@@ -40,13 +40,13 @@ def add_settings(
     """Add an option for each setting of a configuration, with its default, range and help.
 
     Args:
-        parser: of the sub-command.
+        parser: parser of the sub-command.
         config: class of the configuration.
         without: settings without an option.
         several: settings that take several values, each to be tried; the value is a list.
     """
     group = parser.add_argument_group(
-        'settings', 'Their names and defaults are those of the parameters of the node.'
+        'settings', 'Names and defaults are those of the parameters of the node.'
     )
     for name, described in settings_of(config).items():
         if name in without:
@@ -160,4 +160,5 @@ def _help(described: Field[Any]) -> str:
             f'default: {default:g}' if isinstance(default, float) else f'default: {default}'
         )
     text = f'{limits.help} ({"; ".join(notes)})' if notes else limits.help
-    return text.replace('%', '%%')
+    # The empty list of a parameter is an empty text here.
+    return text.replace("['']", "''").replace('%', '%%')

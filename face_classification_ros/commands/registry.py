@@ -17,6 +17,7 @@ COMMANDS = {
 """Name of a sub-command -> module of this package.
 
 A module has a docstring, which becomes the help text, `add_arguments(parser)` and
-`run(arguments)`, which returns the exit code. Importing it must be cheap: what a sub-command needs
-is imported by `run`.
+`run(arguments)`, which returns the exit code. Every start imports all of them, also the start of
+`doctor` in a broken installation. Therefore nothing that they import at the top needs more than
+the standard library; `run` imports what the sub-command needs.
 """

@@ -6,8 +6,6 @@ import argparse
 from pathlib import Path
 import sys
 
-import yaml
-
 from face_classification_ros.commands.common import DONE, needs_extra, NO
 from face_classification_ros.commands.options import add_node_parameter
 
@@ -24,20 +22,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='play this topic of a recording that has several with images',
     )
     parser.add_argument(
-        '--depth', default='', metavar='NAME', help='play the depth images of this topic, too'
+        '--depth', default='', metavar='NAME', help='also play the depth images of this topic'
     )
     parser.add_argument(
         '--camera-info',
         default='',
         metavar='NAME',
-        help='play the camera calibration of this topic, too',
+        help='also play the camera calibration of this topic',
     )
     parser.add_argument(
         '--rate',
         type=float,
         default=1.0,
         metavar='X',
-        help='play so many times as fast as recorded (default: 1)',
+        help='play this many times as fast as recorded (default: 1)',
     )
     how = parser.add_mutually_exclusive_group()
     how.add_argument(
@@ -47,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'reproducible results',
     )
     how.add_argument(
-        '--node', default='', metavar='NAME', help='use this running node and start none'
+        '--node', default='', metavar='NAME', help='use this running node instead of starting one'
     )
     add_node_parameter(parser)
     parser.add_argument(
@@ -59,7 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='append',
         default=[],
         metavar='PATH',
-        help='write the faces to a file .json or .jsonl, or to a new recording; may be repeated',
+        help='write the faces to this .json or .jsonl file, or to a new recording; may be '
+        'repeated',
     )
     parser.add_argument(
         '--expect',
@@ -72,12 +71,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--write-expectation',
         type=Path,
         metavar='FILE',
-        help='write expectations that the faces meet to this file, as a start',
+        help='write expectations that these faces meet to this file, as a starting point',
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Replay a recording; returns 1 if an expectation is not met."""
+    import yaml
+
     with needs_extra('replay', 'replay'):
         from face_classification_ros.ros.replay.expectation import (
             propose_expectation,
@@ -103,6 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.write_expectation:
         proposal = propose_expectation(result.frames)
         text = yaml.safe_dump(proposal, sort_keys=False)
+        arguments.write_expectation.parent.mkdir(parents=True, exist_ok=True)
         arguments.write_expectation.write_text(text, encoding='utf-8')
     if expectation is None:
         return DONE

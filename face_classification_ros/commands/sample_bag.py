@@ -1,4 +1,4 @@
-"""Record a sample of 20 seconds as a rosbag2 recording, to try `replay` with."""
+"""Write the sample of 20 seconds as a rosbag2 recording, for instance to try `replay`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=20.0,
         metavar='X',
-        help='record only the first part of the sample (default: 20)',
+        help='record this many seconds of the sample (default: 20)',
     )
 
 

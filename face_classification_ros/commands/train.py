@@ -1,4 +1,4 @@
-"""Train a classifier or a detector by a recipe and export it as a model file."""
+"""Train a classifier or a detector from a recipe and export it as a model file."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--teacher',
         type=Path,
         metavar='MODEL',
-        help='train a detector by the predictions of this model file of the detector yunet',
+        help='train a detector on the predictions of this model file for the detector yunet',
     )
     parser.add_argument(
         '--init-from',
         metavar='RUN',
-        help='start with the weights of another run, given by its output folder, by a model file '
-        'or by the name of a shipped model',
+        help='start with the weights of another run, given by its output folder, a model file or '
+        'the name of a shipped model',
     )
     parser.add_argument(
         '--cluster-hosts',

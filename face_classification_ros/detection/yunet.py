@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-import onnxruntime
+from onnxruntime import InferenceSession
 
 from face_classification_ros.inference.session import load_network, try_out
 from face_classification_ros.types import BoundingBox, Detection, Image
@@ -61,38 +61,13 @@ class YuNet:
             raise FileNotFoundError(f'detector model {model}: no such file')
         try:
             self._session = load_network(Path(model), num_threads=num_threads)
-        except (ValueError, OSError) as error:
+        except ValueError as error:
             raise ValueError(
-                f'detector model {model}: expected an ONNX file that ONNX Runtime '
-                f'{onnxruntime.__version__} can read ({error})'
+                f'detector model {model} is not a usable ONNX file: {error}'
             ) from error
-        inputs = self._session.get_inputs()
-        outputs = {output.name for output in self._session.get_outputs()}
-        own, yunet = _names(_OWN_PARTS), _names(_YUNET_PARTS)
-        self._outputs = own if outputs.issuperset(own) else yunet
-        if (
-            len(inputs) != 1
-            or len(inputs[0].shape) != 4
-            or inputs[0].shape[1] != 3
-            or not outputs.issuperset(self._outputs)
-        ):
-            raise ValueError(
-                f'detector model {model}: expected a YuNet, with one input N x 3 x H x W and the '
-                f'outputs {", ".join(self._outputs)}; it has {", ".join(sorted(outputs))}'
-            )
-        self._input_name = inputs[0].name
-        height, width = inputs[0].shape[2:]
-        if inputs[0].type != 'tensor(float)':
-            raise ValueError(f'detector model {model}: its input is not a float32 image')
-        # ONNX Runtime returns the name of a dynamic dimension.
-        is_fixed = isinstance(height, int) and isinstance(width, int)
-        if is_fixed and not 32 <= min(height, width) <= max(height, width) <= _MAX_SIDE:
-            raise ValueError(
-                f'detector model {model}: its images of {width} x {height} are not of 32 to '
-                f'{_MAX_SIDE} pixels'
-            )
-        self._fixed_size = (height, width) if is_fixed else None
-        self.max_size = min(height, width) if is_fixed else _MAX_SIDE
+        self._input_name, self._outputs = _names_in(self._session, model)
+        self._fixed_size = _fixed_size(self._session, model)
+        self.max_size = min(self._fixed_size or (_MAX_SIDE,))
         self._image_size = (0, 0)
         self._input = np.zeros((1, 3, 0, 0), np.float32)
         try:
@@ -159,6 +134,49 @@ class YuNet:
         return self._fixed_size or (32 * math.ceil(height / 32), 32 * math.ceil(width / 32))
 
 
+def _names_in(session: InferenceSession, model: str) -> tuple[str, tuple[str, ...]]:
+    """Return the names of the input and the outputs.
+
+    Raises:
+        ValueError: they are not those of a YuNet or of a detector of this package.
+    """
+    inputs = session.get_inputs()
+    found = {output.name for output in session.get_outputs()}
+    own, yunet = _names(_OWN_PARTS), _names(_YUNET_PARTS)
+    outputs = own if found.issuperset(own) else yunet
+    if (
+        len(inputs) != 1
+        or len(inputs[0].shape) != 4
+        or inputs[0].shape[1] != 3
+        or not found.issuperset(outputs)
+    ):
+        raise ValueError(
+            f'detector model {model}: expected a YuNet, with one input N x 3 x H x W and the '
+            f'outputs {", ".join(outputs)}; it has {", ".join(sorted(found))}'
+        )
+    if inputs[0].type != 'tensor(float)':
+        raise ValueError(f'detector model {model}: its input is not a float32 image')
+    return inputs[0].name, outputs
+
+
+def _fixed_size(session: InferenceSession, model: str) -> tuple[int, int] | None:
+    """Return height and width of the input in pixels, None if they are dynamic.
+
+    Raises:
+        ValueError: they are not between 32 and `_MAX_SIDE`.
+    """
+    height, width = session.get_inputs()[0].shape[2:]
+    # ONNX Runtime returns the name of a dynamic dimension.
+    if not (isinstance(height, int) and isinstance(width, int)):
+        return None
+    if not 32 <= min(height, width) <= max(height, width) <= _MAX_SIDE:
+        raise ValueError(
+            f'detector model {model}: its images of {width} x {height} are not of 32 to '
+            f'{_MAX_SIDE} pixels'
+        )
+    return height, width
+
+
 def _names(parts: Sequence[str]) -> tuple[str, ...]:
     return tuple(f'{part}_{stride}' for part in parts for stride in _STRIDES)
 
@@ -186,7 +204,7 @@ def decode(
     Args:
         outputs: for each stride s float32 arrays: `score_s` 1 x N x 1, or `cls_s` and `obj_s` of
             the same shape, `bbox_s` 1 x N x 4, `kps_s` 1 x N x 10, with N cells.
-        width: of the input of the network in pixels.
+        width: width of the input of the network in pixels.
         threshold: minimum score of a face, 0 to 1.
 
     Returns:

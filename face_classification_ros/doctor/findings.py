@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 OK, WARN, ERROR = 'OK', 'WARN', 'ERROR'
@@ -39,17 +39,32 @@ class Check:
     Attributes:
         subject: what is checked, for the finding if the check itself fails.
         run: yields a finding per thing.
+        needs: modules that `run` imports; without one of them the check is skipped.
     """
 
     subject: str
     run: Callable[[], Iterable[Finding]]
+    needs: Collection[str] = ()
 
 
 def run_checks(checks: Iterable[Check]) -> Iterator[Finding]:
-    """Run checks one after the other; an exception in one is a finding, too."""
+    """Run checks one after the other; an exception in one is also a finding.
+
+    A check that needs a module whose import failed in an earlier one is skipped: the import could
+    end this process.
+    """
+    failed: list[str] = []
     for check in checks:
+        missing = [module for module in failed if module in check.needs]
+        if missing:
+            text = f'not checked without {", ".join(missing)}'
+            yield Finding('check-skipped', WARN, check.subject, text)
+            continue
         try:
-            yield from check.run()
+            for finding in check.run():
+                if finding.code == import_failed(finding.subject):
+                    failed.append(finding.subject)
+                yield finding
         except Exception as error:
             yield Finding(
                 'check-failed',
@@ -58,6 +73,11 @@ def run_checks(checks: Iterable[Check]) -> Iterator[Finding]:
                 error_text(error),
                 'see the lines above, they may be the cause',
             )
+
+
+def import_failed(module: str) -> str:
+    """Return the code of a finding about a module that cannot be imported; it is the subject."""
+    return f'{module}-import-failed'
 
 
 def exit_code(findings: Iterable[Finding]) -> int:

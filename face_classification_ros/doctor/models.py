@@ -68,7 +68,7 @@ def check_model(path: Path, reference: Mapping[str, list[float]]) -> Finding:
     """Compare the prediction of a model for a drawn face with its reference.
 
     Args:
-        path: of the model file.
+        path: path of the model file.
         reference: attribute -> probabilities; empty if there is none.
     """
     subject = f'model {path.stem}'

@@ -9,7 +9,7 @@ import platform
 import subprocess
 import sys
 
-from face_classification_ros.doctor.findings import ERROR, Finding, OK, WARN
+from face_classification_ros.doctor.findings import ERROR, Finding, import_failed, OK, WARN
 
 DISTRIBUTION = 'face_classification_ros'
 
@@ -88,7 +88,7 @@ def check_library(module: str, version: str, remedy: str) -> Finding:
     if probe.returncode != 0:
         lines = probe.stderr.strip().splitlines()
         text = lines[-1] if lines else f'the import ends Python with code {probe.returncode}'
-        return Finding(f'{module}-import-failed', ERROR, module, text, remedy)
+        return Finding(import_failed(module), ERROR, module, text, remedy)
     found = probe.stdout.strip()
     if module == 'cv2' and int(found.partition('.')[0]) > MAX_OPENCV:
         text = f'OpenCV {found} lacks the cascades of the detector haar'

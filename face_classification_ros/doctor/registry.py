@@ -3,6 +3,9 @@
 from face_classification_ros.doctor import dds, models, packages
 from face_classification_ros.doctor.findings import Check
 
+NETWORK_LIBRARIES = ('numpy', 'cv2', 'onnxruntime')
+"""What detectors and classifiers import."""
+
 CHECKS = (
     Check('Python', packages.check_python),
     Check('libraries', packages.check_libraries),
@@ -12,6 +15,6 @@ CHECKS = (
     Check('DDS profile', dds.check_profile),
     Check('shared memory', dds.check_shared_memory),
     Check('socket buffers', dds.check_socket_buffers),
-    Check('detector', models.check_detector),
-    Check('models', models.check_models),
+    Check('detector', models.check_detector, NETWORK_LIBRARIES),
+    Check('models', models.check_models, NETWORK_LIBRARIES),
 )

@@ -17,6 +17,8 @@ VARYING = ('faces', 'width', 'height', 'threads', 'detector', 'detection_interva
 def plot_stages(records: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Draw the medians of the stages on top of each other, and that of the total as a line.
 
+    The folder of the image is created.
+
     Args:
         records: at least one, see `measure_cases`.
         path: of the image; its suffix selects the format.
@@ -52,6 +54,7 @@ def plot_stages(records: Sequence[Mapping[str, Any]], path: Path) -> None:
     )
     axes.set_xticks(places, [_description(record, records) for record in records], fontsize=8)
     figure.legend(loc='outside right upper')
+    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
 
 

@@ -71,7 +71,7 @@ def draw_relevance(
     """Draw the result of an `Explainer` for a face.
 
     Args:
-        method: of the explainer.
+        method: method of the explainer.
         relevance: float32 H x W x C, or H x W x 1 for Grad-CAM.
         crop: the face, uint8 H x W x C.
         size: height and width of the returned image in pixels.
@@ -113,7 +113,7 @@ def draw_panel(
     Args:
         crop: the input of the network, uint8 H x W x C.
         relevance: its explanation, uint8 240 x 240 x 3, see `draw_relevance`.
-        labels: of the attribute.
+        labels: labels of the attribute.
         probabilities: one per label.
 
     Returns:

@@ -50,7 +50,7 @@ class GradientGraph:
         """Find the part of the graph that leads to an attribute.
 
         Args:
-            content: of a model file.
+            content: content of a model file.
             attribute: name of one of its outputs.
             guided: let only positive gradients back through every ReLU, on positive activations
                 (guided back-propagation, Springenberg et al. 2014, section 3.4); False for the

@@ -33,9 +33,9 @@ def explain_faces(
 
     Args:
         crops: uint8 N x H x W x C as the model file's input.
-        labels: of the explained attribute, in the order of the model file.
+        labels: labels of the explained attribute, in the order of the model file.
         probabilities: predicted by the model file, N x labels.
-        explainer: of the same model file.
+        explainer: explainer of the same model file.
         label: whose logit is explained, or 'predicted' for the predicted label of each face; ""
             explains the most active unit (with Grad-CAM, the predicted label).
 
@@ -79,7 +79,7 @@ def explain_labels(
         explainers: one for each classifier.
         faces: how many of each label, drawn at random from those that all classifiers predict
             correctly.
-        seed: of the random number generator.
+        seed: seed of the random number generator.
 
     Returns:
         uint8 H x W x 3 in BGR; one row for each label with such faces.

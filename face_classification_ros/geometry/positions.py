@@ -34,8 +34,8 @@ class Intrinsics:
     """A pinhole camera without distortion, in pixels of its image.
 
     Attributes:
-        width: of the image that the other values refer to.
-        height: of the image that the other values refer to.
+        width: width of the image that the other values refer to.
+        height: height of the image that the other values refer to.
         fx: focal length in the direction of x.
         fy: focal length in the direction of y.
         cx: x of the principal point, 0 in the center of the first pixel.
@@ -89,8 +89,8 @@ class DepthView:
     """A depth image with the calibration of the camera.
 
     Attributes:
-        depth: of the same view as the color image; may have another size.
-        intrinsics: of the camera; may be for another size.
+        depth: depth image of the same view as the color image; may have another size.
+        intrinsics: calibration of the camera; may be for another size.
     """
 
     depth: DepthImage
@@ -110,8 +110,8 @@ def locate(
     Args:
         faces: with boxes in pixels of the image.
         view: depth image and calibration.
-        width: of the image in pixels.
-        height: of the image in pixels.
+        width: width of the image in pixels.
+        height: height of the image in pixels.
         rotation: degrees clockwise, one of `ROTATIONS`, by which the image must be rotated for
             people to be upright.
 
@@ -158,7 +158,7 @@ def _distance(depth: DepthImage, box: BoundingBox, scales: tuple[float, float]) 
     Args:
         depth: the depth image.
         box: in pixels of the color image.
-        scales: of the width and height of the depth image to those of the color image.
+        scales: ratios of the width and height of the depth image to those of the color image.
     """
     rows, columns = depth.values.shape
     x, y = box.center

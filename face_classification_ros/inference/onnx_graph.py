@@ -131,7 +131,7 @@ class Node:
         inputs: names of the tensors that it takes; "" for an optional one that is not given.
         outputs: names of the tensors that it computes.
         attributes: encoded `AttributeProto` by name.
-        domain: of the operator; "" for ONNX's own.
+        domain: domain of the operator; "" for ONNX's own.
     """
 
     op_type: str
@@ -191,7 +191,7 @@ class Graph:
         initializers: encoded `TensorProto` by name: weights and other constants.
         inputs: encoded `ValueInfoProto` by name.
         outputs: encoded `ValueInfoProto` by name.
-        ir_version: of the file format.
+        ir_version: version of the file format.
         opset_imports: encoded `OperatorSetIdProto`: versions of the operators.
     """
 
@@ -207,7 +207,7 @@ class Graph:
         """Return the graph of a model.
 
         Args:
-            content: of an ONNX file that ONNX Runtime can load.
+            content: content of an ONNX file that ONNX Runtime can load.
 
         Raises:
             ValueError: it is not an ONNX file.
@@ -290,7 +290,7 @@ def encode_value_info(name: str, element_type: int | None = None, rank: int = 0)
     """Return the description of an input or output as an encoded `ValueInfoProto`.
 
     Args:
-        name: of the tensor.
+        name: name of the tensor.
         element_type: `FLOAT` or `INT64`; None leaves type and shape to ONNX Runtime.
         rank: number of dimensions, all of free size.
     """

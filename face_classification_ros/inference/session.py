@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 import functools
 from pathlib import Path
+import re
 from typing import Any
 
 import numpy as np
@@ -34,11 +35,13 @@ def read_model(path: Path) -> bytes:
     """Return the content of a self-contained model file.
 
     Raises:
-        OSError: the file cannot be read.
-        ValueError: `require_self_contained` rejects it.
+        ValueError: the file cannot be read, or `require_self_contained` rejects it.
     """
-    with path.open('rb') as file:
-        content = file.read(MAX_FILE_SIZE + 1)
+    try:
+        with path.open('rb') as file:
+            content = file.read(MAX_FILE_SIZE + 1)
+    except OSError as error:
+        raise ValueError(f'it cannot be read: {error.strerror}') from error
     require_self_contained(content)
     return content
 
@@ -51,19 +54,25 @@ def require_self_contained(content: bytes) -> None:
     through the encoded file and allocates nothing for it.
 
     Args:
-        content: of an ONNX file.
+        content: content of an ONNX file.
 
     Raises:
-        ValueError: the model is too large, is not an ONNX file, or contains external data, a
-            loop, a branch or model-local functions.
+        ValueError: the model is empty or too large, is not an ONNX file, or contains no network,
+            external data, a loop, a branch or model-local functions.
     """
+    if not content:
+        raise ValueError('it is empty')
     if len(content) > MAX_FILE_SIZE:
         raise ValueError(f'it is larger than {MAX_FILE_SIZE // 2**20} MiB')
-    for number, graph in _parts(content):
+    has_graph = False
+    for number, part in _parts(content):
         if number == ModelField.FUNCTIONS:
             raise ValueError('it contains model-local functions, which are not supported')
         if number == ModelField.GRAPH:
-            _check_graph(graph)
+            _check_graph(part)
+            has_graph = True
+    if not has_graph:
+        raise ValueError('it contains no network')
 
 
 def _check_graph(graph: memoryview) -> None:
@@ -136,9 +145,9 @@ def load_network(model: Path | bytes, *, num_threads: int = 1) -> onnxruntime.In
         num_threads: number of CPU threads per call.
 
     Raises:
-        OSError: the file cannot be read.
-        ValueError: `require_self_contained` rejects the model, or ONNX Runtime cannot run it; the
-            text is the first line of its error message.
+        ValueError: the file cannot be read, `require_self_contained` rejects the model, or ONNX
+            Runtime cannot run it; then the text is the first line of its error message, without
+            the prefix.
     """
     if isinstance(model, bytes):
         require_self_contained(model)
@@ -166,7 +175,7 @@ def load_network(model: Path | bytes, *, num_threads: int = 1) -> onnxruntime.In
             enable_fallback=0,
         )
     except Exception as error:  # ONNX Runtime's errors share no narrower base class.
-        raise ValueError(_first_line(error)) from error
+        raise ValueError(_reason(error)) from error
 
 
 def try_out(
@@ -177,13 +186,16 @@ def try_out(
     """Run a network for the first time and return its outputs.
 
     Raises:
-        ValueError: it does not run; the text is the first line of ONNX Runtime's error message.
+        ValueError: it does not run; the text has the first line of ONNX Runtime's error message,
+            without the prefix.
     """
     try:
         return list(session.run(outputs, inputs))
     except Exception as error:  # As in `load_network`.
-        raise ValueError(f'it does not run: {_first_line(error)}') from error
+        raise ValueError(f'it does not run: {_reason(error)}') from error
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _reason(error: Exception) -> str:
+    """Return the first line of an error of ONNX Runtime, without its prefix and code."""
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    return re.sub(r'^\[ONNXRuntimeError\] : \d+ : \w+ : ', '', line)

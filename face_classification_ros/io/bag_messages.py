@@ -107,8 +107,8 @@ def serialize_image(image: Image, stamp: int, frame_id: str, *, compressed: bool
 
     Args:
         image: uint8 H x W x 3 in BGR.
-        stamp: of its header, in nanoseconds.
-        frame_id: of its header.
+        stamp: stamp of its header, in nanoseconds.
+        frame_id: frame of its header.
         compressed: as a JPEG in a message of type `COMPRESSED`, or as bgr8 in one of type `RAW`.
     """
     types = _TYPES.types

@@ -23,6 +23,7 @@ from face_classification_ros.io.bag_messages import (
 )
 from face_classification_ros.io.errors import UnreadableError
 from face_classification_ros.io.file_names import portable_name
+from face_classification_ros.io.sources import METADATA
 from face_classification_ros.io.videos import DEFAULT_FPS, Frame, Frames, MAX_FPS, read_video
 
 CAMERA_TOPIC = '/camera/image_raw'
@@ -70,7 +71,7 @@ class Recording:
     """Some topics of a recording.
 
     Attributes:
-        topic: of the images.
+        topic: topic of the images.
         types: topic -> type of its messages, for all topics that are read.
         fps: mean number of images per second.
         messages: in the order in which they were recorded, read one by one; raises an
@@ -92,7 +93,7 @@ def open_recording(
 
     Args:
         path: its folder, or one of its files, .db3 or .mcap.
-        topic: of the images; "" if there is only one such topic.
+        topic: topic of the images; "" if there is only one such topic.
         others: other topics to read -> expected type of their messages.
 
     Yields:
@@ -106,6 +107,8 @@ def open_recording(
             or none of the images can be read.
     """
     others = others or {}
+    if path.is_dir() and not (path / METADATA).is_file():
+        raise UnreadableError(path, f'is not a readable bag: it has no {METADATA}')
     # Invalid files raise many kinds of exceptions in the library, also those of SQLite, zstd and
     # struct; whichever it is, this file cannot be read.
     try:

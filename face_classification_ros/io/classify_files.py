@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from face_classification_ros.config import PipelineConfig
 from face_classification_ros.detection.region_of_interest import RegionOfInterestDetector
-from face_classification_ros.io.errors import UnreadableError, UnwritableError
+from face_classification_ros.io.errors import system_error_text, UnreadableError, UnwritableError
 from face_classification_ros.io.images import read_image, write_image
 from face_classification_ros.io.sources import IMAGE, Source
 from face_classification_ros.io.videos import Frames, VideoFile
@@ -67,7 +67,9 @@ class FileClassifier:
         except UnreadableError as error:
             raise UnreadableError(source.path, error.problem, error.code) from error
         except OSError as error:
-            raise UnwritableError(source.path, f'has no annotated copy: {error}') from error
+            raise UnwritableError(
+                source.path, f'has no annotated copy: {system_error_text(error)}'
+            ) from error
 
     def _classify_image(
         self, source: Source, file: Path, copy: Path | None

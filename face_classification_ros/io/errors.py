@@ -11,7 +11,7 @@ class FileError(ValueError):
     """A file cannot be read or written; the message is one line with its path and the reason.
 
     Attributes:
-        path: of the file.
+        path: path of the file.
         problem: the reason, without the path.
         code: the reason for programs, such as 'truncated'.
     """
@@ -49,6 +49,13 @@ class UnwritableError(FileError):
     def __init__(self, path: Path, problem: str, code: str = 'copy') -> None:
         """Set path and problem."""
         super().__init__(path, problem, code)
+
+
+def system_error_text(error: OSError) -> str:
+    """Return the file and the reason of an error of the system, without its number."""
+    if error.filename is None or error.strerror is None:
+        return error.strerror or str(error)
+    return f'{error.filename}: {error.strerror}'
 
 
 @contextmanager

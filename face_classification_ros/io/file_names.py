@@ -1,4 +1,4 @@
-"""Give files names that C libraries can open."""
+"""Open files of any name with C libraries."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from tempfile import TemporaryDirectory
 
 @contextmanager
 def portable_name(path: Path) -> Iterator[str]:
-    """Return another name of a file, whose characters no C library misunderstands.
+    """Provide a temporary name of a file that every C library can open.
 
-    Names on Linux are bytes. OpenCV crashes where they are not UTF-8, and SQLite and FFmpeg
+    Names on Linux are bytes. OpenCV crashes if they are not UTF-8, and SQLite and FFmpeg
     interpret characters such as `?`, `#`, `%` and `:`.
 
     Args:
-        path: of a file or a folder; it may be missing, if its folder exists.
+        path: path of a file or a folder; it may be missing, if its folder exists.
 
     Yields:
-        A symbolic link of ASCII letters with the suffix of the file, which is removed after the
-        block; whoever has the file open can use it longer.
+        Path of a symbolic link, ASCII with the suffix of the file. The link is removed after the
+        block; a file that was opened by it stays open.
 
     Raises:
         OSError: no temporary file can be created.

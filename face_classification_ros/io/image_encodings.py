@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 import struct
-from typing import Any, get_args, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import cv2
 import numpy as np
@@ -28,7 +28,7 @@ ImageErrorCode = Literal[
     'corrupt',
     'invalid_stamp',
 ]
-IMAGE_ERROR_CODES: tuple[str, ...] = get_args(ImageErrorCode)
+"""The kinds of problems of a message."""
 
 
 class ImageError(ValueError):
@@ -77,7 +77,7 @@ class Layout:
     """The memory layout of an encoding.
 
     Attributes:
-        name: of the encoding as every version of cv_bridge knows it.
+        name: name of the encoding as every version of cv_bridge knows it.
         channels: values per pixel.
         to_bgr: OpenCV's conversion to BGR; None if the bytes are BGR.
         bytes_per_value: 1 or 2.

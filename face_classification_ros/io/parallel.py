@@ -36,7 +36,7 @@ WINDOW = 32
 CONNECTION_TIMEOUT = 30.0
 """Seconds to wait for a scheduler and for its first worker."""
 
-# A file is tried so many times while others run, and as often alone.
+# Number of attempts for a file while others run, and again alone.
 _TRIES = 2
 
 

@@ -51,8 +51,8 @@ def crowd(faces: int, width: int, height: int) -> Image:
 
     Args:
         faces: number of copies, 0 to `MAX_CROWD`.
-        width: of the image, 64 to 8192 pixels.
-        height: of the image, 64 to 8192 pixels.
+        width: width of the image, 64 to 8192 pixels.
+        height: height of the image, 64 to 8192 pixels.
 
     Returns:
         uint8, `height` x `width` x 3, in BGR.
@@ -64,7 +64,7 @@ def crowd(faces: int, width: int, height: int) -> Image:
     if not 0 <= faces <= MAX_CROWD:
         raise ValueError(f'crowd of {faces} faces: expected 0 to {MAX_CROWD}')
     if not (64 <= width <= 8192 and 64 <= height <= 8192):
-        raise ValueError(f'image of {width} x {height}: expected sides of 64 to 8192 pixels')
+        raise ValueError(f'image of {width} x {height}: expected 64 to 8192 pixels each')
     frame = _blurred(_read_image('coffee'), (width, height))
     if not faces:
         return frame

@@ -127,7 +127,7 @@ def compare_networks(
 def plot_accuracy(
     models: Sequence[TrainedModel], published: Sequence[PublishedNetwork], path: Path
 ) -> None:
-    """Draw accuracy over parameters, in one diagram per attribute.
+    """Draw accuracy over parameters, in one diagram per attribute; create the folder.
 
     Args:
         models: one marker each, in the diagrams of their attributes.
@@ -158,6 +158,7 @@ def plot_accuracy(
     # Leave room for the names to the right of the points.
     few, many = axes.get_xlim()
     axes.set(xlabel='parameters', xlim=(few / 2, many * 10))
+    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
 
 

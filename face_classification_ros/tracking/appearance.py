@@ -76,22 +76,40 @@ def compute_appearance(image: Image, boxes: Sequence[BoundingBox]) -> NDArray[np
     appearance = np.log(cells + np.float32(DARK))
     appearance -= np.log(everywhere + np.float32(DARK)).mean((0, 1))
 
-    is_outside = (rows < 0) | (rows >= height), (columns < 0) | (columns >= width)
-    is_hidden = is_outside[0][:, :, None] | is_outside[1][:, None]
-    areas = (w * h)[:, 0]
-    for number in range(len(boxes)):
+    is_outside_row = (rows < 0) | (rows >= height)
+    is_outside_column = (columns < 0) | (columns >= width)
+    is_hidden = is_outside_row[:, :, None] | is_outside_column[:, None]
+    is_hidden |= _are_occluded(boxes, rows, columns)
+    appearance[is_hidden.reshape(shape).any((2, 4))] = np.nan
+    return np.asarray(appearance[:, _PERSON])
+
+
+def _are_occluded(
+    boxes: Sequence[BoundingBox], rows: NDArray[np.float64], columns: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Return which samples of N people may be behind a larger face or the body below it.
+
+    Args:
+        boxes: N boxes of faces in pixels.
+        rows: N x R, y of the rows of samples of each person.
+        columns: N x C, x of the columns of samples of each person.
+
+    Returns:
+        N x R x C.
+    """
+    are_occluded = np.zeros((len(boxes), rows.shape[1], columns.shape[1]), bool)
+    areas = np.array([box.area for box in boxes])
+    for number, box in enumerate(boxes):
         behind = NEARER * areas < areas[number]
         behind[number] = False
         if not behind.any():
             continue
-        middle, top = x[number] + w[number] / 2, y[number]
-        beside = np.abs(columns[behind] - middle)[:, None]
-        below = (rows[behind] - top)[:, :, None]
-        is_head = (below >= -ABOVE * h[number]) & (beside <= HEAD * w[number])
-        is_body = (below >= h[number]) & (beside <= BODY * w[number])
-        is_hidden[behind] |= is_head | is_body
-    appearance[is_hidden.reshape(shape).any((2, 4))] = np.nan
-    return np.asarray(appearance[:, _PERSON])
+        beside = np.abs(columns[behind] - box.center[0])[:, None]
+        below = (rows[behind] - box.y)[:, :, None]
+        is_head = (below >= -ABOVE * box.height) & (beside <= HEAD * box.width)
+        is_body = (below >= box.height) & (beside <= BODY * box.width)
+        are_occluded[behind] |= is_head | is_body
+    return are_occluded
 
 
 def differences(some: Sequence[Appearance], others: Sequence[Appearance]) -> NDArray[np.float64]:

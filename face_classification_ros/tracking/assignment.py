@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 def assign(costs: NDArray[np.float64], unmatched: float) -> list[tuple[int, int]]:
     """Assign rows to columns, each at most once, so that the sum of the costs is minimal.
 
-    The Hungarian method with shortest augmenting paths (Kuhn 1955; Jonker and Volgenant 1987).
-    There are few faces in view, so it takes less time than the smallest part of a detector.
+    The Hungarian method with shortest augmenting paths (Kuhn 1955; Jonker and Volgenant 1987), as
+    `scipy.optimize.linear_sum_assignment`: a robot needs SciPy for nothing else. There are few
+    faces in view, so it takes less time than the smallest part of a detector.
 
     Args:
         costs: rows x columns; infinite where the two may not be assigned.

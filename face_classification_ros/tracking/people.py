@@ -81,7 +81,7 @@ class PeopleCounter:
         Args:
             window: in seconds, at most `MAX_SECONDS` count; 0 counts the newest image alone.
             attribute: whose labels are counted.
-            labels: of the attribute; people with another label count as unknown.
+            labels: labels of the attribute; people with another label count as unknown.
         """
         since = self._newest - min(window, MAX_SECONDS)
         present = [

@@ -70,8 +70,8 @@ class Track:
         box: in the newest image that shows it.
         first_seen: stamp in seconds.
         last_seen: stamp in seconds.
-        velocity: of its center in pixels per second.
-        is_ambiguous: whether the face in the newest image may as well be that of another track;
+        velocity: velocity of its center in pixels per second.
+        is_ambiguous: whether the face in the newest image may equally be that of another track;
             then it must not update anything.
         is_occluded: whether it is not visible, and another face is where it should be.
         appearance: mean appearance, None if unknown.
@@ -131,11 +131,11 @@ class Track:
         """Update box, velocity and time with a face that was assigned."""
         elapsed = stamp - self.last_seen
         if elapsed > 0 and not self.is_ambiguous:
-            share = 1 - math.exp(-elapsed / VELOCITY_TIME)
+            weight = 1 - math.exp(-elapsed / VELOCITY_TIME)
             (x, y), (old_x, old_y) = box.center, self.box.center
             self.velocity = (
-                self.velocity[0] + share * ((x - old_x) / elapsed - self.velocity[0]),
-                self.velocity[1] + share * ((y - old_y) / elapsed - self.velocity[1]),
+                self.velocity[0] + weight * ((x - old_x) / elapsed - self.velocity[0]),
+                self.velocity[1] + weight * ((y - old_y) / elapsed - self.velocity[1]),
             )
         self.box, self.last_seen, self.is_occluded = box, stamp, False
 
@@ -146,8 +146,8 @@ class Track:
         if self.appearance is None:
             self.appearance = appearance
         else:
-            share = np.float32(1 / min(self.appearance_count + 1, APPEARANCE_FRAMES))
-            mean = self.appearance + share * (appearance - self.appearance)
+            weight = np.float32(1 / min(self.appearance_count + 1, APPEARANCE_FRAMES))
+            mean = self.appearance + weight * (appearance - self.appearance)
             mean = np.where(np.isnan(self.appearance), appearance, mean)
             self.appearance = np.where(np.isnan(appearance), self.appearance, mean)
         self.appearance_count += 1
@@ -178,13 +178,13 @@ class TrackingUpdate:
 
 @dataclass(frozen=True, slots=True)
 class _Pairing:
-    """Which track each face belongs to; faces and tracks by their numbers.
+    """The track of each face; faces and tracks are given by their indices.
 
     Attributes:
         costs: faces x tracks.
         pairs: face -> track.
-        ambiguous: faces of `pairs` that may as well be somebody else.
-        appearance: of the faces, None if it was not needed.
+        ambiguous: faces of `pairs` that may equally be another person.
+        appearance: appearance of the faces, None if it was not needed.
     """
 
     costs: NDArray[np.float64]

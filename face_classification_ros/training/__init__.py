@@ -1,1 +1,1 @@
-"""Train classifiers by a recipe and export them as model files."""
+"""Train classifiers from a recipe and export them as model files."""

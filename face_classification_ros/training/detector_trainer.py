@@ -1,4 +1,4 @@
-"""Train a detector by a recipe, with a checkpoint after every epoch."""
+"""Train a detector from a recipe, with a checkpoint after every epoch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Train a classifier by a recipe, with a checkpoint after every epoch."""
+"""Train a classifier from a recipe, with a checkpoint after every epoch."""
 
 from __future__ import annotations
 

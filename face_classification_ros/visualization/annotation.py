@@ -122,7 +122,7 @@ def _box_stroke(width: int, height: int) -> int:
 
 
 def _draw_box(canvas: Image, box: BoundingBox, color: Color) -> None:
-    """Draw a rectangle with a dark rim, which keeps it visible on any background."""
+    """Draw a rectangle with a dark outline, so that it is visible on any background."""
     height, width = canvas.shape[:2]
     stroke = _box_stroke(width, height)
     corner = int(box.x), int(box.y)

@@ -19,7 +19,7 @@ def contact_sheet(images: Sequence[Image], columns: int, width: int) -> Image:
         images: at least one; uint8, H x W x 3, in BGR. The first one determines the proportions
             of all fields, the others are fitted into theirs.
         columns: images per row, at least 1.
-        width: of the sheet in pixels.
+        width: width of the sheet in pixels.
 
     Returns:
         uint8, H x `width` x 3, in BGR.

@@ -8,10 +8,13 @@ from pathlib import Path
 import subprocess
 import sys
 
+import pytest
 from ros_peers import TIMEOUT
 
 from face_classification_ros.doctor.dds import PROFILE_VARIABLES
-from face_classification_ros.doctor.findings import ERROR, Finding, OK
+from face_classification_ros.doctor.findings import ERROR, Finding, import_failed, OK
+from face_classification_ros.doctor.packages import LIBRARIES
+from face_classification_ros.doctor.registry import NETWORK_LIBRARIES
 from face_classification_ros.inference.model_zoo import dds_profile
 
 
@@ -71,22 +74,31 @@ def test_broken_setup_is_reported_without_traceback(domain: int, tmp_path: Path)
     assert findings['detector-ok'].status == OK
 
 
-def test_checks_run_where_nothing_can_be_imported(tmp_path: Path) -> None:
-    """Neither ROS nor numpy: each is an error with its remedy."""
-    for name in ('rclpy', 'numpy', 'ament_index_python'):
-        (tmp_path / f'{name}.py').write_text('raise ImportError("not for this Python")')
-    done = subprocess.run(
-        [sys.executable, '-m', 'face_classification_ros.doctor'],
-        capture_output=True,
-        text=True,
-        env={**os.environ, 'PYTHONPATH': str(tmp_path)},
-        cwd='/',
-        timeout=2 * TIMEOUT,
-    )
-    assert done.returncode == 1
+@pytest.mark.parametrize(
+    ('broken', 'source'),
+    [
+        (('numpy',), 'import os; os.abort()'),
+        (('cv2',), 'import os; os.abort()'),
+        (('onnxruntime',), 'raise ImportError("not for this Python")'),
+        (('rclpy', *NETWORK_LIBRARIES, 'yaml', 'ament_index_python'), 'import not_installed'),
+    ],
+)
+def test_checks_run_without_a_library(
+    tmp_path: Path, broken: tuple[str, ...], source: str
+) -> None:
+    """Each library that is missing or broken is an error with its remedy, even if it crashes."""
+    for name in broken:
+        (tmp_path / f'{name}.py').write_text(source)
+    record = tmp_path / 'doctor.json'
+    done = run_doctor('--json', str(record), PYTHONPATH=str(tmp_path))
+    assert done.returncode == 1, done.stdout + done.stderr
     assert 'Traceback' not in done.stdout + done.stderr
-    lines = done.stdout.splitlines()
-    numpy = lines.index('ERROR numpy: ImportError: not for this Python')
-    assert lines[numpy + 1] == '      -> pip install numpy'
-    for start in ('OK    Python: ', 'ERROR rclpy: ', 'ERROR detector: ', 'ERROR models: '):
-        assert any(line.startswith(start) for line in lines), start
+    findings = [Finding(**each) for each in json.loads(record.read_text())]
+    by_code = {each.code: each for each in findings}
+    for name in set(broken) & set(LIBRARIES):
+        failed = by_code[import_failed(name)]
+        assert (failed.status, failed.remedy) == (ERROR, LIBRARIES[name][1])
+    skipped = {each.subject for each in findings if each.code == 'check-skipped'}
+    assert skipped == {'detector', 'models'}
+    assert by_code['python-ok'].status == OK
+    assert 'ros-ok' not in by_code

@@ -97,7 +97,6 @@ def test_an_unreadable_image_is_reported_and_the_others_are_explained(
         ((), '--data'),
         ((ASTRONAUT, '--data', ASTRONAUT.parent), '--data'),
         ((ASTRONAUT, '--label', 'bored'), "'bored'"),
-        ((ASTRONAUT, '--method', 'lime'), "'lime'"),
         ((ASTRONAUT, '--attribute', 'gender'), "'gender'"),
         ((ASTRONAUT, '--model', 'emotion_sequential_fully_cnn'), 'model'),
     ],

@@ -43,14 +43,16 @@ def sub_parsers() -> dict[str, command.argparse.ArgumentParser]:
     return dict(commands.choices)
 
 
-def test_the_command_starts_without_heavy_imports() -> None:
-    """Neither OpenCV, ONNX Runtime, ROS nor TensorFlow is loaded before a sub-command runs."""
+def test_the_command_starts_without_other_packages() -> None:
+    """No other package is loaded before a sub-command runs, so that `doctor` needs none."""
     program = (
-        'import sys; from face_classification_ros.commands.main import _parser; _parser(); '
-        'sys.exit(bool({"cv2", "onnxruntime", "rclpy", "tensorflow"} & set(sys.modules)))'
+        'import sys; before = set(sys.modules); '
+        'from face_classification_ros.commands.main import _parser; _parser(); '
+        'new = {name.partition(".")[0] for name in set(sys.modules) - before}; '
+        'print(*new - sys.stdlib_module_names - {"face_classification_ros"})'
     )
     done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, cwd='/')
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stdout.split()) == (0, []), done.stderr
 
 
 def test_no_sub_command_knows_an_attribute() -> None:
@@ -83,6 +85,7 @@ def test_no_sub_command_knows_an_attribute() -> None:
         (['evaluate', 'emotion', '--data', '/nowhere'], '/nowhere'),
         (['audit', 'emotion', '--data', '/nowhere'], '/nowhere'),
         (['explain'], '--data'),
+        (['explain', '{image}', '--method', 'lime'], "'lime'"),
         (['crop-margins', '--data', '/nowhere'], '/nowhere'),
         (['sample-bag', '{tmp}/bag', '--seconds', '0'], '--seconds 0'),
         (['demo', '--video', '/nowhere.mp4', '--output', '{tmp}'], '/nowhere.mp4'),
@@ -111,6 +114,31 @@ def test_wrong_use_is_reported_in_one_line(
     assert captured.err.startswith('face_classification')
     (line,) = captured.err.splitlines()
     assert problem in line
+    assert 'Errno' not in line
+
+
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        ['classify', '{image}', '--json', '{path}'],
+        ['classify', '{image}', '--output', '{path}'],
+        ['train', '{path}', '--data', '{tmp}', '--output', '{tmp}/out'],
+        ['benchmark', '--rounds', '1', '--json', '{path}'],
+    ],
+    ids=lambda arguments: ' '.join(arguments),
+)
+def test_a_path_below_a_file_is_named(
+    arguments: Sequence[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2 and one line with the path and the reason, without the number of the error."""
+    if arguments[0] == 'train':
+        pytest.importorskip('tensorflow', reason='needs the extra [train]')
+    (tmp_path / 'file').write_text('a file')
+    paths = {'image': ASTRONAUT, 'tmp': tmp_path, 'path': tmp_path / 'file' / 'below'}
+    assert command.main([each.format(**paths) for each in arguments]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(tmp_path / 'file') in line
+    assert 'Errno' not in line
 
 
 def test_an_interruption_is_reported_in_one_line(
@@ -125,6 +153,25 @@ def test_an_interruption_is_reported_in_one_line(
     monkeypatch.setattr(doctor, 'run', interrupted)
     assert command.main(['doctor']) == 1
     assert capsys.readouterr().err == 'face_classification: interrupted\n'
+
+
+@pytest.mark.parametrize('arguments', [['--help'], ['classify', str(ASTRONAUT)], ['doctor']])
+def test_a_reader_that_stops_reading_ends_the_command(arguments: Sequence[str]) -> None:
+    """As `head` does: exit code 1 and no message."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [COMMAND, *arguments],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            env={**os.environ, 'PYTHONUNBUFFERED': ''},
+            text=True,
+            timeout=120,
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (1, '')
 
 
 def test_the_installed_program_returns_the_exit_code() -> None:

@@ -31,6 +31,15 @@ def test_every_setting_has_an_option_with_its_default(parser: argparse.ArgumentP
     assert all(option(name) in help_text for name in settings_of(PipelineConfig))
 
 
+def test_an_empty_list_is_described_as_an_option_takes_it(
+    parser: argparse.ArgumentParser,
+) -> None:
+    """The help text of a parameter has the form of ROS, which the option would reject."""
+    help_text = parser.format_help()
+    assert "[''] " not in help_text
+    assert "'' " in help_text
+
+
 def test_options_set_values_of_the_right_type(parser: argparse.ArgumentParser) -> None:
     """Numbers, choices, lists and thresholds arrive in the configuration."""
     arguments = ['--detection-size', '640', '--detection-threshold', '1', '--rotation', '90']

@@ -183,7 +183,7 @@ def test_file_that_is_not_onnx_is_rejected(tmp_path: Path, content: bytes) -> No
     """The error has the path, in one line."""
     path = tmp_path / 'faces.onnx'
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r'faces.onnx: expected an ONNX file') as caught:
+    with pytest.raises(ValueError, match=r'faces.onnx is not a usable ONNX file') as caught:
         create('yunet', detector_model=str(path))
     assert '\n' not in str(caught.value)
 

@@ -9,6 +9,7 @@ from face_classification_ros.doctor.findings import (
     ERROR,
     exit_code,
     Finding,
+    import_failed,
     OK,
     run_checks,
     WARN,
@@ -30,6 +31,25 @@ def test_remedy_is_printed_on_a_line_of_its_own() -> None:
 def test_exit_code_is_1_for_errors(statuses: list[str], code: int) -> None:
     """Warnings are not a failure."""
     assert exit_code(map(finding, statuses)) == code
+
+
+def test_check_is_skipped_without_a_module_that_it_needs() -> None:
+    """Its import could end the process; checks that need other modules run."""
+
+    def never() -> Iterator[Finding]:
+        raise AssertionError('must not run')
+        yield
+
+    failed = Finding(import_failed('numpy'), ERROR, 'numpy', 'broken')
+    checks = [
+        Check('libraries', lambda: [failed]),
+        Check('models', never, needs=('cv2', 'numpy')),
+        Check('other', lambda: [finding(OK)], needs=('cv2',)),
+    ]
+    first, skipped, other = run_checks(checks)
+    assert (first, other) == (failed, finding(OK))
+    assert (skipped.code, skipped.status, skipped.subject) == ('check-skipped', WARN, 'models')
+    assert 'numpy' in skipped.text and 'cv2' not in skipped.text
 
 
 def test_failing_check_is_a_finding() -> None:

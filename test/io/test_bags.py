@@ -132,6 +132,14 @@ def test_file_of_a_bag_is_read_without_its_folder(storage: str, tmp_path: Path) 
     assert len(frames_of(file)) == 2
 
 
+def test_folder_without_metadata_is_no_recording(tmp_path: Path) -> None:
+    """The error names the folder and the missing file."""
+    with pytest.raises(UnreadableError) as caught:
+        frames_of(tmp_path)
+    assert caught.value.code == 'invalid'
+    assert str(tmp_path) in str(caught.value) and 'metadata.yaml' in str(caught.value)
+
+
 def test_other_encodings_are_converted(tmp_path: Path) -> None:
     """A bag may have any encoding that the node accepts."""
     path = write_bag(tmp_path / 'bag', {'/image': lambda number: raw(number, 'rgb8')}, 1)

@@ -1,5 +1,6 @@
 """Results are written as JSON that follows the documented schema."""
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -85,10 +86,26 @@ def test_a_pipe_gets_the_same_as_a_file(tmp_path: Path) -> None:
     assert json.loads(text) == [frame.to_dict() for frame in FRAMES]
 
 
+def test_the_folder_of_a_file_is_created(tmp_path: Path) -> None:
+    """Work of minutes is not lost because of a folder that does not exist."""
+    write(tmp_path / 'new' / 'folder' / 'a.jsonl', FRAMES)
+    write_json(tmp_path / 'other' / 'a.json', [])
+    assert len((tmp_path / 'new' / 'folder' / 'a.jsonl').read_text().splitlines()) == len(FRAMES)
+    assert json.loads((tmp_path / 'other' / 'a.json').read_text()) == []
+
+
+def test_an_error_of_the_reader_is_not_that_of_the_file(tmp_path: Path) -> None:
+    """Such as a closed terminal: the error names no file."""
+    with pytest.raises(OSError) as raised, record_writer(tmp_path / 'a.json'):
+        raise OSError(errno.ENOSPC, 'of something else')
+    assert raised.value.filename is None
+
+
 @pytest.mark.parametrize('writer', [record_writer, lambda path: write_json(path, [])])
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, writer: Any) -> None:
-    """The error has the path."""
-    path = tmp_path / 'missing' / 'a.json'
+    """The error has the path, here of a folder."""
+    path = tmp_path / 'a.json'
+    path.mkdir()
     with pytest.raises(OSError) as raised:
         writer(path).__enter__()
     assert raised.value.filename == str(path)

@@ -32,6 +32,7 @@ from face_classification_ros.ros.processes import ros_environment, start, START_
 from face_classification_ros.ros.runtime import ros_running, signals_as_interrupt
 from face_classification_ros.types import Face, FrameFaces, Image
 from face_classification_ros.visualization.contact_sheet import contact_sheet
+from face_classification_ros.visualization.text import estimates_text
 
 QUIET_TIME = 1.0
 """Seconds without a result after which all results have arrived."""
@@ -145,13 +146,12 @@ class Recorder(Node):
 
 
 def faces_text(faces: Sequence[Face]) -> str:
-    """Return the faces of a frame in one line: track id, labels and confidences."""
+    """Return the faces of a frame in one line: track id and estimates."""
     return '   '.join(map(_face_text, faces)) or 'no face'
 
 
 def _face_text(face: Face) -> str:
-    labels = [f'{each.label} {each.confidence:.0%}' for each in face.attributes.values()]
-    return ' '.join([f'[{face.track_id}]', ', '.join(labels)]).rstrip()
+    return f'[{face.track_id}] {estimates_text(face)}'.rstrip()
 
 
 def run_demo(options: DemoOptions) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import time
+from typing import Any
 
 from rclpy.event_handler import (
     QoSMessageLostInfo,
@@ -155,8 +156,9 @@ class InputMonitor:
 def describe(subscription: Subscription) -> str:
     """Return the topic of a subscription to images with its type and reliability."""
     reliability = subscription.qos_profile.reliability.name.lower()
-    name = subscription.msg_type.__name__
-    return f'{subscription.topic_name} (sensor_msgs/msg/{name}, {reliability})'
+    # Its type hint in rclpy is that of a message.
+    message_type: Any = subscription.msg_type
+    return f'{subscription.topic_name} (sensor_msgs/msg/{message_type.__name__}, {reliability})'
 
 
 def _describe_publisher(info: TopicEndpointInfo) -> str:

@@ -22,8 +22,11 @@ STALL_TIME = 20.0
 any callback."""
 
 END_TIME = 3.0
-"""Seconds from a signal to the end of the node's loop, and from there to the end of the process,
-after which the process ends."""
+"""Seconds from a signal to the end of the node's loop after which the process ends."""
+
+EXIT_TIME = 10.0
+"""Seconds from the end of the loop to the end of the process after which it is ended: more, since
+leaving ROS and Python takes a while on a busy machine."""
 
 _PERIOD = 1.0
 
@@ -34,11 +37,11 @@ class Watchdog:
     def __init__(self) -> None:
         """Create a watchdog that does nothing yet."""
         self._lock = threading.Lock()
-        self._is_ending = False
+        self._is_watching = False
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Limit the time until the end from the first SIGINT or SIGTERM on, in the main thread."""
+        """Watch the process from a block to its end; to be used in the main thread."""
         received, sender = os.pipe()
         # A full pipe cannot block a signal handler.
         os.set_blocking(sender, False)
@@ -48,29 +51,31 @@ class Watchdog:
         try:
             yield
         finally:
-            self.end()
+            with self._lock:
+                self._is_watching = False
+                faulthandler.dump_traceback_later(EXIT_TIME, exit=True)
             signal.set_wakeup_fd(before)
             os.close(sender)
             thread.join()
             os.close(received)
 
     def watch(self, node: Node) -> None:
-        """End the process if the executor of the node does not call its timer any more."""
+        """Watch the loop of a node, which starts now: its timer, and its end at a signal."""
         node.create_timer(_PERIOD, self._restart, clock=Clock(clock_type=ClockType.STEADY_TIME))
-        self._restart()
-
-    def end(self) -> None:
-        """Limit the time until the end of the process."""
         with self._lock:
-            self._is_ending = True
-            faulthandler.dump_traceback_later(END_TIME, exit=True)
+            self._is_watching = True
+        self._restart()
 
     def _restart(self) -> None:
         with self._lock:
-            if not self._is_ending:
+            if self._is_watching:
                 faulthandler.dump_traceback_later(STALL_TIME, exit=True)
 
     def _wait_for_signal(self, received: int) -> None:
         # Empty after `running`.
-        if os.read(received, 1):
-            self.end()
+        if not os.read(received, 1):
+            return
+        with self._lock:
+            if self._is_watching:
+                self._is_watching = False
+                faulthandler.dump_traceback_later(END_TIME, exit=True)

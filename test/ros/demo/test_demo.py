@@ -28,9 +28,9 @@ def face(track_id: str, **labels: str) -> Face:
 
 
 def test_faces_are_printed_in_one_line() -> None:
-    """With track id and the labels of all attributes, whichever they are."""
+    """With track id, and name and label of all attributes, whichever they are."""
     text = faces_text([face('3', hat='cap', mood='calm'), face('4', hat='none')])
-    assert text == '[3] cap 80%, calm 80%   [4] none 80%'
+    assert text == '[3] hat cap 80%, mood calm 80%   [4] hat none 80%'
 
 
 def test_face_without_attributes_is_printed() -> None:

@@ -7,7 +7,8 @@ import pytest
 from ros_peers import box_of, Camera, HEAD, image_message, Peer, pixels_of
 from sensor_msgs.msg import Image as ImageMessage
 
-from face_classification_ros.types import BoundingBox, Image, rotated_point, ROTATIONS
+from face_classification_ros.config import ROTATIONS
+from face_classification_ros.types import BoundingBox, Image, rotated_point
 
 # Not square, so that sides cannot be confused.
 SCENE: Image = np.ascontiguousarray(np.pad(HEAD, ((0, 0), (0, 60), (0, 0)), 'edge'))
