@@ -52,6 +52,8 @@ class PeopleCount:
 
 @dataclass(slots=True)
 class _Track:
+    """A track; `number` is that of its person unless they were seen before."""
+
     number: int
     person: int
     first_box: BoundingBox
@@ -62,10 +64,8 @@ class _Track:
     labels: dict[str, str] = field(default_factory=dict)
     appearance: Appearance | None = None
 
-    def can_continue(self, other: _Track) -> bool:
-        """Return whether this track starts where another one ended, and looks comparable."""
-        if self.appearance is None or other.appearance is None:
-            return False
+    def starts_near(self, other: _Track) -> bool:
+        """Return whether this track starts where the other one is, with a similar size."""
         size, other_size = math.sqrt(self.first_box.area), math.sqrt(other.box.area)
         distance = math.dist(self.first_box.center, other.box.center)
         is_near = 2 * distance <= SAME_PLACE * (size + other_size)
@@ -103,7 +103,7 @@ class PeopleCounter:
         self._newest = max(self._newest, stamp)
         present = [self._update(face, stamp) for face in faces]
         for track in present:
-            if track.appearance is not None and stamp - track.first_seen <= SETTLING:
+            if stamp - track.first_seen <= SETTLING:
                 track.person = self._recognize(track)
         self._separate(present)
         while self._tracks:
@@ -162,25 +162,29 @@ class PeopleCounter:
         return track
 
     def _recognize(self, track: _Track) -> int:
-        """Return the person of a new track: one who was seen before and not since it started."""
-        candidates = []
+        """Return the person of a new track: one who was not seen since it started, or another."""
+        if track.appearance is None:
+            return track.number
+        people: list[int] = []
+        appearances: list[Appearance] = []
         seen_together = set()
         for other in islice(reversed(self._tracks.values()), MAX_COMPARED):
             if other is track:
                 continue
             if other.last_seen >= track.first_seen:
                 seen_together.add(other.person)
-            elif track.first_seen - other.last_seen > self.return_time:
+                continue
+            if track.first_seen - other.last_seen > self.return_time:
                 break
-            elif other.person not in seen_together and track.can_continue(other):
-                candidates.append(other)
-        if not candidates:
+            is_possible = other.person not in seen_together and track.starts_near(other)
+            if is_possible and other.appearance is not None:
+                people.append(other.person)
+                appearances.append(other.appearance)
+        if not people:
             return track.number
-        appearances = [other.appearance for other in candidates]
-        difference = differences([track.appearance], appearances)[0]
-        difference = np.where(difference <= SAME_APPEARANCE, difference, np.inf)
+        difference = np.nan_to_num(differences([track.appearance], appearances)[0], nan=np.inf)
         best = int(difference.argmin())
-        return candidates[best].person if np.isfinite(difference[best]) else track.number
+        return people[best] if difference[best] <= SAME_APPEARANCE else track.number
 
     def _separate(self, present: Sequence[_Track]) -> None:
         """Make people of one image different who were taken for one."""
