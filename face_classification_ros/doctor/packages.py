@@ -107,6 +107,19 @@ def check_installation() -> Iterator[Finding]:
     yield Finding('package-ok', OK, 'package', f'{version} in {share_folder()}')
 
 
+def check_videos() -> Iterator[Finding]:
+    """Check whether PyAV is installed, which has no rosdep key."""
+    yield evaluate_videos(is_installed('av'))
+
+
+def evaluate_videos(is_pyav_installed: bool) -> Finding:
+    """Report whether videos can be read."""
+    if is_pyav_installed:
+        return Finding('videos-ok', OK, 'videos', 'read by PyAV')
+    remedy = 'apt install python3-av, or in a virtual environment pip install av'
+    return Finding('pyav-missing', WARN, 'videos', 'PyAV, which reads them, is missing', remedy)
+
+
 def check_extras() -> Iterator[Finding]:
     """Check whether the modules of each extra are installed."""
     for extra, (purpose, modules) in EXTRAS.items():

@@ -184,8 +184,8 @@ def run_demo(options: DemoOptions) -> int:
 
 
 def _rate(source: str) -> float:
-    with open_source(source) as (_, fps):
-        return float(fps)
+    with open_source(source) as frames:
+        return float(frames.fps)
 
 
 class _Processes:
