@@ -64,6 +64,12 @@ def count(peer: Peer, window: float, attribute: str = '') -> CountPeople.Respons
     return peer.call(CountPeople, f'{NODE}/count_people', request)
 
 
+def count_every_track(peer: Peer) -> None:
+    """Count each track as another person, however short it is."""
+    counting = {'count_min_frames': 1, 'count_min_duration': 0.0, 'count_return_time': 0.0}
+    assert peer.set_parameters(**counting).successful
+
+
 def enable(peer: Peer, on: bool) -> SetBool.Response:
     """Enable or disable the node."""
     return peer.call(SetBool, f'{NODE}/enable', SetBool.Request(data=on))
@@ -287,6 +293,7 @@ def test_still_images_are_classified(camera: Camera, peer: Peer) -> None:
 
 def test_still_images_have_no_effect_on_tracks(camera: Camera, peer: Peer) -> None:
     """Neither on ids nor on filters nor on counts."""
+    count_every_track(peer)
     before = camera.result_of(image_message(HEAD), stamp=100.0)
     assert classify(peer, image=image_message(HEAD)).success
     after = camera.result_of(image_message(HEAD), stamp=100.1)
@@ -330,12 +337,6 @@ def counted(peer: Peer, window: float, attribute: str = '') -> tuple[int, ...]:
     assert response.success, response.message
     assert response.total == sum(response.counts) + response.unknown
     return *response.counts, response.unknown
-
-
-def count_every_track(peer: Peer) -> None:
-    """Count each track as another person, however short it is."""
-    counting = {'count_min_frames': 1, 'count_min_duration': 0.0, 'count_return_time': 0.0}
-    assert peer.set_parameters(**counting).successful
 
 
 def show(camera: Camera, image: Image, start: float, images: int = 5) -> list[str]:
@@ -492,6 +493,7 @@ def test_tracks_are_reset_on_request_and_when_time_jumps_back(
 ) -> None:
     """Ids continue, people are counted again, and a jump of time is logged."""
     node = start_node()
+    count_every_track(peer)
     camera = Camera(peer)
     camera.connect()
     (first,) = camera.result_of(image_message(HEAD), stamp=100.0).faces
