@@ -36,7 +36,7 @@ from face_classification_ros.tracking.tracker import Track, Tracker
 from face_classification_ros.types import BoundingBox, Detection, Face, Image
 
 SEEDS = range(100, 120)
-"""Scenes that are reported; constants and defaults were chosen with seeds 0 to 19."""
+"""Scenes that are reported; the constants of the counter were chosen with seeds 0 to 4."""
 
 DURATION = 60.0
 """Length of a scene in seconds."""
