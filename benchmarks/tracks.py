@@ -141,7 +141,7 @@ def hiding(seed: int, rate: int, kind: str, *, is_gray: bool) -> Iterator[Frame]
         for name, (person, x, y) in enumerate(zip(figures, places, heights, strict=True)):
             left = round(x - person.face.center[0])
             top = round(y - person.face.center[1])
-            _paste(frame, person, left, top)
+            paste(frame, person, left, top)
             box = person.face.translated(left, top)
             seen = [(who, other) for who, other in seen if _occluded(other, box) <= 0.4]
             seen.append((str(name), box))
@@ -153,7 +153,8 @@ def hiding(seed: int, rate: int, kind: str, *, is_gray: bool) -> Iterator[Frame]
         yield stamp, frame, [each for each in seen if rng.random() >= 0.03]
 
 
-def _paste(frame: Image, person: Figure, left: int, top: int) -> None:
+def paste(frame: Image, person: Figure, left: int, top: int) -> None:
+    """Draw a person into a frame, clipped at its edge."""
     height, width = person.mask.shape
     x, y = max(left, 0), max(top, 0)
     right, bottom = min(left + width, frame.shape[1]), min(top + height, frame.shape[0])

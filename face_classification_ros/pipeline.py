@@ -154,6 +154,7 @@ class FacePipeline:
                     },
                     track.id if track else '',
                     track.first_seen if track else stamp,
+                    appearance=track.appearance if track else None,
                 )
                 for index, (detection, track) in enumerate(zip(detections, tracks, strict=True))
             ]

@@ -199,6 +199,7 @@ class Face:
         position: in meters, None if unknown, see `geometry.positions`.
         is_size_plausible: False if the position is known and the face would not be as wide as
             faces are.
+        appearance: of the person, see `tracking.appearance`; None if unknown.
     """
 
     detection: Detection
@@ -207,6 +208,7 @@ class Face:
     first_seen: float = 0.0
     position: Position | None = None
     is_size_plausible: bool = True
+    appearance: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the face ready for JSON.

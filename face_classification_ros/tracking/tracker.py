@@ -313,7 +313,7 @@ class Tracker:
         """Return the appearance of all faces, None if it is not needed or there are too many."""
         is_new = any(track.appearance is None for track in self._tracks)
         is_due = is_uncertain or is_new or stamp - self._described_at >= APPEARANCE_PERIOD
-        if compute_appearance is None or not 2 <= people < CROWD or not is_due:
+        if compute_appearance is None or not 1 <= people < CROWD or not is_due:
             return None
         self._described_at = stamp
         return compute_appearance()

@@ -111,9 +111,11 @@ def test_greeting_contains_only_what_is_certain() -> None:
 
 @pytest.mark.parametrize('attribute, label', [('', 'woman'), ('emotion', 'happy')])
 def test_people_are_counted(
-    attribute: str, label: str, camera: LiveCamera, run_example: RunExample
+    attribute: str, label: str, camera: LiveCamera, peer: Peer, run_example: RunExample
 ) -> None:
     """One person in many images is one, by any attribute."""
+    with FaceClient(node=peer.node, server_timeout=TIMEOUT) as client:
+        client.observe(frames=5, duration=TIMEOUT)
     printed = run_example('count_people.py', '--window', '60', '--attribute', attribute)
     assert printed.startswith('1 person: ')
     assert f'1 {label}' in printed

@@ -17,10 +17,22 @@ def face(
     track_id: str,
     woman: float | None = 0.9,
     *,
+    x: float = 10.0,
     size: float = 50.0,
     position: tuple[float, float, float] | None = None,
+    color: float | None = None,
 ) -> Face:
-    """Return a face; without an estimate of gender if `woman` is None."""
+    """Return a face; without an estimate of gender if `woman` is None.
+
+    Args:
+        track_id: of its track.
+        woman: probability of "woman".
+        x: left edge of its box.
+        size: sides of its box.
+        position: in meters.
+        color: appearance of the person in all cells, None if unknown.
+    """
     attributes = {} if woman is None else {'gender': gender(woman)}
-    detection = Detection(BoundingBox(10.0, 10.0, size, size), 0.9)
-    return Face(detection, attributes, track_id, 1.0, position)
+    detection = Detection(BoundingBox(x, 10.0, size, size), 0.9)
+    appearance = None if color is None else np.full((48, 3), color, np.float32)
+    return Face(detection, attributes, track_id, 1.0, position, appearance=appearance)

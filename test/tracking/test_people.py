@@ -1,12 +1,14 @@
 """Each person is counted once, by their last certain label, within a time window."""
 
 import math
+from typing import Any
 
 import pytest
 from tracking.people_seen import face, GENDERS
 
 from face_classification_ros.tracking import people
 from face_classification_ros.tracking.people import PeopleCount, PeopleCounter
+from face_classification_ros.types import Face
 
 
 def count(counter: PeopleCounter, window: float) -> tuple[int, int, int]:
@@ -88,7 +90,7 @@ def test_memory_is_bounded_in_time_and_number(monkeypatch: pytest.MonkeyPatch) -
     counter.add([face('1')], 0.0)
     counter.add([face('2')], people.MAX_SECONDS + 1)
     assert count(counter, math.inf) == (1, 0, 0)
-    monkeypatch.setattr(people, 'MAX_PEOPLE', 3)
+    monkeypatch.setattr(people, 'MAX_TRACKS', 3)
     for number in range(10):
         counter.add([face(f'new {number}')], people.MAX_SECONDS + 2)
     assert count(counter, math.inf) == (3, 0, 0)
@@ -102,3 +104,121 @@ def test_reset_forgets_everybody_and_the_time() -> None:
     assert count(counter, math.inf) == (0, 0, 0)
     counter.add([face('2')], 5.0)
     assert count(counter, 1.0) == (1, 0, 0)
+
+
+# People who come back
+
+
+def show(counter: PeopleCounter, start: float, *faces: Face, images: int = 10) -> None:
+    """Add images of these faces at 10 Hz."""
+    for number in range(images):
+        counter.add(faces, start + number / 10)
+
+
+def returning(track_id: str, **changes: Any) -> Face:
+    """Return a face with a known appearance."""
+    return face(track_id, **{'color': 0.5, **changes})
+
+
+def test_person_who_comes_back_is_counted_once() -> None:
+    """Also after several absences, by the last certain label, as soon as they are recognized."""
+    counter = PeopleCounter(min_frames=3, min_duration=0.3, return_time=60.0)
+    for number in range(4):
+        show(counter, 50.0 * number, returning(str(number)))
+    assert count(counter, math.inf) == (1, 0, 0)
+    show(counter, 200.0, returning('uncertain', woman=0.5), images=1)
+    assert count(counter, 0.0) == (1, 0, 0)
+    show(counter, 200.1, returning('uncertain', woman=0.1), images=1)
+    assert count(counter, math.inf) == (0, 1, 0)
+
+
+@pytest.mark.parametrize(
+    'start, changes',
+    [
+        (20.0, {'color': 0.9}),
+        (20.0, {'color': None}),
+        (20.0, {'x': 150.0}),
+        (20.0, {'size': 100.0}),
+        (62.0, {}),
+    ],
+    ids=['other appearance', 'unknown appearance', 'other place', 'other size', 'too late'],
+)
+def test_somebody_else_counts(start: float, changes: dict[str, float | None]) -> None:
+    """Whoever differs in appearance, place or size is another person, as after a minute."""
+    counter = PeopleCounter(return_time=60.0)
+    show(counter, 0.0, returning('1'))
+    show(counter, start, returning('2', **changes))
+    assert count(counter, math.inf) == (2, 0, 0)
+
+
+def test_every_track_counts_without_a_time_to_return() -> None:
+    """A time of 0 recognizes nobody."""
+    counter = PeopleCounter()
+    show(counter, 0.0, returning('1'))
+    show(counter, 2.0, returning('2'))
+    assert count(counter, math.inf) == (2, 0, 0)
+
+
+def test_people_of_one_image_are_different() -> None:
+    """Of two people of the same appearance, only one can be the person who left."""
+    counter = PeopleCounter(return_time=60.0)
+    show(counter, 0.0, returning('1'))
+    show(counter, 20.0, returning('2'), returning('3', x=40.0))
+    assert count(counter, math.inf) == (2, 0, 0)
+    show(counter, 40.0, returning('4'), returning('5', x=40.0))
+    assert count(counter, math.inf) == (2, 0, 0)
+
+
+@pytest.mark.parametrize('images', [5, 30])
+def test_person_was_not_away(images: int) -> None:
+    """Who was taken for a person counts when that person's own track goes on."""
+    counter = PeopleCounter(return_time=60.0)
+    show(counter, 0.0, returning('1'))
+    show(counter, 2.0, returning('2'), images=images)
+    assert count(counter, math.inf) == (1, 0, 0)
+    show(counter, 5.0, returning('1'), returning('2'), images=1)
+    assert count(counter, math.inf) == (2, 0, 0)
+    show(counter, 5.1, returning('2'), images=1)
+    assert count(counter, math.inf) == (2, 0, 0)
+
+
+def test_appearance_of_the_first_second_decides() -> None:
+    """Only hair may be visible of a person who enters; later changes are those of light."""
+    counter = PeopleCounter(return_time=60.0)
+    show(counter, 0.0, returning('1'))
+    show(counter, 20.0, returning('2'), images=2)
+    assert count(counter, math.inf) == (1, 0, 0)
+    show(counter, 20.2, returning('2', color=0.9))
+    assert count(counter, math.inf) == (2, 0, 0)
+    show(counter, 22.0, returning('2'))
+    assert count(counter, math.inf) == (2, 0, 0)
+
+
+def test_flashes_at_one_place_do_not_add_up_to_a_person() -> None:
+    """A lamp that is taken for a face again and again never counts."""
+    counter = PeopleCounter(min_frames=3, min_duration=0.3, return_time=60.0)
+    for number in range(20):
+        show(counter, 2.0 * number, returning(str(number)), images=2)
+    assert count(counter, math.inf) == (0, 0, 0)
+
+
+def test_best_match_is_recognized() -> None:
+    """Two people who left next to each other come back one after the other."""
+    counter = PeopleCounter(return_time=60.0)
+    show(counter, 0.0, returning('1', woman=0.9), returning('2', woman=0.1, x=40.0, color=0.6))
+    show(counter, 10.0, returning('3', woman=None, x=20.0, color=0.61))
+    assert count(counter, 5.0) == (0, 1, 0)
+    show(counter, 20.0, returning('4', woman=None, x=20.0, color=0.49))
+    assert count(counter, 5.0) == (1, 0, 0)
+    assert count(counter, math.inf) == (1, 1, 0)
+
+
+def test_comparisons_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the most recent tracks are compared, since many may have ended within a minute."""
+    monkeypatch.setattr(people, 'MAX_COMPARED', 2)
+    counter = PeopleCounter(return_time=60.0)
+    show(counter, 0.0, returning('1'))
+    for number in range(2):
+        show(counter, 2.0 + number, returning(f'passing {number}', x=500.0, color=number))
+    show(counter, 10.0, returning('2'))
+    assert count(counter, math.inf) == (4, 0, 0)

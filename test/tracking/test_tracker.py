@@ -323,8 +323,8 @@ def test_box_without_area_is_not_an_error(side: float) -> None:
     assert ids(tracker, 0.1, face(300), face(100, side=side))[0] == other
 
 
-def test_appearance_is_computed_only_where_people_may_be_confused() -> None:
-    """Not for one person or a crowd; sometimes for several, always for people close together."""
+def test_appearance_is_computed_in_every_image_only_where_people_may_be_confused() -> None:
+    """Not for a crowd; always for people close together, sometimes for others."""
     computed = []
 
     def compute_appearance() -> NDArray[np.float32]:
@@ -334,7 +334,7 @@ def test_appearance_is_computed_only_where_people_may_be_confused() -> None:
     tracker = Tracker(timeout=9)
     stamps = [number / 10 for number in range(10)]
     for places, expected in (
-        ((100,), []),
+        ((100,), [0.0, 0.3, 0.6, 0.9]),
         ((100, 400), [2.0, 2.3, 2.6, 2.9]),
         ((100, 130), [4.0 + each for each in stamps]),
         (tuple(range(100, 1900, 60)), []),

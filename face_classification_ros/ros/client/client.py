@@ -246,7 +246,7 @@ class FaceClient:
         return ObservationHandle(self._client_node, goal)
 
     def count_people(self, window: float, attribute: str = '') -> PeopleCount:
-        """Count the people of the last `window` seconds, by distinct track and label.
+        """Count the people of the last `window` seconds, by distinct person and label.
 
         Args:
             window: in seconds, by the stamps of the images; 0 counts the newest image alone.

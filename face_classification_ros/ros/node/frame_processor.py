@@ -101,6 +101,7 @@ class FrameProcessor:
         self._tracker.timeout = config.track_timeout
         self.people.min_frames = config.count_min_frames
         self.people.min_duration = config.count_min_duration
+        self.people.return_time = config.count_return_time
         self.pipeline.thresholds = self._thresholds(self.pipeline.classifiers, config)
         self.pipeline.smoothing_time = config.smoothing_time
         self.pipeline.rotation = config.rotation

@@ -84,15 +84,22 @@ class NodeConfig(PipelineConfig):
         '', 'track id of the face that is explained; "" is the largest face'
     )
     count_min_frames: int = setting(
-        1,
+        3,
         'number of images of a track from which count_people counts it as a person',
         low=1,
         high=1000,
     )
     count_min_duration: float = setting(
-        0.0,
+        0.3,
         'seconds from the first to the last image of a track from which count_people counts it '
         'as a person',
+        low=0.0,
+        high=600.0,
+    )
+    count_return_time: float = setting(
+        60.0,
+        'seconds within which count_people recognizes a person who comes back at the same place '
+        'with the same appearance; 0 counts every track as another person',
         low=0.0,
         high=600.0,
     )

@@ -339,6 +339,7 @@ def test_client_works_inside_a_callback(
 
 def test_threads_share_a_client(camera: LiveCamera, client: FaceClient) -> None:
     """Every call gets its own response."""
+    client.observe(frames=5, duration=TIMEOUT)
 
     def query(number: int) -> bool:
         if number % 2:

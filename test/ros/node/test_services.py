@@ -34,6 +34,7 @@ from std_srvs.srv import SetBool, Trigger
 from face_classification_ros.ros.conversions.messages import time_message
 from face_classification_ros.ros.node import state
 from face_classification_ros.srv import ClassifyImage, CountPeople, GetFaces
+from face_classification_ros.types import Image
 
 NODE = '/face_classification'
 ROOT = Path(__file__).parents[3]
@@ -61,6 +62,12 @@ def count(peer: Peer, window: float, attribute: str = '') -> CountPeople.Respons
     """Count people."""
     request = CountPeople.Request(window=window, attribute=attribute)
     return peer.call(CountPeople, f'{NODE}/count_people', request)
+
+
+def count_every_track(peer: Peer) -> None:
+    """Count each track as another person, however short it is."""
+    counting = {'count_min_frames': 1, 'count_min_duration': 0.0, 'count_return_time': 0.0}
+    assert peer.set_parameters(**counting).successful
 
 
 def enable(peer: Peer, on: bool) -> SetBool.Response:
@@ -286,6 +293,7 @@ def test_still_images_are_classified(camera: Camera, peer: Peer) -> None:
 
 def test_still_images_have_no_effect_on_tracks(camera: Camera, peer: Peer) -> None:
     """Neither on ids nor on filters nor on counts."""
+    count_every_track(peer)
     before = camera.result_of(image_message(HEAD), stamp=100.0)
     assert classify(peer, image=image_message(HEAD)).success
     after = camera.result_of(image_message(HEAD), stamp=100.1)
@@ -331,12 +339,20 @@ def counted(peer: Peer, window: float, attribute: str = '') -> tuple[int, ...]:
     return *response.counts, response.unknown
 
 
+def show(camera: Camera, image: Image, start: float, images: int = 5) -> list[str]:
+    """Send an image several times at 10 Hz, and return the track ids of the last one."""
+    for number in range(images):
+        result = camera.result_of(image_message(image), stamp=start + number / 10)
+    return [face.track_id for face in result.faces]
+
+
 def test_people_are_counted_by_track_and_window(
     start_node: StartNode, peer: Peer, make_model: MakeModel
 ) -> None:
     """A bright face is labeled yes here, a dark one no, and one in between is unknown."""
     model = make_model({'hat': ['yes', 'no']}, thresholds={'hat': 1.0})
     start_node('-p', f'models:=[{model}]', '-p', 'detection_interval:=1')
+    count_every_track(peer)
     camera = Camera(peer)
     camera.connect()
     (bright,) = camera.result_of(image_message(HEAD)).faces
@@ -372,8 +388,49 @@ def test_flashes_do_not_count_as_people(camera: Camera, peer: Peer) -> None:
     assert count(peer, 10.0).total == 0
 
 
+def test_flashes_do_not_count_by_default(camera: Camera, peer: Peer) -> None:
+    """Two images are no person, nor are two more of another track at the same place."""
+    for start in (10.0, 15.0):
+        assert len(show(camera, HEAD, start, images=2)) == 1
+        show(camera, BLANK, start + 0.5, images=1)
+        assert count(peer, 600.0).total == 0
+    show(camera, HEAD, 20.0)
+    assert count(peer, 600.0).total == 1
+
+
+def test_person_who_comes_back_is_counted_once(camera: Camera, peer: Peer) -> None:
+    """Somebody who looks different counts, and so does everybody who was away for longer."""
+    tracks = show(camera, HEAD, 10.0)
+    show(camera, BLANK, 15.0, images=1)
+    tracks += show(camera, HEAD, 30.0)
+    assert len(set(tracks)) == 2
+    assert count(peer, 600.0).total == 1
+    show(camera, BLANK, 35.0, images=1)
+    assert len(show(camera, np.ascontiguousarray(HEAD[..., ::-1]), 40.0)) == 1
+    assert count(peer, 600.0).total == 2
+    show(camera, BLANK, 45.0, images=1)
+    show(camera, HEAD, 100.0)
+    assert count(peer, 600.0).total == 3
+    count_every_track(peer)
+    show(camera, BLANK, 105.0, images=1)
+    show(camera, HEAD, 110.0)
+    assert count(peer, 600.0).total == 4
+
+
+def test_people_who_look_alike_and_come_back_together_are_two(camera: Camera, peer: Peer) -> None:
+    """People of one image are different."""
+    twins = np.hstack([HEAD, HEAD])
+    tracks = show(camera, twins, 10.0)
+    assert count(peer, 600.0).total == 2
+    show(camera, BLANK, 15.0, images=1)
+    tracks += show(camera, twins, 30.0)
+    assert len(set(tracks)) == 4
+    assert count(peer, 600.0).total == count(peer, 5.0).total == 2
+
+
 def test_people_are_counted_by_any_attribute(camera: Camera, peer: Peer) -> None:
     """The default is the first one; without attributes all people are unknown."""
+    count_every_track(peer)
     camera.result_of(image_message(HEAD), stamp=10.0)
     assert list(count(peer, 1.0).labels) == ['woman', 'man']
     response = count(peer, 1.0, 'emotion')
@@ -436,6 +493,7 @@ def test_tracks_are_reset_on_request_and_when_time_jumps_back(
 ) -> None:
     """Ids continue, people are counted again, and a jump of time is logged."""
     node = start_node()
+    count_every_track(peer)
     camera = Camera(peer)
     camera.connect()
     (first,) = camera.result_of(image_message(HEAD), stamp=100.0).faces
