@@ -16,6 +16,7 @@ from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.datasets.registry import FaceDataset
 from face_classification_ros.evaluation.classification import classify_dataset
 from face_classification_ros.evaluation.metrics import wilson_interval
+from face_classification_ros.progress import progress
 from face_classification_ros.training.glasses import (
     draw_glasses,
     Glasses,
@@ -175,7 +176,7 @@ def measure_perturbations(
     before = classify_dataset(classifier, faces)
     correct = before.argmax(axis=1) == faces.y_true
     rows, changes = {}, np.zeros(len(faces), np.int64)
-    for name, perturb in PERTURBATIONS.items():
+    for name, perturb in progress(PERTURBATIONS.items(), 'perturbation'):
         images = [perturb(image, face) for image, face in zip(faces.images, known, strict=True)]
         after = classify_dataset(classifier, replace(faces, images=images))
         rows[name] = _compare(before, after, faces, threshold)

@@ -29,6 +29,7 @@ from face_classification_ros.evaluation.metrics import (
     precision_recall_f1,
     reliability,
 )
+from face_classification_ros.progress import progress
 from face_classification_ros.types import BoundingBox
 
 BATCH = 256
@@ -125,7 +126,12 @@ def classify_dataset(
         )
     crops = dataset.crops(input_spec or classifier.input_spec, boxes)
     batches = np.split(crops, range(BATCH, len(crops), BATCH))
-    return np.concatenate([classifier.classify(batch)[attribute] for batch in batches])
+    return np.concatenate(
+        [
+            classifier.classify(batch)[attribute]
+            for batch in progress(batches, f'x {BATCH} faces', task='classify')
+        ]
+    )
 
 
 def _per_label(
