@@ -39,6 +39,7 @@ class Extra(NamedTuple):
 
 
 PACKAGES = {
+    'av': Package('av>=11', 'python3-av'),
     'cryptography': Package('cryptography', 'python3-cryptography'),
     'cv2': Package('opencv-python-headless>=4.6,<5', 'python3-opencv'),
     'distributed': Package('dask[distributed]', 'python3-distributed'),

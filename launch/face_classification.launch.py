@@ -105,62 +105,69 @@ def make_node(context: LaunchContext) -> list[Node]:
     ]
 
 
-def generate_launch_description() -> LaunchDescription:
-    """Declare the arguments, set the environment and start the node."""
-    profile = LaunchConfiguration('fastdds_profile')
+def declared_arguments() -> list[DeclareLaunchArgument]:
+    """Return all arguments: topics, parameters of the node, and how it is started."""
     default_profile = EnvironmentVariable(
         PROFILE_VARIABLES[0],
         default_value=EnvironmentVariable(
             PROFILE_VARIABLES[1], default_value=str(CONFIG / 'fastdds_large_images.xml')
         ),
     )
+    return [
+        *(
+            DeclareLaunchArgument(
+                topic,
+                default_value=topic,
+                description=f'{description}; relative to the namespace unless it starts with '
+                'a slash',
+            )
+            for topic, description in TOPICS.items()
+        ),
+        DeclareLaunchArgument(
+            'namespace',
+            default_value='',
+            description='namespace of the node and its topics, one for each camera',
+        ),
+        DeclareLaunchArgument(
+            'params_file',
+            default_value=str(CONFIG / 'face_classification.yaml'),
+            description='parameter file of the node',
+        ),
+        *(parameter_argument(name, each) for name, each in PARAMETERS.items()),
+        DeclareLaunchArgument(
+            'use_sim_time',
+            default_value='false',
+            choices=['true', 'false'],
+            description='use the time of /clock, as in simulation',
+        ),
+        DeclareLaunchArgument(
+            'log_level',
+            default_value='info',
+            choices=['debug', 'info', 'warn', 'error', 'fatal'],
+            description='minimum severity of log messages',
+        ),
+        DeclareLaunchArgument(
+            'respawn',
+            default_value='true',
+            choices=['true', 'false'],
+            description='start the node again when it ends',
+        ),
+        DeclareLaunchArgument(
+            'fastdds_profile',
+            default_value=default_profile,
+            description='Fast DDS profile for large images, by default the one that the '
+            'environment names already; a camera driver in another process needs the same in '
+            f'{PROFILE_VARIABLES[0]} (Kilted and later: {PROFILE_VARIABLES[1]}); "" sets none',
+        ),
+    ]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Declare the arguments, set the environment and start the node."""
+    profile = LaunchConfiguration('fastdds_profile')
     description = LaunchDescription(
         [
-            *(
-                DeclareLaunchArgument(
-                    topic,
-                    default_value=topic,
-                    description=f'{description}; relative to the namespace unless it starts with '
-                    'a slash',
-                )
-                for topic, description in TOPICS.items()
-            ),
-            DeclareLaunchArgument(
-                'namespace',
-                default_value='',
-                description='namespace of the node and its topics, one for each camera',
-            ),
-            DeclareLaunchArgument(
-                'params_file',
-                default_value=str(CONFIG / 'face_classification.yaml'),
-                description='parameter file of the node',
-            ),
-            *(parameter_argument(name, each) for name, each in PARAMETERS.items()),
-            DeclareLaunchArgument(
-                'use_sim_time',
-                default_value='false',
-                choices=['true', 'false'],
-                description='use the time of /clock, as in simulation',
-            ),
-            DeclareLaunchArgument(
-                'log_level',
-                default_value='info',
-                choices=['debug', 'info', 'warn', 'error', 'fatal'],
-                description='minimum severity of log messages',
-            ),
-            DeclareLaunchArgument(
-                'respawn',
-                default_value='true',
-                choices=['true', 'false'],
-                description='start the node again when it ends',
-            ),
-            DeclareLaunchArgument(
-                'fastdds_profile',
-                default_value=default_profile,
-                description='Fast DDS profile for large images, by default the one that the '
-                'environment names already; a camera driver in another process needs the same in '
-                f'{PROFILE_VARIABLES[0]} (Kilted and later: {PROFILE_VARIABLES[1]}); "" sets none',
-            ),
+            *declared_arguments(),
             *(
                 SetEnvironmentVariable(
                     variable, profile, condition=IfCondition(NotEqualsSubstitution(profile, ''))

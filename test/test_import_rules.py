@@ -97,6 +97,12 @@ def test_node_needs_no_tensorflow() -> None:
     assert not names & TENSORFLOW
 
 
+@pytest.mark.parametrize('name', ['commands.classify', 'io.classify_files', 'ros.node.node'])
+def test_only_videos_need_pyav(name: str) -> None:
+    """A robot without it runs the node, and classifies images."""
+    assert 'av' not in packages(imports_of(name))
+
+
 def test_networks_need_neither_data_nor_ros() -> None:
     """A network can be designed, and its cost computed, before there is any data."""
     pytest.importorskip('tensorflow', reason='needs the extra [train]')

@@ -10,6 +10,7 @@ import vision_msgs.msg
 import face_classification_ros.action
 import face_classification_ros.msg
 import face_classification_ros.srv
+from face_classification_ros.tracking.observation import Outcome
 
 # Of the official vision_msgs 4.1. Nodes with other hashes receive nothing from each other.
 VISION_MSGS_HASHES = {
@@ -69,6 +70,7 @@ OUR_FIELDS = {
 
 FACES_OR_REASON = {
     'success': 'boolean',
+    'code': 'string',
     'message': 'string',
     'faces': 'face_classification_ros/FaceAttributesArray',
 }
@@ -86,6 +88,7 @@ OUR_SERVICES = {
         {'window': 'float', 'attribute': 'string'},
         {
             'success': 'boolean',
+            'code': 'string',
             'message': 'string',
             'labels': 'sequence<string>',
             'counts': 'sequence<uint32>',
@@ -141,8 +144,9 @@ def test_our_action_has_the_fields_and_outcomes_of_the_manual() -> None:
     faces = {'faces': 'sequence<face_classification_ros/FaceAttributes>'}
     assert fields == [
         {'track_id': 'string', 'frames': 'uint32', 'duration': 'float'},
-        {'outcome': 'uint8', 'reason': 'string', **faces},
+        {'outcome': 'uint8', 'code': 'string', 'reason': 'string', **faces},
         {'frames': 'uint32', **faces},
     ]
-    outcomes = ('COMPLETED', 'NO_FACE', 'LOST', 'CANCELED', 'PREEMPTED', 'INTERRUPTED')
-    assert [getattr(observe.Result, name) for name in outcomes] == list(range(6))
+    outcomes = ['COMPLETED', 'NO_FACE', 'LOST', 'CANCELED', 'PREEMPTED', 'INTERRUPTED', 'REJECTED']
+    assert [getattr(observe.Result, name) for name in outcomes] == list(range(7))
+    assert [each.name for each in Outcome] == outcomes[:-1]

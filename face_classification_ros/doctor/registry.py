@@ -10,6 +10,7 @@ CHECKS = (
     Check('Python', packages.check_python),
     Check('libraries', packages.check_libraries),
     Check('package', packages.check_installation),
+    Check('videos', packages.check_videos),
     Check('extras', packages.check_extras),
     Check('DDS profile', dds.check_profile),
     Check('shared memory', dds.check_shared_memory),

@@ -11,9 +11,11 @@ from rosbags.typesys import get_typestore, Stores
 
 from face_classification_ros.inference.model_zoo import PACKAGE
 from face_classification_ros.io.image_encodings import (
+    check_stamp,
     decode_compressed_image,
     decode_image,
     ImageError,
+    NANOSECONDS,
 )
 from face_classification_ros.types import Image
 
@@ -22,8 +24,6 @@ RAW, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 FACES = f'{PACKAGE}/msg/FaceAttributesArray'
-
-NANOSECONDS = 1_000_000_000
 
 _DECODERS: dict[str, Any] = {RAW: decode_image, COMPRESSED: decode_compressed_image}
 
@@ -92,11 +92,8 @@ def read_image_message(message: RecordedMessage) -> RecordedImage:
     """
     content = message.decode()
     stamp = content.header.stamp
-    if stamp.nanosec >= NANOSECONDS:
-        text = f'stamp of {stamp.sec} s and {stamp.nanosec} ns'
-        problem = f'expected fewer than {NANOSECONDS} ns'
-        return RecordedImage(content.header, None, ImageError(text, 'invalid_stamp', problem))
     try:
+        check_stamp(stamp.sec, stamp.nanosec)
         return RecordedImage(content.header, _DECODERS[message.msgtype](content), None)
     except ImageError as error:
         return RecordedImage(content.header, None, error)

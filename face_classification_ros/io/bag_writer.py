@@ -11,9 +11,10 @@ from rosbags.rosbag2.errors import WriterError
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 
 from face_classification_ros.inference.model_zoo import PACKAGE, share_folder
-from face_classification_ros.io.bag_messages import COMPRESSED, NANOSECONDS, RAW, serialize_image
+from face_classification_ros.io.bag_messages import COMPRESSED, RAW, serialize_image
 from face_classification_ros.io.bags import CAMERA_TOPIC, FRAME_ID
 from face_classification_ros.io.errors import naming_file
+from face_classification_ros.io.image_encodings import NANOSECONDS
 from face_classification_ros.types import Image
 
 STORAGES = ('mcap', 'sqlite3')

@@ -14,7 +14,6 @@ from rosbags.rosbag2 import Reader
 from face_classification_ros.io.bag_messages import (
     COMPRESSED,
     MessageError,
-    NANOSECONDS,
     one_line,
     RAW,
     read_image_message,
@@ -23,6 +22,7 @@ from face_classification_ros.io.bag_messages import (
 )
 from face_classification_ros.io.errors import UnreadableError
 from face_classification_ros.io.file_names import portable_name
+from face_classification_ros.io.image_encodings import NANOSECONDS
 from face_classification_ros.io.sources import METADATA
 from face_classification_ros.io.videos import DEFAULT_FPS, Frame, Frames, MAX_FPS, read_video
 

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from face_classification_ros import MAX_PIXELS
 from face_classification_ros.types import Image
 
+NANOSECONDS = 1_000_000_000
+"""Nanoseconds in a second."""
+
 DEPTH_ENCODINGS = ('16UC1', '32FC1')
 
 ImageErrorCode = Literal[
@@ -189,6 +192,17 @@ def decode_compressed_image(message: CompressedMessage) -> Image:
     if 'compressed rgb' in stored:
         return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), np.uint8)
     return image
+
+
+def check_stamp(sec: int, nanosec: int) -> None:
+    """Check the stamp of a message.
+
+    Raises:
+        ImageError: it has more nanoseconds than a second, so the sum might not fit into a message.
+    """
+    if nanosec >= NANOSECONDS:
+        text = f'stamp of {sec} s and {nanosec} ns'
+        raise ImageError(text, 'invalid_stamp', f'expected fewer than {NANOSECONDS} ns')
 
 
 def _checked_layout(message: RawMessage) -> Layout:

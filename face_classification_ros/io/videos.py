@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TYPE_CHECKING
 
 import cv2
 
 from face_classification_ros import MAX_PIXELS
 from face_classification_ros.io.errors import reading_file, UnreadableError
 from face_classification_ros.io.file_names import portable_name
+from face_classification_ros.requirements import install_command
 from face_classification_ros.types import Image
+
+if TYPE_CHECKING:
+    from face_classification_ros.io.video_decoder import VideoDecoder
 
 DEFAULT_FPS = 25.0
 """Frames per second of a video whose container has no plausible rate."""
@@ -24,16 +28,6 @@ MIN_FPS = 0.01
 """Lowest number of frames per second of a video that is written."""
 
 VIDEO_CODE = 'mp4v'
-
-_MP4_BOXES = (b'ftyp', b'moov', b'mdat', b'free', b'skip', b'wide', b'pnot')
-_MATROSKA = b'\x1aE\xdf\xa3'
-_MPEG_PROGRAM, _MPEG_SEQUENCE = b'\0\0\1\xba', b'\0\0\1\xb3'
-_FLASH, _OGG = b'FLV\1', b'OggS'
-_WINDOWS_MEDIA = b'\x30\x26\xb2\x75\x8e\x66\xcf\x11'
-
-# Each packet of a transport stream starts with this byte; files .m2ts have a time before it.
-_MPEG_TRANSPORT = ord('G')
-_TRANSPORT_PACKETS = ((0, 188), (4, 192))
 
 
 class Frame(NamedTuple):
@@ -67,77 +61,58 @@ def read_video(path: Path) -> Iterator[Frames]:
     """Open a video file.
 
     Yields:
-        Its frames, with stamps from 0.
+        Its frames, upright, with the times of the container as stamps, from 0.
 
     Raises:
-        UnreadableError: the file is not a video, or its frames have more than `MAX_PIXELS`
-            pixels; while frames are read: the file is truncated.
+        UnreadableError: the file is not a video, its frames have more than `MAX_PIXELS` pixels, or
+            PyAV is not installed; while frames are read: the file is truncated.
     """
-    with reading_file(path):
-        if not _is_video(path):
-            raise UnreadableError(path, 'is not a readable video')
-        with portable_name(path) as name:
-            video = cv2.VideoCapture(name, cv2.CAP_FFMPEG)
-    width = video.get(cv2.CAP_PROP_FRAME_WIDTH)
-    height = video.get(cv2.CAP_PROP_FRAME_HEIGHT)
-    if width * height > MAX_PIXELS:
-        video.release()
-        raise UnreadableError(
-            path,
-            f'has frames of {width:.0f} x {height:.0f}, expected at most {MAX_PIXELS} pixels',
-            'too_large',
-        )
-    fps = video.get(cv2.CAP_PROP_FPS)
-    # A damaged container may contain any number.
-    fps = fps if 0 < fps <= MAX_FPS else DEFAULT_FPS
     try:
-        yield Frames(fps, _frames(path, video, fps))
-    finally:
-        video.release()
-
-
-def _is_video(path: Path) -> bool:
-    """Check whether a file starts like one of the known containers.
-
-    FFmpeg, which reads videos for OpenCV, would also open playlists of other files and URLs.
-    """
-    with path.open('rb') as file:
-        start = file.read(512)
-    return (
-        start[4:8] in _MP4_BOXES
-        or start.startswith((_MATROSKA, _MPEG_PROGRAM, _MPEG_SEQUENCE))
-        or start.startswith((_FLASH, _OGG, _WINDOWS_MEDIA))
-        or (start.startswith(b'RIFF') and start[8:12] == b'AVI ')
-        or any(_is_transport(start[first:], size) for first, size in _TRANSPORT_PACKETS)
-    )
-
-
-def _is_transport(start: bytes, size: int) -> bool:
-    packets = start[::size]
-    return len(packets) > 1 and all(each == _MPEG_TRANSPORT for each in packets)
-
-
-def _frames(path: Path, video: cv2.VideoCapture, fps: float) -> Iterator[Frame]:
-    expected = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
-    number = 0
-    while True:
-        try:
-            readable, image = video.read()
-        except cv2.error as error:
+        # Takes a tenth of a second, and only videos need it.
+        from face_classification_ros.io.video_decoder import VideoDecoder
+    except ImportError as error:
+        raise UnreadableError(
+            path, f'needs PyAV ({error}): {install_command(["av"])}', 'package'
+        ) from error
+    with ExitStack() as stack:
+        with reading_file(path):
+            file = stack.enter_context(path.open('rb'))
+            try:
+                decoder = stack.enter_context(VideoDecoder(file))
+            except ValueError as error:
+                raise UnreadableError(path, 'is not a readable video') from error
+        width, height = decoder.size
+        if width * height > MAX_PIXELS:
             raise UnreadableError(
-                path, f'is truncated after {number} frames', 'truncated'
-            ) from error
-        if not readable:
-            break
-        yield Frame(number, number / fps, image)
-        number += 1
+                path,
+                f'has frames of {width} x {height}, expected at most {MAX_PIXELS} pixels',
+                'too_large',
+            )
+        # A damaged container may contain any number.
+        fps = decoder.rate if 0 < decoder.rate <= MAX_FPS else DEFAULT_FPS
+        yield Frames(fps, _frames(path, decoder, fps))
+
+
+def _frames(path: Path, decoder: VideoDecoder, fps: float) -> Iterator[Frame]:
+    number = 0
+    stamp = 0.0
+    origin: float | None = None
+    with reading_file(path):
+        for time, image in decoder.frames():
+            if number == 0:
+                origin = time
+            else:
+                after = stamp
+                stamp = 0.0 if time is None or origin is None else time - origin
+                if stamp <= after:
+                    # Some containers have no times, and joined ones may start again.
+                    stamp = after + 1 / fps
+            yield Frame(number, stamp, image)
+            number += 1
     if number == 0:
         raise UnreadableError(path, 'is not a readable video')
-    # Some containers count a few frames more than they contain; a truncated one lacks many.
-    if number < 0.9 * expected:
-        raise UnreadableError(
-            path, f'is truncated after {number} of {expected} frames', 'truncated'
-        )
+    if decoder.is_truncated:
+        raise UnreadableError(path, f'is truncated after {number} frames', 'truncated')
 
 
 def _writable_rate(fps: float) -> float:

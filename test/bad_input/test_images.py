@@ -154,13 +154,20 @@ def test_a_video_of_absurd_size_is_rejected(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     'content',
-    ['ffconcat version 1.0\nfile good.avi\n', '#EXTM3U\n#EXTINF:1,\ngood.avi\n#EXT-X-ENDLIST\n'],
-    ids=['concat', 'playlist'],
+    [
+        'ffconcat version 1.0\nfile good.avi\n',
+        '#EXTM3U\n#EXTINF:1,\ngood.avi\n#EXT-X-ENDLIST\n',
+        'v=0\nc=IN IP4 127.0.0.1\nm=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n',
+    ],
+    ids=['concat', 'playlist', 'session'],
 )
-def test_a_video_that_names_other_files_is_rejected(tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize('suffix', ['.ffconcat', '.m3u8', '.mp4', '.sdp'])
+def test_a_video_that_names_other_files_is_rejected(
+    tmp_path: Path, content: str, suffix: str
+) -> None:
     """The library FFmpeg would read what a list names, on this machine or another."""
     (tmp_path / 'good.avi').write_bytes(FUZZ_TARGETS['video'].samples()[0])
-    path = tmp_path / 'list.mp4'
+    path = tmp_path / f'list{suffix}'
     path.write_text(content)
     with pytest.raises(UnreadableError) as caught, read_video(path):
         pass

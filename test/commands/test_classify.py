@@ -8,6 +8,7 @@ from command_process import ASTRONAUT, run, write_frames, write_video
 import cv2
 import numpy as np
 import pytest
+from video_files import write_timed_video
 
 from face_classification_ros.commands.main import main
 
@@ -118,6 +119,33 @@ def test_every_frame_of_a_video_is_classified(tmp_path: Path) -> None:
     assert all(len(record['faces']) == 1 for record in records)
     copy = cv2.VideoCapture(str(tmp_path / 'o' / 'walk.mp4'))
     assert int(copy.get(cv2.CAP_PROP_FRAME_COUNT)) == 8
+
+
+def test_a_gap_in_a_video_is_as_long_for_tracks_as_it_was(tmp_path: Path) -> None:
+    """Records have the times of the container, and a track ends during a gap of 3 s."""
+    image = cv2.imread(str(ASTRONAUT))[:300, 60:420]
+    stamps = [0.0, 0.1, 0.2, 3.2, 3.3]
+    write_timed_video(tmp_path / 'a.mp4', [image] * len(stamps), stamps)
+    path = tmp_path / 'a.json'
+    assert main(['classify', str(tmp_path / 'a.mp4'), '--json', str(path)]) == 0
+    records = json.loads(path.read_text())
+    assert [record['stamp'] for record in records] == pytest.approx(stamps)
+    tracks = [face['track_id'] for record in records for face in record['faces']]
+    assert tracks == ['1', '1', '1', '2', '2']
+
+
+def test_a_truncated_video_is_named_after_its_frames(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The exit code is 2, and the records of its first frames are written."""
+    path = tmp_path / 'a.mp4'
+    image = cv2.imread(str(ASTRONAUT))[:300, 60:420]
+    write_timed_video(path, [image] * 10, [number / 10 for number in range(10)])
+    path.write_bytes(path.read_bytes()[:-100])
+    assert main(['classify', str(path), '--json', str(tmp_path / 'a.json')]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(path) in line
+    assert len(json.loads((tmp_path / 'a.json').read_text())) == 9
 
 
 def test_a_file_does_not_depend_on_the_files_before(tmp_path: Path) -> None:
@@ -232,10 +260,10 @@ def test_a_video_without_permission_does_not_end_the_run(
     video = astronaut.parent / 'a.mp4'
     write_video(video, 1)
 
-    def refuse(_: Path) -> bool:
+    def refuse(_: object) -> None:
         raise PermissionError(13, 'Permission denied')
 
-    monkeypatch.setattr('face_classification_ros.io.videos._is_video', refuse)
+    monkeypatch.setattr('face_classification_ros.io.video_decoder.VideoDecoder', refuse)
     assert main(['classify', str(astronaut.parent)]) == 2
     printed = capsys.readouterr()
     assert len(printed.out.splitlines()) == 1

@@ -47,6 +47,16 @@ def test_opencv_without_cascades_is_a_warning(version: str, code: str, status: s
     assert (finding.code, finding.status) == (code, status)
 
 
+@pytest.mark.parametrize(
+    ('is_installed', 'code', 'status'), [(True, 'videos-ok', OK), (False, 'pyav-missing', WARN)]
+)
+def test_missing_pyav_is_a_warning(is_installed: bool, code: str, status: str) -> None:
+    """The node does not need it; the remedy names the package of Ubuntu, which rosdep lacks."""
+    finding = packages.evaluate_videos(is_installed)
+    assert (finding.code, finding.status) == (code, status)
+    assert ('apt install python3-av' in finding.remedy) != is_installed
+
+
 def test_missing_extra_is_a_warning() -> None:
     """Nobody needs all extras; the remedy installs this one."""
     finding = packages.evaluate_extra('train', 'training', ['tensorflow'])

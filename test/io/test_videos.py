@@ -1,11 +1,17 @@
 """Videos are read and written frame by frame."""
 
+import errno
+import io
+from itertools import pairwise
+import os
 from pathlib import Path
+import sys
 
 from command_process import write_video
 import cv2
 import numpy as np
 import pytest
+from video_files import MATRICES, rotate_mp4, trim_mp4, write_timed_video
 
 from face_classification_ros.io.errors import UnreadableError
 from face_classification_ros.io.sources import find_sources, VIDEO
@@ -106,3 +112,152 @@ def test_videos_in_other_containers_are_read(tmp_path: Path, suffix: str) -> Non
     assert source.kind == VIDEO
     with read_video(path) as frames:
         assert len(list(frames.frames)) == 10
+
+
+GAP = [0.0, 0.04, 0.08, 3.08, 3.12, 3.16]
+"""Stamps of a video of 25 Hz that stood still for 3 s."""
+
+CODECS = {'.avi': 'mjpeg', '.flv': 'flv', '.mov': 'mjpeg', '.wmv': 'wmv2'}
+"""Suffix -> codec of a container that has no MPEG-4, or where FFmpeg drops its times."""
+
+
+def timed_video(path: Path, stamps: list[float]) -> None:
+    """Write a video of gray images that become lighter by 10 from frame to frame."""
+    images = [frame(10 * number % 250) for number in range(len(stamps))]
+    write_timed_video(path, images, stamps, CODECS.get(path.suffix, 'mpeg4'))
+
+
+def read(path: Path) -> list[tuple[int, float, int]]:
+    """Return number, stamp and mean gray value of each frame."""
+    with read_video(path) as frames:
+        return [(number, stamp, int(image.mean())) for number, stamp, image in frames.frames]
+
+
+@pytest.mark.parametrize('suffix', ['.mp4', '.mov', '.mkv', '.avi', '.flv', '.ts', '.wmv'])
+def test_stamps_are_the_times_of_the_container(tmp_path: Path, suffix: str) -> None:
+    """A video of variable rate with a gap is whole, and the gap is as long as it was."""
+    path = tmp_path / f'a{suffix}'
+    timed_video(path, GAP)
+    found = read(path)
+    assert [each[0] for each in found] == list(range(len(GAP)))
+    assert [each[1] for each in found] == pytest.approx(GAP, abs=0.002)
+
+
+def test_a_slow_video_is_whole(tmp_path: Path) -> None:
+    """Fewer frames than the rate of the container suggests, and none in the last second."""
+    for suffix in ('.mp4', '.mkv', '.flv'):
+        timed_video(tmp_path / f'a{suffix}', [0, 0.04, 1.5, 4.5, 6])
+        assert len(read(tmp_path / f'a{suffix}')) == 5
+
+
+@pytest.mark.parametrize('first', [0, 20])
+def test_a_trimmed_video_is_whole(tmp_path: Path, first: int) -> None:
+    """The edit list shows 10 of 50 frames; those before are decoded but not shown."""
+    path = tmp_path / 'a.mp4'
+    timed_video(path, [number / 25 for number in range(50)])
+    trim_mp4(path, first / 25, 10 / 25)
+    found = read(path)
+    assert [each[1] for each in found] == pytest.approx([number / 25 for number in range(10)])
+    gray = [10 * number % 250 for number in range(first, first + 10)]
+    assert [each[2] for each in found] == pytest.approx(gray, abs=5)
+
+
+@pytest.mark.parametrize('part', [0.4, 0.6, 0.8])
+@pytest.mark.parametrize('suffix', ['.mp4', '.mkv', '.avi', '.flv', '.wmv'])
+def test_a_truncated_video_of_variable_rate_is_unreadable(
+    tmp_path: Path, suffix: str, part: float
+) -> None:
+    """Its first frames are read, in any container that states how long it is."""
+    path = tmp_path / f'a{suffix}'
+    # Frames of the same size in bytes, so that the file has little else.
+    noise = list(np.random.default_rng(0).integers(0, 255, (100, 48, 64, 3), np.uint8))
+    stamps = [number / 25 + (number > 5) for number in range(100)]
+    write_timed_video(path, noise, stamps, CODECS.get(suffix, 'mpeg4'))
+    content = path.read_bytes()
+    path.write_bytes(content[: int(part * len(content))])
+    numbers = []
+    with pytest.raises(UnreadableError) as caught, read_video(path) as frames:
+        for each in frames.frames:
+            numbers.append(each.number)
+    assert caught.value.code == 'truncated'
+    assert 5 < len(numbers) < 95
+
+
+def test_a_video_that_lost_its_last_frame_is_unreadable(tmp_path: Path) -> None:
+    """An MP4 that ends in the middle of it."""
+    path = tmp_path / 'a.mp4'
+    timed_video(path, [number / 25 for number in range(50)])
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(UnreadableError) as caught, read_video(path) as frames:
+        list(frames.frames)
+    assert caught.value.code == 'truncated'
+
+
+@pytest.mark.parametrize('name', MATRICES)
+def test_a_video_of_a_phone_is_upright(tmp_path: Path, name: str) -> None:
+    """The container has a matrix that maps the corners of its images to those of a display."""
+    image = np.zeros((48, 80, 3), np.uint8)
+    image[:24, :40], image[:24, 40:], image[24:, :40] = (250, 0, 0), (0, 250, 0), (0, 0, 250)
+    path = tmp_path / 'a.mp4'
+    write_timed_video(path, [image] * 3, [0, 0.04, 0.08])
+    rotate_mp4(path, MATRICES[name])
+    expected = {
+        'as it is': image,
+        'turned right': cv2.rotate(image, cv2.ROTATE_90_CLOCKWISE),
+        'upside down': cv2.rotate(image, cv2.ROTATE_180),
+        'turned left': cv2.rotate(image, cv2.ROTATE_90_COUNTERCLOCKWISE),
+        'mirrored': image[:, ::-1],
+        'mirrored and turned': image.transpose(1, 0, 2),
+    }[name]
+    with read_video(path) as frames:
+        images = [each.image.copy() for each in frames.frames]
+    assert len(images) == 3
+    for found in images:
+        assert found.shape == expected.shape
+        assert np.abs(found.astype(int) - expected).mean() < 15
+
+
+def test_joined_videos_have_increasing_stamps(tmp_path: Path) -> None:
+    """The second part of a transport stream starts at its own time, which is that of the first."""
+    path = tmp_path / 'a.ts'
+    timed_video(path, [number / 25 for number in range(10)])
+    path.write_bytes(2 * path.read_bytes())
+    stamps = [each[1] for each in read(path)]
+    assert len(stamps) == 20
+    assert all(after > before for before, after in pairwise(stamps))
+
+
+class FailingDisk(io.FileIO):
+    """A file that cannot be read beyond its first half."""
+
+    def read(self, size: int = -1) -> bytes:  # type: ignore[override]
+        """Read from the first half."""
+        if self.tell() > os.fstat(self.fileno()).st_size // 2:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return super().read(size) or b''
+
+
+def test_an_error_of_the_disk_is_one_of_the_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The frames before it are read."""
+    path = tmp_path / 'a.mp4'
+    noise = list(np.random.default_rng(0).integers(0, 255, (100, 48, 64, 3), np.uint8))
+    write_timed_video(path, noise, [number / 25 for number in range(100)])
+    monkeypatch.setattr(Path, 'open', lambda path, _: FailingDisk(path))
+    numbers = []
+    with pytest.raises(UnreadableError) as caught, read_video(path) as frames:
+        for each in frames.frames:
+            numbers.append(each.number)
+    assert caught.value.code == 'system'
+    assert 5 < len(numbers) < 95
+
+
+def test_without_pyav_a_video_is_unreadable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only videos need it, so the other files are processed."""
+    monkeypatch.setitem(sys.modules, 'face_classification_ros.io.video_decoder', None)
+    with pytest.raises(UnreadableError) as caught, read_video(tmp_path / 'a.mp4'):
+        pass
+    assert caught.value.code == 'package'

@@ -13,10 +13,10 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 from ros_peers import NodeProcess, TIMEOUT
 
+from face_classification_ros.doctor.dds import PROFILE_VARIABLES
 from face_classification_ros.inference.model_zoo import dds_profile
 
 ROOT = Path(__file__).resolve().parents[2]
-PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 SEGMENT = 32 * 2**20
 """Bytes of shared memory of each process, without headers."""
 

@@ -19,14 +19,15 @@ import pytest
 from ros_peers import HEAD, Peer, TIMEOUT
 import yaml
 
+from face_classification_ros.doctor.dds import PROFILE_VARIABLES
 from face_classification_ros.inference.model_zoo import dds_profile, share_folder
-from face_classification_ros.ros.node.parameters import PARAMETERS, read_parameter_file
+from face_classification_ros.ros.node.parameter_sources import read_parameter_file
+from face_classification_ros.ros.node.parameters import PARAMETERS
 
 ROOT = Path(__file__).resolve().parents[2]
 NODE = '/face_classification'
 ONE_CAMERA = 'face_classification.launch.py'
 LAUNCH_FILES = sorted(path.name for path in (ROOT / 'launch').glob('*.launch.py'))
-PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 PID = r'process started with pid \[(\d+)\]'
 
 # What `ros2 launch` does, without the command line tools: a file, then names and values.

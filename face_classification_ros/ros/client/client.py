@@ -37,6 +37,9 @@ FEEDBACK_POLL = 0.5
 MAX_FRAMES = 2**32 - 1
 """Largest number of images of an observation, the limit of its type in the action."""
 
+NO_IMAGE_IN_TIME = 'no_image_in_time'
+"""Code of the node if no image arrived within the timeout of a request."""
+
 PNG = b'\x89PNG'
 """First bytes of a PNG file."""
 
@@ -176,8 +179,8 @@ class FaceClient:
                 return None
             try:
                 snapshot = self.get_faces(0.0, remaining, min_confidence)
-            except RequestRejectedError:
-                if time.monotonic() < end:
+            except RequestRejectedError as error:
+                if error.code != NO_IMAGE_IN_TIME:
                     raise
                 # The remaining time was shorter than the interval between two images.
                 return None
@@ -205,7 +208,7 @@ class FaceClient:
 
         Raises:
             ValueError: both `frames` and `duration` are 0.
-            RequestRejectedError: the node rejected the goal.
+            RequestRejectedError: an argument is invalid, or the node is not active.
         """
         end = time.monotonic() + timeout
         handle = self.start_observation(track_id, frames=frames, duration=duration)
@@ -227,10 +230,11 @@ class FaceClient:
     ) -> ObservationHandle:
         """Start an observation and return immediately, for example in a behavior tree.
 
-        See `observe` for the arguments.
+        See `observe` for the arguments. If the node rejects the goal, `result` of the handle
+        raises the error.
 
         Raises:
-            ValueError, RequestRejectedError: see `observe`.
+            ValueError: see `observe`.
         """
         if not isinstance(track_id, str):
             raise ValueError(f'track_id is {track_id!r}; expected text')
@@ -280,26 +284,19 @@ class FaceClient:
     # Commands
 
     def enable(self, on: bool = True) -> None:
-        """Switch the processing of images on or off; off frees the camera and the processor.
-
-        Raises:
-            RequestRejectedError: not possible in the current state of the node.
-        """
-        self._call(SetBool, 'enable', SetBool.Request(data=bool(on)))
+        """Switch the processing of images on or off; off frees the camera and the processor."""
+        self._client_node.call(SetBool, 'enable', SetBool.Request(data=bool(on)))
 
     def reset_tracks(self) -> None:
-        """Forget all people, as between two runs; people in view get new track ids.
-
-        Raises:
-            RequestRejectedError: not possible in the current state of the node.
-        """
-        self._call(Trigger, 'reset_tracks', Trigger.Request())
+        """Forget all people, as between two runs; people in view get new track ids."""
+        self._client_node.call(Trigger, 'reset_tracks', Trigger.Request())
 
     def _call(self, kind: type, name: str, request: Any, timeout: float = 0.0) -> Any:
         """Call a service and return its response, if it reports success."""
         response = self._client_node.call(kind, name, request, timeout)
         if not response.success:
-            raise RequestRejectedError(self._client_node.server_name(name), response.message)
+            server = self._client_node.server_name(name)
+            raise RequestRejectedError(server, response.code, response.message)
         return response
 
 

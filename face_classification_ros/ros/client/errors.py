@@ -53,13 +53,15 @@ class RequestRejectedError(FaceClientError):
 
     Attributes:
         server: full name of the service or action.
+        code: stable code of the reason, such as "inactive" or "no_image_in_time", see the manual.
         reason: of the node, in words.
     """
 
-    def __init__(self, server: str, reason: str) -> None:
+    def __init__(self, server: str, code: str, reason: str) -> None:
         """Name the server and pass on the reason of the node."""
         super().__init__(f'{server} rejected the request: {reason}')
         self.server = server
+        self.code = code
         self.reason = reason
 
 

@@ -54,18 +54,13 @@ class ObservationHandle:
     """An observation that is running, see `FaceClient.start_observation`."""
 
     def __init__(self, client_node: NodeClient, goal: Observe.Goal) -> None:
-        """Send the goal and wait until the node accepts it, see `FaceClient.start_observation`."""
+        """Send the goal and wait until it is accepted, see `FaceClient.start_observation`."""
         self._client_node = client_node
         self._server = client_node.server_name('observe')
         self._updated = threading.Event()
         self._newest: Progress | None = None
         self._results: list[Future] = []
         self._handle = client_node.send_goal(Observe, 'observe', goal, self._take_feedback)
-        if not self._handle.accepted:
-            raise RequestRejectedError(
-                self._server,
-                f'track_id {goal.track_id!r}, frames {goal.frames}, duration {goal.duration:g}',
-            )
         self._request_result()
 
     def is_done(self) -> bool:
@@ -103,6 +98,7 @@ class ObservationHandle:
             timeout: seconds to wait.
 
         Raises:
+            RequestRejectedError: the goal is invalid, or the node processes no images.
             ResponseTimeoutError: it did not end in time.
             ClientClosedError: see there.
         """
@@ -112,6 +108,8 @@ class ObservationHandle:
                 raise ResponseTimeoutError(self._server, timeout)
             self._client_node.wait(self._results[-1], min(RESULT_RESEND, end - time.monotonic()))
         result = next(each for each in self._results if each.done()).result().result
+        if result.outcome == Observe.Result.REJECTED:
+            raise RequestRejectedError(self._server, result.code, result.reason)
         return Observation(
             Outcome(result.outcome), result.reason, tuple(map(face_from_message, result.faces))
         )

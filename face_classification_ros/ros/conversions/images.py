@@ -17,6 +17,7 @@ from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
 from face_classification_ros.io.image_encodings import (
+    check_stamp,
     convert_with_opencv,
     decode_compressed_image,
     decode_image,
@@ -81,11 +82,13 @@ def convert_with_cv_bridge(pixels: NDArray[Any], layout: Layout) -> Image:
 
 
 def image_from_message(message: ImageMessage | CompressedImage) -> Image:
-    """Return the image of a message in BGR.
+    """Return the image of a message, uint8 H x W x 3 in BGR.
 
     Raises:
-        ImageError: see `decode_image` and `decode_compressed_image`.
+        ImageError: see `check_stamp`, `decode_image` and `decode_compressed_image`.
     """
+    stamp = message.header.stamp
+    check_stamp(stamp.sec, stamp.nanosec)
     if isinstance(message, CompressedImage):
         return decode_compressed_image(message)
     return decode_image(message, converter().to_bgr)

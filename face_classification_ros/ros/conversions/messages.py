@@ -18,6 +18,7 @@ from vision_msgs.msg import (
     VisionClass,
 )
 
+from face_classification_ros.io.image_encodings import NANOSECONDS
 from face_classification_ros.msg import AttributeEstimate as AttributeEstimateMessage
 from face_classification_ros.msg import FaceAttributes, FaceAttributesArray
 from face_classification_ros.types import (
@@ -29,7 +30,6 @@ from face_classification_ros.types import (
 )
 
 FACE_CLASS = 'face'
-NANOSECONDS = 1_000_000_000
 
 
 def seconds(stamp: Time) -> float:

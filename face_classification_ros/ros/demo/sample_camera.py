@@ -18,7 +18,7 @@ from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
 from face_classification_ros.io.sample import FPS, sample_frames
-from face_classification_ros.io.videos import read_video
+from face_classification_ros.io.videos import Frame, Frames, read_video
 from face_classification_ros.ros.conversions.images import image_to_message
 from face_classification_ros.ros.runtime import ros_running, RosStartError, signals_as_interrupt
 from face_classification_ros.types import Image
@@ -46,7 +46,7 @@ class CameraError(ValueError):
 
 
 class Camera(Node):
-    """Publishes images at a constant rate to its subscribers."""
+    """Publishes images to its subscribers."""
 
     def __init__(self) -> None:
         """Create the publisher, which is reliable and so matches all subscriptions."""
@@ -61,12 +61,12 @@ class Camera(Node):
             ),
         )
 
-    def play(self, frames: Iterator[Image], fps: float) -> int:
+    def play(self, frames: Iterator[Frame], rate: float | None) -> int:
         """Publish all frames after the first subscriber is there.
 
         Args:
-            frames: uint8 H x W x 3 in BGR.
-            fps: frames per second.
+            frames: their stamps say when they are published.
+            rate: images per second, instead of the stamps.
 
         Returns:
             Number of published images.
@@ -85,12 +85,13 @@ class Camera(Node):
         published = 0
         start = 0.0
         for frame in frames:
-            message = image_to_message(frame, Header(frame_id=FRAME_ID))
+            message = image_to_message(frame.image, Header(frame_id=FRAME_ID))
             if not published:
                 # Opening a source and the first message take a third of a second, which the next
                 # images would make up for in a burst.
                 start = time.monotonic()
-            time.sleep(max(0.0, start + published / fps - time.monotonic()))
+            due = start + (frame.number / rate if rate else frame.stamp)
+            time.sleep(max(0.0, due - time.monotonic()))
             if not rclpy.ok():
                 break
             message.header.stamp = self.get_clock().now().to_msg()
@@ -100,14 +101,14 @@ class Camera(Node):
 
 
 @contextmanager
-def open_source(source: str) -> Iterator[tuple[Iterator[Image], float]]:
+def open_source(source: str) -> Iterator[Frames]:
     """Open a sample, a video or a camera.
 
     Args:
         source: 'sample', the path of a video, or the number of a camera.
 
     Yields:
-        Its frames, uint8 H x W x 3 in BGR, and their number per second.
+        Its frames.
 
     Raises:
         CameraError: the camera cannot be opened.
@@ -115,23 +116,27 @@ def open_source(source: str) -> Iterator[tuple[Iterator[Image], float]]:
         ImportError: the sample needs scikit-image.
     """
     if source == SAMPLE:
-        yield sample_frames(), FPS
+        yield _at_rate(sample_frames(), FPS)
     elif source.isdecimal():
         camera = cv2.VideoCapture(int(source))
         if not camera.isOpened():
             raise CameraError(int(source))
-        yield _frames(camera), camera.get(cv2.CAP_PROP_FPS) or DEFAULT_FPS
+        yield _at_rate(_images(camera), camera.get(cv2.CAP_PROP_FPS) or DEFAULT_FPS)
     else:
         with read_video(Path(source)) as video:
-            yield (frame.image for frame in video.frames), video.fps
+            yield video
 
 
-def _frames(video: cv2.VideoCapture) -> Iterator[Image]:
+def _at_rate(images: Iterator[Image], fps: float) -> Frames:
+    return Frames(fps, (Frame(number, number / fps, each) for number, each in enumerate(images)))
+
+
+def _images(camera: cv2.VideoCapture) -> Iterator[Image]:
     while True:
-        readable, frame = video.read()
+        readable, image = camera.read()
         if not readable:
             return
-        yield frame.astype(np.uint8, copy=False)
+        yield image.astype(np.uint8, copy=False)
 
 
 def main(args: list[str] | None = None) -> int:
@@ -148,7 +153,7 @@ def main(args: list[str] | None = None) -> int:
         help='sample (the default, 20 s), the path of a video, or the number of a camera',
     )
     parser.add_argument(
-        '--rate', type=float, help='images per second (default: the rate of the source)'
+        '--rate', type=float, help='images per second (default: the times of the source)'
     )
     try:
         given = sys.argv if args is None else args
@@ -156,11 +161,11 @@ def main(args: list[str] | None = None) -> int:
         if arguments.rate is not None and not arguments.rate > 0:
             raise ValueError(f'--rate {arguments.rate} is not above 0')
         with (
-            open_source(arguments.source) as (frames, fps),
+            open_source(arguments.source) as source,
             ros_running(args),
             signals_as_interrupt(),
         ):
-            published = Camera().play(frames, arguments.rate or fps)
+            published = Camera().play(source.frames, arguments.rate)
         print(f'{published} images published', flush=True)
     except (ValueError, ImportError, RosStartError, TimeoutError) as error:
         print(f'camera: {error}', file=sys.stderr)

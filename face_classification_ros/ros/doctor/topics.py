@@ -18,12 +18,10 @@ from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from face_classification_ros.doctor.findings import ERROR, Finding, OK, WARN
 from face_classification_ros.ros.doctor.environment import temporary_node
-from face_classification_ros.ros.endpoints import endpoint_node
+from face_classification_ros.ros.endpoints import describe_endpoint, endpoint_node, IMAGE_TYPES
 
 DISCOVERY_TIME = 3.0
 """Seconds for the discovery of topics."""
-
-IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 
 # As the node subscribes unless `image_reliability` says otherwise.
 _BEST_EFFORT = QoSProfile(
@@ -67,7 +65,7 @@ def find_topics(node: Node) -> list[ImageTopic]:
             ],
         )
         for name, types in sorted(node.get_topic_names_and_types())
-        if set(types) & set(IMAGE_TYPES)
+        if IMAGE_TYPES.intersection(types)
     ]
 
 
@@ -117,9 +115,6 @@ def evaluate_topic(topic: ImageTopic) -> Finding:
                 f'is published as {published}, but the node subscribes to {subscriber.topic_type}',
                 'set image_transport, and remap `image` without the name of the transport',
             )
-    publishers = ', '.join(
-        f'{endpoint_node(each)} ({each.topic_type}, {each.qos_profile.reliability.name.lower()})'
-        for each in topic.publishers
-    )
+    publishers = ', '.join(map(describe_endpoint, topic.publishers))
     text = f'{publishers}; {len(topic.subscribers)} subscribed face_classification node(s)'
     return Finding('topic-ok', OK, subject, text)

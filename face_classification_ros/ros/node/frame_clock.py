@@ -8,7 +8,7 @@ from enum import Enum
 from face_classification_ros.tracking.tracker import REORDERING
 
 CONSTANT = 1.0
-"""Seconds of the steady clock after which the same stamp again is not a repeated image."""
+"""Seconds after which the same stamp again is not a repeated image."""
 
 
 class TimeSource(Enum):
@@ -49,28 +49,28 @@ class FrameClock:
     def __init__(self) -> None:
         """Start without an image."""
         self._stamp = float('-inf')
-        self._since = self._arrival = self._ahead = 0.0
+        self._arrival = self._constant_for = self._ahead = 0.0
 
     def time_of(self, stamp: float, arrival: float) -> FrameTime:
         """Return the time of the next image.
 
         Args:
             stamp: of the image, in seconds.
-            arrival: of the image, in seconds of the steady clock.
+            arrival: of the image, in seconds of any clock; if that jumps back no time passes.
         """
-        elapsed, self._arrival = arrival - self._arrival, arrival
+        elapsed, self._arrival = max(0.0, arrival - self._arrival), arrival
         source = TimeSource.STAMP
         if stamp == self._stamp:
-            constant_for = arrival - self._since
-            if constant_for >= CONSTANT:
+            self._constant_for += elapsed
+            if self._constant_for >= CONSTANT:
                 source = TimeSource.ARRIVAL_CONSTANT_STAMP
             uncertain = 0.0 if stamp == 0 else CONSTANT
-            self._ahead += min(elapsed, max(0.0, constant_for - uncertain))
+            self._ahead += min(elapsed, max(0.0, self._constant_for - uncertain))
         else:
             caught_up = max(0.0, stamp - self._stamp - elapsed)
             jumped_back = stamp < self._stamp - REORDERING
             self._ahead = 0.0 if jumped_back else max(0.0, self._ahead - caught_up)
-            self._stamp, self._since = stamp, arrival
+            self._stamp, self._constant_for = stamp, 0.0
         if stamp == 0 and source is TimeSource.STAMP:
             source = TimeSource.ARRIVAL_ZERO_STAMP
         return FrameTime(stamp + self._ahead, source)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 import time
 
 import cv2
 from rclpy.lifecycle import Node
 from std_msgs.msg import Header
 
+from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.pipeline import create_pipeline, FacePipeline, thresholds_of
 from face_classification_ros.ros.conversions.messages import faces_message, seconds
@@ -19,7 +22,7 @@ from face_classification_ros.ros.node.outputs.output import OutputFrame
 from face_classification_ros.ros.node.outputs.registry import Outputs
 from face_classification_ros.ros.node.parameters import NodeConfig
 from face_classification_ros.ros.node.result_cache import ResultCache
-from face_classification_ros.ros.node.state import NodeState
+from face_classification_ros.ros.node.state import NodeState, Reason
 from face_classification_ros.ros.node.statistics import ImageStatistics
 from face_classification_ros.tracking.people import PeopleCounter
 from face_classification_ros.tracking.tracker import Tracker
@@ -55,6 +58,8 @@ class FrameProcessor:
         self._observe = ObserveServer(node, state)
         self._config = NodeConfig()
         self._outputs: Outputs | None = None
+        # Attributes that models estimated so far, some of which may be switched off now.
+        self._known_attributes: set[str] = set()
         self.pipeline: FacePipeline | None = None
         self.people = PeopleCounter()
         self.results = ResultCache(node)
@@ -71,7 +76,9 @@ class FrameProcessor:
         Raises:
             FileNotFoundError, ImportError, ValueError: see `pipeline.create_pipeline`.
         """
-        return create_pipeline(config, tracker=self._tracker)
+        pipeline = create_pipeline(replace(config, unknown_threshold={}), tracker=self._tracker)
+        pipeline.thresholds = self._thresholds(pipeline.classifiers, config)
+        return pipeline
 
     def load(self, pipeline: FacePipeline, config: NodeConfig) -> None:
         """Use another pipeline, and create the outputs if there are none.
@@ -81,6 +88,7 @@ class FrameProcessor:
         """
         self._tracker.reset_filters()
         self.pipeline = pipeline
+        self._known_attributes.update(pipeline.classifiers)
         # The threads of OpenCV, which resizes and converts images, are shared by the process.
         cv2.setNumThreads(config.num_threads)
         self._outputs = self._outputs or Outputs(self._node)
@@ -93,9 +101,7 @@ class FrameProcessor:
         self._tracker.timeout = config.track_timeout
         self.people.min_frames = config.count_min_frames
         self.people.min_duration = config.count_min_duration
-        self.pipeline.thresholds = thresholds_of(
-            self.pipeline.classifiers, config.unknown_threshold
-        )
+        self.pipeline.thresholds = self._thresholds(self.pipeline.classifiers, config)
         self.pipeline.smoothing_time = config.smoothing_time
         self.pipeline.rotation = config.rotation
         if before.rotation != config.rotation:
@@ -115,12 +121,12 @@ class FrameProcessor:
         self._outputs = self.pipeline = None
         self.reset_tracks('detector and models were unloaded')
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: Reason) -> None:
         """End everything that waits for images, with the reason why none are processed."""
         if self._outputs is not None:
             self._outputs.stop()
         self.results.stop(reason)
-        self._observe.interrupt(reason)
+        self._observe.interrupt(reason.text)
 
     def reset_tracks(self, reason: str) -> None:
         """Start all tracks again; ids continue."""
@@ -130,9 +136,11 @@ class FrameProcessor:
     def process(self, frame: Frame) -> None:
         """Process an image and publish its faces; call it only while the node is active."""
         assert self.pipeline is not None and self._outputs is not None
-        frame_time = self._time_of(frame)
-        stamp = seconds(frame.header.stamp)
-        capture_time = stamp if frame_time.is_stamp else self._now()
+        # By the clock of the node, which is that of a recording while one is replayed: the steady
+        # clock would make the tracks of images without stamps depend on the speed of the replay.
+        now = self._now()
+        frame_time = self._time_of(frame.header, now)
+        capture_time = seconds(frame.header.stamp) if frame_time.is_stamp else now
         processed = self.pipeline.process_frame(frame.image, frame_time.seconds)
         # Matched last, since the depth image often arrives while the image is processed.
         depth = self._depth.match(frame.header)
@@ -165,9 +173,27 @@ class FrameProcessor:
         height, width = image.shape[:2]
         return faces_message(faces, header, width, height, time.perf_counter() - start)
 
-    def _time_of(self, frame: Frame) -> FrameTime:
-        stamp = seconds(frame.header.stamp)
-        frame_time = self._clock.time_of(stamp, frame.arrival)
+    def _thresholds(
+        self, classifiers: Mapping[str, Classifier], config: NodeConfig
+    ) -> dict[str, float]:
+        """Return the thresholds of the attributes that classifiers estimate.
+
+        A threshold of an attribute that is switched off counts again when it is switched on.
+
+        Raises:
+            SettingError: the configuration has a threshold for an attribute that is not known.
+        """
+        is_off = self._known_attributes - set(classifiers)
+        thresholds = {
+            attribute: threshold
+            for attribute, threshold in config.unknown_threshold.items()
+            if attribute not in is_off
+        }
+        return thresholds_of(classifiers, thresholds)
+
+    def _time_of(self, header: Header, arrival: float) -> FrameTime:
+        stamp = seconds(header.stamp)
+        frame_time = self._clock.time_of(stamp, arrival)
         if frame_time.source is TimeSource.ARRIVAL_CONSTANT_STAMP:
             self._node.get_logger().warning(
                 f'the stamps of the images stay at {stamp:.3f} s, so images have the time of '

@@ -13,29 +13,13 @@ from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMessage
 
 from face_classification_ros.ros.conversions.images import converter, image_from_message
-from face_classification_ros.ros.conversions.messages import NANOSECONDS, seconds
+from face_classification_ros.ros.conversions.messages import seconds
 from face_classification_ros.ros.node.frame import Frame
 from face_classification_ros.ros.node.input_monitor import describe, InputMonitor, LOG_PERIOD
 from face_classification_ros.ros.node.parameters import NodeConfig
 from face_classification_ros.ros.node.rate_limit import RateLimit
 from face_classification_ros.ros.node.reliability import Reliability
 from face_classification_ros.ros.node.statistics import ImageStatistics, SequenceGaps
-from face_classification_ros.types import Image
-
-
-def read_image(message: ImageMessage | CompressedImage) -> Image:
-    """Return the pixels of a message of either kind, uint8 H x W x 3 in BGR.
-
-    Raises:
-        ValueError: the message is malformed, or its stamp is invalid.
-    """
-    stamp = message.header.stamp
-    if stamp.nanosec >= NANOSECONDS:
-        # The sum of seconds and nanoseconds might not fit into any message.
-        raise ValueError(
-            f'stamp of {stamp.sec} s and {stamp.nanosec} ns: expected fewer than {NANOSECONDS} ns'
-        )
-    return image_from_message(message)
 
 
 class ImageInput:
@@ -140,7 +124,7 @@ class ImageInput:
             self._statistics.record_rate_limited()
             return
         try:
-            image = read_image(message)
+            image = image_from_message(message)
         except ValueError as error:
             # The next image takes its place: a camera whose images are malformed at the limited
             # rate has others between them.

@@ -14,22 +14,19 @@ from rclpy.event_handler import (
 from rclpy.node import Node
 from rclpy.qos import ReliabilityPolicy
 from rclpy.subscription import Subscription
-from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from face_classification_ros.inference.model_zoo import dds_profile
-from face_classification_ros.ros.endpoints import endpoint_node
+from face_classification_ros.ros.endpoints import describe_endpoint, IMAGE_TYPES
 from face_classification_ros.ros.node.parameters import NodeConfig
 from face_classification_ros.ros.node.reliability import Reliability
-from face_classification_ros.ros.node.result_cache import STEADY
 from face_classification_ros.ros.node.statistics import ImageStatistics
+from face_classification_ros.ros.node.steady_clock import STEADY
 
 SILENCE = 5.0
 """Seconds without an image after which the log says what the node waits for."""
 
 LOG_PERIOD = 5.0
 """Seconds between two messages about malformed or lost images."""
-
-IMAGE_TYPES = {'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'}
 
 
 class InputMonitor:
@@ -71,7 +68,7 @@ class InputMonitor:
         if self._subscription is None or self._config.image_reliability != 'reliable':
             return []
         return [
-            _describe_publisher(each)
+            describe_endpoint(each)
             for each in self._node.get_publishers_info_by_topic(self._subscription.topic_name)
             if each.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT
         ]
@@ -111,7 +108,7 @@ class InputMonitor:
         """Log what the node waits for, and where images are published instead."""
         publishers = self._node.get_publishers_info_by_topic(subscription.topic_name)
         if publishers:
-            found = 'its publishers: ' + ', '.join(map(_describe_publisher, publishers))
+            found = 'its publishers: ' + ', '.join(map(describe_endpoint, publishers))
         else:
             own = self._node.get_publisher_names_and_types_by_node(
                 self._node.get_name(), self._node.get_namespace()
@@ -119,7 +116,7 @@ class InputMonitor:
             others = sorted(
                 name
                 for name, types in self._node.get_topic_names_and_types()
-                if IMAGE_TYPES & set(types)
+                if IMAGE_TYPES.intersection(types)
                 and name not in dict(own)
                 and self._node.count_publishers(name)
             )
@@ -136,7 +133,7 @@ class InputMonitor:
         publishers = self._node.get_publishers_info_by_topic(subscription.topic_name)
         self._node.get_logger().warning(
             f'incompatible publisher of {describe(subscription)}: '
-            f'{", ".join(map(_describe_publisher, publishers)) or "it is gone"}; '
+            f'{", ".join(map(describe_endpoint, publishers)) or "it is gone"}; '
             'set image_reliability to best_effort'
         )
 
@@ -159,8 +156,3 @@ def describe(subscription: Subscription) -> str:
     # Its type hint in rclpy is that of a message.
     message_type: Any = subscription.msg_type
     return f'{subscription.topic_name} (sensor_msgs/msg/{message_type.__name__}, {reliability})'
-
-
-def _describe_publisher(info: TopicEndpointInfo) -> str:
-    reliability = info.qos_profile.reliability.name.lower()
-    return f'{endpoint_node(info)} ({info.topic_type}, {reliability})'

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import wraps
 import time
 
@@ -22,12 +21,9 @@ from face_classification_ros.ros.node.diagnostics.status import (
 from face_classification_ros.ros.node.frame_processor import FrameProcessor
 from face_classification_ros.ros.node.image_input import ImageInput
 from face_classification_ros.ros.node.name_conflicts import NameConflicts
+from face_classification_ros.ros.node.outputs.registry import check_outputs
 from face_classification_ros.ros.node.parameter_server import ParameterChange, ParameterServer
-from face_classification_ros.ros.node.parameters import (
-    explained_attribute,
-    NodeConfig,
-    RELOAD_PARAMETERS,
-)
+from face_classification_ros.ros.node.parameters import NodeConfig, RELOAD_PARAMETERS
 from face_classification_ros.ros.node.reliability import Reliability
 from face_classification_ros.ros.node.services import ControlServices, QueryServices
 from face_classification_ros.ros.node.state import Lifecycle, NodeState
@@ -102,7 +98,7 @@ class FaceClassificationNode(Node):
         """Load detector and models, and create the outputs."""
         try:
             pipeline = self._processor.create_pipeline(self._config)
-            explained_attribute(self._config, pipeline.classifiers)
+            check_outputs(pipeline, self._config)
         except (FileNotFoundError, ImportError, ValueError) as error:
             self._state.load_error = str(error)
             self.get_logger().error(f'cannot start: {error}')
@@ -171,7 +167,7 @@ class FaceClassificationNode(Node):
         self._depth.unsubscribe()
         reason = self._state.inactive_reason
         assert reason is not None
-        self._processor.stop(reason.text)
+        self._processor.stop(reason)
 
     def _reject_impossible_transitions(self) -> None:
         """Respond to requests for a transition that the present state does not have.
@@ -195,23 +191,15 @@ class FaceClassificationNode(Node):
 
     # Parameters
 
-    def _prepare_change(self, before: NodeConfig, config: NodeConfig) -> ParameterChange:
+    def _prepare_change(self, config: NodeConfig) -> ParameterChange:
         """Validate a change; detector and models are loaded here, because they may fail."""
-        present = self._processor.pipeline
-        if present is None:
-            return ParameterChange(before, config, None)
-        if all(getattr(before, name) == getattr(config, name) for name in RELOAD_PARAMETERS):
-            explained_attribute(config, present.classifiers)
-            return ParameterChange(before, config, None)
-        pipeline = self._processor.create_pipeline(replace(config, unknown_threshold={}))
-        explained_attribute(config, pipeline.classifiers)
-        # The threshold of an attribute that is not estimated any more is undeclared.
-        thresholds = {
-            attribute: threshold
-            for attribute, threshold in config.unknown_threshold.items()
-            if attribute in pipeline.classifiers
-        }
-        return ParameterChange(before, replace(config, unknown_threshold=thresholds), pipeline)
+        present, loaded = self._processor.pipeline, None
+        if present is not None:
+            before = self._config
+            if any(getattr(before, name) != getattr(config, name) for name in RELOAD_PARAMETERS):
+                loaded = self._processor.create_pipeline(config)
+            check_outputs(loaded or present, config)
+        return ParameterChange(config, loaded)
 
     def _apply_change(self, change: ParameterChange) -> None:
         if self._processor.pipeline is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.action import ActionServer, CancelResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.node import Node
 from rclpy.task import Future
@@ -14,8 +14,8 @@ from rclpy.timer import Timer
 from face_classification_ros.action import Observe
 from face_classification_ros.ros.conversions.messages import faces_message
 from face_classification_ros.ros.node.frame import FrameResult
-from face_classification_ros.ros.node.result_cache import MAX_TIMEOUT, STEADY
-from face_classification_ros.ros.node.state import NodeState
+from face_classification_ros.ros.node.state import NodeState, Reason
+from face_classification_ros.ros.node.steady_clock import MAX_TIMEOUT, STEADY
 from face_classification_ros.tracking.observation import Ending, Observation, Outcome
 
 GRACE = 2.0
@@ -27,7 +27,7 @@ SILENCE = 10.0
 
 @dataclass
 class _Run:
-    """A goal that is being executed.
+    """An observation that is running.
 
     Attributes:
         goal: of the client.
@@ -45,7 +45,11 @@ class _Run:
 
 
 class ObserveServer:
-    """Serves the action `~/observe`, one goal at a time; a new goal preempts the present one."""
+    """Serves the action `~/observe`, one goal at a time; a new goal preempts the present one.
+
+    ROS has no field for the reason why a goal is rejected. So every goal is accepted, and one that
+    cannot be executed is aborted immediately with the reason as its result.
+    """
 
     def __init__(self, node: Node, state: NodeState) -> None:
         """Create the action server.
@@ -59,14 +63,13 @@ class ObserveServer:
         self._track_timeout = 0.0
         self._thresholds: Mapping[str, float] = {}
         self._current: _Run | None = None
-        self._runs: dict[bytes, _Run] = {}
+        self._accepted: dict[bytes, _Run | Reason] = {}
         self._server = ActionServer(
             node,
             Observe,
             '~/observe',
             self._execute,
-            goal_callback=self._check,
-            handle_accepted_callback=self._begin,
+            handle_accepted_callback=self._accept,
             cancel_callback=self._cancel,
         )
 
@@ -98,37 +101,30 @@ class ObserveServer:
         """End the goal because images are not processed any more, or tracks were reset."""
         self._end(Ending(Outcome.INTERRUPTED, reason))
 
-    def _check(self, goal: Observe.Goal) -> GoalResponse:
-        try:
-            self._observation(goal)
-        except ValueError as error:
-            self._node.get_logger().error(f'rejected a goal of observe: {error}')
-            return GoalResponse.REJECT
-        return GoalResponse.ACCEPT
-
-    def _observation(self, goal: Observe.Goal) -> Observation:
-        return Observation(
-            goal.track_id,
-            frames=goal.frames,
-            duration=goal.duration,
-            track_timeout=self._track_timeout,
-            thresholds=self._thresholds,
-        )
-
-    def _begin(self, goal: ServerGoalHandle) -> None:
-        self._end(Ending(Outcome.PREEMPTED, 'another goal was accepted'))
-        duration = goal.request.duration
-        timeout = min(duration + GRACE, MAX_TIMEOUT) if duration else SILENCE
-        self._current = self._runs[bytes(goal.goal_id.uuid)] = _Run(
-            goal,
-            self._observation(goal.request),
-            Future(),
-            self._node.create_timer(timeout, self._end_in_silence, clock=STEADY),
-        )
-        # A goal cannot be rejected with a reason, so it is accepted and ended with one.
-        if reason := self._state.inactive_reason:
-            self.interrupt(reason.text)
+    def _accept(self, goal: ServerGoalHandle) -> None:
+        self._accepted[bytes(goal.goal_id.uuid)] = self._begin(goal)
         goal.execute()
+
+    def _begin(self, goal: ServerGoalHandle) -> _Run | Reason:
+        """Start an observation instead of the present one, or return why it cannot start."""
+        if reason := self._state.inactive_reason:
+            return reason
+        request = goal.request
+        try:
+            observation = Observation(
+                request.track_id,
+                frames=request.frames,
+                duration=request.duration,
+                track_timeout=self._track_timeout,
+                thresholds=self._thresholds,
+            )
+        except ValueError as error:
+            return Reason('invalid_request', str(error))
+        self._end(Ending(Outcome.PREEMPTED, 'another goal was accepted'))
+        timeout = min(request.duration + GRACE, MAX_TIMEOUT) if request.duration else SILENCE
+        silence = self._node.create_timer(timeout, self._end_in_silence, clock=STEADY)
+        self._current = _Run(goal, observation, Future(), silence)
+        return self._current
 
     def _cancel(self, goal: ServerGoalHandle) -> CancelResponse:
         if self._current is not None and self._current.goal == goal:
@@ -150,7 +146,10 @@ class ObserveServer:
             run.ending.set_result(ending)
 
     async def _execute(self, goal: ServerGoalHandle) -> Observe.Result:
-        run = self._runs.pop(bytes(goal.goal_id.uuid))
+        run = self._accepted.pop(bytes(goal.goal_id.uuid))
+        if isinstance(run, Reason):
+            goal.abort()
+            return Observe.Result(outcome=Observe.Result.REJECTED, code=run.code, reason=run.text)
         ending: Ending = await run.ending
         if ending.outcome in (Outcome.COMPLETED, Outcome.NO_FACE):
             goal.succeed()

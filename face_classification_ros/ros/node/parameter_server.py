@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from face_classification_ros.pipeline import FacePipeline
 from face_classification_ros.ros.node.parameters import (
     default_value,
     descriptor_of,
+    LISTS,
     NodeConfig,
     PARAMETERS,
     START_PARAMETERS,
@@ -23,18 +24,24 @@ from face_classification_ros.ros.node.parameters import (
     value_in_own_type,
 )
 
+_ARRAYS = (
+    Parameter.Type.BYTE_ARRAY,
+    Parameter.Type.BOOL_ARRAY,
+    Parameter.Type.INTEGER_ARRAY,
+    Parameter.Type.DOUBLE_ARRAY,
+)
+"""Types that an empty list may have, because it does not show that of its elements."""
+
 
 @dataclass(frozen=True)
 class ParameterChange:
     """A validated change of parameters.
 
     Attributes:
-        before: configuration that it replaces.
         config: configuration after the change.
         pipeline: loaded for the new configuration; None if the present one remains in use.
     """
 
-    before: NodeConfig
     config: NodeConfig
     pipeline: FacePipeline | None
 
@@ -49,16 +56,16 @@ class ParameterServer:
     def __init__(
         self,
         node: Node,
-        prepare: Callable[[NodeConfig, NodeConfig], ParameterChange],
+        prepare: Callable[[NodeConfig], ParameterChange],
         apply: Callable[[ParameterChange], None],
     ) -> None:
         """Declare all parameters but the thresholds, which depend on the models.
 
         Args:
             node: declares them.
-            prepare: validates a change from one configuration to another and loads what it
-                requires, without any effect on the node; raises FileNotFoundError, ImportError
-                or ValueError if the change is not possible.
+            prepare: validates another configuration and loads what it requires, without any
+                effect on the node; raises FileNotFoundError, ImportError or ValueError if it is
+                not possible.
             apply: makes the node work with a validated change; must not fail.
 
         Raises:
@@ -69,7 +76,7 @@ class ParameterServer:
         self._apply = apply
         # rclpy has no public access to values that were given at the start.
         given = node._parameter_overrides
-        given.update({each.name: each for each in _in_own_types(list(given.values()))})
+        given.update({each.name: each for each in _in_own_types(map(_with_type, given.values()))})
         values: dict[str, Any] = {}
         for name, described in PARAMETERS.items():
             declared = node.declare_parameter(
@@ -108,7 +115,7 @@ class ParameterServer:
             try:
                 config = self.config.changed(values)
                 _check_start_parameters(self.config, config)
-                self._prepared = self._prepare(self.config, config)
+                self._prepared = self._prepare(config)
             except (FileNotFoundError, ImportError, ValueError) as error:
                 return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
@@ -131,11 +138,23 @@ def _check_start_parameters(before: NodeConfig, config: NodeConfig) -> None:
             raise SettingError(name, 'can only be set at the start')
 
 
-def _in_own_types(parameters: list[Parameter]) -> list[Parameter]:
-    """Return parameters with every integer in the type of its parameter."""
-    return [
-        Parameter(each.name, value=value_in_own_type(each.name, each.value))
-        if each.type_ == Parameter.Type.INTEGER
-        else each
-        for each in parameters
-    ]
+def _with_type(parameter: Parameter) -> Parameter:
+    """Return a parameter given at the start, where `[]` has no type, as `ros2 param set` does."""
+    if parameter.type_ != Parameter.Type.NOT_SET:
+        return parameter
+    return Parameter(parameter.name, Parameter.Type.BOOL_ARRAY, [])
+
+
+def _in_own_types(parameters: Iterable[Parameter]) -> list[Parameter]:
+    """Return parameters with integers and empty lists in the type of their parameter."""
+    return list(map(_in_own_type, parameters))
+
+
+def _in_own_type(parameter: Parameter) -> Parameter:
+    name, kind = parameter.name, parameter.type_
+    if kind == Parameter.Type.INTEGER:
+        return Parameter(name, value=value_in_own_type(name, parameter.value))
+    if name in LISTS and kind in _ARRAYS and not parameter.value:
+        # rclpy would take an empty list for one of bytes.
+        return Parameter(name, value=[''])
+    return parameter

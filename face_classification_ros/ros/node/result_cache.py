@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.task import Future
 
 from face_classification_ros.ros.node.frame import FrameResult
-
-STEADY = Clock(clock_type=ClockType.STEADY_TIME)
-"""Clock of timeouts: the time of ROS stands still while a recording is paused."""
-
-MAX_TIMEOUT = 1e9
-"""Longest period of a timer in seconds."""
+from face_classification_ros.ros.node.state import Reason
+from face_classification_ros.ros.node.steady_clock import MAX_TIMEOUT, STEADY
 
 
 class ResultCache:
@@ -33,12 +28,12 @@ class ResultCache:
         self.newest = result
         self._finish(result)
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: Reason) -> None:
         """Forget the newest result, and end all waiting with the reason."""
         self.newest = None
         self._finish(reason)
 
-    async def next(self, timeout: float) -> FrameResult | str:
+    async def next(self, timeout: float) -> FrameResult | Reason:
         """Wait for the next result, for at most `timeout` seconds of the steady clock.
 
         Returns:
@@ -50,16 +45,17 @@ class ResultCache:
         def give_up() -> None:
             if not future.done():
                 self._waiting.remove(future)
-                future.set_result(f'no image arrived within {timeout:g} s')
+                text = f'no image arrived within {timeout:g} s'
+                future.set_result(Reason('no_image_in_time', text))
 
         timer = self._node.create_timer(min(timeout, MAX_TIMEOUT), give_up, clock=STEADY)
         try:
-            result: FrameResult | str = await future
+            result: FrameResult | Reason = await future
         finally:
             self._node.destroy_timer(timer)
         return result
 
-    def _finish(self, result: FrameResult | str) -> None:
+    def _finish(self, result: FrameResult | Reason) -> None:
         waiting, self._waiting = self._waiting, []
         for future in waiting:
             future.set_result(result)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import math
+from typing import TypeVar
 
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
@@ -12,12 +13,14 @@ from sensor_msgs.msg import Image as ImageMessage
 from std_srvs.srv import SetBool, Trigger
 
 from face_classification_ros.msg import FaceAttributesArray
+from face_classification_ros.ros.conversions.images import image_from_message
 from face_classification_ros.ros.conversions.qos import REQUESTS
 from face_classification_ros.ros.node.frame import FrameResult
 from face_classification_ros.ros.node.frame_processor import FrameProcessor
-from face_classification_ros.ros.node.image_input import read_image
-from face_classification_ros.ros.node.state import NodeState
+from face_classification_ros.ros.node.state import NodeState, Reason
 from face_classification_ros.srv import ClassifyImage, CountPeople, GetFaces
+
+Response = TypeVar('Response', ClassifyImage.Response, CountPeople.Response, GetFaces.Response)
 
 
 class QueryServices:
@@ -55,28 +58,24 @@ class QueryServices:
     async def _get_faces(
         self, request: GetFaces.Request, response: GetFaces.Response
     ) -> GetFaces.Response:
-        problem = _validation_error(request)
-        if not problem and (reason := self._state.inactive_reason):
-            problem = reason.text
-        if problem:
-            response.message = problem
-            return response
-        newest = self._processor.results.newest
-        result: FrameResult | str
-        if newest is not None and self._age(newest) < request.max_age:
-            result = newest
-        elif request.timeout > 0:
-            result = await self._processor.results.next(request.timeout)
-        elif newest is None:
-            result = 'no image has arrived yet'
-        else:
-            result = f'the newest image is {self._age(newest):.3f} s old'
-        if isinstance(result, str):
-            response.message = result
-        else:
-            response.success = True
-            response.faces = _confident_faces(result.message, request.min_confidence)
+        reason = _validation_error(request) or self._state.inactive_reason
+        result = reason or await self._recent_result(request)
+        if isinstance(result, Reason):
+            return _rejected(response, result)
+        response.success = True
+        response.faces = _confident_faces(result.message, request.min_confidence)
         return response
+
+    async def _recent_result(self, request: GetFaces.Request) -> FrameResult | Reason:
+        """Return the newest result if it is new enough, else the next one, or why none exists."""
+        newest = self._processor.results.newest
+        if newest is not None and self._age(newest) < request.max_age:
+            return newest
+        if request.timeout > 0:
+            return await self._processor.results.next(request.timeout)
+        if newest is None:
+            return Reason('no_images_yet', 'no image has arrived yet')
+        return Reason('image_too_old', f'the newest image is {self._age(newest):.3f} s old')
 
     def _age(self, result: FrameResult) -> float:
         """Return the seconds since an image was taken, by the clock of the node.
@@ -90,38 +89,38 @@ class QueryServices:
         self, request: ClassifyImage.Request, response: ClassifyImage.Response
     ) -> ClassifyImage.Response:
         if reason := self._state.unloaded_reason:
-            response.message = reason.text
-            return response
+            return _rejected(response, reason)
+        message = _image_of(request)
+        if isinstance(message, Reason):
+            return _rejected(response, message)
         try:
-            message = _image_of(request)
-            response.faces = self._processor.process_still(read_image(message), message.header)
+            image = image_from_message(message)
         except ValueError as error:
-            response.message = str(error)
-        else:
-            response.success = True
+            return _rejected(response, Reason('malformed_image', str(error)))
+        response.success = True
+        response.faces = self._processor.process_still(image, message.header)
         return response
 
     def _count_people(
         self, request: CountPeople.Request, response: CountPeople.Response
     ) -> CountPeople.Response:
         if reason := self._state.unloaded_reason:
-            response.message = reason.text
-            return response
-        labels = self._processor.labels
+            return _rejected(response, reason)
         if not (request.window >= 0 and math.isfinite(request.window)):
-            response.message = f'window {request.window}: expected finite seconds, 0 or more'
-        elif request.attribute and request.attribute not in labels:
-            available = ', '.join(labels) or 'none'
-            response.message = (
-                f'attribute {request.attribute!r} is not estimated; available: {available}'
+            return _rejected(
+                response, _invalid(f'window {request.window}: expected finite seconds, 0 or more')
             )
-        else:
-            attribute = request.attribute or next(iter(labels), '')
-            response.success = True
-            response.labels = list(labels.get(attribute, ()))
-            count = self._processor.people.count(request.window, attribute, response.labels)
-            response.counts = list(count.counts.values())
-            response.unknown, response.total = count.unknown, count.total
+        labels = self._processor.labels
+        attribute = request.attribute or next(iter(labels), '')
+        if request.attribute and attribute not in labels:
+            available = ', '.join(labels) or 'none'
+            text = f'attribute {attribute!r} is not estimated; available: {available}'
+            return _rejected(response, Reason('unknown_attribute', text))
+        response.success = True
+        response.labels = list(labels.get(attribute, ()))
+        count = self._processor.people.count(request.window, attribute, response.labels)
+        response.counts = list(count.counts.values())
+        response.unknown, response.total = count.unknown, count.total
         return response
 
 
@@ -156,15 +155,25 @@ class ControlServices:
         return response
 
 
-def _validation_error(request: GetFaces.Request) -> str:
-    """Return which value of a request is not possible, "" if all are."""
+def _rejected(response: Response, reason: Reason) -> Response:
+    """Return the response to a request that cannot be served."""
+    response.code, response.message = reason.code, reason.text
+    return response
+
+
+def _invalid(text: str) -> Reason:
+    return Reason('invalid_request', text)
+
+
+def _validation_error(request: GetFaces.Request) -> Reason | None:
+    """Return which value of a request is not possible, None if all are."""
     if not request.max_age >= 0:
-        return f'max_age {request.max_age}: expected seconds, 0 or more'
+        return _invalid(f'max_age {request.max_age}: expected seconds, 0 or more')
     if not (request.timeout >= 0 and math.isfinite(request.timeout)):
-        return f'timeout {request.timeout}: expected finite seconds, 0 or more'
+        return _invalid(f'timeout {request.timeout}: expected finite seconds, 0 or more')
     if not 0 <= request.min_confidence <= 1:
-        return f'min_confidence {request.min_confidence}: expected 0 to 1'
-    return ''
+        return _invalid(f'min_confidence {request.min_confidence}: expected 0 to 1')
+    return None
 
 
 def _confident_faces(faces: FaceAttributesArray, min_confidence: float) -> FaceAttributesArray:
@@ -179,14 +188,10 @@ def _confident_faces(faces: FaceAttributesArray, min_confidence: float) -> FaceA
     )
 
 
-def _image_of(request: ClassifyImage.Request) -> ImageMessage | CompressedImage:
-    """Return the only image of a request.
-
-    Raises:
-        ValueError: there is none, or there are two.
-    """
+def _image_of(request: ClassifyImage.Request) -> ImageMessage | CompressedImage | Reason:
+    """Return the only image of a request, or why there is no such image."""
     given = [each for each in (request.image, request.compressed_image) if len(each.data)]
     if len(given) != 1:
         found = 'both have' if given else 'neither has'
-        raise ValueError(f'image and compressed_image: expected data in one of them, {found} data')
+        return _invalid(f'image and compressed_image: expected data in one of them, {found} data')
     return given[0]

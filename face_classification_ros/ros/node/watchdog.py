@@ -14,8 +14,9 @@ import os
 import signal
 import threading
 
-from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+
+from face_classification_ros.ros.node.steady_clock import STEADY
 
 STALL_TIME = 20.0
 """Seconds without a call of the node's timer after which its process ends; far above the time of
@@ -61,7 +62,7 @@ class Watchdog:
 
     def watch(self, node: Node) -> None:
         """Watch the loop of a node, which starts now: its timer, and its end at a signal."""
-        node.create_timer(_PERIOD, self._restart, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        node.create_timer(_PERIOD, self._restart, clock=STEADY)
         with self._lock:
             self._is_watching = True
         self._restart()

@@ -16,7 +16,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import parameter_value_to_python
 from rclpy.parameter_client import AsyncParameterClient
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage
 from sensor_msgs.msg import Image as ImageMessage
@@ -26,13 +26,14 @@ from face_classification_ros.io.bag_messages import (
     CAMERA_INFO,
     COMPRESSED,
     MessageError,
-    NANOSECONDS,
     RAW,
     read_image_message,
     RecordedMessage,
 )
 from face_classification_ros.io.bags import Recording
+from face_classification_ros.io.image_encodings import NANOSECONDS
 from face_classification_ros.msg import FaceAttributesArray
+from face_classification_ros.ros.conversions.qos import LATCHED
 from face_classification_ros.ros.node.rate_limit import RateLimit
 from face_classification_ros.ros.processes import START_TIMEOUT
 from face_classification_ros.ros.replay.outcome import FrameOutcome, FrameStatus
@@ -52,12 +53,6 @@ _TYPES = {RAW: ImageMessage, COMPRESSED: CompressedImage, CAMERA_INFO: CameraInf
 # Reliable, and deeper than the number of messages in transit, so that no message is lost.
 _LOSSLESS = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=10, reliability=ReliabilityPolicy.RELIABLE
-)
-_LATCHED = QoSProfile(
-    history=HistoryPolicy.KEEP_LAST,
-    depth=1,
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
 
 
@@ -118,7 +113,7 @@ class BagPlayer:
             FaceAttributesArray, f'{node}/faces', self._receive_faces, _LOSSLESS
         )
         self._node.create_subscription(
-            LabelInfo, f'{node}/label_info', self._receive_label_info, _LATCHED
+            LabelInfo, f'{node}/label_info', self._receive_label_info, LATCHED
         )
         self._clock = self._node.create_publisher(Clock, '/clock', _LOSSLESS)
         self._publishers = {

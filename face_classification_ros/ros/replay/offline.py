@@ -13,11 +13,11 @@ from face_classification_ros.geometry.positions import DepthView, Intrinsics
 from face_classification_ros.io.bag_messages import (
     CAMERA_INFO,
     MessageError,
-    NANOSECONDS,
     read_image_message,
     RecordedMessage,
 )
 from face_classification_ros.io.bags import Recording
+from face_classification_ros.io.image_encodings import NANOSECONDS
 from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.pipeline import create_pipeline, FacePipeline
 from face_classification_ros.ros.conversions.depth import (
@@ -25,7 +25,7 @@ from face_classification_ros.ros.conversions.depth import (
     intrinsics_from_message,
 )
 from face_classification_ros.ros.conversions.messages import faces_message
-from face_classification_ros.ros.node.depth_input import DepthBuffer
+from face_classification_ros.ros.node.depth_buffer import DepthBuffer
 from face_classification_ros.ros.node.frame_clock import FrameClock
 from face_classification_ros.ros.node.parameters import NodeConfig
 from face_classification_ros.ros.node.rate_limit import RateLimit

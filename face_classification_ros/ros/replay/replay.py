@@ -20,11 +20,11 @@ from face_classification_ros.io.bags import (
 )
 from face_classification_ros.io.sources import VIDEO_SUFFIXES
 from face_classification_ros.progress import progress
-from face_classification_ros.ros.node.parameters import (
-    NodeConfig,
+from face_classification_ros.ros.node.parameter_sources import (
     parse_assignments,
     read_parameter_file,
 )
+from face_classification_ros.ros.node.parameters import NodeConfig
 from face_classification_ros.ros.processes import ros_environment, start, stop
 from face_classification_ros.ros.replay.bag_player import bag_player, BagPlayer
 from face_classification_ros.ros.replay.offline import OfflineReplay

@@ -123,6 +123,7 @@ def test_wait_for_face_fails_without_images(camera: LiveCamera, client: FaceClie
             # Images that were sent before may still arrive.
             client.wait_for_face(0.5, max_age=0)
     assert caught.value.server == f'{NODE}/get_faces'
+    assert caught.value.code == 'no_image_in_time'
     assert caught.value.reason == 'no image arrived within 0.5 s'
 
 
@@ -274,16 +275,33 @@ def test_observation_without_a_limit_is_not_sent(client: FaceClient) -> None:
         client.observe(duration=0)
 
 
+def test_observation_with_an_invalid_duration_is_rejected(
+    camera: LiveCamera, client: FaceClient
+) -> None:
+    """By the node, with the reason; the result of a handle raises it."""
+    handle = client.start_observation(frames=1, duration=-1.0)
+    with pytest.raises(RequestRejectedError) as caught:
+        handle.result(TIMEOUT)
+    assert (caught.value.server, caught.value.code) == (f'{NODE}/observe', 'invalid_request')
+    assert 'duration -1.0' in caught.value.reason
+
+
 # Commands
 
 
-def test_disabled_node_rejects_queries(camera: LiveCamera, client: FaceClient) -> None:
-    """An observation ends immediately; all works again when the node is enabled."""
+def test_disabled_node_rejects_requests(camera: LiveCamera, client: FaceClient) -> None:
+    """Observations also; all works again when the node is enabled."""
     client.enable(False)
-    with pytest.raises(RequestRejectedError) as caught:
+    with pytest.raises(RequestRejectedError) as queried:
         client.get_faces(timeout=TIMEOUT)
-    assert f'{NODE}/enable' in caught.value.reason
-    assert client.observe(duration=5.0).outcome is Outcome.INTERRUPTED
+    with pytest.raises(RequestRejectedError) as observed:
+        client.observe(duration=5.0)
+    assert f'{NODE}/enable' in queried.value.reason
+    assert (queried.value.code, observed.value.code) == ('disabled', 'disabled')
+    assert (observed.value.server, observed.value.reason) == (
+        f'{NODE}/observe',
+        queried.value.reason,
+    )
     client.enable()
     assert client.get_faces(max_age=0, timeout=TIMEOUT).faces
     assert client.state() == 'active'

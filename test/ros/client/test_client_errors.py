@@ -110,7 +110,10 @@ def test_inactive_node_rejects_queries(start_node: StartNode, peer: Peer) -> Non
         with pytest.raises(RequestRejectedError) as caught:
             client.get_faces()
         assert caught.value.server == f'{NODE}/get_faces'
-        assert caught.value.reason == 'the node is unconfigured'
+        assert (caught.value.code, caught.value.reason) == (
+            'unconfigured',
+            'the node is unconfigured',
+        )
         assert client.state() == 'unconfigured'
 
 
@@ -162,7 +165,7 @@ def test_shutdown_of_ros_ends_calls_that_wait(start_node: StartNode, domain: int
     'error',
     [
         ClientClosedError('the client was closed'),
-        RequestRejectedError('/n/get_faces', 'the node is inactive'),
+        RequestRejectedError('/n/get_faces', 'inactive', 'the node is inactive'),
         ResponseTimeoutError('/n/get_faces', 2.0),
         ServerUnavailableError('/n/get_faces', 'there is no node /n'),
     ],

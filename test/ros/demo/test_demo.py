@@ -1,9 +1,15 @@
 """The demo prints the faces of any attributes, and its camera reports what it cannot open."""
 
+import os
 from pathlib import Path
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from ros_peers import Peer, RELIABLE
+from sensor_msgs.msg import Image as ImageMessage
+from video_files import write_timed_video
 
 from face_classification_ros.io.errors import UnreadableError
 from face_classification_ros.ros.demo.demo import faces_text
@@ -63,3 +69,23 @@ def test_camera_ends_with_exit_code_2(capsys: pytest.CaptureFixture[str]) -> Non
     assert main(['camera', '/missing.mp4']) == 2
     (line,) = [each for each in capsys.readouterr().err.splitlines() if each.startswith('camera:')]
     assert '/missing.mp4' in line
+
+
+@pytest.mark.parametrize(('options', 'gap'), [((), 1.0), (('--rate', '10'), 0.1)])
+def test_camera_publishes_a_video_at_its_own_times(
+    tmp_path: Path, domain: int, peer: Peer, options: tuple[str, ...], gap: float
+) -> None:
+    """A gap is as long as it was, unless the user chooses a rate."""
+    stamps = [0.0, 0.1, 0.2, 0.3, 1.3, 1.4, 1.5, 1.6]
+    path = tmp_path / 'a.mp4'
+    write_timed_video(path, [np.zeros((48, 64, 3), np.uint8)] * len(stamps), stamps)
+    images = peer.collect(ImageMessage, '/image', RELIABLE)
+    with subprocess.Popen(
+        [Path(sys.executable).parent / 'face_classification_camera', path, *options],
+        env={**os.environ, 'ROS_DOMAIN_ID': str(domain)},
+    ) as camera:
+        peer.wait_for(lambda: camera.poll() is not None, 'the end of the camera')
+    assert camera.returncode == 0
+    # The first and the last image may get lost, since the camera does not wait for them.
+    times = [each.header.stamp.sec + each.header.stamp.nanosec * 1e-9 for each in images]
+    assert max(np.diff(times)) == pytest.approx(gap, abs=0.4)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 import random
 
 from builtin_interfaces.msg import Time
@@ -20,15 +19,10 @@ from face_classification_ros.io.image_encodings import ENCODINGS
 StartNode = Callable[..., NodeProcess]
 
 MESSAGES = 300
-GROWTH = 40_000_000
-"""Bytes by which the memory of the node may grow, as allocators keep freed memory."""
+GROWTH = 40.0
+"""Megabytes by which the memory of the node may grow, as allocators keep freed memory."""
 
 LIMITS = (0, 1, 2, 3, 7, 100_000, 2**31 - 1, 2**31, 2**32 - 1)
-
-
-def memory_of(node: NodeProcess) -> int:
-    """Return the resident memory of a node in bytes."""
-    return int(Path(f'/proc/{node.pid}/statm').read_text().split()[1]) * 4096
 
 
 def broken_messages(chance: random.Random) -> Iterator[ImageMessage]:
@@ -64,7 +58,7 @@ def test_node_survives_broken_images(start_node: StartNode, peer: Peer) -> None:
     camera = Camera(peer)
     camera.connect()
     camera.result_of(image_message(HEAD))
-    before = memory_of(node)
+    before = node.resident_memory
     broken = broken_messages(random.Random(7))
     for _ in range(MESSAGES):
         camera.publish(next(broken))
@@ -73,7 +67,7 @@ def test_node_survives_broken_images(start_node: StartNode, peer: Peer) -> None:
         camera.send(message)
         peer.spin(0.02)
     assert len(camera.result_of(image_message(HEAD)).faces) == 1
-    assert memory_of(node) < before + GROWTH
+    assert node.resident_memory < before + GROWTH
     assert 'ignored a malformed image' in node.log
 
 
@@ -83,7 +77,7 @@ def test_node_survives_broken_compressed_images(start_node: StartNode, peer: Pee
     camera = Camera(peer, '/image/compressed', kind=CompressedImage)
     camera.connect(compressed_message(BLANK, 'jpeg'))
     camera.result_of(compressed_message(HEAD, 'png'))
-    before = memory_of(node)
+    before = node.resident_memory
     chance = random.Random(8)
     good = [compressed_message(HEAD, suffix) for suffix in ('jpeg', 'png')]
     for _ in range(MESSAGES):
@@ -98,7 +92,7 @@ def test_node_survives_broken_compressed_images(start_node: StartNode, peer: Pee
         camera.publish(broken)
         peer.spin(0.005)
     assert len(camera.result_of(compressed_message(HEAD, 'jpeg')).faces) == 1
-    assert memory_of(node) < before + GROWTH
+    assert node.resident_memory < before + GROWTH
 
 
 @pytest.mark.parametrize('seed', [1, 2])
@@ -109,7 +103,7 @@ def test_node_survives_bytes_that_are_no_message(
     node = start_node()
     camera = Camera(peer)
     camera.connect()
-    before = memory_of(node)
+    before = node.resident_memory
     chance = random.Random(seed)
     good = serialize_message(image_message(np.ascontiguousarray(HEAD[::8, ::8])))
     for _ in range(MESSAGES // 2):
@@ -123,4 +117,4 @@ def test_node_survives_bytes_that_are_no_message(
         camera.send(bytes(data))
         peer.spin(0.005)
     assert len(camera.result_of(image_message(HEAD)).faces) == 1
-    assert memory_of(node) < before + GROWTH
+    assert node.resident_memory < before + GROWTH

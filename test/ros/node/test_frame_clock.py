@@ -63,6 +63,17 @@ def test_stamps_that_go_back_set_time_back() -> None:
     assert times(*[100.0] * 31, 99.95)[-1] == pytest.approx(101.95)
 
 
+def test_clock_of_arrivals_may_jump_back() -> None:
+    """No time passes at the jump, and it continues afterwards."""
+    clock = FrameClock()
+    arrivals = (50.0, 51.0, 52.0, 20.0, 21.0)
+    found = [clock.time_of(0.0, arrival).seconds for arrival in arrivals]
+    assert found == pytest.approx([0.0, 1.0, 2.0, 2.0, 3.0])
+    clock = FrameClock()
+    found = [clock.time_of(100.0, arrival).seconds for arrival in arrivals]
+    assert found == pytest.approx([100.0, 100.0, 101.0, 101.0, 102.0])
+
+
 def test_source_of_the_time_is_returned() -> None:
     """Zero is no stamp, and others are not used once they have been constant for a second."""
     clock = FrameClock()

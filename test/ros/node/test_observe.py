@@ -44,7 +44,7 @@ class Observer:
         peer.wait_for(self._client.server_is_ready, 'the action')
 
     def send(self, **goal: Any) -> Goal:
-        """Send a goal, and wait until it is accepted or rejected."""
+        """Send a goal, and wait until it is accepted."""
         return Goal(self._peer, self._client, Observe.Goal(**goal))
 
 
@@ -56,15 +56,14 @@ class Goal:
         self._peer = peer
         self.feedback: list[Observe.Feedback] = []
         future = client.send_goal_async(goal, lambda each: self.feedback.append(each.feedback))
-        peer.wait_for(future.done, 'the goal to be accepted or rejected')
+        peer.wait_for(future.done, 'the goal to be accepted')
         self.handle = future.result()
-        self.accepted = bool(self.handle.accepted)
-        self._future = self.handle.get_result_async() if self.accepted else None
+        assert self.handle.accepted
+        self._future = self.handle.get_result_async()
 
     @property
     def done(self) -> bool:
         """Whether the result has arrived."""
-        assert self._future is not None
         return bool(self._future.done())
 
     def cancel(self) -> None:
@@ -73,12 +72,12 @@ class Goal:
         self._peer.wait_for(future.done, 'the response to the cancellation')
         assert len(future.result().goals_canceling) == 1
 
-    def result(self, status: int, outcome: int) -> Observe.Result:
+    def result(self, status: int, outcome: int, code: str = '') -> Observe.Result:
         """Wait for the result, check how the goal ended, and return the result."""
         self._peer.wait_for(lambda: self.done, 'the result of the goal')
-        assert self._future is not None
         response = self._future.result()
         assert (response.status, response.result.outcome) == (status, outcome), response.result
+        assert response.result.code == code
         assert response.result.reason
         return response.result
 
@@ -107,7 +106,6 @@ def test_largest_face_is_observed_and_its_mean_returned(
     camera = Camera(peer)
     camera.connect()
     goal = Observer(peer).send(frames=3)
-    assert goal.accepted
     camera.result_of(image_message(BLANK))
     seen = [camera.result_of(image_message(HEAD // dim)).faces[0] for dim in (1, 1, 2)]
     (face,) = goal.result(GoalStatus.STATUS_SUCCEEDED, Result.COMPLETED).faces
@@ -267,13 +265,19 @@ def test_goal_ends_without_images(camera: Camera, peer: Peer, observer: Observer
     assert result.reason == 'no image arrived for 10 s'
 
 
+def rejected(goal: Goal, code: str) -> Observe.Result:
+    """Return the result of a goal that was rejected with this code."""
+    return goal.result(GoalStatus.STATUS_ABORTED, Result.REJECTED, code)
+
+
 def test_goal_that_would_never_end_is_rejected(
     camera: Camera, peer: Peer, observer: Observer
 ) -> None:
-    """A running goal continues, and a very long duration is accepted."""
+    """With the reason; a running goal continues, and a very long duration is possible."""
     running = observer.send(frames=1, duration=3e38)
     for duration in (0.0, -1.0, math.nan, math.inf):
-        assert not observer.send(duration=duration).accepted
+        result = rejected(observer.send(duration=duration), 'invalid_request')
+        assert 'duration' in result.reason
     camera.result_of(image_message(HEAD))
     running.result(GoalStatus.STATUS_SUCCEEDED, Result.COMPLETED)
 
@@ -308,11 +312,11 @@ def test_reset_of_tracks_interrupts_the_goal(
 
 
 def test_disabled_node_interrupts_the_goal(camera: Camera, peer: Peer, observer: Observer) -> None:
-    """Later goals end immediately, until the node is enabled again."""
+    """Later goals are rejected, until the node is enabled again."""
     goal = running_goal(camera, observer)
     peer.call(SetBool, f'{NODE}/enable', SetBool.Request(data=False))
-    for each in (goal, observer.send(frames=1)):
-        assert interrupted(each).reason.startswith('the node is disabled')
+    assert interrupted(goal).reason.startswith('the node is disabled')
+    rejected(observer.send(frames=1), 'disabled')
     peer.call(SetBool, f'{NODE}/enable', SetBool.Request(data=True))
     camera.results.clear()
     camera.connect()
@@ -322,13 +326,13 @@ def test_disabled_node_interrupts_the_goal(camera: Camera, peer: Peer, observer:
 
 
 def test_inactive_node_interrupts_the_goal(camera: Camera, peer: Peer, observer: Observer) -> None:
-    """Later goals end immediately, until the node is active again."""
+    """Later goals are rejected, until the node is active again."""
     goal = running_goal(camera, observer)
     assert peer.change_state(Transition.TRANSITION_DEACTIVATE)
-    for each in (goal, observer.send(frames=1)):
-        assert interrupted(each).reason == 'the node is inactive'
+    assert interrupted(goal).reason == 'the node is inactive'
+    rejected(observer.send(frames=1), 'inactive')
     assert peer.change_state(Transition.TRANSITION_CLEANUP)
-    assert interrupted(observer.send(frames=1)).reason == 'the node is unconfigured'
+    rejected(observer.send(frames=1), 'unconfigured')
     assert peer.change_state(Transition.TRANSITION_CONFIGURE)
     assert peer.change_state(Transition.TRANSITION_ACTIVATE)
     camera.results.clear()

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+from lifecycle_msgs.msg import Transition
 import numpy as np
 import pytest
-from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters, SetParameters
 from rclpy.parameter import parameter_value_to_python
 from ros_peers import (
     BLANK,
@@ -28,13 +30,14 @@ import yaml
 from face_classification_ros.config import SettingError
 from face_classification_ros.ros.conversions.messages import seconds
 from face_classification_ros.ros.node.parameter_docs import parameter_file, parameter_table
+from face_classification_ros.ros.node.parameter_sources import (
+    read_parameter_file,
+)
 from face_classification_ros.ros.node.parameters import (
     default_value,
     descriptor_of,
     NodeConfig,
     PARAMETERS,
-    parse_assignments,
-    read_parameter_file,
     threshold_descriptor,
 )
 
@@ -97,35 +100,6 @@ def test_manual_has_the_table_of_parameters() -> None:
     assert table.strip() == parameter_table()
 
 
-def test_parameter_file_is_read_as_ros_does(tmp_path: Path) -> None:
-    """Wildcards match, nested names get dots, and other nodes and names are ignored."""
-    path = tmp_path / 'parameters.yaml'
-    path.write_text(
-        '/**/face_classification:\n  ros__parameters:\n    use_sim_time: true\n'
-        '    rotation: 90\n    unknown_threshold: {gender: 0.8}\n'
-        'other:\n  ros__parameters:\n    rotation: 180\n'
-    )
-    values = read_parameter_file(path, '/head/face_classification')
-    assert values == {'rotation': 90, 'unknown_threshold.gender': 0.8}
-    path.write_text('- 1')
-    with pytest.raises(ValueError, match='is not a parameter file of ROS 2'):
-        read_parameter_file(path, '/face_classification')
-
-
-def test_assignments_are_parsed_as_ros_does() -> None:
-    """Values are YAML, and the names are those of parameters."""
-    assignments = ['rotation:=90', 'models:=[a, b]', 'unknown_threshold.age:=0.5']
-    assert parse_assignments(assignments) == {
-        'rotation': 90,
-        'models': ['a', 'b'],
-        'unknown_threshold.age': 0.5,
-    }
-    for assignment in ('rotation=90', ':=90', 'rotatoin:=90', 'models:=[a'):
-        name = assignment.partition(':=')[0] or assignment
-        with pytest.raises(ValueError, match=name):
-            parse_assignments([assignment])
-
-
 # A node that runs
 
 
@@ -173,6 +147,24 @@ REJECTED: list[tuple[str, Any, str]] = [
     ('autostart', False, 'autostart'),
 ]
 """Name and value that are rejected, and what the reason contains."""
+
+
+def test_empty_list_needs_no_type(start_node: StartNode, peer: Peer) -> None:
+    """At the start, in a message as of `ros2 param set`, and where no list is expected."""
+    start_node('-p', 'models:=[]')
+    camera = Camera(peer)
+    camera.connect()
+    (face,) = camera.result_of(image_message(HEAD)).faces
+    assert len(face.attributes) == 0
+    assert peer.get_parameters(NODE, 'models') == {'models': ['']}
+    assert peer.set_parameter('models', ['emotion_mini_xception']).successful
+    value = ParameterValue(type=ParameterType.PARAMETER_BOOL_ARRAY)
+    for name, is_list in (('attributes', True), ('models', True), ('rotation', False)):
+        request = SetParameters.Request(parameters=[Parameter(name=name, value=value)])
+        (result,) = peer.call(SetParameters, f'{NODE}/set_parameters', request).results
+        assert result.successful == is_list, (name, result.reason)
+    (face,) = camera.result_of(image_message(HEAD)).faces
+    assert len(face.attributes) == 0
 
 
 def test_impossible_value_is_rejected_and_changes_nothing(
@@ -375,6 +367,32 @@ def test_attribute_can_be_switched_off_and_on(camera: Camera, peer: Peer) -> Non
     assert peer.set_parameter('unknown_threshold.gender', 0.5).successful
 
 
+def test_threshold_is_kept_while_its_attribute_is_switched_off(camera: Camera, peer: Peer) -> None:
+    """By `attributes` or `models`, and over a cleanup of the node."""
+
+    def threshold() -> float:
+        (value,) = peer.get_parameters(NODE, 'unknown_threshold.gender').values()
+        return float(value)
+
+    default = threshold()
+    assert peer.set_parameter('unknown_threshold.gender', 1.0).successful
+    assert peer.set_parameter('attributes', ['emotion']).successful
+    camera.result_of(image_message(HEAD))
+    assert peer.set_parameter('attributes', ['']).successful
+    assert threshold() == 1.0
+    (face,) = camera.result_of(image_message(HEAD)).faces
+    assert estimate(face, 'gender').label == 'unknown'
+    assert peer.set_parameter('models', ['emotion_mini_xception']).successful
+    for transition in (
+        Transition.TRANSITION_DEACTIVATE,
+        Transition.TRANSITION_CLEANUP,
+        Transition.TRANSITION_CONFIGURE,
+    ):
+        assert peer.change_state(transition)
+    assert peer.set_parameter('models', ['gender_mini_xception']).successful
+    assert threshold() == 1.0 != default
+
+
 def test_model_with_other_labels_replaces_the_old_one(
     camera: Camera, peer: Peer, make_model: MakeModel
 ) -> None:
@@ -529,6 +547,7 @@ def line_of(start_node: StartNode, *arguments: str) -> str:
         ('detection_threshold:=1.5', 'detection_threshold'),
         ('num_threads:=0', 'num_threads'),
         ('detection_size:=wide', 'detection_size'),
+        ('detection_size:=[]', 'detection_size'),
     ],
 )
 def test_impossible_value_at_the_start_is_an_error_of_one_line(

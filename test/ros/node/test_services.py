@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 import math
 from pathlib import Path
+import re
 import signal
 import time
 from typing import Any
@@ -31,9 +32,11 @@ from rosgraph_msgs.msg import Clock
 from std_srvs.srv import SetBool, Trigger
 
 from face_classification_ros.ros.conversions.messages import time_message
+from face_classification_ros.ros.node import state
 from face_classification_ros.srv import ClassifyImage, CountPeople, GetFaces
 
 NODE = '/face_classification'
+ROOT = Path(__file__).parents[3]
 
 StartNode = Callable[..., NodeProcess]
 MakeModel = Callable[..., Path]
@@ -82,9 +85,9 @@ def test_newest_faces_are_returned_up_to_their_age(camera: Camera, peer: Peer) -
     """The age is that of the stamp."""
     response = camera.result_of(image_message(HEAD), stamp=time.time() - 100)
     given = get_faces(peer, max_age=1000.0)
-    assert (given.success, given.message, given.faces) == (True, '', response)
+    assert (given.success, given.code, given.message, given.faces) == (True, '', '', response)
     old = get_faces(peer, max_age=50.0)
-    assert not old.success
+    assert (old.success, old.code) == (False, 'image_too_old')
     assert age_in(old) >= 100
     assert len(old.faces.faces) == 0
     # A stamp from the future is that of a recording before it started again.
@@ -105,24 +108,24 @@ def test_faces_of_a_lower_confidence_are_left_out(camera: Camera, peer: Peer) ->
 
 
 @pytest.mark.parametrize(
-    'request_, reason',
+    'request_, code, text',
     [
-        ({'max_age': -1.0}, 'max_age -1.0: expected seconds'),
-        ({'max_age': math.nan}, 'max_age nan'),
-        ({'timeout': -1.0}, 'timeout -1.0: expected finite seconds'),
-        ({'timeout': math.inf}, 'timeout inf'),
-        ({'min_confidence': 1.5}, 'min_confidence 1.5: expected 0 to 1'),
-        ({}, 'no image has arrived yet'),
-        ({'timeout': 0.2}, 'no image arrived within 0.2 s'),
+        ({'max_age': -1.0}, 'invalid_request', 'max_age -1.0'),
+        ({'max_age': math.nan}, 'invalid_request', 'max_age nan'),
+        ({'timeout': -1.0}, 'invalid_request', 'timeout -1.0'),
+        ({'timeout': math.inf}, 'invalid_request', 'timeout inf'),
+        ({'min_confidence': 1.5}, 'invalid_request', 'min_confidence 1.5'),
+        ({}, 'no_images_yet', 'no image has arrived yet'),
+        ({'timeout': 0.2}, 'no_image_in_time', 'no image arrived within 0.2 s'),
     ],
 )
 def test_request_that_fails_gets_the_reason(
-    silent: Peer, request_: dict[str, float], reason: str
+    silent: Peer, request_: dict[str, float], code: str, text: str
 ) -> None:
     """Impossible values, and images that do not arrive."""
     response = get_faces(silent, **request_)
-    assert not response.success
-    assert reason in response.message
+    assert (response.success, response.code) == (False, code)
+    assert text in response.message
 
 
 @pytest.fixture(scope='module')
@@ -187,17 +190,18 @@ def test_waiting_clients_get_the_reason_when_processing_ends(
     peer.spin(0.2)
     if how == 'disable':
         enable(peer, False)
-        reason = f'the node is disabled; call {NODE}/enable'
+        code = 'disabled'
     elif how == 'deactivate':
         assert peer.change_state(Transition.TRANSITION_DEACTIVATE)
-        reason = 'the node is inactive'
+        code = 'inactive'
     else:
         assert peer.change_state(Transition.TRANSITION_ACTIVE_SHUTDOWN)
-        reason = 'the node is finalized'
+        code = 'finalized'
     peer.wait_for(waiting.done, 'the response')
     late = get_faces(peer, max_age=1000.0, timeout=60.0)
     for response in (waiting.result(), late):
-        assert (response.success, response.message) == (False, reason)
+        assert (response.success, response.code) == (False, code)
+        assert code in response.message
 
 
 def test_unconfigured_node_serves_no_request(start_node: StartNode, peer: Peer) -> None:
@@ -208,7 +212,8 @@ def test_unconfigured_node_serves_no_request(start_node: StartNode, peer: Peer) 
         classify(peer, image=image_message(HEAD)),
         count(peer, 10.0),
     ):
-        assert (response.success, response.message) == (False, 'the node is unconfigured')
+        assert (response.success, response.code) == (False, 'unconfigured')
+        assert response.message == 'the node is unconfigured'
 
 
 def test_age_is_that_of_simulated_time(start_node: StartNode, peer: Peer) -> None:
@@ -227,7 +232,7 @@ def test_age_is_that_of_simulated_time(start_node: StartNode, peer: Peer) -> Non
     peer.wait_for(lambda: age_limit_holds(5000.5, 0.6), 'a new image')
     peer.wait_for(lambda: not age_limit_holds(5001.5, 0.6), 'an old image')
     response = get_faces(peer, timeout=0.2)
-    assert response.message == 'no image arrived within 0.2 s'
+    assert response.code == 'no_image_in_time'
 
 
 @pytest.mark.parametrize('stamp', [0.0, 100.0])
@@ -263,7 +268,7 @@ def test_still_images_are_classified(camera: Camera, peer: Peer) -> None:
     compressed.header = raw.header
     for images in ({'image': raw}, {'compressed_image': compressed}):
         response = classify(peer, **images)
-        assert (response.success, response.message) == (True, '')
+        assert (response.success, response.code, response.message) == (True, '', '')
         assert response.faces.header == raw.header
         assert (response.faces.image_width, response.faces.image_height) == (500, 300)
         (face,) = response.faces.faces
@@ -301,16 +306,16 @@ def test_unreadable_still_image_gets_the_reason(start_node: StartNode, peer: Pee
     depth = image_message(HEAD)
     depth.encoding = '32FC1'
     both = {'image': image_message(HEAD), 'compressed_image': compressed_message(HEAD, 'jpeg')}
-    for images, reason in (
-        ({}, 'expected data in one of them, neither has data'),
-        (both, 'expected data in one of them, both have data'),
-        ({'image': short}, 'bytes'),
-        ({'compressed_image': broken}, 'compressed'),
-        ({'image': depth}, '32FC1'),
+    for images, code, text in (
+        ({}, 'invalid_request', 'neither has data'),
+        (both, 'invalid_request', 'both have data'),
+        ({'image': short}, 'malformed_image', 'bytes'),
+        ({'compressed_image': broken}, 'malformed_image', 'compressed'),
+        ({'image': depth}, 'malformed_image', '32FC1'),
     ):
         response = classify(peer, **images)
-        assert not response.success
-        assert reason in response.message
+        assert (response.success, response.code) == (False, code)
+        assert text in response.message
         assert '\n' not in response.message
     assert peer.state() == 'inactive'
 
@@ -380,21 +385,21 @@ def test_people_are_counted_by_any_attribute(camera: Camera, peer: Peer) -> None
 
 
 @pytest.mark.parametrize(
-    'window, attribute, reason',
+    'window, attribute, code, text',
     [
-        (-1.0, '', 'window -1.0: expected finite seconds, 0 or more'),
-        (math.nan, '', 'window nan'),
-        (math.inf, '', 'window inf'),
-        (1.0, 'age', "attribute 'age' is not estimated; available: gender, emotion"),
+        (-1.0, '', 'invalid_request', 'window -1.0'),
+        (math.nan, '', 'invalid_request', 'window nan'),
+        (math.inf, '', 'invalid_request', 'window inf'),
+        (1.0, 'age', 'unknown_attribute', 'available: gender, emotion'),
     ],
 )
 def test_impossible_count_gets_the_reason(
-    silent: Peer, window: float, attribute: str, reason: str
+    silent: Peer, window: float, attribute: str, code: str, text: str
 ) -> None:
     """Nothing is counted."""
     response = count(silent, window, attribute)
-    assert not response.success
-    assert reason in response.message
+    assert (response.success, response.code) == (False, code)
+    assert text in response.message
     assert (list(response.labels), response.total) == ([], 0)
 
 
@@ -464,3 +469,18 @@ def test_client_that_disappears_does_not_affect_others(
         peer.wait_for(waiting.done, 'the response')
         assert waiting.result().faces == response
     assert peer.state() == 'active'
+
+
+def test_manual_has_the_codes_of_rejected_requests() -> None:
+    """They are the states of the node, and the reasons that its modules return."""
+    page = (ROOT / 'docs' / 'reference' / 'node.md').read_text()
+    table = page.partition('| code | services | |')[2].partition('\n\n')[0]
+    documented = {
+        code
+        for row in table.strip().splitlines()
+        for code in re.findall(r'`(\w+)`', row.split('|')[1])
+    }
+    source = ''.join(path.read_text() for path in Path(state.__file__).parent.glob('*.py'))
+    returned = set(re.findall(r"Reason\('(\w+)'", source))
+    states = {each.value for each in state.Lifecycle if each is not state.Lifecycle.ACTIVE}
+    assert documented == returned | states

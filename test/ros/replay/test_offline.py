@@ -20,6 +20,7 @@ from recordings import (
     write_depth_bag,
 )
 from ros_peers import TIMEOUT
+from video_files import write_timed_video
 
 from face_classification_ros.config import SettingError
 from face_classification_ros.io.bags import TopicError
@@ -89,6 +90,16 @@ def test_video_is_replayed_like_a_bag(tmp_path: Path) -> None:
     frames = replay(ReplayOptions(path, offline=True)).frames
     assert [len(frame.faces) for frame in frames[:8]] == [1] * 8
     assert frames[1].stamp - frames[0].stamp == pytest.approx(0.1)
+
+
+def test_a_gap_in_a_video_is_replayed_as_long_as_it_was(tmp_path: Path) -> None:
+    """A face that was away for 3 s gets a new track."""
+    path = tmp_path / 'video.mp4'
+    stamps = [0.0, 0.1, 3.1, 3.2]
+    write_timed_video(path, [next(moving_face())] * len(stamps), stamps)
+    frames = replay(ReplayOptions(path, offline=True)).frames
+    assert [frame.stamp - frames[0].stamp for frame in frames] == pytest.approx(stamps)
+    assert [face.track_id for frame in frames for face in frame.faces] == ['1', '1', '2', '2']
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,28 @@ def test_results_equal_those_of_an_offline_replay_at_any_rate(
     assert comparable(result) == comparable(replay(replace(options, offline=True)))
 
 
+@pytest.mark.parametrize('stamp', [0, START], ids=['zero', 'frozen'])
+@pytest.mark.parametrize('rate', [1.0, 5.0])
+def test_tracks_without_stamps_equal_those_of_an_offline_replay(
+    stamp: int, rate: float, online: None, tmp_path: Path
+) -> None:
+    """The time is that of the recording at any rate: whoever is away for 3 s gets a new track."""
+    face, *_, empty = moving_face(4)
+    frames = [face, face, *[empty] * 30, face, face]
+    messages = [
+        ('/image', IMAGE, START + number * PERIOD, image_at(stamp, frame))
+        for number, frame in enumerate(frames)
+    ]
+    options = ReplayOptions(write_messages(tmp_path / 'bag', messages), rate=rate)
+
+    def tracks(offline: bool) -> list[list[str]]:
+        result = replay(replace(options, offline=offline))
+        return [[face.track_id for face in frame.faces] for frame in result.frames]
+
+    assert tracks(offline=False) == tracks(offline=True)
+    assert tracks(offline=True) == [['1'], ['1'], *[[]] * 30, ['2'], ['2']]
+
+
 def test_positions_equal_those_of_an_offline_replay(online: None, tmp_path: Path) -> None:
     """Depth images and calibration are played before their image."""
     options = ReplayOptions(

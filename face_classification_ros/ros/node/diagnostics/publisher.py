@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from face_classification_ros.ros.node.diagnostics.status import Status
+from face_classification_ros.ros.node.steady_clock import STEADY
 
 PERIOD = 1.0
 """Seconds between two messages."""
@@ -28,9 +28,7 @@ class Diagnostics:
         self._evaluate = evaluate
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # Of the steady clock: simulated time may stand still, and the status must not.
-        self._timer = node.create_timer(
-            PERIOD, self._publish, clock=Clock(clock_type=ClockType.STEADY_TIME)
-        )
+        self._timer = node.create_timer(PERIOD, self._publish, clock=STEADY)
 
     def _publish(self) -> None:
         # As diagnostic_updater does: the name of the node without the leading slash.

@@ -58,6 +58,7 @@ class ImageStatus:
     def __init__(self) -> None:
         """Start without any counters."""
         self._past: deque[tuple[float, ImageStatistics]] = deque(maxlen=WINDOW)
+        self._received_before = 0
 
     def start(self, statistics: ImageStatistics, now: float) -> None:
         """Start again, because the node starts to process images.

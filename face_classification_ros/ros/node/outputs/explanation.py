@@ -9,10 +9,11 @@ from rclpy.lifecycle import Node
 from sensor_msgs.msg import Image as ImageMessage
 
 from face_classification_ros.classification.classifier import Classifier
+from face_classification_ros.config import SettingError
 from face_classification_ros.pipeline import FacePipeline
 from face_classification_ros.ros.conversions.images import image_to_message
 from face_classification_ros.ros.node.outputs.output import OutputFrame, TopicOutput
-from face_classification_ros.ros.node.parameters import explained_attribute, NodeConfig
+from face_classification_ros.ros.node.parameters import NodeConfig
 
 if TYPE_CHECKING:
     from face_classification_ros.explanation.explainer import Explainer
@@ -35,6 +36,15 @@ class ExplanationOutput(TopicOutput):
         super().__init__(node)
         self._key: _Key | None = None
         self._explainer: Explainer | None = None
+
+    @classmethod
+    def check(cls, pipeline: FacePipeline, config: NodeConfig) -> None:
+        """Check whether the models estimate the attribute to explain.
+
+        Raises:
+            SettingError: they do not.
+        """
+        _explained_attribute(pipeline, config)
 
     def update(self, pipeline: FacePipeline, config: NodeConfig) -> None:
         """Free the explainer if it does not fit any more."""
@@ -82,8 +92,25 @@ class ExplanationOutput(TopicOutput):
         return self._explainer
 
 
+def _explained_attribute(pipeline: FacePipeline, config: NodeConfig) -> str:
+    """Return the attribute that is explained, "" if the models estimate none.
+
+    Raises:
+        SettingError: no model estimates `explanation_attribute`.
+    """
+    chosen, classifiers = config.explanation_attribute, pipeline.classifiers
+    if chosen and chosen not in classifiers:
+        available = ', '.join(classifiers) or 'none'
+        raise SettingError(
+            'explanation_attribute', f'no model estimates {chosen!r}; available: {available}'
+        )
+    return chosen or max(
+        classifiers, key=lambda name: len(classifiers[name].labels[name]), default=''
+    )
+
+
 def _key(pipeline: FacePipeline, config: NodeConfig) -> _Key | None:
-    attribute = explained_attribute(config, pipeline.classifiers)
+    attribute = _explained_attribute(pipeline, config)
     if not attribute:
         return None
     return pipeline.classifiers[attribute], attribute, config.explanation_method

@@ -5,6 +5,7 @@ https://www.ros.org/reps/rep-0155.html, with the messages of hri_msgs 2 (Humble 
 
 from __future__ import annotations
 
+import importlib
 import math
 from typing import Any
 
@@ -15,6 +16,7 @@ from rclpy.publisher import Publisher
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
+from face_classification_ros.config import SettingError
 from face_classification_ros.pipeline import FacePipeline
 from face_classification_ros.ros.conversions.images import image_to_message
 from face_classification_ros.ros.conversions.qos import RESULTS
@@ -81,22 +83,28 @@ class HriOutput(Output):
         """Create no topics yet."""
         super().__init__(node)
         self._humans: _Humans | None = None
-        self._is_missing = False
+
+    @classmethod
+    def check(cls, pipeline: FacePipeline, config: NodeConfig) -> None:
+        """Check whether the messages are installed if the topics are to be published.
+
+        Raises:
+            SettingError: hri_msgs is not installed.
+        """
+        if not config.publish_hri:
+            return
+        try:
+            importlib.import_module('hri_msgs.msg')
+        except ImportError as error:
+            raise SettingError('publish_hri', f'requires the package hri_msgs: {error}') from error
 
     def publish(self, frame: OutputFrame) -> None:
         """Publish the faces of an image."""
-        if not frame.config.publish_hri or self._is_missing:
-            return
-        if self._humans is None:
-            try:
-                self._humans = _Humans(self.node)
-            except ImportError as error:
-                self._is_missing = True
-                self.node.get_logger().error(f'publish_hri: hri_msgs is not installed: {error}')
-                return
-        self._humans.publish(frame)
+        if frame.config.publish_hri:
+            self._humans = self._humans or _Humans(self.node)
+            self._humans.publish(frame)
 
-    def update(self, _: FacePipeline, config: NodeConfig) -> None:
+    def update(self, pipeline: FacePipeline, config: NodeConfig) -> None:
         """Remove the topics if they are switched off."""
         if not config.publish_hri:
             self.stop()
@@ -112,11 +120,7 @@ class _Humans:
     """Publishes faces below `/humans/faces`, each on topics that last as long as its track."""
 
     def __init__(self, node: Node) -> None:
-        """Create the list of faces.
-
-        Raises:
-            ImportError: hri_msgs is not installed.
-        """
+        """Create the list of faces."""
         from hri_msgs.msg import IdsList
 
         self._node = node

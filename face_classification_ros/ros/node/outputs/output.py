@@ -50,6 +50,14 @@ class Output:
         """Full names of its topics."""
         return [each.topic_name for each in self._publishers]
 
+    @classmethod
+    def check(cls, pipeline: FacePipeline, config: NodeConfig) -> None:
+        """Check whether this output works with models and a configuration.
+
+        Raises:
+            SettingError: a setting cannot have its value.
+        """
+
     def publish(self, frame: OutputFrame) -> None:
         """Publish the faces of an image."""
 

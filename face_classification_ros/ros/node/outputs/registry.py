@@ -21,6 +21,16 @@ OUTPUTS = (
 """Registry of the outputs: module in `outputs` and subclass of `Output` in it."""
 
 
+def check_outputs(pipeline: FacePipeline, config: NodeConfig) -> None:
+    """Check whether all outputs work with models and a configuration.
+
+    Raises:
+        SettingError: see `Output.check`.
+    """
+    for name in OUTPUTS:
+        _load(name).check(pipeline, config)
+
+
 class Outputs:
     """All outputs of a configured node."""
 

@@ -32,15 +32,27 @@ def test_cropped_face_is_centered_on_black() -> None:
     assert not cropped_face(image, BoundingBox(300, 0, 10, 10)).any()
 
 
-@pytest.mark.skipif(HAS_HRI_MSGS, reason='hri_msgs is installed')
-def test_missing_hri_msgs_is_logged_once(start_node: StartNode, peer: Peer) -> None:
-    """Faces are published as before."""
-    node = start_node('-p', 'publish_hri:=true')
-    camera = Camera(peer)
-    camera.connect()
-    for _ in range(3):
-        assert len(camera.result_of(image_message(HEAD)).faces) == 1
-    assert node.log.count('publish_hri: hri_msgs is not installed') == 1
+needs_no_hri_msgs = pytest.mark.skipif(HAS_HRI_MSGS, reason='hri_msgs is installed')
+
+
+@needs_no_hri_msgs
+def test_node_does_not_start_without_the_messages(start_node: StartNode) -> None:
+    """It is an error of one line, as for every other setting that is not possible."""
+    node = start_node('-p', 'publish_hri:=true', until_active=False)
+    assert node.wait() == 2
+    (line,) = node.log.splitlines()
+    assert 'publish_hri' in line and 'hri_msgs' in line
+
+
+@needs_no_hri_msgs
+def test_topics_cannot_be_switched_on_without_the_messages(camera: Camera, peer: Peer) -> None:
+    """The request is rejected in one line, and faces are published as before."""
+    result = peer.set_parameter('publish_hri', True)
+    assert not result.successful
+    assert result.reason.startswith('publish_hri: ') and 'hri_msgs' in result.reason
+    assert '\n' not in result.reason
+    assert peer.get_parameters('/face_classification', 'publish_hri') == {'publish_hri': False}
+    assert len(camera.result_of(image_message(HEAD)).faces) == 1
 
 
 @needs_hri_msgs
