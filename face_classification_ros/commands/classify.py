@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     from face_classification_ros.io.errors import FileError
     from face_classification_ros.io.records import record_writer
     from face_classification_ros.io.sources import find_sources, IMAGE
-    from face_classification_ros.progress import progress
+    from face_classification_ros.progress import print_line, progress
 
     config = _with_absolute_paths(pipeline_config(arguments))
     # Also if workers load their own, so that a wrong setting is reported immediately.
@@ -88,16 +88,15 @@ def run(arguments: argparse.Namespace) -> int:
             results = classify_files(jobs, classifier, openers)
         else:
             results = _in_parallel(stack, arguments, jobs, config, openers)
-        files = progress(results, 'file', total=len(jobs))
-        for frames in files:
+        for frames in progress(results, 'file', total=len(jobs)):
             try:
                 for frame in frames:
-                    files.write(_line(frame, is_image=frame.file in images))
+                    print_line(_line(frame, is_image=frame.file in images))
                     if write is not None:
                         write(frame)
             except FileError as error:
                 code = WRONG_USE
-                files.write(f'face_classification: {error}', file=sys.stderr)
+                print_line(f'face_classification: {error}', sys.stderr)
     return code
 
 

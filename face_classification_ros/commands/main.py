@@ -12,6 +12,12 @@ from typing import NoReturn
 from face_classification_ros.commands.common import NO, print_problem, WRONG_USE
 from face_classification_ros.commands.registry import COMMANDS
 from face_classification_ros.io.errors import system_error_text
+from face_classification_ros.memory import (
+    check_address_space,
+    COMMAND_SPACE,
+    is_out_of_memory,
+    memory_error_text,
+)
 
 
 def main(args: list[str] | None = None) -> int:
@@ -24,6 +30,7 @@ def main(args: list[str] | None = None) -> int:
     try:
         try:
             arguments = _parser().parse_args(args)
+            check_address_space(COMMAND_SPACE)
             return int(arguments.run(arguments))
         finally:
             # Otherwise a closed pipe is found only when the interpreter ends, which prints it.
@@ -37,6 +44,11 @@ def main(args: list[str] | None = None) -> int:
         return WRONG_USE
     except (ValueError, ImportError) as error:
         print_problem(error)
+        return WRONG_USE
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        print_problem(memory_error_text(error))
         return WRONG_USE
     except KeyboardInterrupt:
         print_problem('interrupted')
