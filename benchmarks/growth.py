@@ -191,9 +191,10 @@ def main() -> None:
         return
     cases = [(count, arrangement) for count in options.cameras for arrangement in ARRANGEMENTS]
     rounds: dict[tuple[int, str], list[dict[str, Any]]] = {case: [] for case in cases}
-    for case in progress(options.rounds * cases, 'measurement'):
+    for count, arrangement in progress(options.rounds * cases, 'measurement'):
         with tempfile.TemporaryDirectory() as folder:
-            rounds[case].append(measure(options, *case, Path(folder)))
+            figures = measure(options, count, arrangement, Path(folder))
+            rounds[count, arrangement].append(figures)
     records = [_combined(each) for each in rounds.values()]
     print(
         f'{"cameras":>7} {"arrangement":<12} {"lost":>6} {"p50 ms":>7} {"p95 ms":>7} '

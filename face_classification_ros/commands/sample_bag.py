@@ -43,8 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     if not arguments.seconds > 0:
         raise ValueError(f'--seconds {arguments.seconds:g} is not above 0')
-    frames = itertools.islice(sample_frames(), round(arguments.seconds * FPS))
-    frames = progress(frames, 'frame', total=round(arguments.seconds * FPS))
+    count = round(arguments.seconds * FPS)
+    frames = progress(itertools.islice(sample_frames(), count), 'frame', total=count)
     topic = write_sample(
         arguments.folder, frames, FPS, arguments.storage, compressed=arguments.compressed
     )
