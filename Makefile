@@ -6,7 +6,8 @@
 #                JOBS=1 one test after the other
 #   make lint    the linters alone
 #   make venv    create the environment .venv, which the others use
-#   make peers   compare our pipeline with others; YUNET=file for one more detector
+#   make peers   compare our pipeline with others, in about ten minutes; YUNET=file for one more
+#                detector, ROUNDS=20 for fewer turns
 #   make lock    update the versions in requirements-demo.lock; needs uv
 #   make licenses  list the licenses of all dependencies; fails unless they are permissive
 #   make clean   remove all of that
@@ -45,7 +46,8 @@ lint: $(VENV)/test
 venv: $(VENV)/test
 
 peers: $(VENV)/test $(VENV)-peers/ready
-	$(VENV)/bin/python benchmarks/peers.py $(if $(YUNET),--yunet '$(YUNET)')
+	$(VENV)/bin/python benchmarks/peers.py $(if $(YUNET),--yunet '$(YUNET)') \
+	  $(if $(ROUNDS),--rounds '$(ROUNDS)')
 
 licenses: $(VENV)/test
 	$(VENV)/bin/pip-licenses

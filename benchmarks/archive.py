@@ -25,6 +25,8 @@ import cv2
 import numpy as np
 import skimage
 
+from face_classification_ros.progress import progress
+
 COMMAND = Path(sys.executable).with_name('face_classification')
 
 
@@ -48,7 +50,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         images = write_images(Path(folder), arguments.images)
         results = [
-            measure(images, workers, arguments.rounds) for workers in range(arguments.workers + 1)
+            measure(images, workers, arguments.rounds)
+            for workers in progress(range(arguments.workers + 1), 'number of workers')
         ]
     print(f'{"workers":>7} {"total, s":>9} {"start, s":>9} {"images/s":>11} {"speed-up":>9}')
     for result in results:
@@ -73,7 +76,7 @@ def write_images(folder: Path, count: int) -> list[Path]:
 def measure(images: list[Path], workers: int, rounds: int) -> dict[str, Any]:
     """Return the median time of all images and of one, and the rate without the start."""
     times: dict[str, list[float]] = {'total_s': [], 'start_s': []}
-    for _ in range(rounds):
+    for _ in progress(range(rounds), 'round'):
         times['start_s'].append(run(images[0], workers))
         times['total_s'].append(run(images[0].parent, workers))
     medians = {name: statistics.median(values) for name, values in times.items()}

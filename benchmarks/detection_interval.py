@@ -24,6 +24,7 @@ from face_classification_ros.commands.options import add_still_detector, still_d
 from face_classification_ros.detection import create_detector
 from face_classification_ros.evaluation.detection import Label, match
 from face_classification_ros.io.videos import read_video
+from face_classification_ros.progress import progress
 
 
 def main() -> None:
@@ -59,7 +60,7 @@ def measure(video: Path, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     milliseconds: list[list[float]] = [[] for _ in intervals]
     counts = np.zeros((len(intervals), 3), int)
     with read_video(video) as opened:
-        for _, _, image in opened.frames:
+        for _, _, image in progress(opened.frames, 'frame', task=video.name):
             height, width = image.shape[:2]
             labels: Sequence[Label] = ()
             for number, detector in enumerate(detectors):

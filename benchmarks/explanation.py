@@ -29,6 +29,7 @@ from face_classification_ros.explanation.panels import explain_faces
 from face_classification_ros.networks.builder import build_network
 from face_classification_ros.networks.description import read_network
 from face_classification_ros.networks.onnx_export import convert_to_onnx, scale_faces
+from face_classification_ros.progress import progress
 
 SIZE = 48
 WARM_UP = 5
@@ -76,7 +77,7 @@ def measure(name: str, rounds: int) -> dict[str, float]:
         'guided, TensorFlow graph': lambda: by_tensorflow(tf.constant(face)),
     }
     times: dict[str, list[float]] = {each: [] for each in contestants}
-    for number in range(WARM_UP + rounds):
+    for number in progress(range(WARM_UP + rounds), 'round', task=name):
         for each, run in contestants.items():
             start = time.perf_counter()
             run()

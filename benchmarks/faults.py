@@ -14,6 +14,8 @@ import sys
 import tempfile
 from xml.etree import ElementTree
 
+from face_classification_ros.progress import progress
+
 TESTS = Path(__file__).parents[1] / 'test' / 'ros' / 'test_faults.py'
 
 
@@ -49,7 +51,7 @@ def main() -> int:
     options = parser.parse_args()
     tried = failed = 0
     values: dict[str, list[float]] = defaultdict(list)
-    for _ in range(options.rounds):
+    for _ in progress(range(options.rounds), 'run of the tests'):
         count, failures, figures = run_tests()
         tried, failed = tried + count, failed + failures
         for name, value in figures:

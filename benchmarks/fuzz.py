@@ -57,8 +57,10 @@ def main() -> int:
         parser.error(f'unknown target {", ".join(sorted(unknown))}')
     if arguments.here:
         return fuzz(names[0], arguments.seconds, arguments.output)
+    from face_classification_ros.progress import progress
+
     codes = {}
-    for name in names:
+    for name in progress(names, 'target'):
         command = [sys.executable, __file__, name, '--here', f'--seconds={arguments.seconds}']
         # Libraries report bad bytes in their own ways; the results are on stdout.
         done = subprocess.run(

@@ -40,6 +40,7 @@ from transport import (
 
 from face_classification_ros.io.sample import crowd
 from face_classification_ros.msg import FaceAttributesArray
+from face_classification_ros.progress import progress
 from face_classification_ros.ros.conversions.images import image_to_message
 from face_classification_ros.ros.node.node import FaceClassificationNode, NODE_NAME
 
@@ -190,10 +191,10 @@ def main() -> None:
         return
     cases = [(count, arrangement) for count in options.cameras for arrangement in ARRANGEMENTS]
     rounds: dict[tuple[int, str], list[dict[str, Any]]] = {case: [] for case in cases}
-    for _ in range(options.rounds):
-        for case in cases:
-            with tempfile.TemporaryDirectory() as folder:
-                rounds[case].append(measure(options, *case, Path(folder)))
+    for count, arrangement in progress(options.rounds * cases, 'measurement'):
+        with tempfile.TemporaryDirectory() as folder:
+            figures = measure(options, count, arrangement, Path(folder))
+            rounds[count, arrangement].append(figures)
     records = [_combined(each) for each in rounds.values()]
     print(
         f'{"cameras":>7} {"arrangement":<12} {"lost":>6} {"p50 ms":>7} {"p95 ms":>7} '

@@ -31,6 +31,7 @@ from onnxruntime.quantization import (
 from face_classification_ros.classification.classifier import Classifier, INPUT
 from face_classification_ros.datasets.registry import read_dataset
 from face_classification_ros.inference.model_zoo import model_path
+from face_classification_ros.progress import progress
 
 FACES = (1, 5)
 BATCH = 64
@@ -101,7 +102,7 @@ def main() -> None:
         classifiers = {'float32': original, 'int8': Classifier(path)}
     crops = validation.crops(original.input_spec)
     times: dict[tuple[str, int], list[float]] = {}
-    for number in range(options.rounds + WARM_UP):
+    for number in progress(range(options.rounds + WARM_UP), 'round'):
         for kind, classifier in classifiers.items():
             for faces in FACES:
                 elapsed = milliseconds(classifier, crops[number : number + faces])

@@ -33,6 +33,7 @@ from face_classification_ros.detection import create_detector
 from face_classification_ros.inference.model_zoo import model_path
 from face_classification_ros.io.sample import crowd
 from face_classification_ros.pipeline import create_pipeline
+from face_classification_ros.progress import progress
 from face_classification_ros.ros.conversions.images import image_to_message
 from face_classification_ros.visualization.annotation import draw_faces
 
@@ -157,7 +158,7 @@ def main() -> int:
     for faces in (1, 5):
         contestants = stages(faces, options.yunet)
         times: dict[str, list[float]] = {name: [] for name in contestants}
-        for _ in range(options.rounds):
+        for _ in progress(range(options.rounds), 'round', task=f'{faces} face(s)'):
             for name, stage in contestants.items():
                 begin = time.perf_counter()
                 stage.call()

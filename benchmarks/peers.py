@@ -5,7 +5,7 @@ pipeline, `fer` from PyPI (emotion alone), the demos of the paper's public code,
 our pipeline without it. Each way is a process of its own; they take turns, so that a temporary
 slowdown of the machine affects all of them. Nothing else should run at the same time.
 
-    make peers
+    make peers ROUNDS=20
     make peers YUNET=face_detection_yunet_2023mar.onnx
     .venv/bin/python benchmarks/peers.py --rounds 100 --json peers.json
 
@@ -19,7 +19,6 @@ import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, ExitStack
 from functools import partial
-import importlib.util
 import itertools
 import json
 import math
@@ -312,6 +311,9 @@ def running(
 
 def interpreters(options: argparse.Namespace) -> dict[str, Path]:
     """Return way -> Python that runs it, and print which ways are skipped and why."""
+    from face_classification_ros.requirements import install_command, missing_modules
+
+    missing = missing_modules(['tensorflow'])
     found = dict.fromkeys(WAYS, Path(sys.executable))
     found['fer'] = options.fer
     reasons = {
@@ -320,9 +322,7 @@ def interpreters(options: argparse.Namespace) -> dict[str, Path]:
             '' if options.yunet else 'no model is given with --yunet',
         ),
         'fer': '' if options.fer.exists() else f'{options.fer} does not exist: make peers',
-        'public code': ''
-        if importlib.util.find_spec('tensorflow')
-        else "it needs: pip install 'face_classification_ros[train]'",
+        'public code': '' if not missing else f'it needs: {install_command(missing)}',
     }
     for way, reason in reasons.items():
         if reason:
@@ -338,6 +338,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Measure all ways in turns, and return their medians."""
     from face_classification_ros.evaluation.benchmark import processor_name
     from face_classification_ros.io.sample import crowd
+    from face_classification_ros.progress import progress
 
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
@@ -347,9 +348,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             stack.enter_context(running(way, python, options, folder))
             for way, python in interpreters(options).items()
         ]
-        for each in contestants:
+        for each in progress(contestants, 'way', task='load'):
             each.wait_until_ready()
-        for number in range(options.rounds):
+        for number in progress(range(options.rounds), 'round'):
             first = number % len(contestants)
             for each in contestants[first:] + contestants[:first]:
                 for faces in FACES:

@@ -35,10 +35,10 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
-from tqdm import tqdm
 
 from face_classification_ros.io.sample import crowd, sample_frames
 from face_classification_ros.msg import FaceAttributesArray
+from face_classification_ros.progress import progress
 from face_classification_ros.ros.conversions.images import image_to_message
 from face_classification_ros.ros.conversions.messages import seconds, time_message
 from face_classification_ros.ros.processes import ros_environment, start, stop
@@ -271,7 +271,7 @@ def soak(options: argparse.Namespace) -> dict[str, Any]:
     rounds = []
     with running_node(options.parameter) as (node, camera):
         begin = time.monotonic()
-        for number in tqdm(range(options.warm_up + options.rounds), unit='round'):
+        for number in progress(range(options.warm_up + options.rounds), 'round'):
             figures = play(camera, images, node.pid)
             if number >= options.warm_up:
                 rounds.append(figures)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 import json
@@ -38,6 +39,7 @@ from std_msgs.msg import Header
 from face_classification_ros.inference.model_zoo import executable
 from face_classification_ros.io.sample import crowd
 from face_classification_ros.msg import FaceAttributesArray
+from face_classification_ros.progress import progress
 from face_classification_ros.ros.conversions.images import image_to_message
 from face_classification_ros.ros.processes import ros_environment
 from face_classification_ros.ros.runtime import ros_running, signals_as_interrupt
@@ -189,15 +191,21 @@ class System:
         return duration
 
 
+def _seconds_until(end: float) -> Iterator[float]:
+    """Yield the seconds since the first request, until they exceed `end`."""
+    begin = time.monotonic()
+    while (elapsed := time.monotonic() - begin) < end:
+        yield elapsed
+
+
 def run(minutes: float, seed: int, folder: Path) -> Report:
     """Run the soak and return its report."""
     choose = random.Random(seed)
     report = Report(minutes)
     system = System(folder)
     subscribers: list[subprocess.Popen[bytes]] = []
-    begin = time.monotonic()
-    next_check = begin
-    while (elapsed := time.monotonic() - begin) < 60 * minutes:
+    next_check = time.monotonic()
+    for elapsed in progress(_seconds_until(60 * minutes), 'subscriber'):
         if len(subscribers) < MAX_SUBSCRIBERS:
             topic = choose.choice(list(TOPICS))
             command = [sys.executable, __file__, '--subscribe', topic]

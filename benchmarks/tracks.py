@@ -28,6 +28,7 @@ import skimage
 
 from face_classification_ros.io.videos import read_video
 from face_classification_ros.pipeline import create_pipeline
+from face_classification_ros.progress import progress
 from face_classification_ros.tracking.appearance import compute_appearance
 from face_classification_ros.tracking.tracker import Tracker
 from face_classification_ros.types import BoundingBox, Detection, Face, Image
@@ -193,7 +194,7 @@ class Ids:
 def compare(rate: int, kind: str) -> str:
     """Return a row of switches and leaks for people of a `kind` of `cast`, or 'gray' images."""
     ways = {'boxes': Counter[str](), 'appearance': Counter[str]()}
-    for seed in SEEDS:
+    for seed in progress(SEEDS, 'scene', task=f'{kind}, {rate} Hz'):
         rng = np.random.default_rng(seed + 1000)
         trackers = {way: Tracker(1.0) for way in ways}
         ids = {way: Ids() for way in ways}
@@ -283,7 +284,7 @@ def measure(name: str, frames: Iterable[Frame]) -> str:
     predicted: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     ids = Ids()
     stamps = []
-    for stamp, image, people in frames:
+    for stamp, image, people in progress(frames, 'frame', task=name):
         stamps.append(stamp)
         for face in pipeline.process(image, stamp):
             emotion = face.attributes['emotion']

@@ -15,6 +15,7 @@ FROM_APT = {
     'numpy': 'python3-numpy',
     'opencv-python-headless': 'python3-opencv',
     'PyYAML': 'python3-yaml',
+    'tqdm': 'python3-tqdm',
 }
 """Distribution on PyPI -> rosdep key of the system package that a robot has instead."""
 

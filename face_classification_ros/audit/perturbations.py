@@ -16,6 +16,7 @@ from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.datasets.registry import FaceDataset
 from face_classification_ros.evaluation.classification import classify_dataset
 from face_classification_ros.evaluation.metrics import wilson_interval
+from face_classification_ros.progress import progress
 from face_classification_ros.training.glasses import (
     draw_glasses,
     Glasses,
@@ -195,7 +196,7 @@ def _classify_perturbed(
 ) -> dict[str, NDArray[np.float32]]:
     """Return perturbation -> probabilities for all perturbed faces, N x labels."""
     probabilities = {}
-    for name, perturb in PERTURBATIONS.items():
+    for name, perturb in progress(PERTURBATIONS.items(), 'perturbation'):
         pairs = zip(faces.images, detections, strict=True)
         perturbed = replace(faces, images=[perturb(image, face) for image, face in pairs])
         probabilities[name] = classify_dataset(classifier, perturbed)

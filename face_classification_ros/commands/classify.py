@@ -8,13 +8,13 @@ copy cannot be written, is reported, and the exit code is 2 after all others are
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 import sys
-from typing import Any, TYPE_CHECKING, TypeVar
+from typing import Any, TYPE_CHECKING
 
 from face_classification_ros.commands.common import needs_extra, print_omissions, WRONG_USE
 from face_classification_ros.commands.options import (
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from face_classification_ros.io.classify_files import Job, Opener
     from face_classification_ros.io.sources import Source
     from face_classification_ros.types import Face, FrameFaces
-
-T = TypeVar('T')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,6 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     from face_classification_ros.io.errors import FileError
     from face_classification_ros.io.records import record_writer
     from face_classification_ros.io.sources import find_sources, IMAGE
+    from face_classification_ros.progress import print_line, progress
 
     config = _with_absolute_paths(pipeline_config(arguments))
     # Also if workers load their own, so that a wrong setting is reported immediately.
@@ -89,8 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
             results = classify_files(jobs, classifier, openers)
         else:
             results = _in_parallel(stack, arguments, jobs, config, openers)
-        files, print_line = _progress(results, len(jobs))
-        for frames in files:
+        for frames in progress(results, 'file', total=len(jobs)):
             try:
                 for frame in frames:
                     print_line(_line(frame, is_image=frame.file in images))
@@ -98,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
                         write(frame)
             except FileError as error:
                 code = WRONG_USE
-                print_line(f'face_classification: {error}', file=sys.stderr)
+                print_line(f'face_classification: {error}', sys.stderr)
     return code
 
 
@@ -153,16 +151,6 @@ def _in_parallel(
         else running_workers(arguments.cluster)
     )
     return classify_in_parallel(jobs, config, openers, stack.enter_context(workers))
-
-
-def _progress(results: Iterator[T], total: int) -> tuple[Iterable[T], Callable[..., None]]:
-    """Add a progress bar if stderr is a terminal; return a function that prints above it, too."""
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        # It comes with the extra [archive].
-        return results, print
-    return tqdm(results, total=total, unit='file', disable=None), tqdm.write
 
 
 def _line(frame: FrameFaces, *, is_image: bool) -> str:

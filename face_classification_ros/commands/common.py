@@ -9,6 +9,8 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING
 
+from face_classification_ros.requirements import EXTRAS, needs_modules
+
 if TYPE_CHECKING:
     from face_classification_ros.io.sources import FoundSources
 
@@ -39,7 +41,7 @@ def print_omissions(found: FoundSources) -> int:
 
 @contextmanager
 def needs_extra(extra: str, task: str) -> Iterator[None]:
-    """Add to an ImportError which extra of the package to install.
+    """Add to an ImportError how to install what an extra of the package needs.
 
     Args:
         extra: name of an extra in pyproject.toml.
@@ -48,12 +50,8 @@ def needs_extra(extra: str, task: str) -> Iterator[None]:
     Raises:
         ImportError: the one of the block, with the hint.
     """
-    try:
+    with needs_modules(EXTRAS[extra].modules, task):
         yield
-    except ImportError as error:
-        raise ImportError(
-            f"{error}; {task} needs: pip install 'face_classification_ros[{extra}]'"
-        ) from error
 
 
 @contextmanager

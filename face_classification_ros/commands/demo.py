@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 
 from face_classification_ros.commands.options import add_node_parameter
+from face_classification_ros.memory import check_address_space, NODE_SPACE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo; returns 1 if no face was found."""
+    check_address_space(NODE_SPACE)
     from face_classification_ros.ros.demo.demo import DemoOptions, run_demo
     from face_classification_ros.ros.demo.sample_camera import SAMPLE
 

@@ -16,6 +16,12 @@ from face_classification_ros.commands.common import NO, print_problem, WRONG_USE
 from face_classification_ros.commands.registry import COMMANDS
 from face_classification_ros.datasets.image_files import OmissionWarning
 from face_classification_ros.io.errors import system_error_text
+from face_classification_ros.memory import (
+    check_address_space,
+    COMMAND_SPACE,
+    is_out_of_memory,
+    memory_error_text,
+)
 
 
 def main(args: list[str] | None = None) -> int:
@@ -28,6 +34,7 @@ def main(args: list[str] | None = None) -> int:
     try:
         try:
             arguments = create_parser().parse_args(args)
+            check_address_space(COMMAND_SPACE)
             with _omissions_as_problems():
                 return int(arguments.run(arguments))
         finally:
@@ -42,6 +49,11 @@ def main(args: list[str] | None = None) -> int:
         return WRONG_USE
     except (ValueError, ImportError) as error:
         print_problem(error)
+        return WRONG_USE
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        print_problem(memory_error_text(error))
         return WRONG_USE
     except KeyboardInterrupt:
         print_problem('interrupted')

@@ -68,6 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         from face_classification_ros.networks.cost import check_limits, measure_cost
     from face_classification_ros.inference.model_zoo import share_folder
     from face_classification_ros.io.records import write_json
+    from face_classification_ros.progress import progress
 
     heads = _heads(arguments.heads.split(','))
     costs = [
@@ -77,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
             {} if description.is_detector else heads,
             latency=not arguments.no_latency,
         )
-        for description in descriptions
+        for description in progress(descriptions, 'network')
     ]
     networks = {cost.network for cost in costs}
     models = [

@@ -8,6 +8,7 @@ import sys
 
 from face_classification_ros.commands.common import DONE, needs_extra, NO
 from face_classification_ros.commands.options import add_node_parameter
+from face_classification_ros.memory import check_address_space, NODE_SPACE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,6 +80,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Replay a recording; returns 1 if an expectation is not met."""
     import yaml
 
+    if not arguments.offline:
+        check_address_space(NODE_SPACE)
     with needs_extra('replay', 'replay'):
         from face_classification_ros.ros.replay.expectation import (
             propose_expectation,

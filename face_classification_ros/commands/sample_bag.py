@@ -39,10 +39,12 @@ def run(arguments: argparse.Namespace) -> int:
     with needs_extra('replay', 'a recording'):
         from face_classification_ros.io.bag_writer import write_sample
     from face_classification_ros.io.sample import FPS, sample_frames
+    from face_classification_ros.progress import progress
 
     if not arguments.seconds > 0:
         raise ValueError(f'--seconds {arguments.seconds:g} is not above 0')
-    frames = itertools.islice(sample_frames(), round(arguments.seconds * FPS))
+    count = round(arguments.seconds * FPS)
+    frames = progress(itertools.islice(sample_frames(), count), 'frame', total=count)
     topic = write_sample(
         arguments.folder, frames, FPS, arguments.storage, compressed=arguments.compressed
     )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from face_classification_ros.datasets.face_dataset import as_bgr
 from face_classification_ros.detection import Detector
+from face_classification_ros.progress import progress
 from face_classification_ros.types import BoundingBox, Detection, Image
 
 IMAGE_SIZE = 150
@@ -37,7 +38,9 @@ def find_faces(detector: Detector, images: Sequence[NDArray[np.uint8]]) -> list[
         For each image the face whose box contains its center, in pixels of the image; of several
         the one with the largest overlap with the image; None if no face is found.
     """
-    return [_find_face(detector, image) for image in images]
+    return [
+        _find_face(detector, image) for image in progress(images, 'image', task='search faces')
+    ]
 
 
 def _find_face(detector: Detector, image: NDArray[np.uint8]) -> Detection | None:

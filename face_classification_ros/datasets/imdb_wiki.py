@@ -25,6 +25,7 @@ from face_classification_ros.datasets.image_files import warn_of_omissions
 from face_classification_ros.datasets.reader import Reader
 from face_classification_ros.datasets.splits import split_by_name, splits_in
 from face_classification_ros.io.images import read_image
+from face_classification_ros.requirements import needs_modules
 from face_classification_ros.types import BoundingBox
 
 TABLES = ('imdb', 'wiki')
@@ -133,12 +134,8 @@ def read_imdb_wiki(attribute: str, folder: Path, split: str, min_age: int) -> Fa
 
 
 def _read_mat(path: Path, name: str) -> dict[str, Any]:
-    try:
+    with needs_modules(['scipy'], str(path)):
         from scipy.io.matlab import loadmat, matfile_version, MatReadError
-    except ImportError as error:
-        raise ImportError(
-            f"{error}; {path} needs: pip install 'face_classification_ros[train]'"
-        ) from error
     try:
         if matfile_version(str(path))[0] == MATLAB_7_3:
             raise ValueError("saved by Matlab as '-v7.3'; save it as '-v7'")

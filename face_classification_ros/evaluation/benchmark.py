@@ -22,6 +22,7 @@ from face_classification_ros.config import PipelineConfig
 from face_classification_ros.detection import create_detector
 from face_classification_ros.io.sample import crowd
 from face_classification_ros.pipeline import create_pipeline
+from face_classification_ros.progress import progress
 from face_classification_ros.tracking.tracker import Tracker
 from face_classification_ros.types import Face, Image
 from face_classification_ros.visualization.annotation import draw_faces
@@ -113,7 +114,7 @@ def measure_cases(
         raise ValueError(f'{rounds} rounds: expected 1 or more')
     loaded = [_load(case, to_messages) for case in cases]
     times: list[dict[str, list[float]]] = [{name: [] for name in each.calls} for each in loaded]
-    for number in range(WARM_UP + rounds):
+    for number in progress(range(WARM_UP + rounds), 'round'):
         for each, case_times in zip(loaded, times, strict=True):
             # The thread pool of OpenCV is one per process, and cases may differ in its size.
             cv2.setNumThreads(each.case.config.num_threads)
@@ -122,7 +123,9 @@ def measure_cases(
                 call()
                 if number >= WARM_UP:
                     case_times[name].append(1e3 * (time.perf_counter() - start))
-    starts = [[_start_process(case) for case in cases] for _ in range(STARTS)]
+    starts = [
+        [_start_process(case) for case in cases] for _ in progress(range(STARTS), 'start of each')
+    ]
     return [_record(*each) for each in zip(loaded, times, zip(*starts, strict=True), strict=True)]
 
 

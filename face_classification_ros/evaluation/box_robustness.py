@@ -11,6 +11,7 @@ import numpy as np
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.datasets.registry import FaceDataset
 from face_classification_ros.evaluation.classification import classify_dataset
+from face_classification_ros.progress import progress
 from face_classification_ros.types import BoundingBox
 
 SHIFTS = (0.1, 0.2)
@@ -48,11 +49,14 @@ def measure_box_robustness(classifier: Classifier, dataset: FaceDataset) -> dict
         return float((y_pred == dataset.y_true).mean())
 
     exact = accuracy(lambda box: box)
-    shifted = {
-        by: float(np.mean([accuracy(_shift(by * x, by * y)) for x, y in DIRECTIONS]))
-        for by in SHIFTS
+    shifts = [_shift(by * x, by * y) for by in SHIFTS for x, y in DIRECTIONS]
+    by_shift = [accuracy(shift) for shift in progress(shifts, 'shift', task='box robustness')]
+    means = np.reshape(by_shift, (len(SHIFTS), len(DIRECTIONS))).mean(axis=1).tolist()
+    shifted = dict(zip(SHIFTS, means, strict=True))
+    scaled = {
+        factor: accuracy(_scale(factor))
+        for factor in progress(SCALES, 'scale', task='box robustness')
     }
-    scaled = {factor: accuracy(_scale(factor)) for factor in SCALES}
 
     def rows(accuracies: dict[float, float]) -> list[dict[str, float]]:
         return [

@@ -29,6 +29,7 @@ from face_classification_ros.evaluation.metrics import (
     reliability,
     wilson_interval,
 )
+from face_classification_ros.progress import progress
 from face_classification_ros.types import BoundingBox
 
 BATCH = 256
@@ -114,7 +115,12 @@ def classify_dataset(
         )
     crops = dataset.crops(input_spec or classifier.input_spec, boxes)
     batches = np.split(crops, range(BATCH, len(crops), BATCH))
-    return np.concatenate([classifier.classify(batch)[attribute] for batch in batches])
+    return np.concatenate(
+        [
+            classifier.classify(batch)[attribute]
+            for batch in progress(batches, f'x {BATCH} faces', task='classify')
+        ]
+    )
 
 
 def _of_predictions(dataset: FaceDataset, y_pred: NDArray[np.int64]) -> dict[str, Any]:

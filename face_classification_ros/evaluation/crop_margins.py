@@ -13,6 +13,7 @@ from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.datasets.registry import FaceDataset
 from face_classification_ros.evaluation.classification import classify_dataset
 from face_classification_ros.evaluation.metrics import negative_log_likelihood
+from face_classification_ros.progress import progress
 from face_classification_ros.types import BoundingBox
 
 MARGINS = tuple(round(-0.2 + 0.05 * step, 2) for step in range(11))
@@ -98,7 +99,7 @@ def measure_margins(
             'negative_log_likelihood': negative_log_likelihood(probabilities, faces.y_true),
         }
 
-    margins = [figures(margin, found) for margin in MARGINS]
+    margins = [figures(margin, found) for margin in progress(MARGINS, 'margin')]
     best = min(margins, key=lambda row: row['negative_log_likelihood'])
     return {
         'model': classifier.path.name,

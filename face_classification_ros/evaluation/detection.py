@@ -14,6 +14,7 @@ import numpy as np
 from face_classification_ros.detection import Detector
 from face_classification_ros.io.images import read_image
 from face_classification_ros.io.videos import read_video
+from face_classification_ros.progress import progress
 from face_classification_ros.types import BoundingBox, Detection, Image
 
 MIN_OVERLAP = 0.4
@@ -159,7 +160,7 @@ def _evaluate_images(detector: Detector, folder: Path) -> Iterator[SceneReport]:
     path = folder / 'boxes.json'
     if not path.is_file():
         return
-    for name, (labels, complete) in _read(path, _labels_of_images).items():
+    for name, (labels, complete) in progress(_read(path, _labels_of_images).items(), 'image'):
         image = folder / 'img' / name
         if not image.resolve().is_relative_to((folder / 'img').resolve()):
             raise ValueError(f'{path}: {name!r} is not in the folder img')
@@ -176,7 +177,7 @@ def _evaluate_videos(detector: Detector, folder: Path) -> Iterator[SceneReport]:
         if not path.is_file():
             continue
         faces = found = unmatched = 0
-        for image, labels in _labeled_frames(video, path):
+        for image, labels in progress(_labeled_frames(video, path), 'frame', task=video.name):
             frame_found, frame_unmatched = _detect_and_match(detector, image, labels)
             faces += _required(labels)
             found += frame_found

@@ -16,6 +16,7 @@ from face_classification_ros.explanation.drawing import (
     PANEL_SIZE,
 )
 from face_classification_ros.explanation.explainer import Explainer
+from face_classification_ros.progress import progress
 from face_classification_ros.types import Image
 
 FIGURE_SIZE = 72
@@ -90,12 +91,13 @@ def explain_labels(
     attribute = explainers[0].attribute
     y_pred = [
         each.classify(own)[attribute].argmax(axis=1)
-        for each, own in zip(classifiers, crops, strict=True)
+        for each, own in zip(progress(classifiers, 'model', task='classify'), crops, strict=True)
     ]
     is_correct = np.all([each == y_true for each in y_pred], axis=0)
     order = np.random.default_rng(seed).permutation(np.flatnonzero(is_correct))
     rows = []
-    for index, label in enumerate(classifiers[0].labels[attribute]):
+    labels = classifiers[0].labels[attribute]
+    for index, label in enumerate(progress(labels, 'label', task='explain')):
         chosen = order[y_true[order] == index][:faces]
         if not len(chosen):
             continue

@@ -39,7 +39,9 @@ def read_model(path: Path) -> bytes:
     """
     try:
         with path.open('rb') as file:
-            content = file.read(MAX_FILE_SIZE + 1)
+            # Not of the maximum size at once, which would be allocated.
+            size = min(path.stat().st_size, MAX_FILE_SIZE)
+            content = file.read(size + 1)
     except OSError as error:
         raise ValueError(f'it cannot be read: {error.strerror}') from error
     require_self_contained(content)

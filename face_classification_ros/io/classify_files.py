@@ -14,6 +14,7 @@ from face_classification_ros.io.errors import system_error_text, UnreadableError
 from face_classification_ros.io.images import read_image, write_image
 from face_classification_ros.io.sources import IMAGE, Source
 from face_classification_ros.io.videos import Frames, VideoFile
+from face_classification_ros.memory import is_out_of_memory
 from face_classification_ros.pipeline import create_pipeline, FacePipeline
 from face_classification_ros.tracking.tracker import Tracker
 from face_classification_ros.types import Face, FrameFaces, Image
@@ -69,6 +70,12 @@ class FileClassifier:
         except OSError as error:
             raise UnwritableError(
                 source.path, f'has no annotated copy: {system_error_text(error)}'
+            ) from error
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            raise UnreadableError(
+                source.path, 'needs more memory than there is', 'memory'
             ) from error
 
     def _classify_image(

@@ -34,8 +34,9 @@ class UnreadableError(FileError):
     Codes: 'invalid' (not a file of its kind), 'truncated', 'incomplete' (it has less than it
     promises), 'topic', 'too_large', 'system' (an error of the system such as a missing
     permission), 'not_a_file' (such as a pipe or a broken link), 'invalid_images' (some images
-    of a recording are invalid), 'frame_size' (the frames change their size), 'package' (a package
-    that reads it is missing) and 'worker' (every process that reads it ends).
+    of a recording are invalid), 'memory' (it needs more than there is), 'frame_size' (the frames
+    change their size), 'package' (a package that reads it is missing) and 'worker' (every process
+    that reads it ends).
     """
 
     def __init__(self, path: Path, problem: str, code: str = 'invalid') -> None:

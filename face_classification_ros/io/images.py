@@ -9,6 +9,7 @@ import numpy as np
 
 from face_classification_ros import MAX_PIXELS
 from face_classification_ros.io.errors import naming_file, reading_file, UnreadableError
+from face_classification_ros.memory import is_out_of_memory
 from face_classification_ros.types import Image
 
 MAX_BYTES = 8 * MAX_PIXELS
@@ -38,6 +39,8 @@ def read_image(path: Path) -> Image:
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
+        if is_out_of_memory(error):
+            raise
         raise UnreadableError(path, problem) from error
     if image is None:
         raise UnreadableError(path, problem)

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from face_classification_ros.io.images import read_image
+from face_classification_ros.requirements import needs_modules
 from face_classification_ros.types import Image
 
 SIZE = (640, 480)
@@ -90,12 +91,8 @@ def crowd(faces: int, width: int, height: int) -> Image:
 
 
 def _read_image(name: str) -> Image:
-    try:
+    with needs_modules(['skimage'], 'the sample'):
         import skimage
-    except ImportError as error:
-        raise ImportError(
-            "the sample needs scikit-image: pip install 'face_classification_ros[demo]'"
-        ) from error
     # Read by path, since skimage.data would download a newer copy.
     folder = Path(skimage.__file__).parent / 'data'
     path = next(folder.glob(f'{name}.*'))

@@ -12,6 +12,7 @@ import cv2
 from face_classification_ros import MAX_PIXELS
 from face_classification_ros.io.errors import reading_file, UnreadableError
 from face_classification_ros.io.file_names import portable_name
+from face_classification_ros.requirements import install_command
 from face_classification_ros.types import Image
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def read_video(path: Path) -> Iterator[Frames]:
         from face_classification_ros.io.video_decoder import VideoDecoder
     except ImportError as error:
         raise UnreadableError(
-            path, f'needs PyAV ({error}): apt install python3-av, or pip install av', 'package'
+            path, f'needs PyAV ({error}): {install_command(["av"])}', 'package'
         ) from error
     with ExitStack() as stack:
         with reading_file(path):

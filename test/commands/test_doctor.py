@@ -13,7 +13,7 @@ from ros_peers import TIMEOUT
 
 from face_classification_ros.doctor.dds import PROFILE_VARIABLES
 from face_classification_ros.doctor.findings import ERROR, Finding, import_failed, OK
-from face_classification_ros.doctor.packages import LIBRARIES
+from face_classification_ros.doctor.packages import LIBRARIES, remedy_for
 from face_classification_ros.doctor.registry import NETWORK_LIBRARIES
 from face_classification_ros.inference.model_zoo import dds_profile
 
@@ -97,7 +97,7 @@ def test_checks_run_without_a_library(
     by_code = {each.code: each for each in findings}
     for name in set(broken) & set(LIBRARIES):
         failed = by_code[import_failed(name)]
-        assert (failed.status, failed.remedy) == (ERROR, LIBRARIES[name][1])
+        assert (failed.status, failed.remedy) == (ERROR, remedy_for(name))
     skipped = {each.subject for each in findings if each.code == 'check-skipped'}
     assert skipped == {'detector', 'models'}
     assert by_code['python-ok'].status == OK

@@ -23,6 +23,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_typestore, Stores
 
 from face_classification_ros.io import parallel
+from face_classification_ros.requirements import install_command
 
 # Imported here, as ruff and ament_flake8 agree on no place above.
 distributed = pytest.importorskip('distributed')
@@ -346,4 +347,4 @@ def test_a_missing_extra_is_named(package: str, arguments: list[str], tmp_path: 
         text=True,
     )
     assert done.returncode == 2
-    assert "pip install 'face_classification_ros[archive]'" in done.stderr
+    assert install_command([package]) in done.stderr

@@ -1,66 +1,34 @@
-"""Run the node as a process."""
+"""Start the node, and report a lack of memory in one line."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 
-import rclpy
-from rclpy.exceptions import ParameterException
-from rclpy.lifecycle import TransitionCallbackReturn
-
-from face_classification_ros.ros.node.node import FaceClassificationNode, NODE_NAME
-from face_classification_ros.ros.node.watchdog import Watchdog
-from face_classification_ros.ros.runtime import ros_running, RosStartError, signals_as_interrupt
+from face_classification_ros.memory import (
+    check_address_space,
+    is_out_of_memory,
+    memory_error_text,
+    NODE_SPACE,
+)
 
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until a signal ends it.
 
+    Args:
+        args: command line without the program, that of the process if it is None.
+
     Returns:
-        0, or 2 if it cannot start. The process ends with 1 if it is stuck, see `Watchdog`.
+        The exit code of `run_node`, or 2 if there is not enough memory.
     """
-    parser = argparse.ArgumentParser(
-        prog='face_classification_node',
-        description='Detect faces in the images of a camera, and publish their attributes.',
-        epilog='--ros-args -p NAME:=VALUE sets a parameter, and -r image:=TOPIC selects a camera.',
-        allow_abbrev=False,
-    )
-    # Everything but --help is for ROS, which reports what it does not understand.
-    parser.parse_known_args(sys.argv[1:] if args is None else args)
-    watchdog = Watchdog()
     try:
-        with ros_running(args), watchdog.running():
-            return _run(watchdog)
-    except RosStartError as error:
-        print(f'{NODE_NAME}: {error}', file=sys.stderr)
+        check_address_space(NODE_SPACE)
+        # Its libraries may need more memory than there is.
+        from face_classification_ros.ros.node.process import run_node
+
+        return run_node(args)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        print(f'face_classification: {memory_error_text(error)}', file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        # A signal arrived before ROS was started.
-        return 0
-
-
-def _run(watchdog: Watchdog) -> int:
-    try:
-        with signals_as_interrupt():
-            try:
-                node = FaceClassificationNode()
-            except (ValueError, ParameterException) as error:
-                print(f'{NODE_NAME}: {error}', file=sys.stderr)
-                return 2
-            except RuntimeError as error:
-                # DDS rejects the node, as SROS2 does without keys, or a signal arrived.
-                if not rclpy.ok():
-                    return 0
-                print(f'{NODE_NAME}: {" ".join(str(error).split())}', file=sys.stderr)
-                return 2
-            if node.get_parameter('autostart').value:
-                if node.trigger_configure() != TransitionCallbackReturn.SUCCESS:
-                    # The reason is in the log, or a signal arrived.
-                    return 2 if rclpy.ok() else 0
-                node.trigger_activate()
-            watchdog.watch(node)
-            rclpy.spin(node)
-    except KeyboardInterrupt:
-        pass
-    return 0

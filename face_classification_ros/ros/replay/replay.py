@@ -19,6 +19,7 @@ from face_classification_ros.io.bags import (
     Recording,
 )
 from face_classification_ros.io.sources import VIDEO_SUFFIXES
+from face_classification_ros.progress import progress
 from face_classification_ros.ros.node.parameter_sources import (
     parse_assignments,
     read_parameter_file,
@@ -99,7 +100,8 @@ def replay(options: ReplayOptions, *records: Path) -> ReplayResult:
     with ExitStack() as stack:
         writers = [stack.enter_context(recorder(path)) for path in records]
         # An exception here also ends the node, since the generator is closed.
-        for outcome in stack.enter_context(closing(replay_frames(options))):
+        frames = stack.enter_context(closing(replay_frames(options)))
+        for outcome in progress(frames, 'image', task='replay'):
             result.add(outcome)
             if outcome.message is not None:
                 for write in writers:
