@@ -117,7 +117,7 @@ def test_tensorflow_prints_nothing(my_net: Path) -> None:
 
 
 def test_tensorflow_that_cannot_be_imported_is_one_line(my_net: Path, tmp_path: Path) -> None:
-    """With what to install."""
+    """With the reason; it is installed, so that there is nothing to install."""
     (tmp_path / 'tensorflow.py').write_text('raise ImportError("broken library")')
     (tmp_path / 'keras.py').write_text('import tensorflow')
     program = (
@@ -132,4 +132,4 @@ def test_tensorflow_that_cannot_be_imported_is_one_line(my_net: Path, tmp_path: 
     assert result.returncode == 2
     (line,) = result.stderr.splitlines()
     assert 'broken library' in line
-    assert 'pip install' in line
+    assert 'pip install' not in line
