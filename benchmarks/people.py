@@ -29,6 +29,7 @@ from tracks import CLOTHES, Figure, figure, paste, video
 
 from face_classification_ros.config import PipelineConfig
 from face_classification_ros.detection import create_detector
+from face_classification_ros.progress import progress
 from face_classification_ros.ros.node.parameters import NodeConfig
 from face_classification_ros.tracking.appearance import compute_appearance
 from face_classification_ros.tracking.people import PeopleCounter
@@ -248,9 +249,10 @@ def processor_time(people: int, *, is_recognized: bool) -> float:
 def main() -> int:
     """Print the tables."""
     jobs = [(kind, rate) for kind in KINDS for rate in RATES]
-    rows = [measure_video(Path(name)) for name in sys.argv[1:]]
+    rows = [measure_video(Path(name)) for name in progress(sys.argv[1:], 'video')]
     with ProcessPoolExecutor() as pool:
-        rows += pool.map(measure_rooms, jobs)
+        made = pool.map(measure_rooms, jobs)
+        rows += progress(made, 'kind of scene', total=len(jobs))
     print('| scene | people | tracks | long tracks | long tracks, returns recognized |')
     print('| --- | --- | --- | --- | --- |')
     for name, people, found in rows:
