@@ -91,6 +91,11 @@ class FaceClassificationNode(Node):
     def _config(self) -> NodeConfig:
         return self._parameter_server.config
 
+    @property
+    def unknown_parameters(self) -> list[str]:
+        """Names of values given at the start that belong to no parameter."""
+        return self._parameter_server.unknown
+
     # Life cycle
 
     @_log_errors

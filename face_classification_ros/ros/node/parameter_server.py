@@ -15,6 +15,8 @@ from face_classification_ros.pipeline import FacePipeline
 from face_classification_ros.ros.node.parameters import (
     default_value,
     descriptor_of,
+    is_parameter,
+    is_ros_parameter,
     LISTS,
     NodeConfig,
     PARAMETERS,
@@ -51,6 +53,7 @@ class ParameterServer:
 
     Attributes:
         config: present values of all parameters.
+        unknown: names of values given at the start that belong to no parameter.
     """
 
     def __init__(
@@ -77,6 +80,9 @@ class ParameterServer:
         # rclpy has no public access to values that were given at the start.
         given = node._parameter_overrides
         given.update({each.name: each for each in _in_own_types(map(_with_type, given.values()))})
+        self.unknown = [
+            each for each in given if not (is_parameter(each) or is_ros_parameter(each))
+        ]
         values: dict[str, Any] = {}
         for name, described in PARAMETERS.items():
             declared = node.declare_parameter(
