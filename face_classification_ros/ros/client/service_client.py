@@ -14,10 +14,12 @@ from lifecycle_msgs.srv import GetState
 from rclpy.action import ActionClient
 from rclpy.action.client import ClientGoalHandle
 from rclpy.context import Context
+from rclpy.exceptions import InvalidTopicNameException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.task import Future
 from rclpy.utilities import get_default_context
+from rclpy.validate_topic_name import validate_topic_name
 
 from face_classification_ros.ros.client.errors import (
     ClientClosedError,
@@ -47,8 +49,9 @@ class NodeClient:
         """Join ROS, see `FaceClient`.
 
         Raises:
-            ClientStartError: see there.
+            ValueError, ClientStartError: see there.
         """
+        _check_name(node_name)
         context = node.context if node else get_default_context()
         is_own_context = node is None and not context.ok()
         if is_own_context:
@@ -217,6 +220,20 @@ class NodeClient:
             # Services without a server are listed, too, if they have a client.
             if wanted in types and self._node.count_services(service)
         )
+
+
+def _check_name(name: str) -> None:
+    """Raise a ValueError if a name is none of ROS; its own error has several lines."""
+    problem = ValueError(
+        f'node_name is {name!r}; expected a name such as /head_cam/face_classification'
+    )
+    # The check of rclpy accepts // in a relative name.
+    if not isinstance(name, str) or '//' in name:
+        raise problem
+    try:
+        validate_topic_name(name)
+    except InvalidTopicNameException as error:
+        raise problem from error
 
 
 def _spin(executor: SingleThreadedExecutor, stop: Future) -> None:
