@@ -27,6 +27,7 @@ from face_classification_ros.ros.client.errors import (
     ResponseTimeoutError,
     ServerUnavailableError,
 )
+from face_classification_ros.ros.endpoints import is_node, missing_node_text, similar_nodes
 from face_classification_ros.ros.runtime import RosStartError, start_errors
 
 SERVER_TIMEOUT = 5.0
@@ -197,12 +198,10 @@ class NodeClient:
     def _unavailable(self, name: str) -> ServerUnavailableError:
         """Return an error with the state of the node, or with other nodes of the same kind."""
         server, node = self.server_name(name), self.node_name
-        namespace, _, base = node.rpartition('/')
-        if (base, namespace or '/') not in self._node.get_node_names_and_namespaces():
-            others = self._similar_nodes()
-            hint = f'; did you mean {" or ".join(others)}?' if others else ''
+        if not is_node(self._node, node):
+            others = similar_nodes(self._node)
             return ServerUnavailableError(
-                server, f'there is no node {node}{hint}', alternatives=others
+                server, missing_node_text(node, others), alternatives=others
             )
         if name == 'get_state':
             return ServerUnavailableError(server, f'the node {node} has no life cycle')
@@ -211,15 +210,6 @@ class NodeClient:
         except (ServerUnavailableError, ResponseTimeoutError):
             return ServerUnavailableError(server, f'the node {node} does not report its state')
         return ServerUnavailableError(server, f'the node {node} is {state}', node_state=state)
-
-    def _similar_nodes(self) -> list[str]:
-        wanted = 'face_classification_ros/srv/GetFaces'
-        return sorted(
-            service.removesuffix('/get_faces')
-            for service, types in self._node.get_service_names_and_types()
-            # Services without a server are listed, too, if they have a client.
-            if wanted in types and self._node.count_services(service)
-        )
 
 
 def _check_name(name: str) -> None:
