@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rcl_interfaces.msg import SetParametersResult
+from rclpy.exceptions import ParameterNotDeclaredException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -94,7 +95,7 @@ class ParameterServer:
                 values[name] = parameter.value
         self.config = NodeConfig().changed(values)
         self._prepared: ParameterChange | None = None
-        node.add_pre_set_parameters_callback(_in_own_types)
+        node.add_pre_set_parameters_callback(self._prepare_values)
         node.add_on_set_parameters_callback(self._validate_change)
         node.add_post_set_parameters_callback(self._apply_change)
 
@@ -107,6 +108,13 @@ class ParameterServer:
             self._node.declare_parameter(
                 descriptor.name, threshold, descriptor, ignore_override=True
             )
+
+    def _prepare_values(self, parameters: list[Parameter]) -> list[Parameter]:
+        # rclpy rejects names that are not declared later, but in its error the names are missing.
+        unknown = [each.name for each in parameters if not self._node.has_parameter(each.name)]
+        if unknown:
+            raise ParameterNotDeclaredException(unknown)
+        return _in_own_types(parameters)
 
     def _validate_change(self, parameters: list[Parameter]) -> SetParametersResult:
         # Parameters of rclpy, such as use_sim_time, and one that is being declared pass.
