@@ -123,6 +123,8 @@ def test_malformed_compressed_image_is_logged_and_ignored(
     line = node.wait_for_log('ignored a malformed image (1 so far)')
     assert 'JPEG' in line and 'truncated or corrupt' in line
     camera.publish(CompressedImage(format='jpeg', data=b'no image'))
+    # Another reason does not wait.
+    node.wait_for_log('ignored a malformed image (2 so far)')
     camera.publish(CompressedImage(format='16UC1; compressedDepth', data=bytes(50)))
     assert len(camera.result_of(compressed_message(HEAD, 'jpeg')).faces) == 1
 

@@ -103,6 +103,15 @@ def test_problems_have_level_code_and_message(
     assert status.message.startswith(text)
 
 
+def test_status_of_malformed_images_has_the_newest_reason() -> None:
+    """So that it is known without the log."""
+    statistics = ImageStatistics(latency=0.02, malformed=1, malformed_reason='step 1')
+    statistics.record_malformed('encoding foo')
+    status = evaluated(8, statistics, received=9, malformed=9)
+    assert 'encoding foo' in status.message
+    assert 'step 1' not in status.message
+
+
 @pytest.mark.parametrize(
     'latency, code, text',
     [
