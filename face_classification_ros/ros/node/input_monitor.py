@@ -122,7 +122,9 @@ class InputMonitor:
         if self._silence_log.admit(silence):
             self._report_silence(self._subscription, silence)
         present = self._subscription.qos_profile.reliability
-        if self._reliability.select(self._subscription.topic_name, self._config) != present:
+        selected = self._reliability.select(self._subscription.topic_name, self._config)
+        if selected != present:
+            self._report_reliability(self._subscription.topic_name, selected)
             self._resubscribe()
 
     def _report_silence(self, subscription: Subscription, silence: float) -> None:
@@ -147,6 +149,17 @@ class InputMonitor:
             f'no image for {silence:.0f} s on {describe(subscription)}: {found}'
         )
 
+    def _report_reliability(self, topic: str, selected: ReliabilityPolicy) -> None:
+        """Log that `auto` selects another reliability, and why."""
+        if selected == ReliabilityPolicy.RELIABLE:
+            reason = 'images were lost in transport and all publishers are reliable'
+        else:
+            reason = 'a publisher is best effort, or none is left'
+        self._node.get_logger().info(
+            f'image_reliability auto: subscribing to {topic} again as '
+            f'{selected.name.lower()}, because {reason}'
+        )
+
     def _record_incompatible_publisher(self, _: QoSRequestedIncompatibleQoSInfo) -> None:
         self._incompatible_since = time.monotonic()
 
@@ -165,8 +178,8 @@ class InputMonitor:
         """Log that images do not arrive completely, and what helps."""
         other = {'raw': 'compressed', 'compressed': 'raw'}[self._config.image_transport]
         self._node.get_logger().warning(
-            f'{self._statistics.lost} images lost in transport so far on '
-            f'{describe(subscription)}: start camera and node with '
+            f'images lost in transport on {describe(subscription)}, '
+            f'{self._statistics.lost} so far: start camera and node with '
             f'FASTRTPS_DEFAULT_PROFILES_FILE={dds_profile()}, or try image_transport {other}'
         )
 

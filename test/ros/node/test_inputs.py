@@ -265,6 +265,8 @@ def test_lost_images_make_the_subscriptions_reliable(start_node: StartNode, peer
     camera = Camera(peer)
     depth = peer.node.create_publisher(ImageMessage, '/depth', RELIABLE)
     lose_images(node, peer, camera)
+    line = node.wait_for_log('subscribing to /image again')
+    assert 'reliable, because images were lost' in line
     node.wait_for_log('subscribed to /image (sensor_msgs/msg/Image, reliable)')
     peer.wait_for(lambda: reliabilities(peer, '/image') == ['RELIABLE'])
     assert reliabilities(peer, depth.topic_name) == ['RELIABLE']
