@@ -259,11 +259,14 @@ class FaceClient:
         """Count the people of the last `window` seconds, by distinct person and label.
 
         Args:
-            window: in seconds, by the stamps of the images; 0 counts the newest image alone.
+            window: in seconds, 0 to 600, by the stamps of the images; 0 counts the newest image
+                alone.
             attribute: whose labels are counted; "" is the first one of the node.
 
         Raises:
-            RequestRejectedError: the node does not estimate this attribute.
+            ValueError: an argument is of another type.
+            RequestRejectedError: the window is out of range, or the node does not estimate this
+                attribute.
         """
         if not isinstance(attribute, str):
             raise ValueError(f'attribute is {attribute!r}; expected text')

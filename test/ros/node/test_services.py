@@ -444,7 +444,8 @@ def test_people_are_counted_by_any_attribute(camera: Camera, peer: Peer) -> None
 @pytest.mark.parametrize(
     'window, attribute, code, text',
     [
-        (-1.0, '', 'invalid_request', 'window -1.0'),
+        (-1.0, '', 'invalid_request', 'window -1'),
+        (601.0, '', 'invalid_request', 'window 601'),
         (math.nan, '', 'invalid_request', 'window nan'),
         (math.inf, '', 'invalid_request', 'window inf'),
         (1.0, 'age', 'unknown_attribute', 'available: gender, emotion'),
