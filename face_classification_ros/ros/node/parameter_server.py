@@ -84,6 +84,10 @@ class ParameterServer:
         self.unknown = [
             each for each in given if not (is_parameter(each) or is_ros_parameter(each))
         ]
+        for name in LISTS & set(given):
+            # The error of rclpy does not show how a list is written.
+            if isinstance(text := given[name].value, str):
+                raise SettingError(name, f'{text!r} is not a list of text; write [{text}]')
         values: dict[str, Any] = {}
         for name, described in PARAMETERS.items():
             declared = node.declare_parameter(

@@ -549,6 +549,7 @@ def line_of(start_node: StartNode, *arguments: str) -> str:
         ('num_threads:=0', 'num_threads'),
         ('detection_size:=wide', 'detection_size'),
         ('detection_size:=[]', 'detection_size'),
+        ('models:=gender_mini_xception', '[gender_mini_xception]'),
     ],
 )
 def test_impossible_value_at_the_start_is_an_error_of_one_line(

@@ -475,7 +475,7 @@ def test_disabled_node_unsubscribes(camera: Camera, peer: Peer) -> None:
     # Neither a parameter nor a deactivation enables it.
     assert peer.set_parameter('image_reliability', 'reliable').successful
     assert peer.change_state(Transition.TRANSITION_DEACTIVATE)
-    assert enable(peer, False).message == 'disabled, the node is inactive'
+    assert enable(peer, False).message == 'disabled; the node is still inactive'
     assert peer.change_state(Transition.TRANSITION_ACTIVATE)
     peer.spin(0.3)
     assert peer.node.count_subscribers('/image') == 0

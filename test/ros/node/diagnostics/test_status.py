@@ -84,7 +84,7 @@ def test_superseded_images_that_cannot_be_counted_are_a_lower_bound() -> None:
             {'received': 9, 'processed': 9, 'lost': 2},
             Level.WARN,
             'lost_images',
-            '10 images lost in transport',
+            'images lost in transport: 10',
         ),
         (
             {'received': 3, 'processed': 3},
