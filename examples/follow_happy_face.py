@@ -39,7 +39,7 @@ def _turn(amount: float, tolerance: float) -> str:
 
 
 def main() -> int:
-    """Print directions until the time is over."""
+    """Print directions until the time is up."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--node', default='/face_classification', help='name of the node')
     parser.add_argument(

@@ -241,7 +241,7 @@ class Peer:
         self._context.try_shutdown()
 
     def happens(self, predicate: Callable[[], Any], timeout: float) -> Any:
-        """Receive messages until the predicate is true or time is over, and return its value."""
+        """Receive messages until the predicate is true or time is up, and return its value."""
         end = time.monotonic() + timeout
         while not (result := predicate()) and time.monotonic() < end:
             self._executor.spin_once(timeout_sec=0.02)

@@ -123,10 +123,10 @@ class Observation:
     def time_over(self) -> Ending:
         """Return how it ends if there is no more time."""
         if self._people:
-            return self._completed('time is over')
+            return self._completed('time is up')
         if self._track_id:
             return self._lost()
-        return Ending(Outcome.NO_FACE, 'time is over and no face was seen')
+        return Ending(Outcome.NO_FACE, 'time is up and no face was seen')
 
     def _has_left(self, present: Sequence[_Person], stamp: float) -> bool:
         if self._target == ALL:

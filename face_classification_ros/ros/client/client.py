@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from numbers import Real
 import time
 from types import TracebackType
 from typing import Any
@@ -36,6 +37,9 @@ FEEDBACK_POLL = 0.5
 
 MAX_FRAMES = 2**32 - 1
 """Largest number of images of an observation, the limit of its type in the action."""
+
+MAX_NUMBER = float(np.finfo(np.float32).max)
+"""Largest number in a message."""
 
 NO_IMAGE_IN_TIME = 'no_image_in_time'
 """Code of the node if no image arrived within the timeout of a request."""
@@ -85,7 +89,8 @@ class FaceClient:
 
     Every method waits for the response, at most `server_timeout` seconds longer than its own
     timeout, and raises a `FaceClientError` if there is none. `ServerUnavailableError`,
-    `ResponseTimeoutError` and `ClientClosedError` can come from any method.
+    `ResponseTimeoutError` and `ClientClosedError` can come from any method. An invalid argument
+    raises a ValueError.
 
     Example:
         >>> with FaceClient('/head_cam/face_classification') as client:  # doctest: +SKIP
@@ -109,6 +114,7 @@ class FaceClient:
             server_timeout: seconds that a server may take to appear, and to respond.
 
         Raises:
+            ValueError: `node_name` is not a name of ROS.
             ClientStartError: ROS cannot start in this environment.
         """
         self._client_node = NodeClient(node_name, node, server_timeout)
@@ -151,7 +157,9 @@ class FaceClient:
             RequestRejectedError: no such image came, or the node is not active.
         """
         request = GetFaces.Request(
-            max_age=float(max_age), timeout=float(timeout), min_confidence=float(min_confidence)
+            max_age=_number('max_age', max_age),
+            timeout=_number('timeout', timeout),
+            min_confidence=_number('min_confidence', min_confidence),
         )
         return _snapshot(self._call(GetFaces, 'get_faces', request, timeout).faces)
 
@@ -171,7 +179,7 @@ class FaceClient:
         Raises:
             RequestRejectedError: no image came at all, or the node is not active.
         """
-        end = time.monotonic() + timeout
+        end = time.monotonic() + _number('timeout', timeout)
         snapshot = self.get_faces(max_age, timeout, min_confidence)
         while not snapshot.faces:
             remaining = end - time.monotonic()
@@ -207,10 +215,11 @@ class FaceClient:
                 raises an exception the observation is canceled and the exception is passed on.
 
         Raises:
-            ValueError: both `frames` and `duration` are 0.
-            RequestRejectedError: an argument is invalid, or the node is not active.
+            ValueError: an argument is of another type, or neither `frames` nor `duration` is a
+                limit.
+            RequestRejectedError: the node rejects an argument, or is not active.
         """
-        end = time.monotonic() + timeout
+        end = time.monotonic() + _number('timeout', timeout)
         handle = self.start_observation(track_id, frames=frames, duration=duration)
         try:
             while not handle.is_done() and (remaining := end - time.monotonic()) > 0:
@@ -240,24 +249,28 @@ class FaceClient:
             raise ValueError(f'track_id is {track_id!r}; expected text')
         if not isinstance(frames, int) or not 0 <= frames <= MAX_FRAMES:
             raise ValueError(f'frames is {frames!r}; expected a whole number, 0 to {MAX_FRAMES}')
+        duration = _number('duration', duration)
         if not frames > 0 and not duration > 0:
             raise ValueError(f'frames ({frames}) or duration ({duration}) must be above 0')
-        goal = Observe.Goal(track_id=track_id, frames=frames, duration=float(duration))
+        goal = Observe.Goal(track_id=track_id, frames=frames, duration=duration)
         return ObservationHandle(self._client_node, goal)
 
     def count_people(self, window: float, attribute: str = '') -> PeopleCount:
         """Count the people of the last `window` seconds, by distinct person and label.
 
         Args:
-            window: in seconds, by the stamps of the images; 0 counts the newest image alone.
+            window: in seconds, 0 to 600, by the stamps of the images; 0 counts the newest image
+                alone.
             attribute: whose labels are counted; "" is the first one of the node.
 
         Raises:
-            RequestRejectedError: the node does not estimate this attribute.
+            ValueError: an argument is of another type.
+            RequestRejectedError: the window is out of range, or the node does not estimate this
+                attribute.
         """
         if not isinstance(attribute, str):
             raise ValueError(f'attribute is {attribute!r}; expected text')
-        request = CountPeople.Request(window=float(window), attribute=attribute)
+        request = CountPeople.Request(window=_number('window', window), attribute=attribute)
         response = self._call(CountPeople, 'count_people', request)
         counts = dict(zip(response.labels, map(int, response.counts), strict=True))
         return PeopleCount(counts, response.unknown)
@@ -270,10 +283,11 @@ class FaceClient:
             timeout: seconds that it may take.
 
         Raises:
-            ValueError: the array has another type or shape.
+            ValueError: it is neither, or the array has another type or shape.
             RequestRejectedError: the image cannot be decoded, or no models are loaded.
         """
         request = _image_request(image)
+        timeout = _number('timeout', timeout)
         return _snapshot(self._call(ClassifyImage, 'classify_image', request, timeout).faces)
 
     def state(self) -> str:
@@ -284,7 +298,13 @@ class FaceClient:
     # Commands
 
     def enable(self, on: bool = True) -> None:
-        """Switch the processing of images on or off; off frees the camera and the processor."""
+        """Switch the processing of images on or off; off frees the camera and the processor.
+
+        Raises:
+            ValueError: `on` is not a bool.
+        """
+        if not isinstance(on, bool | np.bool_):
+            raise ValueError(f'on is {on!r}; expected True or False')
         self._client_node.call(SetBool, 'enable', SetBool.Request(data=bool(on)))
 
     def reset_tracks(self) -> None:
@@ -298,6 +318,19 @@ class FaceClient:
             server = self._client_node.server_name(name)
             raise RequestRejectedError(server, response.code, response.message)
         return response
+
+
+def _number(name: str, value: float) -> float:
+    """Return a number as the messages take it; the node checks its range.
+
+    Raises:
+        ValueError: it is of another type, or too large for a message.
+    """
+    if not isinstance(value, Real):
+        raise ValueError(f'{name} is {value!r}; expected a number')
+    if MAX_NUMBER < abs(value) < float('inf'):
+        raise ValueError(f'{name} is {value!r}; expected at most {MAX_NUMBER:g}')
+    return float(value)
 
 
 def _snapshot(message: FaceAttributesArray) -> FaceSnapshot:
@@ -316,6 +349,8 @@ def _image_request(image: Image | bytes) -> ClassifyImage.Request:
         compressed = CompressedImage(format='png' if image.startswith(PNG) else 'jpeg')
         compressed.data.frombytes(image)
         return ClassifyImage.Request(compressed_image=compressed)
+    if not isinstance(image, np.ndarray):
+        raise ValueError(f'image is {image!r}; expected an array or the bytes of a file')
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         shape = ' x '.join(map(str, image.shape))
         raise ValueError(f'image is {image.dtype}, {shape}; expected uint8, H x W x 3')

@@ -14,10 +14,12 @@ from lifecycle_msgs.srv import GetState
 from rclpy.action import ActionClient
 from rclpy.action.client import ClientGoalHandle
 from rclpy.context import Context
+from rclpy.exceptions import InvalidTopicNameException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.task import Future
 from rclpy.utilities import get_default_context
+from rclpy.validate_topic_name import validate_topic_name
 
 from face_classification_ros.ros.client.errors import (
     ClientClosedError,
@@ -25,6 +27,7 @@ from face_classification_ros.ros.client.errors import (
     ResponseTimeoutError,
     ServerUnavailableError,
 )
+from face_classification_ros.ros.endpoints import is_node, missing_node_text, similar_nodes
 from face_classification_ros.ros.runtime import RosStartError, start_errors
 
 SERVER_TIMEOUT = 5.0
@@ -47,8 +50,9 @@ class NodeClient:
         """Join ROS, see `FaceClient`.
 
         Raises:
-            ClientStartError: see there.
+            ValueError, ClientStartError: see there.
         """
+        _check_name(node_name)
         context = node.context if node else get_default_context()
         is_own_context = node is None and not context.ok()
         if is_own_context:
@@ -194,12 +198,10 @@ class NodeClient:
     def _unavailable(self, name: str) -> ServerUnavailableError:
         """Return an error with the state of the node, or with other nodes of the same kind."""
         server, node = self.server_name(name), self.node_name
-        namespace, _, base = node.rpartition('/')
-        if (base, namespace or '/') not in self._node.get_node_names_and_namespaces():
-            others = self._similar_nodes()
-            hint = f'; did you mean {" or ".join(others)}?' if others else ''
+        if not is_node(self._node, node):
+            others = similar_nodes(self._node)
             return ServerUnavailableError(
-                server, f'there is no node {node}{hint}', alternatives=others
+                server, missing_node_text(node, others), alternatives=others
             )
         if name == 'get_state':
             return ServerUnavailableError(server, f'the node {node} has no life cycle')
@@ -209,14 +211,19 @@ class NodeClient:
             return ServerUnavailableError(server, f'the node {node} does not report its state')
         return ServerUnavailableError(server, f'the node {node} is {state}', node_state=state)
 
-    def _similar_nodes(self) -> list[str]:
-        wanted = 'face_classification_ros/srv/GetFaces'
-        return sorted(
-            service.removesuffix('/get_faces')
-            for service, types in self._node.get_service_names_and_types()
-            # Services without a server are listed, too, if they have a client.
-            if wanted in types and self._node.count_services(service)
-        )
+
+def _check_name(name: str) -> None:
+    """Raise a ValueError if a name is none of ROS; its own error has several lines."""
+    problem = ValueError(
+        f'node_name is {name!r}; expected a name such as /head_cam/face_classification'
+    )
+    # The check of rclpy accepts // in a relative name.
+    if not isinstance(name, str) or '//' in name:
+        raise problem
+    try:
+        validate_topic_name(name)
+    except InvalidTopicNameException as error:
+        raise problem from error
 
 
 def _spin(executor: SingleThreadedExecutor, stop: Future) -> None:

@@ -18,6 +18,7 @@ from face_classification_ros.ros.node.frame import Frame
 from face_classification_ros.ros.node.input_monitor import describe, InputMonitor, LOG_PERIOD
 from face_classification_ros.ros.node.parameters import NodeConfig
 from face_classification_ros.ros.node.rate_limit import RateLimit
+from face_classification_ros.ros.node.reason_log import ReasonLog
 from face_classification_ros.ros.node.reliability import Reliability
 from face_classification_ros.ros.node.statistics import ImageStatistics, SequenceGaps
 
@@ -59,6 +60,7 @@ class ImageInput:
         self._config = NodeConfig()
         self._limit = RateLimit()
         self._gaps = SequenceGaps(self._publishers)
+        self._malformed_log = ReasonLog(LOG_PERIOD)
 
     @property
     def is_subscribed(self) -> bool:
@@ -129,10 +131,10 @@ class ImageInput:
             # The next image takes its place: a camera whose images are malformed at the limited
             # rate has others between them.
             self._limit.cancel()
-            self._statistics.record_malformed()
-            self._node.get_logger().error(
-                f'ignored a malformed image ({self._statistics.malformed} so far): {error}',
-                throttle_duration_sec=LOG_PERIOD,
-            )
+            self._statistics.record_malformed(str(error))
+            if self._malformed_log.admit(str(error), time.monotonic()):
+                self._node.get_logger().error(
+                    f'ignored a malformed image ({self._statistics.malformed} so far): {error}'
+                )
             return
         self._process(Frame(image, message.header, arrival))

@@ -25,8 +25,28 @@ from face_classification_ros.ros.node.steady_clock import STEADY
 SILENCE = 5.0
 """Seconds without an image after which the log says what the node waits for."""
 
+MAX_SILENCE_PERIOD = 300.0
+"""Longest interval in seconds between two messages that no image has arrived."""
+
 LOG_PERIOD = 5.0
 """Seconds between two messages about malformed or lost images."""
+
+
+class SilenceLog:
+    """Admits a message when no image has arrived for a while, then at doubling intervals."""
+
+    def __init__(self) -> None:
+        """Start with the first message at `SILENCE`."""
+        self._next = SILENCE
+
+    def admit(self, silence: float) -> bool:
+        """Return whether so many seconds without an image are to be logged."""
+        if silence < SILENCE:
+            self._next = SILENCE
+        if silence < self._next:
+            return False
+        self._next = silence + min(silence, MAX_SILENCE_PERIOD)
+        return True
 
 
 class InputMonitor:
@@ -47,6 +67,7 @@ class InputMonitor:
         self._subscription: Subscription | None = None
         self._config = NodeConfig()
         self._last_sign = 0.0
+        self._silence_log = SilenceLog()
         self._incompatible_since = float('inf')
         self._reported_lost = 0
         self._lost_reported_at = float('-inf')
@@ -97,14 +118,16 @@ class InputMonitor:
             self._reliability.record_loss()
             self._report_lost_images(self._subscription)
         self._last_sign = max(self._last_sign, self._statistics.last_arrival)
-        if now - self._last_sign >= SILENCE:
-            self._last_sign = now
-            self._report_silence(self._subscription)
+        silence = now - self._last_sign
+        if self._silence_log.admit(silence):
+            self._report_silence(self._subscription, silence)
         present = self._subscription.qos_profile.reliability
-        if self._reliability.select(self._subscription.topic_name, self._config) != present:
+        selected = self._reliability.select(self._subscription.topic_name, self._config)
+        if selected != present:
+            self._report_reliability(self._subscription.topic_name, selected)
             self._resubscribe()
 
-    def _report_silence(self, subscription: Subscription) -> None:
+    def _report_silence(self, subscription: Subscription, silence: float) -> None:
         """Log what the node waits for, and where images are published instead."""
         publishers = self._node.get_publishers_info_by_topic(subscription.topic_name)
         if publishers:
@@ -123,7 +146,18 @@ class InputMonitor:
             found = 'nobody publishes it'
             found += f'; images are published on {", ".join(others)}' if others else ''
         self._node.get_logger().warning(
-            f'no image for {SILENCE:.0f} s on {describe(subscription)}: {found}'
+            f'no image for {silence:.0f} s on {describe(subscription)}: {found}'
+        )
+
+    def _report_reliability(self, topic: str, selected: ReliabilityPolicy) -> None:
+        """Log that `auto` selects another reliability, and why."""
+        if selected == ReliabilityPolicy.RELIABLE:
+            reason = 'images were lost in transport and all publishers are reliable'
+        else:
+            reason = 'a publisher is best effort, or none is left'
+        self._node.get_logger().info(
+            f'image_reliability auto: subscribing to {topic} again as '
+            f'{selected.name.lower()}, because {reason}'
         )
 
     def _record_incompatible_publisher(self, _: QoSRequestedIncompatibleQoSInfo) -> None:
@@ -144,8 +178,8 @@ class InputMonitor:
         """Log that images do not arrive completely, and what helps."""
         other = {'raw': 'compressed', 'compressed': 'raw'}[self._config.image_transport]
         self._node.get_logger().warning(
-            f'{self._statistics.lost} images lost in transport so far on '
-            f'{describe(subscription)}: start camera and node with '
+            f'images lost in transport on {describe(subscription)}, '
+            f'{self._statistics.lost} so far: start camera and node with '
             f'FASTRTPS_DEFAULT_PROFILES_FILE={dds_profile()}, or try image_transport {other}'
         )
 

@@ -91,6 +91,11 @@ class FaceClassificationNode(Node):
     def _config(self) -> NodeConfig:
         return self._parameter_server.config
 
+    @property
+    def unknown_parameters(self) -> list[str]:
+        """Names of values given at the start that belong to no parameter."""
+        return self._parameter_server.unknown
+
     # Life cycle
 
     @_log_errors
@@ -227,9 +232,9 @@ class FaceClassificationNode(Node):
                 self.get_logger().info('the node is disabled')
         result = 'enabled' if is_enabled else 'disabled'
         lifecycle = self._state.lifecycle
-        return (
-            result if lifecycle is Lifecycle.ACTIVE else f'{result}, the node is {lifecycle.value}'
-        )
+        if lifecycle is Lifecycle.ACTIVE:
+            return result
+        return f'{result}; the node is still {lifecycle.value}'
 
     def _reset_tracks(self) -> str:
         self._processor.reset_tracks('tracks were reset')

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rcl_interfaces.msg import SetParametersResult
+from rclpy.exceptions import ParameterNotDeclaredException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -15,6 +16,8 @@ from face_classification_ros.pipeline import FacePipeline
 from face_classification_ros.ros.node.parameters import (
     default_value,
     descriptor_of,
+    is_parameter,
+    is_ros_parameter,
     LISTS,
     NodeConfig,
     PARAMETERS,
@@ -51,6 +54,7 @@ class ParameterServer:
 
     Attributes:
         config: present values of all parameters.
+        unknown: names of values given at the start that belong to no parameter.
     """
 
     def __init__(
@@ -77,6 +81,13 @@ class ParameterServer:
         # rclpy has no public access to values that were given at the start.
         given = node._parameter_overrides
         given.update({each.name: each for each in _in_own_types(map(_with_type, given.values()))})
+        self.unknown = [
+            each for each in given if not (is_parameter(each) or is_ros_parameter(each))
+        ]
+        for name in LISTS & set(given):
+            # The error of rclpy does not show how a list is written.
+            if isinstance(text := given[name].value, str):
+                raise SettingError(name, f'{text!r} is not a list of text; write [{text}]')
         values: dict[str, Any] = {}
         for name, described in PARAMETERS.items():
             declared = node.declare_parameter(
@@ -88,7 +99,7 @@ class ParameterServer:
                 values[name] = parameter.value
         self.config = NodeConfig().changed(values)
         self._prepared: ParameterChange | None = None
-        node.add_pre_set_parameters_callback(_in_own_types)
+        node.add_pre_set_parameters_callback(self._prepare_values)
         node.add_on_set_parameters_callback(self._validate_change)
         node.add_post_set_parameters_callback(self._apply_change)
 
@@ -101,6 +112,13 @@ class ParameterServer:
             self._node.declare_parameter(
                 descriptor.name, threshold, descriptor, ignore_override=True
             )
+
+    def _prepare_values(self, parameters: list[Parameter]) -> list[Parameter]:
+        # rclpy rejects names that are not declared later, but in its error the names are missing.
+        unknown = [each.name for each in parameters if not self._node.has_parameter(each.name)]
+        if unknown:
+            raise ParameterNotDeclaredException(unknown)
+        return _in_own_types(parameters)
 
     def _validate_change(self, parameters: list[Parameter]) -> SetParametersResult:
         # Parameters of rclpy, such as use_sim_time, and one that is being declared pass.

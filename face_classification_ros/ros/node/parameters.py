@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, Field, replace
+from difflib import get_close_matches
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
@@ -21,6 +22,27 @@ RELIABILITIES = ('auto', 'best_effort', 'reliable')
 
 THRESHOLD = 'unknown_threshold.'
 """Beginning of the names of the parameters that exist once per attribute of the loaded models."""
+
+ROS_PARAMETERS = ('use_sim_time', 'start_type_description_service')
+"""Parameters that ROS declares in every node."""
+
+ROS_PREFIXES = ('qos_overrides.', 'diagnostic_updater.')
+"""Beginnings of the names of parameters that libraries of ROS declare."""
+
+
+class UnknownParameterError(ValueError):
+    """The node has no parameter of this name.
+
+    Attributes:
+        name: of the parameter.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Name the parameter, and the one with the most similar name if there is any."""
+        similar = get_close_matches(name, PARAMETERS, 1)
+        hint = f'; did you mean {similar[0]}?' if similar else ''
+        super().__init__(f'the node has no parameter {name!r}{hint}')
+        self.name = name
 
 
 @dataclass(frozen=True)
@@ -150,6 +172,11 @@ LISTS = frozenset(name for name, each in PARAMETERS.items() if isinstance(each.d
 def is_parameter(name: str) -> bool:
     """Return whether the node may have a parameter of this name."""
     return name in PARAMETERS or name.startswith(THRESHOLD)
+
+
+def is_ros_parameter(name: str) -> bool:
+    """Return whether ROS or one of its libraries may declare a parameter of this name."""
+    return name in ROS_PARAMETERS or name.startswith(ROS_PREFIXES)
 
 
 def value_in_own_type(name: str, value: Any) -> Any:

@@ -8,8 +8,11 @@ import sys
 import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.utilities import remove_ros_args
 
 from face_classification_ros.ros.node.node import FaceClassificationNode, NODE_NAME
+from face_classification_ros.ros.node.parameter_sources import addressed_parameters
+from face_classification_ros.ros.node.parameters import UnknownParameterError
 from face_classification_ros.ros.node.watchdog import Watchdog
 from face_classification_ros.ros.runtime import ros_running, RosStartError, signals_as_interrupt
 
@@ -26,12 +29,13 @@ def run_node(args: list[str] | None = None) -> int:
         epilog='--ros-args -p NAME:=VALUE sets a parameter, and -r image:=TOPIC selects a camera.',
         allow_abbrev=False,
     )
-    # Everything but --help is for ROS, which reports what it does not understand.
-    parser.parse_known_args(sys.argv[1:] if args is None else args)
+    arguments = sys.argv[1:] if args is None else args
+    # For --help only: the others are checked after ROS has checked its own.
+    parser.parse_known_args(arguments)
     watchdog = Watchdog()
     try:
         with ros_running(args), watchdog.running():
-            return _run(watchdog)
+            return _run(watchdog, arguments)
     except RosStartError as error:
         print(f'{NODE_NAME}: {error}', file=sys.stderr)
         return 2
@@ -40,11 +44,15 @@ def run_node(args: list[str] | None = None) -> int:
         return 0
 
 
-def _run(watchdog: Watchdog) -> int:
+def _run(watchdog: Watchdog, arguments: list[str]) -> int:
+    if others := remove_ros_args(arguments):
+        print(f'{NODE_NAME}: unknown argument {others[0]!r}', file=sys.stderr)
+        return 2
     try:
         with signals_as_interrupt():
             try:
                 node = FaceClassificationNode()
+                _check_parameters(node, arguments)
             except (ValueError, ParameterException) as error:
                 print(f'{NODE_NAME}: {error}', file=sys.stderr)
                 return 2
@@ -64,3 +72,19 @@ def _run(watchdog: Watchdog) -> int:
     except KeyboardInterrupt:
         pass
     return 0
+
+
+def _check_parameters(node: FaceClassificationNode, arguments: list[str]) -> None:
+    """Reject parameters that the node does not have, or warn if they may be of other nodes.
+
+    Raises:
+        UnknownParameterError: see there.
+    """
+    if not node.unknown_parameters:
+        return
+    addressed = addressed_parameters(arguments, node.get_fully_qualified_name())
+    for name in node.unknown_parameters:
+        error = UnknownParameterError(name)
+        if name in addressed:
+            raise error
+        node.get_logger().warning(str(error))

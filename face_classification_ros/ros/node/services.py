@@ -19,6 +19,7 @@ from face_classification_ros.ros.node.frame import FrameResult
 from face_classification_ros.ros.node.frame_processor import FrameProcessor
 from face_classification_ros.ros.node.state import NodeState, Reason
 from face_classification_ros.srv import ClassifyImage, CountPeople, GetFaces
+from face_classification_ros.tracking.people import MAX_SECONDS
 
 Response = TypeVar('Response', ClassifyImage.Response, CountPeople.Response, GetFaces.Response)
 
@@ -106,9 +107,13 @@ class QueryServices:
     ) -> CountPeople.Response:
         if reason := self._state.unloaded_reason:
             return _rejected(response, reason)
-        if not (request.window >= 0 and math.isfinite(request.window)):
+        if not 0 <= request.window <= MAX_SECONDS:
             return _rejected(
-                response, _invalid(f'window {request.window}: expected finite seconds, 0 or more')
+                response,
+                _invalid(
+                    f'window {request.window:g}: expected 0 to {MAX_SECONDS:g} seconds, for which '
+                    'people are remembered'
+                ),
             )
         labels = self._processor.labels
         attribute = request.attribute or next(iter(labels), '')

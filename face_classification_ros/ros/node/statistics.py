@@ -21,6 +21,7 @@ class ImageStatistics:
         processed: images whose faces were published.
         rate_limited: images not processed because of `max_processing_rate`.
         malformed: images that could not be read.
+        malformed_reason: why the newest of them could not be read.
         lost: images that DDS reported as lost in transport.
         faces: faces in the newest processed image.
         processing_time: seconds from the arrival of that image to its faces.
@@ -37,6 +38,7 @@ class ImageStatistics:
     processed: int = 0
     rate_limited: int = 0
     malformed: int = 0
+    malformed_reason: str = ''
     lost: int = 0
     faces: int = 0
     processing_time: float = 0.0
@@ -75,9 +77,10 @@ class ImageStatistics:
         """Count an image that is not processed because of `max_processing_rate`."""
         self.rate_limited += 1
 
-    def record_malformed(self) -> None:
-        """Count an image that could not be read."""
+    def record_malformed(self, reason: str) -> None:
+        """Count an image that could not be read, for a reason in words."""
         self.malformed += 1
+        self.malformed_reason = reason
 
     def record_lost(self, count: int) -> None:
         """Count images that were lost in transport."""

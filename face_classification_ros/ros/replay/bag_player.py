@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 import subprocess
 import time
@@ -34,6 +34,7 @@ from face_classification_ros.io.bags import Recording
 from face_classification_ros.io.image_encodings import NANOSECONDS
 from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.ros.conversions.qos import LATCHED
+from face_classification_ros.ros.endpoints import is_node, missing_node_text, similar_nodes
 from face_classification_ros.ros.node.rate_limit import RateLimit
 from face_classification_ros.ros.processes import START_TIMEOUT
 from face_classification_ros.ros.replay.outcome import FrameOutcome, FrameStatus
@@ -41,6 +42,9 @@ from face_classification_ros.ros.runtime import start_errors
 
 RESULT_TIMEOUT = 30.0
 """Seconds to wait for the faces of an image."""
+
+DISCOVERY_TIMEOUT = 5.0
+"""Seconds to wait for a node that runs already."""
 
 CALL_TIMEOUT = 5.0
 """Seconds to wait for the response of a service before the request is repeated."""
@@ -54,6 +58,19 @@ _TYPES = {RAW: ImageMessage, COMPRESSED: CompressedImage, CAMERA_INFO: CameraInf
 _LOSSLESS = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=10, reliability=ReliabilityPolicy.RELIABLE
 )
+
+
+class NodeMissingError(TimeoutError):
+    """The node that a replay is to use does not run.
+
+    Attributes:
+        alternatives: full names of other nodes that offer the same services.
+    """
+
+    def __init__(self, node: str, alternatives: Sequence[str]) -> None:
+        """Name the node and what it may be instead."""
+        super().__init__(missing_node_text(node, alternatives))
+        self.alternatives = tuple(alternatives)
 
 
 class ParameterMismatchError(ValueError):
@@ -154,11 +171,14 @@ class BagPlayer:
             process: of the node, if this program started it.
 
         Raises:
+            NodeMissingError: the node should run already and does not.
             TimeoutError: the node is not ready in time.
             ChildProcessError: the process ended.
             ParameterMismatchError: the node would lose images.
         """
         self._process = process
+        if process is None:
+            self._wait_for_running_node()
         self._wait(lambda: self._is_ready, START_TIMEOUT, f'{self._node_name} did not start')
         self._wait(
             self._images.get_subscription_count,
@@ -175,6 +195,13 @@ class BagPlayer:
             if values[name] != expected:
                 raise ParameterMismatchError(self._node_name, name, values[name], expected)
         self._max_rate = values['max_processing_rate']
+
+    def _wait_for_running_node(self) -> None:
+        end = time.monotonic() + DISCOVERY_TIMEOUT
+        while not is_node(self._node, self._node_name):
+            if time.monotonic() > end:
+                raise NodeMissingError(self._node_name, similar_nodes(self._node))
+            self._spin(CLOCK_PERIOD)
 
     def play(self, rate: float) -> Iterator[FrameOutcome]:
         """Play the recording, and yield what happens to each image.

@@ -78,6 +78,41 @@ def test_missing_node_is_unavailable(
     assert (error.server, error.node_state, error.alternatives) == (f'{NODE}/{name}', '', ())
 
 
+@pytest.mark.parametrize('name', ['/face classification', '', '/', 'a//b', 5])
+def test_invalid_name_of_the_node_is_a_value_error(name: str, domain: int) -> None:
+    """Of one line, before the client joins ROS."""
+    with pytest.raises(ValueError, match='node_name') as caught:
+        FaceClient(name)
+    assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    'name, call',
+    [
+        ('max_age', lambda client: client.get_faces('x')),
+        ('timeout', lambda client: client.get_faces(timeout=None)),
+        ('min_confidence', lambda client: client.get_faces(min_confidence=1e300)),
+        ('timeout', lambda client: client.wait_for_face('x')),
+        ('duration', lambda client: client.observe(duration='x')),
+        ('duration', lambda client: client.observe(duration=-1)),
+        ('timeout', lambda client: client.observe(timeout='x')),
+        ('window', lambda client: client.count_people('x')),
+        ('image', lambda client: client.classify_image('group.jpg')),
+        ('timeout', lambda client: client.classify_image(b'', timeout='x')),
+        ('on', lambda client: client.enable('x')),
+    ],
+)
+def test_invalid_argument_is_a_value_error(
+    name: str, call: Callable[[FaceClient], object], peer: Peer
+) -> None:
+    """It names the argument, and nothing is sent."""
+    with (
+        FaceClient(NODE, node=peer.node, server_timeout=0.1) as client,
+        pytest.raises(ValueError, match=name),
+    ):
+        call(client)
+
+
 def test_text_of_unavailable_names_server_and_node(peer: Peer) -> None:
     """The error names the node that must be started."""
     with (

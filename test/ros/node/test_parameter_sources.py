@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from face_classification_ros.ros.node.parameter_sources import (
+    addressed_parameters,
     parse_assignments,
     read_parameter_file,
 )
+from face_classification_ros.ros.node.parameters import UnknownParameterError
 
 
 def test_parameter_file_is_read_as_ros_does(tmp_path: Path) -> None:
@@ -25,6 +27,23 @@ def test_parameter_file_is_read_as_ros_does(tmp_path: Path) -> None:
     path.write_text('- 1')
     with pytest.raises(ValueError, match='is not a parameter file of ROS 2'):
         read_parameter_file(path, '/face_classification')
+
+
+def test_unknown_name_in_a_parameter_file_is_rejected(tmp_path: Path) -> None:
+    """Unless the section ends with a wildcard, so that the name may be of another node."""
+    path = tmp_path / 'parameters.yaml'
+    section = '  ros__parameters: {detection_sise: 5, diagnostic_updater.period: 2.0}\n'
+    for key in ('face_classification', '/**/face_classification'):
+        path.write_text(f'{key}:\n{section}')
+        with pytest.raises(UnknownParameterError) as caught:
+            read_parameter_file(path, '/face_classification')
+        assert caught.value.name == 'detection_sise'
+        arguments = ['--ros-args', '-p', 'rotation:=90', '--params-file', str(path)]
+        names = addressed_parameters(arguments, '/face_classification')
+        assert names == {'rotation', 'detection_sise', 'diagnostic_updater.period'}
+    path.write_text(f'/**:\n{section}')
+    assert read_parameter_file(path, '/face_classification') == {}
+    assert addressed_parameters(['--params-file', str(path)], '/face_classification') == set()
 
 
 def test_assignments_are_parsed_as_ros_does() -> None:

@@ -131,7 +131,8 @@ REJECTED: list[tuple[str, Any, str]] = [
     ('min_face_size', -1, 'Min: 0'),
     ('rotation', 45, 'rotation'),
     ('unknown_threshold.gender', 2.0, 'Max: 1.0'),
-    ('unknown_threshold.age', 0.5, 'undeclared'),
+    ('unknown_threshold.age', 0.5, 'unknown_threshold.age'),
+    ('detection_treshold', 0.5, 'detection_treshold'),
     ('smoothing_time', -1.0, 'Min: 0.0'),
     ('track_timeout', 61.0, 'Max: 60.0'),
     ('max_processing_rate', float('inf'), 'Max: 1000.0'),
@@ -548,6 +549,7 @@ def line_of(start_node: StartNode, *arguments: str) -> str:
         ('num_threads:=0', 'num_threads'),
         ('detection_size:=wide', 'detection_size'),
         ('detection_size:=[]', 'detection_size'),
+        ('models:=gender_mini_xception', '[gender_mini_xception]'),
     ],
 )
 def test_impossible_value_at_the_start_is_an_error_of_one_line(
@@ -579,3 +581,38 @@ def test_wrong_remapping_is_an_error_without_a_traceback(start_node: StartNode) 
     assert node.wait() == 2
     assert "Couldn't parse" in node.log
     assert 'Traceback' not in node.log
+
+
+@pytest.mark.parametrize('how', ['assignment', 'file', 'argument'])
+def test_unknown_parameter_or_argument_is_an_error_of_one_line(
+    start_node: StartNode, tmp_path: Path, how: str
+) -> None:
+    """On the command line and in a section of the node; the line has the most similar name."""
+    path = tmp_path / 'parameters.yaml'
+    path.write_text('face_classification:\n  ros__parameters:\n    detection_sise: 5\n')
+    arguments, expected = {
+        'assignment': (('-p', 'detection_treshold:=0.5'), 'detection_threshold'),
+        'file': (('--params-file', str(path)), 'detection_size'),
+        'argument': (('--', '--foo'), '--foo'),
+    }[how]
+    assert expected in line_of(start_node, *arguments)
+
+
+def test_parameters_of_ros_and_of_other_nodes_are_legal(
+    start_node: StartNode, tmp_path: Path
+) -> None:
+    """A section for all nodes may have parameters of others, of which the log warns."""
+    path = tmp_path / 'parameters.yaml'
+    path.write_text(
+        '/**:\n  ros__parameters: {frame_rate: 30, use_sim_time: false}\n'
+        'face_classification:\n  ros__parameters:\n    start_type_description_service: true\n'
+        '    diagnostic_updater: {period: 2.0}\n'
+        'other:\n  ros__parameters: {detection_sise: 5}\n'
+    )
+    node = start_node(
+        *('--params-file', str(path), '-p', 'unknown_threshold.gender:=0.6'),
+        *('-p', 'qos_overrides./faces.publisher.depth:=3'),
+    )
+    (warning,) = (line for line in node.log.splitlines() if 'no parameter' in line)
+    assert 'WARN' in warning
+    assert 'frame_rate' in warning

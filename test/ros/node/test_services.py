@@ -444,7 +444,8 @@ def test_people_are_counted_by_any_attribute(camera: Camera, peer: Peer) -> None
 @pytest.mark.parametrize(
     'window, attribute, code, text',
     [
-        (-1.0, '', 'invalid_request', 'window -1.0'),
+        (-1.0, '', 'invalid_request', 'window -1'),
+        (601.0, '', 'invalid_request', 'window 601'),
         (math.nan, '', 'invalid_request', 'window nan'),
         (math.inf, '', 'invalid_request', 'window inf'),
         (1.0, 'age', 'unknown_attribute', 'available: gender, emotion'),
@@ -474,7 +475,7 @@ def test_disabled_node_unsubscribes(camera: Camera, peer: Peer) -> None:
     # Neither a parameter nor a deactivation enables it.
     assert peer.set_parameter('image_reliability', 'reliable').successful
     assert peer.change_state(Transition.TRANSITION_DEACTIVATE)
-    assert enable(peer, False).message == 'disabled, the node is inactive'
+    assert enable(peer, False).message == 'disabled; the node is still inactive'
     assert peer.change_state(Transition.TRANSITION_ACTIVATE)
     peer.spin(0.3)
     assert peer.node.count_subscribers('/image') == 0

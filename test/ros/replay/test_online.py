@@ -29,9 +29,9 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image as ImageMessage
 
-from face_classification_ros.ros.replay import bag_player
 from face_classification_ros.ros.replay.bag_player import (
     ClockConflictError,
+    NodeMissingError,
     ParameterMismatchError,
 )
 from face_classification_ros.ros.replay.replay import replay, ReplayOptions
@@ -206,13 +206,14 @@ def test_node_that_cannot_start_ends_the_replay(
     assert '/missing.onnx' in capfd.readouterr().err
 
 
-def test_missing_node_is_a_timeout(
-    make_bag: MakeBag, online: None, monkeypatch: pytest.MonkeyPatch
+def test_missing_node_is_reported_with_those_that_run(
+    start_node: Callable[..., NodeProcess], make_bag: MakeBag, online: None
 ) -> None:
-    """The error names the node."""
-    monkeypatch.setattr(bag_player, 'START_TIMEOUT', 0.3)
-    with pytest.raises(TimeoutError, match='/missing_node'):
+    """The error names the node and the other one."""
+    start_node(*RUNNING_NODE)
+    with pytest.raises(NodeMissingError, match='/missing_node') as caught:
         replay(ReplayOptions(make_bag(), node='/missing_node'))
+    assert caught.value.alternatives == ('/robot/face_classification',)
 
 
 def test_second_clock_ends_the_replay(

@@ -184,10 +184,10 @@ def _delivery_problems(
     if malformed := statistics.malformed - before.malformed:
         level = Level.WARN if statistics.processed > before.processed else Level.ERROR
         received = statistics.received - before.received
-        text = f'{malformed} of {received} images malformed'
+        text = f'{malformed} of {received} images malformed: {statistics.malformed_reason}'
         problems.append(_Problem(level, 'malformed_images', text))
     if lost := statistics.lost - before.lost:
-        problems.append(_Problem(Level.WARN, 'lost_images', f'{lost} images lost in transport'))
+        problems.append(_Problem(Level.WARN, 'lost_images', f'images lost in transport: {lost}'))
     return problems
 
 

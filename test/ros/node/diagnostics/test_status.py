@@ -84,7 +84,7 @@ def test_superseded_images_that_cannot_be_counted_are_a_lower_bound() -> None:
             {'received': 9, 'processed': 9, 'lost': 2},
             Level.WARN,
             'lost_images',
-            '10 images lost in transport',
+            'images lost in transport: 10',
         ),
         (
             {'received': 3, 'processed': 3},
@@ -101,6 +101,15 @@ def test_problems_have_level_code_and_message(
     status = evaluated(8, None, **every_second)
     assert (status.level, status.code) == (level, code)
     assert status.message.startswith(text)
+
+
+def test_status_of_malformed_images_has_the_newest_reason() -> None:
+    """So that it is known without the log."""
+    statistics = ImageStatistics(latency=0.02, malformed=1, malformed_reason='step 1')
+    statistics.record_malformed('encoding foo')
+    status = evaluated(8, statistics, received=9, malformed=9)
+    assert 'encoding foo' in status.message
+    assert 'step 1' not in status.message
 
 
 @pytest.mark.parametrize(
