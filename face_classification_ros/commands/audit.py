@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='only compare groups, which needs no landmarks',
     )
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write all figures as JSON')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write all numbers as JSON')
     parser.add_argument(
         '--report',
         type=Path,

@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='N',
         help='measure this many calls of each stage (default: 200)',
     )
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write all figures as JSON')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write all numbers as JSON')
     parser.add_argument(
         '--plot', type=Path, metavar='FILE', help='draw the stages of each case as an image'
     )

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='N',
         help='measure on this many faces, chosen at random (default: 500)',
     )
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write all figures as JSON')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write all numbers as JSON')
     add_still_detector(parser)
 
 

@@ -86,8 +86,8 @@ def add_unknown_threshold(parser: argparse.ArgumentParser) -> None:
         action='append',
         default=[],
         metavar='ATTRIBUTE=X',
-        help='report the label of this attribute as unknown below this probability, 0 to 1; may '
-        'be repeated (default: as in the model file)',
+        help='report "unknown" if the probability is below it, 0 to 1; may be repeated (default: '
+        'as in the model file)',
     )
 
 

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--topic',
         default='',
         metavar='NAME',
-        help='play this topic of a recording that has several with images',
+        help='image topic, if the recording has several',
     )
     parser.add_argument(
         '--depth', default='', metavar='NAME', help='also play the depth images of this topic'

@@ -1,4 +1,4 @@
-"""Write the sample of 20 seconds as a rosbag2 recording, for instance to try `replay`."""
+"""Write the 20-second sample as a rosbag2 recording, for instance to try `replay`."""
 
 from __future__ import annotations
 
