@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from face_classification_ros.commands.common import DONE
-from face_classification_ros.commands.options import add_still_detector, still_detector_config
+from face_classification_ros.commands.options import (
+    add_still_detector,
+    positive_int,
+    still_detector_config,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--faces',
-        type=int,
+        type=positive_int,
         default=500,
         metavar='N',
         help='measure on this many faces, chosen at random (default: 500)',

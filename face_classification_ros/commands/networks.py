@@ -37,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--heads',
         default='emotion',
         metavar='ATTRIBUTE[=LABELS],...',
-        help='attributes that the network classifies: gender, age or emotion; for other '
-        'attributes give the number of labels, such as headwear=3 (default: emotion)',
+        help='attributes that the network classifies; for attributes without a data set in the '
+        'package give the number of labels, such as headwear=3 (default: emotion)',
     )
     parser.add_argument(
         '--no-latency', action='store_true', help='do not measure the time per face'

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import Field
 from functools import partial
+import math
 from typing import Any, TypeVar
 
 from face_classification_ros.config import (
@@ -18,11 +19,24 @@ from face_classification_ros.config import (
 )
 
 Config = TypeVar('Config')
+Number = TypeVar('Number', int, float)
 
 _METAVARS: dict[type, str] = {int: 'N', float: 'X', str: 'VALUE', tuple: 'NAME[,NAME]'}
 
+_KINDS: dict[Any, str] = {int: 'a whole number', float: 'a number'}
+
 FOR_STREAMS = ('detection_interval',)
 """Settings of a detector that have no effect on images that do not follow each other."""
+
+
+def positive_float(text: str) -> float:
+    """Return the value of an option that is a finite number above 0."""
+    return _positive(float, text)
+
+
+def positive_int(text: str) -> int:
+    """Return the value of an option that is a whole number above 0."""
+    return _positive(int, text)
 
 
 def option(name: str) -> str:
@@ -123,6 +137,16 @@ def config_of(arguments: argparse.Namespace, config: type[Config], **values: Any
     return config(**{name: getattr(arguments, name) for name in names} | values)
 
 
+def _positive(kind: Callable[[str], Number], text: str) -> Number:
+    try:
+        value = kind(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f'{text!r} is not {_KINDS[kind]}') from error
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f'{text} is not above 0')
+    return value
+
+
 def _value(described: Field[Any], text: str) -> Any:
     """Parse the text of an option as a value of its setting."""
     kind: type = type(described.default)
@@ -132,7 +156,7 @@ def _value(described: Field[Any], text: str) -> Any:
     except SettingError as error:
         raise argparse.ArgumentTypeError(error.reason) from error
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f'{text!r} is not of type {kind.__name__}') from error
+        raise argparse.ArgumentTypeError(f'{text!r} is not {_KINDS[kind]}') from error
 
 
 def _threshold(text: str) -> tuple[str, float]:
