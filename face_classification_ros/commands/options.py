@@ -25,6 +25,9 @@ _METAVARS: dict[type, str] = {int: 'N', float: 'X', str: 'VALUE', tuple: 'NAME[,
 
 _KINDS: dict[Any, str] = {int: 'a whole number', float: 'a number'}
 
+_FILES = ('detector_model',)
+"""Settings whose value is the path of a file."""
+
 FOR_STREAMS = ('detection_interval',)
 """Settings of a detector that have no effect on images that do not follow each other."""
 
@@ -72,11 +75,7 @@ def add_settings(
             type=partial(_value, described),
             default=[described.default] if name in several else described.default,
             help=_help(described),
-            **(
-                {'choices': choices}
-                if choices
-                else {'metavar': _METAVARS[type(described.default)]}
-            ),
+            **({'choices': choices} if choices else {'metavar': _metavar(described)}),
             **repeated,
         )
 
@@ -169,6 +168,10 @@ def _threshold(text: str) -> tuple[str, float]:
     except ValueError as error:
         raise argparse.ArgumentTypeError(f'{text!r} is not of the form ATTRIBUTE=X') from error
     return attribute, threshold
+
+
+def _metavar(described: Field[Any]) -> str:
+    return 'FILE' if described.name in _FILES else _METAVARS[type(described.default)]
 
 
 def _help(described: Field[Any]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import re
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 from command_process import ASTRONAUT, COMMAND, run
 import pytest
@@ -24,6 +25,15 @@ def test_a_sub_command_has_a_help_text(name: str, capsys: pytest.CaptureFixture[
     text = ' '.join(capsys.readouterr().out.split())
     module = importlib.import_module(f'face_classification_ros.commands.{COMMANDS[name]}')
     assert str(module.__doc__).splitlines()[0] in text
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is printed, and the exit code is 0."""
+    with pytest.raises(SystemExit) as stopped:
+        command.main(['--version'])
+    assert stopped.value.code == 0
+    package = ElementTree.parse(Path(__file__).parents[2] / 'package.xml')
+    assert capsys.readouterr().out.split()[1:] == [package.findtext('version')]
 
 
 def test_every_option_has_a_help_text() -> None:
