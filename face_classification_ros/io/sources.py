@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+import os
 from pathlib import Path
 
 from face_classification_ros.io.errors import reading_file, UnreadableError
@@ -105,7 +106,8 @@ def find_sources(paths: Sequence[Path], output: Path | None = None) -> FoundSour
     """Find the files in a list of files and folders.
 
     A folder stands for all images, videos and recordings below it, also in linked folders, each
-    of which is searched once; a rosbag2 folder for one recording.
+    of which is searched once; a rosbag2 folder for one recording. A file that is named several
+    times is found once.
 
     Args:
         paths: files and folders.
@@ -126,6 +128,10 @@ def find_sources(paths: Sequence[Path], output: Path | None = None) -> FoundSour
             _Search(path, output, found).run()
         else:
             found.sources.append(Source(path, Path(path.name), _kind(path) or IMAGE))
+    first: dict[str, Source] = {}
+    for source in found.sources:
+        first.setdefault(os.path.abspath(source.path), source)
+    found.sources[:] = first.values()
     if not (found.sources or found.unreadable):
         raise NoSourceError(paths, found.left_out)
     return found
