@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 import os
 from pathlib import Path
+import re
 
 from face_classification_ros.io.errors import reading_file, UnreadableError
 
@@ -49,6 +50,9 @@ BAG_SUFFIXES = {'.db3', '.mcap'}
 
 METADATA = 'metadata.yaml'
 """File that each rosbag2 folder has."""
+
+ADDRESS = re.compile('[a-z][a-z0-9+.-]*:/')
+"""Start of an address such as http://..., of which a path keeps one slash."""
 
 IMAGE, VIDEO, BAG = 'image', 'video', 'bag'
 """Kinds of sources."""
@@ -116,11 +120,13 @@ def find_sources(paths: Sequence[Path], output: Path | None = None) -> FoundSour
     Raises:
         FileNotFoundError: a path does not exist.
         NoSourceError: there is nothing to classify.
-        ValueError: a path is a pipe or a device, which might never end.
+        ValueError: a path is an address, or a pipe or a device, which might never end.
     """
     found = FoundSources()
     for path in paths:
         if not path.exists():
+            if ADDRESS.match(str(path)):
+                raise ValueError(f'{path}: addresses are not supported, only files and folders')
             raise FileNotFoundError(f'{path} does not exist')
         if not (path.is_file() or path.is_dir()):
             raise ValueError(f'{path} is neither a file nor a folder')

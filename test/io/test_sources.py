@@ -73,6 +73,12 @@ def test_a_missing_path_is_rejected(tmp_path: Path) -> None:
         find_sources([tmp_path / 'nowhere'])
 
 
+def test_an_address_is_rejected() -> None:
+    """Nothing is downloaded."""
+    with pytest.raises(ValueError, match='http'):
+        find_sources([Path('http://example.com/a.jpg')])
+
+
 def test_a_pipe_is_rejected(tmp_path: Path) -> None:
     """Whatever writes into it may never come."""
     os.mkfifo(tmp_path / 'pipe.png')
