@@ -322,6 +322,17 @@ def test_all_problems_of_a_file_are_reported(
     assert str(caught.value).splitlines() == [f'{path}: {problem}' for problem in problems]
 
 
+def test_an_unknown_section_hides_no_other_mistake() -> None:
+    """Two unknown sections and a value that is out of range are three problems."""
+    with pytest.raises(ExpectationError) as caught:
+        parse_expectation({'foo': [], 'faces': [{'min': 1, 'min_fraction': 1.5}], 'bar': 1})
+    assert [(each.place, each.code) for each in caught.value.problems] == [
+        ('', 'unknown_name'),
+        ('', 'unknown_name'),
+        ('faces[0].min_fraction', 'less_than_equal'),
+    ]
+
+
 def test_long_name_with_a_line_break_is_reported_in_one_short_line() -> None:
     """Names come from a file, too."""
     with pytest.raises(ExpectationError) as caught:
