@@ -188,7 +188,7 @@ def _other_connections(
             available = sorted({each.topic for each in connections if each.msgtype == msgtype})
             if not available:
                 kind = 'camera_info' if msgtype == CAMERA_INFO else 'depth'
-                raise TopicError(path, f'has no {kind} topic', available)
+                raise TopicError(path, f'has no {kind} topic {topic}', available)
             raise TopicError(path, f'has no {msgtype} on the topic {topic}, only on', available)
     return found
 
