@@ -440,7 +440,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         default=Path(__file__).resolve().parents[1] / '.venv-peers' / 'bin' / 'python',
         help='that has the package fer (.venv-peers/bin/python)',
     )
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write all figures there')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write all numbers there')
     # Each way runs this file, too.
     parser.add_argument('--way', choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument('--images', type=Path, help=argparse.SUPPRESS)

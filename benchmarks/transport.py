@@ -372,7 +372,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         help='parameter of the node; can be repeated',
     )
     parser.add_argument('--domain', type=int, default=79, help='ROS_DOMAIN_ID (79)')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write all figures as JSON')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write all numbers as JSON')
     # Camera and listener run this file, too.
     parser.add_argument('--role', choices=('camera', 'listener'), help=argparse.SUPPRESS)
     return parser.parse_args(arguments)

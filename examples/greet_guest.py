@@ -29,8 +29,8 @@ def main() -> int:
     """Observe the nearest person and print a greeting."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--node', default='/face_classification', help='name of the node')
-    parser.add_argument('--frames', type=int, default=20, help='number of images that suffices')
-    parser.add_argument('--duration', type=float, default=10.0, help='maximum in seconds')
+    parser.add_argument('--frames', type=int, default=20, help='number of images to collect')
+    parser.add_argument('--duration', type=float, default=10.0, help='time limit in seconds')
     arguments = parser.parse_args()
     try:
         with FaceClient(arguments.node) as client:

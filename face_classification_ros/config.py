@@ -51,7 +51,7 @@ class Setting:
         high: largest value, None if there is no limit.
         choices: the possible values, empty if any is possible.
         reload: whether a change loads detector and models again.
-        only_at_start: whether it can only be set at start.
+        only_at_start: whether it can only be set at startup.
     """
 
     help: str
@@ -112,7 +112,7 @@ class DetectorConfig:
         0, 'minimum of the shorter side of a face in pixels', low=0, high=4096, reload=True
     )
     num_threads: int = setting(
-        1, 'processor threads for detection and networks', low=1, high=64, reload=True
+        1, 'CPU threads for detection and networks', low=1, high=64, reload=True
     )
 
 

@@ -69,7 +69,7 @@ class Classifier:
 
         Args:
             path: the file.
-            num_threads: processor threads per call.
+            num_threads: CPU threads per call.
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -224,7 +224,7 @@ def load_classifiers(
         models: names of shipped models or paths of .onnx files; of two that estimate the same
             attribute the first counts.
         attributes: attributes to estimate; empty for all of the models.
-        num_threads: processor threads per call.
+        num_threads: CPU threads per call.
 
     Returns:
         Attribute -> classifier, in the order of the models and of their labels.

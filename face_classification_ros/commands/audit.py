@@ -9,7 +9,11 @@ from typing import Any
 
 from face_classification_ros.commands.common import DONE, needs_extra, print_problem
 from face_classification_ros.commands.models import add_min_age, add_model, load_classifier
-from face_classification_ros.commands.options import add_still_detector, still_detector_config
+from face_classification_ros.commands.options import (
+    add_still_detector,
+    positive_int,
+    still_detector_config,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,14 +41,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser, 'audit')
     add_min_age(parser)
     parser.add_argument(
-        '--faces', type=int, metavar='N', help='measure on this many faces, chosen at random'
+        '--faces',
+        type=positive_int,
+        metavar='N',
+        help='measure on this many faces, chosen at random',
     )
     parser.add_argument(
         '--no-perturbations',
         action='store_true',
         help='only compare groups, which needs no landmarks',
     )
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write all figures as JSON')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write all numbers as JSON')
     parser.add_argument(
         '--report',
         type=Path,

@@ -16,6 +16,7 @@ from face_classification_ros.commands.options import (
     add_settings,
     add_unknown_threshold,
     pipeline_config,
+    positive_int,
 )
 from face_classification_ros.config import PipelineConfig
 
@@ -46,12 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--rounds',
-        type=int,
+        type=positive_int,
         default=200,
         metavar='N',
         help='measure this many calls of each stage (default: 200)',
     )
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write all figures as JSON')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write all numbers as JSON')
     parser.add_argument(
         '--plot', type=Path, metavar='FILE', help='draw the stages of each case as an image'
     )
@@ -63,7 +64,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure and print the figures."""
     from face_classification_ros.evaluation.benchmark import measure_cases
     from face_classification_ros.io.records import write_json
+    from face_classification_ros.io.sample import MAX_CROWD
 
+    for faces in arguments.faces:
+        if not 0 <= faces <= MAX_CROWD:
+            raise ValueError(f'--faces {faces} is not between 0 and {MAX_CROWD}')
     if arguments.plot:
         # Before the work, so that a missing package is reported immediately.
         with needs_extra('train', '--plot'):

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--topic',
         default='',
         metavar='NAME',
-        help='classify this topic of recordings that have several with images',
+        help='image topic, if a recording has several',
     )
     parser.add_argument(
         '--json',

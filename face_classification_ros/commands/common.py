@@ -34,7 +34,7 @@ def print_omissions(found: FoundSources) -> int:
         names = ', '.join(map(str, found.left_out[:NAMES]))
         more = ', ...' if len(found.left_out) > NAMES else ''
         print_problem(
-            f'{len(found.left_out)} left out, neither image, video nor recording: {names}{more}'
+            f'{len(found.left_out)} left out, unknown file name extension: {names}{more}'
         )
     return WRONG_USE if found.unreadable else DONE
 

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from face_classification_ros.commands.common import DONE
-from face_classification_ros.commands.options import add_still_detector, still_detector_config
+from face_classification_ros.commands.options import (
+    add_still_detector,
+    positive_int,
+    still_detector_config,
+)
+
+OTHER = 'other'
+"""Stands for an attribute that is not well known."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,12 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--faces',
-        type=int,
+        type=positive_int,
         default=500,
         metavar='N',
         help='measure on this many faces, chosen at random (default: 500)',
     )
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write all figures as JSON')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write all numbers as JSON')
     add_still_detector(parser)
 
 
@@ -41,7 +48,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure boxes and margins and print the figures."""
     from face_classification_ros.classification.classifier import Classifier
     from face_classification_ros.datasets.face_localization import find_faces
-    from face_classification_ros.datasets.registry import attributes_in, FaceDataset, read_dataset
+    from face_classification_ros.datasets.registry import (
+        FaceDataset,
+        has_attribute,
+        LABELS,
+        read_dataset,
+    )
     from face_classification_ros.detection import create_detector
     from face_classification_ros.evaluation.crop_margins import (
         describe_boxes,
@@ -52,19 +64,18 @@ def run(arguments: argparse.Namespace) -> int:
     from face_classification_ros.types import BoundingBox
 
     detector = create_detector(still_detector_config(arguments))
-    attributes = attributes_in(arguments.data)
     classifier = None
+    # Without a model any attribute will do, also that of folders with other labels.
+    attributes = [*LABELS, OTHER]
     if arguments.model:
         classifier = Classifier(model_path(arguments.model), num_threads=arguments.num_threads)
-        attributes = [attribute for attribute in attributes if attribute in classifier.labels]
-    if not attributes:
-        raise ValueError(
-            f'{arguments.data} contains no data of a known form'
-            + (f' for {arguments.model}' if arguments.model else '')
-        )
+        attributes = list(classifier.labels)
+    attribute = next(
+        (each for each in attributes if has_attribute(arguments.data, each)), attributes[0]
+    )
 
     def sample(split: str) -> FaceDataset:
-        return read_dataset(attributes[0], arguments.data, split).sample(arguments.faces)
+        return read_dataset(attribute, arguments.data, split).sample(arguments.faces)
 
     def boxes(faces: FaceDataset) -> list[BoundingBox | None]:
         return [None if face is None else face.box for face in find_faces(detector, faces.images)]

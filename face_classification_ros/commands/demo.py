@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from face_classification_ros.commands.options import add_node_parameter
+from face_classification_ros.commands.options import add_node_parameter, positive_float
 from face_classification_ros.memory import check_address_space, NODE_SPACE
 
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--seconds',
-        type=float,
+        type=positive_float,
         default=20.0,
         metavar='X',
         help='stop a camera or a topic after this many seconds (default: 20)',

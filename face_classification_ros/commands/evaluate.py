@@ -51,9 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='also measure with boxes that are shifted and scaled',
     )
     add_min_age(parser)
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write all figures as JSON')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write all numbers as JSON')
     parser.add_argument(
-        '--report', type=Path, metavar='DIR', help='write all figures and diagrams to this folder'
+        '--report', type=Path, metavar='DIR', help='write all numbers and diagrams to this folder'
     )
     add_still_detector(parser)
 

@@ -13,7 +13,11 @@ from face_classification_ros.commands.common import (
     WRONG_USE,
 )
 from face_classification_ros.commands.models import DEFAULT_MODELS
-from face_classification_ros.commands.options import add_still_detector, still_detector_config
+from face_classification_ros.commands.options import (
+    add_still_detector,
+    positive_int,
+    still_detector_config,
+)
 from face_classification_ros.explanation import METHODS
 
 if TYPE_CHECKING:
@@ -41,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--faces',
-        type=int,
+        type=positive_int,
         default=4,
         metavar='N',
         help='explain this many faces of every label of the data set (default: 4)',

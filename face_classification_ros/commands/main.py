@@ -11,10 +11,12 @@ import os
 import sys
 from typing import Any, NoReturn
 import warnings
+from xml.etree import ElementTree
 
 from face_classification_ros.commands.common import NO, print_problem, WRONG_USE
 from face_classification_ros.commands.registry import COMMANDS
 from face_classification_ros.datasets.image_files import OmissionWarning
+from face_classification_ros.inference.model_zoo import share_folder
 from face_classification_ros.io.errors import system_error_text
 from face_classification_ros.memory import (
     check_address_space,
@@ -92,6 +94,15 @@ class _Parser(argparse.ArgumentParser):
         self.exit(WRONG_USE, f'{self.prog}: {message}; see {self.prog} --help\n')
 
 
+class _PrintVersion(argparse.Action):
+    """Prints the version in package.xml, which pip and colcon install."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        description = ElementTree.parse(share_folder() / 'package.xml')
+        print(f'{parser.prog} {description.findtext("version")}')
+        parser.exit()
+
+
 def create_parser() -> argparse.ArgumentParser:
     """Return the parser of the command with all its sub-commands."""
     parser = _Parser(
@@ -100,6 +111,9 @@ def create_parser() -> argparse.ArgumentParser:
         'networks that do it.',
         epilog='Exit codes: 0 done; 1 a negative result, or interrupted; 2 incorrect usage or '
         'unreadable input.',
+    )
+    parser.add_argument(
+        '--version', action=_PrintVersion, nargs=0, help='print the version of the package'
     )
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
     for name, module_name in COMMANDS.items():

@@ -46,7 +46,7 @@ def load_classifier(model: str, attribute: str, num_threads: int) -> Classifier:
     Args:
         model: name of a shipped model or path of an .onnx file, "" for the default.
         attribute: that it must classify.
-        num_threads: processor threads per call.
+        num_threads: CPU threads per call.
 
     Raises:
         FileNotFoundError: the model does not exist.

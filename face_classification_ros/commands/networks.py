@@ -37,15 +37,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--heads',
         default='emotion',
         metavar='ATTRIBUTE[=LABELS],...',
-        help='attributes that the network classifies; one that no data set of the package has '
-        'needs its number of labels, such as headwear=3 (default: emotion)',
+        help='attributes that the network classifies; for attributes without a data set in the '
+        'package give the number of labels, such as headwear=3 (default: emotion)',
     )
     parser.add_argument(
         '--no-latency', action='store_true', help='do not measure the time per face'
     )
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write all figures as JSON')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write all numbers as JSON')
     parser.add_argument(
-        '--plot', type=Path, metavar='FILE', help='draw accuracy over parameters as an image'
+        '--plot', type=Path, metavar='FILE', help='plot accuracy against the number of parameters'
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import Field
 from functools import partial
+import math
 from typing import Any, TypeVar
 
 from face_classification_ros.config import (
@@ -18,11 +19,27 @@ from face_classification_ros.config import (
 )
 
 Config = TypeVar('Config')
+Number = TypeVar('Number', int, float)
 
 _METAVARS: dict[type, str] = {int: 'N', float: 'X', str: 'VALUE', tuple: 'NAME[,NAME]'}
 
+_KINDS: dict[Any, str] = {int: 'a whole number', float: 'a number'}
+
+_FILES = ('detector_model',)
+"""Settings whose value is the path of a file."""
+
 FOR_STREAMS = ('detection_interval',)
 """Settings of a detector that have no effect on images that do not follow each other."""
+
+
+def positive_float(text: str) -> float:
+    """Return the value of an option that is a finite number above 0."""
+    return _positive(float, text)
+
+
+def positive_int(text: str) -> int:
+    """Return the value of an option that is a whole number above 0."""
+    return _positive(int, text)
 
 
 def option(name: str) -> str:
@@ -58,11 +75,7 @@ def add_settings(
             type=partial(_value, described),
             default=[described.default] if name in several else described.default,
             help=_help(described),
-            **(
-                {'choices': choices}
-                if choices
-                else {'metavar': _METAVARS[type(described.default)]}
-            ),
+            **({'choices': choices} if choices else {'metavar': _metavar(described)}),
             **repeated,
         )
 
@@ -86,8 +99,8 @@ def add_unknown_threshold(parser: argparse.ArgumentParser) -> None:
         action='append',
         default=[],
         metavar='ATTRIBUTE=X',
-        help='report the label of this attribute as unknown below this probability, 0 to 1; may '
-        'be repeated (default: as in the model file)',
+        help='report "unknown" if the probability is below it, 0 to 1; may be repeated (default: '
+        'as in the model file)',
     )
 
 
@@ -123,6 +136,16 @@ def config_of(arguments: argparse.Namespace, config: type[Config], **values: Any
     return config(**{name: getattr(arguments, name) for name in names} | values)
 
 
+def _positive(kind: Callable[[str], Number], text: str) -> Number:
+    try:
+        value = kind(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f'{text!r} is not {_KINDS[kind]}') from error
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f'{text} is not above 0')
+    return value
+
+
 def _value(described: Field[Any], text: str) -> Any:
     """Parse the text of an option as a value of its setting."""
     kind: type = type(described.default)
@@ -132,7 +155,7 @@ def _value(described: Field[Any], text: str) -> Any:
     except SettingError as error:
         raise argparse.ArgumentTypeError(error.reason) from error
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f'{text!r} is not of type {kind.__name__}') from error
+        raise argparse.ArgumentTypeError(f'{text!r} is not {_KINDS[kind]}') from error
 
 
 def _threshold(text: str) -> tuple[str, float]:
@@ -145,6 +168,10 @@ def _threshold(text: str) -> tuple[str, float]:
     except ValueError as error:
         raise argparse.ArgumentTypeError(f'{text!r} is not of the form ATTRIBUTE=X') from error
     return attribute, threshold
+
+
+def _metavar(described: Field[Any]) -> str:
+    return 'FILE' if described.name in _FILES else _METAVARS[type(described.default)]
 
 
 def _help(described: Field[Any]) -> str:

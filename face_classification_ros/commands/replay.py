@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--topic',
         default='',
         metavar='NAME',
-        help='play this topic of a recording that has several with images',
+        help='image topic, if the recording has several',
     )
     parser.add_argument(
         '--depth', default='', metavar='NAME', help='also play the depth images of this topic'
@@ -87,7 +87,11 @@ def run(arguments: argparse.Namespace) -> int:
             propose_expectation,
             read_expectation,
         )
-        from face_classification_ros.ros.replay.replay import replay, ReplayOptions
+        from face_classification_ros.ros.replay.replay import (
+            estimated_attributes,
+            replay,
+            ReplayOptions,
+        )
     expectation = read_expectation(arguments.expect) if arguments.expect else None
     options = ReplayOptions(
         source=arguments.source,
@@ -100,6 +104,8 @@ def run(arguments: argparse.Namespace) -> int:
         node=arguments.node,
         offline=arguments.offline,
     )
+    if expectation is not None and expectation.labels and not arguments.node:
+        expectation.check_attributes(estimated_attributes(options), arguments.expect)
     result = replay(options, *arguments.record)
     print(result.summary())
     for number, error in result.invalid.items():

@@ -1,4 +1,4 @@
-"""Write the sample of 20 seconds as a rosbag2 recording, for instance to try `replay`."""
+"""Write the 20-second sample as a rosbag2 recording, for instance to try `replay`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import itertools
 from pathlib import Path
 
 from face_classification_ros.commands.common import DONE, needs_extra
+from face_classification_ros.commands.options import positive_float
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--seconds',
-        type=float,
+        type=positive_float,
         default=20.0,
         metavar='X',
         help='record this many seconds of the sample (default: 20)',
@@ -41,8 +42,6 @@ def run(arguments: argparse.Namespace) -> int:
     from face_classification_ros.io.sample import FPS, sample_frames
     from face_classification_ros.progress import progress
 
-    if not arguments.seconds > 0:
-        raise ValueError(f'--seconds {arguments.seconds:g} is not above 0')
     count = round(arguments.seconds * FPS)
     frames = progress(itertools.islice(sample_frames(), count), 'frame', total=count)
     topic = write_sample(

@@ -54,7 +54,7 @@ class YuNet:
         """
         if not model:
             raise ValueError(
-                'detector model is empty: yunet needs the path of an ONNX file, such '
+                'detector_model: yunet needs the path of an ONNX file, such '
                 'as face_detection_yunet_2023mar.onnx of the OpenCV model zoo'
             )
         if not Path(model).is_file():

@@ -44,8 +44,8 @@ def evaluate_profile(environment: Mapping[str, str], own: Path) -> Finding:
             'dds-profile-not-set',
             WARN,
             subject,
-            'none is set, so images above 512 kB get lost; the launch files set one for the node, '
-            'but the camera driver needs it, too',
+            'none is set, so many images larger than 512 kB are lost by best-effort subscribers; '
+            'the launch files set one for the node, but the camera driver needs it, too',
             remedy,
         )
     for name, value in profiles.items():

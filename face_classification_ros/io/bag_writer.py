@@ -45,6 +45,8 @@ def write_bag(path: Path, topic: str, msgtype: str, storage: str) -> Iterator[Wr
     Raises:
         OSError: the folder exists, or cannot be written.
     """
+    if path.exists():
+        raise FileExistsError(f'{path} already exists')
     types = get_typestore(Stores.ROS2_JAZZY)
     for name in ('AttributeEstimate', 'FaceAttributes', 'FaceAttributesArray'):
         definition = (share_folder() / 'msg' / f'{name}.msg').read_text()

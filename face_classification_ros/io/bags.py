@@ -12,6 +12,7 @@ from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader
 
 from face_classification_ros.io.bag_messages import (
+    CAMERA_INFO,
     COMPRESSED,
     MessageError,
     one_line,
@@ -42,8 +43,9 @@ class TopicError(UnreadableError):
     """
 
     def __init__(self, path: Path, problem: str, available: Sequence[str]) -> None:
-        """Describe the problem; the available topics follow it."""
-        super().__init__(path, f'{problem}: {", ".join(available) or "none"}', 'topic')
+        """Describe the problem; the available topics, if any, follow it."""
+        text = f'{problem}: {", ".join(available)}' if available else problem
+        super().__init__(path, text, 'topic')
         self.available = tuple(available)
 
 
@@ -59,7 +61,7 @@ class IncompleteError(UnreadableError):
     def __init__(self, path: Path, topic: str, found: int, expected: int) -> None:
         """Compare the numbers."""
         super().__init__(
-            path, f'has {found} of {expected} or more messages of {topic}', 'incomplete'
+            path, f'contains only {found} of at least {expected} messages of {topic}', 'incomplete'
         )
         self.topic = topic
         self.found = found
@@ -168,10 +170,10 @@ def _image_connections(
     """Return the connections of the topic of the images."""
     images = [each for each in connections if each.msgtype in (RAW, COMPRESSED)]
     available = sorted({each.topic for each in images} - others.keys())
-    if topic and topic not in available:
-        raise TopicError(path, f'has no images on the topic {topic}, only on', available)
     if not available:
         raise TopicError(path, 'has no topic of sensor_msgs/Image or CompressedImage', available)
+    if topic and topic not in available:
+        raise TopicError(path, f'has no images on the topic {topic}, only on', available)
     if not topic and len(available) > 1:
         raise TopicError(path, 'has several topics with images, choose one', available)
     return [each for each in images if each.topic == (topic or available[0])]
@@ -184,6 +186,9 @@ def _other_connections(
     for topic, msgtype in others.items():
         if topic not in {each.topic for each in found}:
             available = sorted({each.topic for each in connections if each.msgtype == msgtype})
+            if not available:
+                kind = 'camera_info' if msgtype == CAMERA_INFO else 'depth'
+                raise TopicError(path, f'has no {kind} topic {topic}', available)
             raise TopicError(path, f'has no {msgtype} on the topic {topic}, only on', available)
     return found
 

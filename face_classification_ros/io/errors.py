@@ -31,7 +31,8 @@ class FileError(ValueError):
 class UnreadableError(FileError):
     """A file cannot be read, or not to its end.
 
-    Codes: 'invalid' (not a file of its kind), 'truncated', 'incomplete' (it has less than it
+    Codes: 'invalid' (not a file of its kind), 'empty', 'truncated' (or damaged), 'unsupported' (a
+    format that the installed library cannot read), 'incomplete' (it has less than it
     promises), 'topic', 'too_large', 'system' (an error of the system such as a missing
     permission), 'not_a_file' (such as a pipe or a broken link), 'invalid_images' (some images
     of a recording are invalid), 'memory' (it needs more than there is), 'frame_size' (the frames

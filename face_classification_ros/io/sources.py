@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+import os
 from pathlib import Path
+import re
 
 from face_classification_ros.io.errors import reading_file, UnreadableError
 
@@ -48,6 +50,9 @@ BAG_SUFFIXES = {'.db3', '.mcap'}
 
 METADATA = 'metadata.yaml'
 """File that each rosbag2 folder has."""
+
+ADDRESS = re.compile('[a-z][a-z0-9+.-]*:/')
+"""Start of an address such as http://..., of which a path keeps one slash."""
 
 IMAGE, VIDEO, BAG = 'image', 'video', 'bag'
 """Kinds of sources."""
@@ -105,7 +110,8 @@ def find_sources(paths: Sequence[Path], output: Path | None = None) -> FoundSour
     """Find the files in a list of files and folders.
 
     A folder stands for all images, videos and recordings below it, also in linked folders, each
-    of which is searched once; a rosbag2 folder for one recording.
+    of which is searched once; a rosbag2 folder for one recording. A file that is named several
+    times is found once.
 
     Args:
         paths: files and folders.
@@ -114,11 +120,13 @@ def find_sources(paths: Sequence[Path], output: Path | None = None) -> FoundSour
     Raises:
         FileNotFoundError: a path does not exist.
         NoSourceError: there is nothing to classify.
-        ValueError: a path is a pipe or a device, which might never end.
+        ValueError: a path is an address, or a pipe or a device, which might never end.
     """
     found = FoundSources()
     for path in paths:
         if not path.exists():
+            if ADDRESS.match(str(path)):
+                raise ValueError(f'{path}: addresses are not supported, only files and folders')
             raise FileNotFoundError(f'{path} does not exist')
         if not (path.is_file() or path.is_dir()):
             raise ValueError(f'{path} is neither a file nor a folder')
@@ -126,6 +134,10 @@ def find_sources(paths: Sequence[Path], output: Path | None = None) -> FoundSour
             _Search(path, output, found).run()
         else:
             found.sources.append(Source(path, Path(path.name), _kind(path) or IMAGE))
+    first: dict[str, Source] = {}
+    for source in found.sources:
+        first.setdefault(os.path.abspath(source.path), source)
+    found.sources[:] = first.values()
     if not (found.sources or found.unreadable):
         raise NoSourceError(paths, found.left_out)
     return found

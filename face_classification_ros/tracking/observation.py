@@ -115,7 +115,7 @@ class Observation:
         ]
         fewest = min((person.mean.frame_count for person in present), default=0)
         if self._frames and fewest >= self._frames:
-            return self._completed('enough images')
+            return Ending(Outcome.COMPLETED, f'enough images ({self._counts()}){self._remark}')
         if self._duration and stamp - self._first >= self._duration:
             return self.time_over()
         return self._lost() if self._has_left(present, stamp) else None
@@ -123,7 +123,7 @@ class Observation:
     def time_over(self) -> Ending:
         """Return how it ends if there is no more time."""
         if self._people:
-            return self._completed('time is up')
+            return Ending(Outcome.COMPLETED, f'time is up {self._summary()}')
         if self._track_id:
             return self._lost()
         return Ending(Outcome.NO_FACE, 'time is up and no face was seen')
@@ -152,17 +152,19 @@ class Observation:
             self._remark = '; no face had a position, so the largest one was observed'
         return largest_first(faces)[0]
 
-    def _completed(self, why: str) -> Ending:
-        return Ending(Outcome.COMPLETED, f'{why}, {self._summary()}')
-
     def _lost(self) -> Ending:
         if self._people:
             who = 'everybody' if self._target == ALL else f'the person of track {self._track_id}'
-            return Ending(Outcome.LOST, f'{who} left, {self._summary()}')
+            return Ending(Outcome.LOST, f'{who} left {self._summary()}')
         return Ending(Outcome.LOST, f'there is no track {self._track_id}')
 
     def _summary(self) -> str:
-        images = ', '.join(
-            f'track {track}: {person.mean.frame_count}' for track, person in self._people.items()
+        return f'(images of {self._counts()}){self._remark}'
+
+    def _counts(self) -> str:
+        """Return the number of images of each person, by track."""
+        counts = sorted(
+            ((track, person.mean.frame_count) for track, person in self._people.items()),
+            key=lambda each: (len(each[0]), each[0]),
         )
-        return f'images of {images}{self._remark}'
+        return ', '.join(f'track {track}: {count}' for track, count in counts)

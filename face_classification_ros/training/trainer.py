@@ -80,6 +80,8 @@ def train(
     """
     cluster = cluster or Cluster()
     run: dict[str, Any] = {'recipe': recipe.model_dump(mode='json')}
+    # Nothing is written if the recipe names no valid network.
+    read_network(recipe.network)
     # Also before the data is read, which takes minutes.
     check_output(output, run, resume)
     training, validation = read_splits(recipe, folders)

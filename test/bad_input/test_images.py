@@ -125,7 +125,7 @@ def test_an_image_file_of_absurd_size_is_rejected(
     path.write_bytes(make(side, side))
     with pytest.raises(UnreadableError) as caught:
         read_image(path)
-    assert caught.value.code == 'invalid'
+    assert caught.value.code == 'too_large'
     assert '64 megapixels' in str(caught.value)
 
 

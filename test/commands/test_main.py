@@ -7,6 +7,7 @@ from pathlib import Path
 import re
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 from command_process import ASTRONAUT, COMMAND, run
 import pytest
@@ -24,6 +25,15 @@ def test_a_sub_command_has_a_help_text(name: str, capsys: pytest.CaptureFixture[
     text = ' '.join(capsys.readouterr().out.split())
     module = importlib.import_module(f'face_classification_ros.commands.{COMMANDS[name]}')
     assert str(module.__doc__).splitlines()[0] in text
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is printed, and the exit code is 0."""
+    with pytest.raises(SystemExit) as stopped:
+        command.main(['--version'])
+    assert stopped.value.code == 0
+    package = ElementTree.parse(Path(__file__).parents[2] / 'package.xml')
+    assert capsys.readouterr().out.split()[1:] == [package.findtext('version')]
 
 
 def test_every_option_has_a_help_text() -> None:
@@ -87,10 +97,20 @@ def test_no_sub_command_knows_an_attribute() -> None:
         (['explain'], '--data'),
         (['explain', '{image}', '--method', 'lime'], "'lime'"),
         (['crop-margins', '--data', '/nowhere'], '/nowhere'),
-        (['sample-bag', '{tmp}/bag', '--seconds', '0'], '--seconds 0'),
+        (['sample-bag', '{tmp}/bag', '--seconds', '0'], '--seconds: 0'),
+        (['demo', '--output', '{tmp}/demo', '--seconds', '-1'], '--seconds: -1'),
+        (
+            ['demo', '--output', '{tmp}/demo', '--camera', '9', '--seconds', 'nan'],
+            '--seconds: nan',
+        ),
+        (['demo', '--output', '{tmp}/demo', '--seconds', 'long'], '--seconds: '),
+        (['explain', '--data', '{tmp}', '--faces', '-3'], '--faces: -3'),
+        (['audit', 'emotion', '--data', '{tmp}', '--faces', '0'], '--faces: 0'),
+        (['crop-margins', '--data', '{tmp}', '--faces', '0'], '--faces: 0'),
+        (['crop-margins', '--data', '{tmp}', '--faces', '1.5'], '--faces: '),
         (['demo', '--video', '/nowhere.mp4', '--output', '{tmp}'], '/nowhere.mp4'),
         (['benchmark', '--size', '640'], '--size'),
-        (['benchmark', '--faces', '-1'], '-1 faces'),
+        (['benchmark', '--faces', '-1'], '--faces -1'),
         (['benchmark', '--num-threads', '0'], '--num-threads: 0'),
         (['benchmark', '--detection-interval', '0'], '--detection-interval: 0'),
         (['train', '/nowhere.yaml', '--data', '{tmp}', '--output', '{tmp}/out'], '/nowhere.yaml'),

@@ -92,6 +92,12 @@ def test_a_range_and_a_default_are_in_the_help_text(parser: argparse.ArgumentPar
     )
 
 
+def test_a_file_is_shown_as_such(parser: argparse.ArgumentParser) -> None:
+    """Other texts are values."""
+    metavars = {action.dest: action.metavar for action in parser._actions}
+    assert (metavars['detector_model'], metavars['num_threads']) == ('FILE', 'N')
+
+
 def test_several_values_of_a_setting_are_a_list() -> None:
     """Without the option the list has the default alone."""
     parser = argparse.ArgumentParser()

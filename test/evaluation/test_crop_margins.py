@@ -207,11 +207,27 @@ def test_command_measures_margins_on_validation_data(
     assert f'{report["fit"]["best_margin"]:.2f}' in capsys.readouterr().out
 
 
+def test_folders_of_other_labels_are_measured(make_model: MakeModel, tmp_path: Path) -> None:
+    """One folder per label of an invented attribute, with a model of it and without."""
+    face = image_of_face('haar', 0.5, 0.5, 1.0)
+    for split in ('train', 'val'):
+        for label, light in (('cap', 0.8), ('none', 1.0)):
+            path = tmp_path / 'data' / split / label / 'a.png'
+            path.parent.mkdir(parents=True)
+            assert cv2.imwrite(str(path), cv2.convertScaleAbs(face, alpha=light))
+    command = ['crop-margins', '--data', str(tmp_path / 'data'), '--detector', 'haar']
+    path = tmp_path / 'margins.json'
+    assert main([*command, '--json', str(path)]) == 0
+    assert json.loads(path.read_text())['faces'] == 2
+    model = str(make_model({'headwear': ('cap', 'none')}))
+    assert main([*command, '--model', model, '--json', str(path)]) == 0
+    assert json.loads(path.read_text())['fit']['faces'] == 2
+
+
 @pytest.mark.parametrize(
     ('arguments', 'problem'),
     [
-        (['--faces', '0'], 'number of faces is 0'),
-        (['--model', '{emotion}'], 'brightness.onnx'),
+        (['--model', '{emotion}'], 'emotion'),
         (['--data', '/nowhere'], '/nowhere'),
     ],
 )
@@ -222,7 +238,7 @@ def test_wrong_use_is_a_one_line_error(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """No faces, a model of another attribute, and no data: exit code 2."""
+    """A model of another attribute, and no data: exit code 2, with what is missing."""
     write_utkface(tmp_path / 'data', 'haar', 0.5, 0.5, 1.0)
     emotion = make_model({'emotion': ('sad', 'happy')})
     given = [each.format(emotion=emotion) for each in arguments]

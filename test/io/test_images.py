@@ -24,11 +24,31 @@ def test_a_truncated_image_is_unreadable(tmp_path: Path, suffix: str, progressiv
     content = cv2.imencode(suffix, IMAGE, options)[1].tobytes()
     path.write_bytes(content)
     assert read_image(path).shape == IMAGE.shape
-    for size in (len(content) // 2, len(content) - 40, 20, 0):
+    for size in (len(content) // 2, len(content) - 40, 40):
         path.write_bytes(content[:size])
         with pytest.raises(UnreadableError) as caught:
             read_image(path)
-        assert caught.value.code == 'invalid'
+        assert caught.value.code == 'truncated'
+
+
+@pytest.mark.parametrize(
+    ('content', 'code'),
+    [
+        (b'', 'empty'),
+        (b'no image', 'invalid'),
+        (b'\0\0\0\x18ftypheic', 'unsupported'),
+        (b'\x89PNG\r\n\x1a\n', 'truncated'),
+    ],
+)
+def test_an_unreadable_image_has_the_one_reason_that_applies(
+    tmp_path: Path, content: bytes, code: str
+) -> None:
+    """By its content, whatever its name, which may have bytes that are not UTF-8."""
+    path = tmp_path / os.fsdecode(b'a\xff.png')
+    path.write_bytes(content)
+    with pytest.raises(UnreadableError) as caught:
+        read_image(path)
+    assert caught.value.code == code
 
 
 def test_an_image_without_permission_is_unreadable(tmp_path: Path) -> None:

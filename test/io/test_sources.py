@@ -55,10 +55,28 @@ def test_a_named_file_of_unknown_kind_is_taken_as_an_image(tmp_path: Path) -> No
     assert found(tmp_path / 'photo') == [('photo', IMAGE)]
 
 
+def test_a_file_that_is_named_twice_is_found_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the same path, by another one, and by its folder; its first name counts."""
+    touch(tmp_path, 'in/a.png', 'in/b.png')
+    monkeypatch.chdir(tmp_path)
+    name = Path('in/a.png')
+    sources = find_sources([name, name, name.absolute(), tmp_path / 'in']).sources
+    assert [source.path for source in sources] == [name, tmp_path / 'in' / 'b.png']
+    assert len(plan_copies(sources, Path('out'))) == 2
+
+
 def test_a_missing_path_is_rejected(tmp_path: Path) -> None:
     """The error names it."""
     with pytest.raises(FileNotFoundError, match='nowhere'):
         find_sources([tmp_path / 'nowhere'])
+
+
+def test_an_address_is_rejected() -> None:
+    """Nothing is downloaded."""
+    with pytest.raises(ValueError, match='http'):
+        find_sources([Path('http://example.com/a.jpg')])
 
 
 def test_a_pipe_is_rejected(tmp_path: Path) -> None:

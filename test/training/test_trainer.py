@@ -104,6 +104,17 @@ def run_training(
     return train(read_recipe(path), data, folder / 'run', **options)
 
 
+def test_an_unknown_network_is_rejected_before_anything_is_written(
+    data: Path, tmp_path: Path
+) -> None:
+    """The exit code is 2, and the output folder does not exist."""
+    recipe = tmp_path / 'recipe.yaml'
+    recipe.write_text('attributes: [gender]\nnetwork: nope\n')
+    arguments = ['train', recipe, '--data', data, '--output', tmp_path / 'run']
+    assert main([*map(str, arguments)]) == 2
+    assert not (tmp_path / 'run').exists()
+
+
 def epochs_in(log: Path) -> list[int]:
     """Return the epochs in a run's log."""
     return [int(line.split(',')[0]) for line in log.read_text().splitlines()[1:]]

@@ -73,7 +73,7 @@ def _range(described: Field[Any]) -> str:
 
 def _change(described: Field[Any]) -> str:
     limits: Setting = described.metadata['setting']
-    return 'only at the start' if limits.only_at_start else ''
+    return 'only at startup' if limits.only_at_start else ''
 
 
 def _yaml(described: Field[Any]) -> str:

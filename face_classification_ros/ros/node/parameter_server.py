@@ -153,7 +153,7 @@ def _check_start_parameters(before: NodeConfig, config: NodeConfig) -> None:
     """
     for name in START_PARAMETERS:
         if getattr(before, name) != getattr(config, name):
-            raise SettingError(name, 'can only be set at the start')
+            raise SettingError(name, 'can only be set at startup')
 
 
 def _with_type(parameter: Parameter) -> Parameter:

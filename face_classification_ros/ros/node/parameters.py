@@ -107,14 +107,14 @@ class NodeConfig(PipelineConfig):
     )
     count_min_frames: int = setting(
         3,
-        'number of images of a track from which count_people counts it as a person',
+        'minimum number of images before count_people counts a track as a person',
         low=1,
         high=1000,
     )
     count_min_duration: float = setting(
         0.3,
-        'seconds from the first to the last image of a track from which count_people counts it '
-        'as a person',
+        'minimum seconds from the first to the last image before count_people counts a track as '
+        'a person',
         low=0.0,
         high=600.0,
     )
@@ -127,7 +127,7 @@ class NodeConfig(PipelineConfig):
     )
     autostart: bool = setting(
         True,
-        'configure and activate the node at start; false waits for a lifecycle manager',
+        'configure and activate the node at startup; false waits for a lifecycle manager',
         only_at_start=True,
     )
 
@@ -162,7 +162,7 @@ RELOAD_PARAMETERS = frozenset(
 START_PARAMETERS = frozenset(
     name for name, each in PARAMETERS.items() if each.metadata['setting'].only_at_start
 )
-"""Parameters that can only be set at the start."""
+"""Parameters that can only be set at startup."""
 
 
 LISTS = frozenset(name for name, each in PARAMETERS.items() if isinstance(each.default, tuple))
@@ -203,7 +203,7 @@ def descriptor_of(described: Field[Any]) -> ParameterDescriptor:
     limits: Setting = described.metadata['setting']
     descriptor = ParameterDescriptor(name=described.name, description=limits.help)
     if limits.only_at_start:
-        descriptor.additional_constraints = 'only at the start'
+        descriptor.additional_constraints = 'only at startup'
     if limits.choices:
         descriptor.additional_constraints = f'one of {", ".join(map(str, limits.choices))}'
     if limits.low is not None and limits.high is not None:

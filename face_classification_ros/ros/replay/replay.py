@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from face_classification_ros.classification.classifier import load_classifiers
 from face_classification_ros.config import SettingError
 from face_classification_ros.io.bag_messages import CAMERA_INFO, RAW
 from face_classification_ros.io.bags import (
@@ -128,6 +129,17 @@ def replay_frames(options: ReplayOptions) -> Generator[FrameOutcome, None, None]
             yield from OfflineReplay(config).play(recording)
         else:
             yield from _replay_online(options, recording)
+
+
+def estimated_attributes(options: ReplayOptions) -> list[str]:
+    """Return the attributes that the models of a replay estimate, which has no running node.
+
+    Raises:
+        SettingError: a parameter is invalid.
+        FileNotFoundError, ValueError: see `load_classifiers`.
+    """
+    config = _node_config(options)
+    return list(load_classifiers(config.models, config.attributes))
 
 
 def _node_config(options: ReplayOptions) -> NodeConfig:

@@ -73,6 +73,16 @@ def test_incomplete_recording_returns_2(
     assert '500' in line
 
 
+def test_label_of_an_attribute_without_a_model_returns_2(
+    make_bag: MakeBag, expect: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The available attributes are named."""
+    expect.write_text(yaml.safe_dump({'labels': [{'attributes': {'age': 'old'}}]}))
+    assert command(make_bag(), '--offline', '--expect', expect) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert all(each in line for each in (str(expect), 'labels[0]', 'age', 'gender', 'emotion'))
+
+
 def test_proposed_expectation_is_met(make_bag: MakeBag, tmp_path: Path) -> None:
     """By the same recording, but not with other parameters."""
     file = tmp_path / 'proposal.yaml'

@@ -87,7 +87,7 @@ def test_wrong_number_of_faces_is_reported_with_times() -> None:
     assert difference == (
         'faces[0]',
         '1 face per frame at all times',
-        '2 of 20 frames differ: 0 in 1 (at 1.80 s), 2 in 1 (at 1.90 s)',
+        '2 of 20 frames differ: 0 faces in 1 frame (at 1.80 s), 2 faces in 1 frame (at 1.90 s)',
     )
     assert str(difference) == (
         f'faces[0]: expected {difference.expected}\n    actual: {difference.actual}'
@@ -131,7 +131,8 @@ def test_wrong_label_is_reported_with_the_actual_one() -> None:
         (
             'labels[0]',
             'emotion happy or neutral of the largest face from 0 to 1 s',
-            '4 of 4 frames differ: sad in 3 (from 0.10 to 0.30 s), no such face in 1 (at 0.00 s)',
+            '4 of 4 frames differ: sad in 3 frames (from 0.10 to 0.30 s), '
+            'no such face in 1 frame (at 0.00 s)',
         )
     ]
 
@@ -319,6 +320,17 @@ def test_all_problems_of_a_file_are_reported(
     with pytest.raises(ExpectationError) as caught:
         read_expectation(path)
     assert str(caught.value).splitlines() == [f'{path}: {problem}' for problem in problems]
+
+
+def test_an_unknown_section_hides_no_other_mistake() -> None:
+    """Two unknown sections and a value that is out of range are three problems."""
+    with pytest.raises(ExpectationError) as caught:
+        parse_expectation({'foo': [], 'faces': [{'min': 1, 'min_fraction': 1.5}], 'bar': 1})
+    assert [(each.place, each.code) for each in caught.value.problems] == [
+        ('', 'unknown_name'),
+        ('', 'unknown_name'),
+        ('faces[0].min_fraction', 'less_than_equal'),
+    ]
 
 
 def test_long_name_with_a_line_break_is_reported_in_one_short_line() -> None:

@@ -89,7 +89,7 @@ class FaceCount(Entry, TimeSpan, Limits):
             frames_between(frames, self.start, self.end),
             self.min_fraction,
             lambda frame: self.allows(len(frame.faces)),
-            lambda frame: str(len(frame.faces)),
+            lambda frame: _counted(len(frame.faces), 'face'),
         )
 
 
@@ -282,11 +282,15 @@ def _compare_frames(
     for frame in wrong:
         times.setdefault(describe(frame), []).append(frame.stamp)
     results = [
-        f'{result} in {len(each)} ({_times_text(each)})'
+        f'{result} in {_counted(len(each), "frame")} ({_times_text(each)})'
         for result, each in sorted(times.items(), key=lambda item: -len(item[1]))
     ]
     actual = f'{len(wrong)} of {len(frames)} frames differ: {_listed(results)}'
     return [Difference(place, expected, actual)]
+
+
+def _counted(number: int, noun: str) -> str:
+    return f'{number} {noun}' if number == 1 else f'{number} {noun}s'
 
 
 def _best_match(faces: Sequence[Face], box: BoundingBox) -> Face | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 import reprlib
 from typing import Any, NamedTuple
@@ -94,6 +94,30 @@ class Expectation(Model):
             for index, entry in enumerate(getattr(self, name))
         }
         return entries if self.latency is None else {**entries, 'latency': self.latency}
+
+    def check_attributes(self, available: Collection[str], path: Path | None = None) -> None:
+        """Check that models estimate every attribute of `labels`.
+
+        Args:
+            available: the attributes that are estimated.
+            path: file of the expectation, for the error.
+
+        Raises:
+            ExpectationError: an attribute is not estimated; its code is `unknown_attribute`.
+        """
+        known = ', '.join(available) or 'none'
+        problems = [
+            Problem(
+                f'labels[{index}].attributes',
+                'unknown_attribute',
+                f'no model estimates {reprlib.repr(name)}; available: {known}',
+            )
+            for index, entry in enumerate(self.labels)
+            for name in entry.attributes
+            if name not in available
+        ]
+        if problems:
+            raise ExpectationError(problems, path)
 
     def differences(self, frames: Sequence[FrameFaces]) -> list[Difference]:
         """Return how the results of a recording, in its order, differ from what is expected."""

@@ -13,12 +13,13 @@ from pydantic import (
     ConfigDict,
     Field,
     model_validator,
+    ModelWrapValidatorHandler,
     NonNegativeFloat,
     PositiveFloat,
     TypeAdapter,
     ValidationError,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from typing_extensions import Self
 
 from face_classification_ros.types import BoundingBox
@@ -57,24 +58,41 @@ Labels = Annotated[list[Name], BeforeValidator(_parse_labels), MinLen(1)]
 Track = Annotated[Name, BeforeValidator(_parse_track)]
 
 
+def _unknown_name(name: object, known: list[str], values: object) -> InitErrorDetails:
+    problem = PydanticCustomError(
+        'unknown_name',
+        'has the unknown name {name}, expected some of {known}',
+        {'name': reprlib.repr(name), 'known': ', '.join(known)},
+    )
+    return InitErrorDetails(type=problem, input=values)
+
+
+def _kept(error: ErrorDetails) -> InitErrorDetails:
+    """Return an error in the form in which it can be raised again."""
+    problem = PydanticCustomError(error['type'], '{text}', {'text': error['msg']})
+    return InitErrorDetails(type=problem, loc=error['loc'], input=error['input'])
+
+
 class Model(BaseModel):
     """A mapping of names to values without conversions between types."""
 
     model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
 
-    @model_validator(mode='before')
+    @model_validator(mode='wrap')
     @classmethod
-    def _check_names(cls, values: Any) -> Any:
+    def _check_names(cls, values: Any, check: ModelWrapValidatorHandler[Self]) -> Self:
         # Not extra='forbid', whose message does not list the known names.
         known = [field.alias or name for name, field in cls.model_fields.items()]
         unknown = [name for name in values if name not in known] if type(values) is dict else []
-        if unknown:
-            raise PydanticCustomError(
-                'unknown_name',
-                'has the unknown name {name}, expected some of {known}',
-                {'name': reprlib.repr(unknown[0]), 'known': ', '.join(known)},
-            )
-        return values
+        if not unknown:
+            return check(values)
+        problems = [_unknown_name(name, known, values) for name in unknown]
+        try:
+            check({name: value for name, value in values.items() if name in known})
+        except ValidationError as error:
+            # A name that is missing is probably the unknown one.
+            problems += [_kept(each) for each in error.errors() if each['type'] != 'missing']
+        raise ValidationError.from_exception_data(cls.__name__, problems)
 
 
 class TimeSpan(Model):
