@@ -6,6 +6,9 @@ from pathlib import Path
 
 PACKAGE = 'face_classification_ros'
 
+SHIPPED_DETECTOR = 'face_detector'
+"""Name of the only shipped model that is not a classifier."""
+
 
 def share_folder() -> Path:
     """Return the share folder of the package.
@@ -49,7 +52,8 @@ def model_path(name: str) -> str:
     models = share_folder() / 'resource' / 'models'
     path = models / f'{name}.onnx'
     if not path.is_file():
-        shipped = ', '.join(sorted(each.stem for each in models.glob('*.onnx')))
+        names = sorted(each.stem for each in models.glob('*.onnx'))
+        shipped = ', '.join(each for each in names if each != SHIPPED_DETECTOR)
         raise FileNotFoundError(
             f'there is no shipped model {name!r}; available: {shipped}, or a path of an .onnx file'
         )
