@@ -46,13 +46,11 @@ def check_detector() -> Iterator[Finding]:
 
 
 def check_models() -> Iterator[Finding]:
-    """Compare the prediction of every shipped model for a drawn face with its reference."""
-    from face_classification_ros.inference.model_zoo import share_folder, SHIPPED_DETECTOR
+    """Compare the prediction of every shipped classifier for a drawn face with its reference."""
+    from face_classification_ros.inference.model_zoo import models_folder, shipped_classifiers
 
-    folder = share_folder() / 'resource' / 'models'
-    reference = json.loads((folder / REFERENCE).read_text())
-    # The detector has a check of its own.
-    for path in sorted(set(folder.glob('*.onnx')) - {folder / f'{SHIPPED_DETECTOR}.onnx'}):
+    reference = json.loads((models_folder() / REFERENCE).read_text())
+    for path in shipped_classifiers():
         try:
             yield check_model(path, reference.get(path.stem, {}))
         except Exception as error:
