@@ -113,7 +113,9 @@ def stages(faces: int, yunet: Path | None) -> dict[str, Stage]:
     source, target = np.ones((2, COPY), np.uint8)
     search = image.nbytes + 3 * math.prod(SCALED)
     files = {'own': Path(model_path(SHIPPED_DETECTOR))} | ({'yunet': yunet} if yunet else {})
-    detectors = {}
+    library = create_detector(replace(config, detector='libfacedetection'))
+    # How much it computes is unknown.
+    detectors = {'detect, libfacedetection': Stage(partial(library.detect, image))}
     for name, path in files.items():
         detector = create_detector(replace(config, detector=name, detector_model=str(path)))
         detectors[f'detect, {name}'] = Stage(

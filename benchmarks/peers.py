@@ -72,7 +72,7 @@ def ours(
     options: argparse.Namespace,
     images: Images,
     *,
-    detector: str = 'own',
+    detector: str = 'libfacedetection',
     interval: int = INTERVAL,
     models: Sequence[str] = (MULTI_TASK,),
 ) -> CountFaces:
@@ -135,17 +135,17 @@ def public_code(options: argparse.Namespace, images: Images) -> CountFaces:
 
 
 def detector_alone(options: argparse.Namespace, images: Images) -> CountFaces:
-    """Search resized images with the network of the default detector."""
-    from face_classification_ros.detection.own import Own
+    """Search resized images with the library of the default detector."""
+    from face_classification_ros.detection.libfacedetection import LibFaceDetection
 
-    network = Own('', options.num_threads)
+    library = LibFaceDetection('', options.num_threads)
     size = DETECTION_SIZE, DETECTION_SIZE * HEIGHT // WIDTH
     resized = {
         faces: [np.asarray(cv2.resize(each, size), np.uint8) for each in several]
         for faces, several in images.items()
     }
     return lambda faces, number: sum(
-        each.confidence >= 0.6 for each in network.find(resized[faces][number % STEPS], 0.6, 0.0)
+        each.confidence >= 0.6 for each in library.find(resized[faces][number % STEPS], 0.6, 0.0)
     )
 
 
@@ -160,10 +160,11 @@ WAYS: dict[str, Callable[[argparse.Namespace, Images], CountFaces]] = {
     'ours': ours,
     'ours, every frame': partial(ours, interval=1),
     'ours, two networks': partial(ours, models=SINGLE),
-    'ours, libfacedetection': partial(ours, detector='libfacedetection'),
-    'ours, libfacedetection, every frame': partial(ours, detector='libfacedetection', interval=1),
+    'ours, own': partial(ours, detector='own'),
+    'ours, own, every frame': partial(ours, detector='own', interval=1),
     'ours, yunet': partial(ours, detector='yunet'),
     'ours, yunet, every frame': partial(ours, detector='yunet', interval=1),
+    'ours, yunet, two networks': partial(ours, detector='yunet', models=SINGLE),
     'fer': fer,
     'public code': public_code,
     'detector alone': detector_alone,

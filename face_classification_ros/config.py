@@ -13,8 +13,8 @@ import math
 from typing import Any
 
 DETECTORS = {
-    'own': 'own:Own',
     'libfacedetection': 'libfacedetection:LibFaceDetection',
+    'own': 'own:Own',
     'haar': 'haar:Haar',
     'yunet': 'yunet:YuNet',
 }

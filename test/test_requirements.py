@@ -41,10 +41,7 @@ def test_extras_are_those_of_the_project() -> None:
     assert {
         name: sorted(PACKAGES[module].requirement for module in extra.modules)
         for name, extra in EXTRAS.items()
-    } == {
-        name: sorted(each.partition(';')[0] for each in requirements)
-        for name, requirements in declared.items()
-    }
+    } == {name: sorted(each) for name, each in declared.items()}
 
 
 def test_other_packages_are_dependencies_of_the_project() -> None:

@@ -132,9 +132,6 @@ def evaluate_videos(is_pyav_installed: bool) -> Finding:
 def check_extras() -> Iterator[Finding]:
     """Check whether the modules of each extra are installed."""
     for name, extra in EXTRAS.items():
-        # There is no wheel for other processors, and the default detector runs everywhere.
-        if name == 'libfacedetection' and platform.machine() != 'x86_64':
-            continue
         yield evaluate_extra(name, extra.purpose, missing_modules(extra.modules))
 
 
