@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 import math
 from pathlib import Path
 import statistics
@@ -28,9 +29,9 @@ from std_msgs.msg import Header
 
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.classification.crops import crop_faces
-from face_classification_ros.config import DetectorConfig, PipelineConfig
+from face_classification_ros.config import PipelineConfig
 from face_classification_ros.detection import create_detector
-from face_classification_ros.inference.model_zoo import model_path
+from face_classification_ros.inference.model_zoo import model_path, SHIPPED_DETECTOR
 from face_classification_ros.io.sample import crowd
 from face_classification_ros.pipeline import create_pipeline
 from face_classification_ros.progress import progress
@@ -98,35 +99,28 @@ def matrix_product() -> Callable[[], object]:
 def stages(faces: int, yunet: Path | None) -> dict[str, Stage]:
     """Return the stages for an image, each with the output of the previous one as its input."""
     image = crowd(faces, *SIZE)
-    # Width and height of YuNet are multiples of 32.
+    # Width and height of the input of both detectors are multiples of 32.
     scaled = np.zeros((1, 3, *(-(-size // 32) * 32 for size in SCALED[::-1])), np.float32)
     models = ('gender_mini_xception', 'emotion_mini_xception')
     classifiers = [Classifier(model_path(model)) for model in models]
     config = PipelineConfig(
-        detector='libfacedetection',
-        detection_size=SCALED[0],
-        detection_interval=1,
-        models=models,
+        detector='own', detection_size=SCALED[0], detection_interval=1, models=models
     )
-    detector = create_detector(config)
     found = create_pipeline(config).process_still(image)
     boxes = [face.detection.box for face in found]
     crops = {each: crop_faces(image, boxes, each.input_spec) for each in classifiers}
     product = matrix_product()
     source, target = np.ones((2, COPY), np.uint8)
     search = image.nbytes + 3 * math.prod(SCALED)
-    detectors = {'detect, libfacedetection': Stage(lambda: detector.detect(image))}
-    if yunet is not None:
-        other = create_detector(
-            DetectorConfig(
-                detector='yunet',
-                detector_model=str(yunet),
-                detection_size=SCALED[0],
-                detection_interval=1,
-            )
+    files = {'own': Path(model_path(SHIPPED_DETECTOR))} | ({'yunet': yunet} if yunet else {})
+    library = create_detector(replace(config, detector='libfacedetection'))
+    # How much it computes is unknown.
+    detectors = {'detect, libfacedetection': Stage(partial(library.detect, image))}
+    for name, path in files.items():
+        detector = create_detector(replace(config, detector=name, detector_model=str(path)))
+        detectors[f'detect, {name}'] = Stage(
+            partial(detector.detect, image), multiply_adds(path, scaled), search
         )
-        sums = multiply_adds(yunet, scaled)
-        detectors['detect, yunet'] = Stage(lambda: other.detect(image), sums, search)
     return {
         PRODUCT: Stage(product, MATRIX**3),
         MOVE: Stage(lambda: np.copyto(target, source), traffic=2 * COPY),

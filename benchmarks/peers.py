@@ -160,6 +160,8 @@ WAYS: dict[str, Callable[[argparse.Namespace, Images], CountFaces]] = {
     'ours': ours,
     'ours, every frame': partial(ours, interval=1),
     'ours, two networks': partial(ours, models=SINGLE),
+    'ours, own': partial(ours, detector='own'),
+    'ours, own, every frame': partial(ours, detector='own', interval=1),
     'ours, yunet': partial(ours, detector='yunet'),
     'ours, yunet, every frame': partial(ours, detector='yunet', interval=1),
     'ours, yunet, two networks': partial(ours, detector='yunet', models=SINGLE),

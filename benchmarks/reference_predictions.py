@@ -7,13 +7,14 @@ import json
 from pathlib import Path
 
 from face_classification_ros.doctor.models import predict_drawn_face, REFERENCE
+from face_classification_ros.inference.model_zoo import shipped_classifiers
 
 MODELS = Path(__file__).resolve().parents[1] / 'resource' / 'models'
 
 
 def main() -> None:
     """Write the reference next to the model files."""
-    reference = {path.stem: predict_drawn_face(path) for path in sorted(MODELS.glob('*.onnx'))}
+    reference = {path.stem: predict_drawn_face(path) for path in shipped_classifiers()}
     (MODELS / REFERENCE).write_text(json.dumps(reference, indent=1) + '\n')
 
 

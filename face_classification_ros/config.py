@@ -14,6 +14,7 @@ from typing import Any
 
 DETECTORS = {
     'libfacedetection': 'libfacedetection:LibFaceDetection',
+    'own': 'own:Own',
     'haar': 'haar:Haar',
     'yunet': 'yunet:YuNet',
 }
@@ -88,7 +89,7 @@ class DetectorConfig:
         reload=True,
     )
     detector_model: str = setting(
-        '', 'model file of the detector: ONNX for yunet, a cascade for haar', reload=True
+        '', 'model file of the detector: ONNX for own and yunet, a cascade for haar', reload=True
     )
     detection_threshold: float = setting(
         0.6, 'minimum confidence of a detection', low=0.0, high=1.0, reload=True

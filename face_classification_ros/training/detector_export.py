@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
+import json
 from pathlib import Path
 
 import keras
@@ -14,6 +16,7 @@ import tf2onnx
 from face_classification_ros.inference.session import load_network
 from face_classification_ros.networks.builder import DETECTION_STRIDES
 from face_classification_ros.networks.onnx_export import OPSET
+from face_classification_ros.training.detector_calibration import ScoreCalibration
 from face_classification_ros.training.detector_recipe import DetectorRecipe
 
 LICENSE = 'Apache-2.0'
@@ -21,7 +24,9 @@ TOLERANCE = 1e-4
 """Largest accepted difference between Keras and ONNX Runtime, relative to values above 1."""
 
 
-def convert_detector(network: keras.Model, recipe: DetectorRecipe) -> onnx.ModelProto:
+def convert_detector(
+    network: keras.Model, recipe: DetectorRecipe, calibration: ScoreCalibration | None = None
+) -> onnx.ModelProto:
     """Convert a detector with its scaling and metadata to ONNX.
 
     The input is `image`, float32 1 x 3 x H x W in BGR, 0 to 255, with height and width that are
@@ -31,12 +36,14 @@ def convert_detector(network: keras.Model, recipe: DetectorRecipe) -> onnx.Model
     Args:
         network: from images in [-1, 1] to `stride8`, `stride16` and `stride32` -> values.
         recipe: of the training.
+        calibration: of the score; None leaves it as the network was trained to predict it.
 
     Raises:
         RuntimeError: ONNX Runtime computes other values than Keras.
     """
     parts = (('score', 0, 1), ('bbox', 1, 5), ('kps', 5, 15))
     names = [f'{part}_{stride}' for part, _, _ in parts for stride in DETECTION_STRIDES]
+    applied = calibration or ScoreCalibration()
 
     def run(image: tf.Tensor) -> list[tf.Tensor]:
         shape = (1, 1, 1, 1)
@@ -46,7 +53,8 @@ def convert_detector(network: keras.Model, recipe: DetectorRecipe) -> onnx.Model
         for part, first, end in parts:
             for stride in DETECTION_STRIDES:
                 values = maps[f'stride{stride}'][..., first:end]
-                values = tf.sigmoid(values) if part == 'score' else values
+                if part == 'score':
+                    values = tf.sigmoid(applied.scale * values + applied.offset)
                 outputs.append(tf.reshape(values, (1, -1, end - first)))
         return outputs
 
@@ -63,7 +71,8 @@ def convert_detector(network: keras.Model, recipe: DetectorRecipe) -> onnx.Model
             'strides': ','.join(map(str, DETECTION_STRIDES)),
             'size_multiple': str(DETECTION_STRIDES[-1]),
             'color': 'bgr',
-            'score': 'probability that a face is centered in the cell, not calibrated',
+            'score': 'probability that a face is centered in the cell',
+            'calibration': json.dumps(None if calibration is None else asdict(calibration)),
             'parameters': str(network.count_params()),
             'network': network.name,
             # The file is given to others and must not reveal folders of this machine.

@@ -23,6 +23,7 @@ from face_classification_ros.training.checkpoint import (
     recording_callbacks,
 )
 from face_classification_ros.training.detector_batches import SceneBatches
+from face_classification_ros.training.detector_calibration import calibrate_detector
 from face_classification_ros.training.detector_export import convert_detector
 from face_classification_ros.training.detector_losses import DetectionLoss
 from face_classification_ros.training.detector_recipe import DetectorRecipe
@@ -60,12 +61,14 @@ def train_detector(
     }
     check_output(output, run, resume)
     training = SceneBatches(read_face_scenes(folder, 'train'), recipe, teacher)
-    validation = SceneBatches(read_face_scenes(folder, 'val'), recipe, teacher)
+    scenes = read_face_scenes(folder, 'val')
+    validation = SceneBatches(scenes, recipe, teacher)
     record_run(output, run)
     network = _network_of(_fit(recipe, training, validation, output), recipe)
     check_weights(network)
     path = output / f'{network.name}.onnx'
     onnx.save(convert_detector(network, recipe), path)
+    onnx.save(convert_detector(network, recipe, calibrate_detector(path, scenes)), path)
     return path
 
 

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from face_classification_ros.datasets.face_scenes import Scene, SceneRegion
+from face_classification_ros.datasets.scene_matching import match_scene, MatchedDetection
 from face_classification_ros.evaluation.average_precision import (
     evaluate_scenes,
-    match_scene,
-    MatchedDetection,
     summarize,
 )
 from face_classification_ros.types import BoundingBox, Detection, Image, Point2D
@@ -45,6 +44,14 @@ def test_detection_in_an_ignored_region_does_not_count() -> None:
     found = [detection(110, 0.9), detection(291, 0.8), detection(400, 0.7)]
     matched = match_scene(found, scene)
     assert [each.confidence for each in matched] == [0.8, 0.7]
+
+
+def test_small_faces_can_be_ignored() -> None:
+    """A detection of one does not count; the size is the root of the area."""
+    scene = scene_of(region(0, size=19), region(100)).without_small_faces(20)
+    assert [each.use for each in scene.regions] == ['ignore', 'face']
+    (matched,) = match_scene([detection(0, 0.9), detection(100, 0.8)], scene)
+    assert (matched.confidence, matched.size) == (0.8, 20)
 
 
 def test_landmark_error_is_a_fraction_of_the_width() -> None:

@@ -12,13 +12,13 @@ from face_classification_ros.config import DetectorConfig
 from face_classification_ros.detection import create_detector
 from face_classification_ros.explanation import METHODS
 from face_classification_ros.explanation.explainer import Explainer
-from face_classification_ros.inference.model_zoo import model_path, share_folder
+from face_classification_ros.inference.model_zoo import model_path, shipped_classifiers
 from face_classification_ros.io.images import read_image
 from face_classification_ros.types import BoundingBox
 
 ASTRONAUT = read_image(Path(skimage.__file__).parent / 'data' / 'astronaut.png')
 FACE = BoundingBox(178, 63, 90, 113)
-MODELS = sorted(path.stem for path in (share_folder() / 'resource' / 'models').glob('*.onnx'))
+MODELS = [path.stem for path in shipped_classifiers()]
 
 
 def loaded(name: str) -> Classifier:

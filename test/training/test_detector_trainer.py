@@ -14,11 +14,17 @@ import pytest
 pytest.importorskip('tensorflow', reason='needs the extra [train]')
 
 import onnx
+from scipy.special import expit, logit
 from small_models import yunet_model
 
 from face_classification_ros.commands.main import main
 from face_classification_ros.config import DetectorConfig
 from face_classification_ros.detection import create_detector
+from face_classification_ros.detection.own import Own
+from face_classification_ros.networks.builder import build_network
+from face_classification_ros.networks.description import read_network
+from face_classification_ros.training.detector_calibration import ScoreCalibration
+from face_classification_ros.training.detector_export import convert_detector
 from face_classification_ros.training.detector_recipe import read_detector_recipe
 from face_classification_ros.training.detector_trainer import train_detector
 
@@ -137,6 +143,24 @@ def test_killed_run_can_be_resumed_and_its_model_runs(tmp_path: Path, data: Path
     properties = {each.key: each.value for each in onnx.load(path).metadata_props}
     assert properties['task'] == 'face_detection'
     assert json.loads(properties['recipe'])['network'] == 'small.yaml'
+
+
+def test_calibration_is_part_of_the_model_file(tmp_path: Path) -> None:
+    """Its scores are those of the network, corrected; boxes stay as they are."""
+    write_recipe(tmp_path, 1)
+    recipe = read_detector_recipe(tmp_path / 'recipe.yaml')
+    network = build_network(read_network(recipe.network), (None, None, 3), {})
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+
+    def cells(calibration: ScoreCalibration | None) -> np.ndarray:
+        path = tmp_path / 'detector.onnx'
+        onnx.save(convert_detector(network, recipe, calibration), path)
+        return Own(str(path), 1).cells(image)
+
+    plain, calibrated = cells(None), cells(ScoreCalibration(2.0, 1.0))
+    expected = expit(2 * logit(plain[:, 0]) + 1)
+    np.testing.assert_allclose(calibrated[:, 0], expected, rtol=1e-3)
+    np.testing.assert_allclose(calibrated[:, 1:], plain[:, 1:], rtol=1e-4, atol=1e-4)
 
 
 def test_wrong_options_are_rejected(tmp_path: Path, data: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip('pydantic', reason='needs the extra [train]')
 
-from face_classification_ros.inference.model_zoo import share_folder
+from face_classification_ros.inference.model_zoo import models_folder
 from face_classification_ros.networks.description import read_network
 from face_classification_ros.training.detector_recipe import (
     is_detector_recipe,
@@ -30,10 +30,10 @@ def test_recipes_of_the_repository_are_valid(path: Path) -> None:
 
 
 def test_every_shipped_model_has_a_recipe() -> None:
-    """Recipes and model files have the same names; a detector may be trained, but not shipped."""
-    models = {path.stem for path in (share_folder() / 'resource' / 'models').glob('*.onnx')}
-    classifiers = {path.stem for path in SHIPPED if not is_detector_recipe(path)}
-    assert classifiers <= models <= {path.stem for path in SHIPPED}
+    """Recipes and model files have the same names."""
+    assert {path.stem for path in models_folder().glob('*.onnx')} == {
+        path.stem for path in SHIPPED
+    }
 
 
 @pytest.mark.parametrize(
