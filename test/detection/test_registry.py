@@ -107,12 +107,13 @@ def test_box_beyond_the_edge_is_not_clipped(name: str) -> None:
     assert face.box.iou(BoundingBox(-22, 63, 90, 113)) > 0.6
 
 
-@pytest.mark.parametrize('name', ['own', 'libfacedetection', 'yunet'])
-def test_landmarks_are_in_the_documented_order(name: str) -> None:
+# Pixels; the landmarks of `own` are less accurate, see its card.
+@pytest.mark.parametrize('name, tolerance', [('own', 8), ('libfacedetection', 6), ('yunet', 6)])
+def test_landmarks_are_in_the_documented_order(name: str, tolerance: float) -> None:
     """Right eye, left eye, nose, right and left corner of the mouth."""
     (face,) = make(name, detection_size=320).detect(ASTRONAUT)
     expected = [(200, 102), (247, 103), (220, 124), (199, 143), (240, 144)]
-    assert np.allclose(face.landmarks, expected, atol=6)
+    assert np.allclose(face.landmarks, expected, atol=tolerance)
 
 
 @pytest.mark.parametrize(
