@@ -29,7 +29,7 @@ def never_return(*arguments):
 watchdog.STALL_TIME = float(sys.argv[1])
 if sys.argv[2] != 'responsive':
     FrameProcessor.process = never_return
-sys.exit(main.main(sys.argv))
+sys.exit(main.main([]))
 """
 
 
