@@ -234,7 +234,6 @@ def test_groups_alone_need_no_detector(
     ('arguments', 'problem'),
     [
         (['--by', 'race'], "'race'"),
-        (['--faces', '0'], 'number of faces is 0'),
         (['--split', 'val'], "'val'"),
         (['--detector', 'haar'], 'landmarks'),
     ],
@@ -246,7 +245,7 @@ def test_wrong_use_is_a_one_line_error(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """An unknown column, no faces, an empty split, and a detector without landmarks."""
+    """An unknown column, an empty split, and a detector without landmarks."""
     write_own_faces(tmp_path / 'data')
     (tmp_path / 'data' / 'val').mkdir()
     given = ['audit', 'gender', '--data', str(tmp_path / 'data'), *arguments]
@@ -255,3 +254,15 @@ def test_wrong_use_is_a_one_line_error(
     assert main([*given, '--model', str(make_model({'gender': ('woman', 'man')}))]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert problem in line
+
+
+def test_number_of_faces_below_one_is_rejected(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line that names the option and its value, before the data is read."""
+    with pytest.raises(SystemExit) as caught:
+        main(['audit', 'gender', '--data', str(tmp_path), '--faces', '0'])
+    assert caught.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert '--faces' in line
+    assert "'0'" in line or ' 0' in line
