@@ -30,7 +30,7 @@ from tracks import CLOTHES, Figure, figure, paste, video
 from face_classification_ros.config import PipelineConfig
 from face_classification_ros.detection import create_detector
 from face_classification_ros.progress import progress
-from face_classification_ros.ros.node.parameters import NodeConfig
+from face_classification_ros.ros.node.parameters.node_config import NodeConfig
 from face_classification_ros.tracking.appearance import compute_appearance
 from face_classification_ros.tracking.people import PeopleCounter
 from face_classification_ros.tracking.tracker import Track, Tracker

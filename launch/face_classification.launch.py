@@ -29,7 +29,7 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from face_classification_ros.ros.launch_arguments import check_launch_arguments
-from face_classification_ros.ros.node.parameters import PARAMETERS
+from face_classification_ros.ros.node.parameters.node_config import PARAMETERS
 
 PACKAGE = 'face_classification_ros'
 CONFIG = get_package_share_path(PACKAGE) / 'config'

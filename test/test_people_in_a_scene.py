@@ -10,7 +10,7 @@ from ros_peers import HEAD
 
 from face_classification_ros.io.sample import crowd
 from face_classification_ros.pipeline import create_pipeline
-from face_classification_ros.ros.node.parameters import NodeConfig
+from face_classification_ros.ros.node.parameters.node_config import NodeConfig
 from face_classification_ros.tracking.people import PeopleCounter
 from face_classification_ros.types import Image
 

@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
             read_published,
         )
         from face_classification_ros.networks.cost import check_limits, measure_cost
-    from face_classification_ros.inference.model_zoo import share_folder
+    from face_classification_ros.inference.model_zoo import models_folder
     from face_classification_ros.io.records import write_json
     from face_classification_ros.progress import progress
 
@@ -81,11 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
         for description in progress(descriptions, 'network')
     ]
     networks = {cost.network for cost in costs}
-    models = [
-        model
-        for model in read_models(share_folder() / 'resource' / 'models')
-        if model.network in networks
-    ]
+    models = [model for model in read_models(models_folder()) if model.network in networks]
     # Their costs are for other inputs, so that one table would mislead.
     classifiers = [cost for cost in costs if cost.heads]
     detectors = [cost for cost in costs if not cost.heads]

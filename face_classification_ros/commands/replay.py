@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
             read_expectation,
         )
         from face_classification_ros.ros.replay.replay import (
-            estimated_attributes,
+            check_expectation,
             replay,
             ReplayOptions,
         )
@@ -104,8 +104,8 @@ def run(arguments: argparse.Namespace) -> int:
         node=arguments.node,
         offline=arguments.offline,
     )
-    if expectation is not None and expectation.labels and not arguments.node:
-        expectation.check_attributes(estimated_attributes(options), arguments.expect)
+    if expectation is not None:
+        check_expectation(expectation, options, arguments.expect)
     result = replay(options, *arguments.record)
     print(result.summary())
     for number, error in result.invalid.items():

@@ -60,6 +60,8 @@ def train_detector(
         'teacher': hashlib.sha256(teacher.read_bytes()).hexdigest(),
     }
     check_output(output, run, resume)
+    # A network without a detection head is refused before the folder is created.
+    _build(recipe)
     training = SceneBatches(read_face_scenes(folder, 'train'), recipe, teacher)
     scenes = read_face_scenes(folder, 'val')
     validation = SceneBatches(scenes, recipe, teacher)

@@ -9,7 +9,7 @@ from hypothesis import given, strategies
 import pytest
 
 from face_classification_ros.config import SettingError
-from face_classification_ros.ros.node.parameters import NodeConfig, PARAMETERS
+from face_classification_ros.ros.node.parameters.node_config import NodeConfig, PARAMETERS
 
 FIELDS = 'attributes: [gender]\nnetwork: '
 """Required fields of a recipe."""

@@ -21,8 +21,8 @@ import yaml
 
 from face_classification_ros.doctor.dds import PROFILE_VARIABLES
 from face_classification_ros.inference.model_zoo import dds_profile, share_folder
-from face_classification_ros.ros.node.parameter_sources import read_parameter_file
-from face_classification_ros.ros.node.parameters import PARAMETERS
+from face_classification_ros.ros.node.parameters.node_config import PARAMETERS
+from face_classification_ros.ros.node.parameters.sources import read_parameter_file
 
 ROOT = Path(__file__).resolve().parents[2]
 NODE = '/face_classification'

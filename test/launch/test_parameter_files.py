@@ -10,12 +10,12 @@ from ros_peers import NodeProcess, Peer
 import yaml
 
 from face_classification_ros.inference.model_zoo import share_folder
-from face_classification_ros.ros.node.parameter_sources import read_parameter_file
-from face_classification_ros.ros.node.parameters import (
+from face_classification_ros.ros.node.parameters.node_config import (
     default_value,
     NodeConfig,
     PARAMETERS,
 )
+from face_classification_ros.ros.node.parameters.sources import read_parameter_file
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT = 'face_classification.yaml'

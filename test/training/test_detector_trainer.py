@@ -180,3 +180,4 @@ def test_network_of_a_classifier_is_rejected(tmp_path: Path, data: Path) -> None
     recipe = recipe.model_copy(update={'network': 'mini_xception'})
     with pytest.raises(ValueError, match='detection head'):
         train_detector(recipe, data, data / 'teacher.onnx', tmp_path / 'run')
+    assert not (tmp_path / 'run').exists()

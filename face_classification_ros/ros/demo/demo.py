@@ -27,7 +27,7 @@ from face_classification_ros.ros.conversions.messages import frame_from_message
 from face_classification_ros.ros.conversions.qos import LATCHED, RESULTS
 from face_classification_ros.ros.demo.sample_camera import open_source
 from face_classification_ros.ros.node.node import NODE_NAME
-from face_classification_ros.ros.node.parameter_sources import parse_assignments
+from face_classification_ros.ros.node.parameters.sources import parse_assignments
 from face_classification_ros.ros.processes import ros_environment, start, START_TIMEOUT, stop
 from face_classification_ros.ros.runtime import ros_running, signals_as_interrupt
 from face_classification_ros.types import Face, FrameFaces, Image

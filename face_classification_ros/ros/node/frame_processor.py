@@ -14,13 +14,13 @@ from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.pipeline import create_pipeline, FacePipeline, thresholds_of
 from face_classification_ros.ros.conversions.messages import faces_message, seconds
-from face_classification_ros.ros.node.depth_input import DepthInput
 from face_classification_ros.ros.node.frame import Frame, FrameResult
-from face_classification_ros.ros.node.frame_clock import FrameClock, FrameTime, TimeSource
+from face_classification_ros.ros.node.inputs.depth_input import DepthInput
+from face_classification_ros.ros.node.inputs.frame_clock import FrameClock, FrameTime, TimeSource
 from face_classification_ros.ros.node.observe import ObserveServer
 from face_classification_ros.ros.node.outputs.output import OutputFrame
 from face_classification_ros.ros.node.outputs.registry import Outputs
-from face_classification_ros.ros.node.parameters import NodeConfig
+from face_classification_ros.ros.node.parameters.node_config import NodeConfig
 from face_classification_ros.ros.node.result_cache import ResultCache
 from face_classification_ros.ros.node.state import NodeState, Reason
 from face_classification_ros.ros.node.statistics import ImageStatistics

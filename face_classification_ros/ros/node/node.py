@@ -9,7 +9,6 @@ import time
 from lifecycle_msgs.srv import ChangeState
 from rclpy.lifecycle import LifecycleState, Node, TransitionCallbackReturn
 
-from face_classification_ros.ros.node.depth_input import DepthInput
 from face_classification_ros.ros.node.diagnostics.publisher import Diagnostics
 from face_classification_ros.ros.node.diagnostics.status import (
     evaluate_inactive,
@@ -19,12 +18,13 @@ from face_classification_ros.ros.node.diagnostics.status import (
     Status,
 )
 from face_classification_ros.ros.node.frame_processor import FrameProcessor
-from face_classification_ros.ros.node.image_input import ImageInput
+from face_classification_ros.ros.node.inputs.depth_input import DepthInput
+from face_classification_ros.ros.node.inputs.image_input import ImageInput
+from face_classification_ros.ros.node.inputs.reliability import Reliability
 from face_classification_ros.ros.node.name_conflicts import NameConflicts
 from face_classification_ros.ros.node.outputs.registry import check_outputs
-from face_classification_ros.ros.node.parameter_server import ParameterChange, ParameterServer
-from face_classification_ros.ros.node.parameters import NodeConfig, RELOAD_PARAMETERS
-from face_classification_ros.ros.node.reliability import Reliability
+from face_classification_ros.ros.node.parameters.node_config import NodeConfig, RELOAD_PARAMETERS
+from face_classification_ros.ros.node.parameters.server import ParameterChange, ParameterServer
 from face_classification_ros.ros.node.services import ControlServices, QueryServices
 from face_classification_ros.ros.node.state import Lifecycle, NodeState
 from face_classification_ros.ros.node.statistics import ImageStatistics

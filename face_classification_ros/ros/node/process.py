@@ -11,8 +11,8 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.utilities import remove_ros_args
 
 from face_classification_ros.ros.node.node import FaceClassificationNode, NODE_NAME
-from face_classification_ros.ros.node.parameter_sources import addressed_parameters
-from face_classification_ros.ros.node.parameters import UnknownParameterError
+from face_classification_ros.ros.node.parameters.node_config import UnknownParameterError
+from face_classification_ros.ros.node.parameters.sources import addressed_parameters
 from face_classification_ros.ros.node.watchdog import Watchdog
 from face_classification_ros.ros.runtime import ros_running, RosStartError, signals_as_interrupt
 

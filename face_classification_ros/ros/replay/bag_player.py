@@ -35,7 +35,7 @@ from face_classification_ros.io.image_encodings import NANOSECONDS
 from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.ros.conversions.qos import LATCHED
 from face_classification_ros.ros.endpoints import is_node, missing_node_text, similar_nodes
-from face_classification_ros.ros.node.rate_limit import RateLimit
+from face_classification_ros.ros.node.inputs.rate_limit import RateLimit
 from face_classification_ros.ros.processes import START_TIMEOUT
 from face_classification_ros.ros.replay.outcome import FrameOutcome, FrameStatus
 from face_classification_ros.ros.runtime import start_errors

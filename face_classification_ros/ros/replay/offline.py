@@ -25,10 +25,10 @@ from face_classification_ros.ros.conversions.depth import (
     intrinsics_from_message,
 )
 from face_classification_ros.ros.conversions.messages import faces_message
-from face_classification_ros.ros.node.depth_buffer import DepthBuffer
-from face_classification_ros.ros.node.frame_clock import FrameClock
-from face_classification_ros.ros.node.parameters import NodeConfig
-from face_classification_ros.ros.node.rate_limit import RateLimit
+from face_classification_ros.ros.node.inputs.depth_buffer import DepthBuffer
+from face_classification_ros.ros.node.inputs.frame_clock import FrameClock
+from face_classification_ros.ros.node.inputs.rate_limit import RateLimit
+from face_classification_ros.ros.node.parameters.node_config import NodeConfig
 from face_classification_ros.ros.replay.outcome import FrameOutcome, FrameStatus
 
 

@@ -78,22 +78,28 @@ def face_replay() -> FaceReplay:
         online: bool = False,
         rate: float = 1.0,
     ) -> ReplayResult:
-        from face_classification_ros.ros.replay.replay import replay, ReplayOptions
+        from face_classification_ros.ros.replay.replay import (
+            check_expectation,
+            replay,
+            ReplayOptions,
+        )
 
         expectation = None if expect is None else _read(expect)
-        result = replay(
-            ReplayOptions(
-                source=Path(bag),
-                topic=topic,
-                depth=depth,
-                camera_info=camera_info,
-                # ROS parses the values of parameters as YAML, of which JSON is a part.
-                parameters=[f'{k}:={json.dumps(v)}' for k, v in (parameters or {}).items()],
-                parameter_file=Path(parameter_file) if parameter_file else None,
-                rate=rate,
-                offline=not online,
-            )
+        options = ReplayOptions(
+            source=Path(bag),
+            topic=topic,
+            depth=depth,
+            camera_info=camera_info,
+            # ROS parses the values of parameters as YAML, of which JSON is a part.
+            parameters=[f'{k}:={json.dumps(v)}' for k, v in (parameters or {}).items()],
+            parameter_file=Path(parameter_file) if parameter_file else None,
+            rate=rate,
+            offline=not online,
         )
+        if expectation is not None:
+            path = Path(expect) if isinstance(expect, Path | str) else None
+            check_expectation(expectation, options, path)
+        result = replay(options)
         differences = expectation.differences(result.frames) if expectation else []
         if differences:
             pytest.fail('\n'.join(map(str, differences)), pytrace=False)

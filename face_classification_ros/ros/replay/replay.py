@@ -21,13 +21,14 @@ from face_classification_ros.io.bags import (
 )
 from face_classification_ros.io.sources import VIDEO_SUFFIXES
 from face_classification_ros.progress import progress
-from face_classification_ros.ros.node.parameter_sources import (
+from face_classification_ros.ros.node.parameters.node_config import NodeConfig
+from face_classification_ros.ros.node.parameters.sources import (
     parse_assignments,
     read_parameter_file,
 )
-from face_classification_ros.ros.node.parameters import NodeConfig
 from face_classification_ros.ros.processes import ros_environment, start, stop
 from face_classification_ros.ros.replay.bag_player import bag_player, BagPlayer
+from face_classification_ros.ros.replay.expectation import Expectation
 from face_classification_ros.ros.replay.offline import OfflineReplay
 from face_classification_ros.ros.replay.outcome import FrameOutcome
 from face_classification_ros.ros.replay.result import recorder, ReplayResult
@@ -131,15 +132,24 @@ def replay_frames(options: ReplayOptions) -> Generator[FrameOutcome, None, None]
             yield from _replay_online(options, recording)
 
 
-def estimated_attributes(options: ReplayOptions) -> list[str]:
-    """Return the attributes that the models of a replay estimate, which has no running node.
+def check_expectation(expectation: Expectation, options: ReplayOptions, path: Path | None) -> None:
+    """Check, before anything starts, that the models of a replay estimate what is expected.
+
+    The models of a running node are not known here, so they are not checked.
+
+    Args:
+        expectation: of labels of attributes, among others.
+        options: of the replay.
+        path: file of the expectation, for the error.
 
     Raises:
         SettingError: a parameter is invalid.
-        FileNotFoundError, ValueError: see `load_classifiers`.
+        FileNotFoundError, ValueError: see `load_classifiers` and `Expectation.check_attributes`.
     """
+    if not expectation.labels or options.node:
+        return
     config = _node_config(options)
-    return list(load_classifiers(config.models, config.attributes))
+    expectation.check_attributes(load_classifiers(config.models, config.attributes), path)
 
 
 def _node_config(options: ReplayOptions) -> NodeConfig:

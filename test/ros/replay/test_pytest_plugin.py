@@ -63,6 +63,14 @@ def test_expectation_is_read_from_a_file(
         face_replay(make_bag(), expect=file)
 
 
+def test_expected_attribute_without_a_model_raises_an_error(face_replay: FaceReplay) -> None:
+    """Before the recording is opened."""
+    labels = [{'attributes': {'hat': 'red'}, 'min_fraction': 0.5}]
+    with pytest.raises(ExpectationError) as caught:
+        face_replay('missing', expect={'labels': labels})
+    assert [each.code for each in caught.value.problems] == ['unknown_attribute']
+
+
 def test_unreadable_bag_raises_an_error(face_replay: FaceReplay, tmp_path: Path) -> None:
     """The test of the robot fails with the reason."""
     with pytest.raises(UnreadableError) as caught:

@@ -13,7 +13,7 @@ from face_classification_ros.config import SettingError
 from face_classification_ros.pipeline import FacePipeline
 from face_classification_ros.ros.conversions.images import image_to_message
 from face_classification_ros.ros.node.outputs.output import OutputFrame, TopicOutput
-from face_classification_ros.ros.node.parameters import NodeConfig
+from face_classification_ros.ros.node.parameters.node_config import NodeConfig
 
 if TYPE_CHECKING:
     from face_classification_ros.explanation.explainer import Explainer

@@ -21,7 +21,7 @@ from face_classification_ros.pipeline import FacePipeline
 from face_classification_ros.ros.conversions.images import image_to_message
 from face_classification_ros.ros.conversions.qos import RESULTS
 from face_classification_ros.ros.node.outputs.output import Output, OutputFrame
-from face_classification_ros.ros.node.parameters import NodeConfig
+from face_classification_ros.ros.node.parameters.node_config import NodeConfig
 from face_classification_ros.types import BoundingBox, Face, Image
 
 NAMESPACE = '/humans/faces'

@@ -8,7 +8,7 @@ from face_classification_ros.pipeline import FacePipeline
 from face_classification_ros.ros.conversions.messages import label_info_message
 from face_classification_ros.ros.conversions.qos import LATCHED
 from face_classification_ros.ros.node.outputs.output import Output
-from face_classification_ros.ros.node.parameters import NodeConfig
+from face_classification_ros.ros.node.parameters.node_config import NodeConfig
 
 
 class LabelInfoOutput(Output):

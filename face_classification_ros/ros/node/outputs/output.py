@@ -13,7 +13,7 @@ from rclpy.qos import QoSProfile
 from face_classification_ros.pipeline import FacePipeline
 from face_classification_ros.ros.conversions.qos import RESULTS
 from face_classification_ros.ros.node.frame import FrameResult
-from face_classification_ros.ros.node.parameters import NodeConfig
+from face_classification_ros.ros.node.parameters.node_config import NodeConfig
 from face_classification_ros.types import Image
 
 

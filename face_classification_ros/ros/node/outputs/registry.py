@@ -8,7 +8,7 @@ from rclpy.lifecycle import Node
 
 from face_classification_ros.pipeline import FacePipeline
 from face_classification_ros.ros.node.outputs.output import Output, OutputFrame
-from face_classification_ros.ros.node.parameters import NodeConfig
+from face_classification_ros.ros.node.parameters.node_config import NodeConfig
 
 OUTPUTS = (
     'faces:FacesOutput',

@@ -12,7 +12,7 @@ from face_classification_ros.ros.node.diagnostics.status import (
     Level,
     Status,
 )
-from face_classification_ros.ros.node.parameters import NodeConfig
+from face_classification_ros.ros.node.parameters.node_config import NodeConfig
 from face_classification_ros.ros.node.state import Lifecycle, NodeState, Reason
 from face_classification_ros.ros.node.statistics import ImageStatistics, PositionStatistics
 

@@ -33,7 +33,7 @@ from std_msgs.msg import Header
 from face_classification_ros.geometry.positions import Intrinsics
 from face_classification_ros.msg import FaceAttributes
 from face_classification_ros.ros.conversions.messages import time_message
-from face_classification_ros.ros.node.depth_input import PROBLEM_DELAY
+from face_classification_ros.ros.node.inputs.depth_input import PROBLEM_DELAY
 from face_classification_ros.types import Image
 
 StartNode = Callable[..., NodeProcess]

@@ -1,6 +1,6 @@
 """Generate the default parameter file and the table of parameters in the manual.
 
-`python -m face_classification_ros.ros.node.parameter_docs` prints the file, or with `table` the
+`python -m face_classification_ros.ros.node.parameters.docs` prints the file, or with `table` the
 table.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from face_classification_ros.config import Setting
-from face_classification_ros.ros.node.parameters import default_value, PARAMETERS
+from face_classification_ros.ros.node.parameters.node_config import default_value, PARAMETERS
 
 _HEADER = """\
 # All parameters of the node face_classification with their defaults.

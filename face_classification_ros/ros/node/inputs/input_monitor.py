@@ -17,8 +17,8 @@ from rclpy.subscription import Subscription
 
 from face_classification_ros.inference.model_zoo import dds_profile
 from face_classification_ros.ros.endpoints import describe_endpoint, IMAGE_TYPES
-from face_classification_ros.ros.node.parameters import NodeConfig
-from face_classification_ros.ros.node.reliability import Reliability
+from face_classification_ros.ros.node.inputs.reliability import Reliability
+from face_classification_ros.ros.node.parameters.node_config import NodeConfig
 from face_classification_ros.ros.node.statistics import ImageStatistics
 from face_classification_ros.ros.node.steady_clock import STEADY
 

@@ -6,9 +6,9 @@ from sensor_msgs.msg import Image as ImageMessage
 
 from face_classification_ros.ros.conversions.messages import seconds, time_message
 from face_classification_ros.ros.node.frame import Frame
-from face_classification_ros.ros.node.image_input import ImageInput
-from face_classification_ros.ros.node.parameters import NodeConfig
-from face_classification_ros.ros.node.reliability import Reliability
+from face_classification_ros.ros.node.inputs.image_input import ImageInput
+from face_classification_ros.ros.node.inputs.reliability import Reliability
+from face_classification_ros.ros.node.parameters.node_config import NodeConfig
 from face_classification_ros.ros.node.statistics import ImageStatistics
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from face_classification_ros.ros.node.parameter_sources import (
+from face_classification_ros.ros.node.parameters.node_config import UnknownParameterError
+from face_classification_ros.ros.node.parameters.sources import (
     addressed_parameters,
     parse_assignments,
     read_parameter_file,
 )
-from face_classification_ros.ros.node.parameters import UnknownParameterError
 
 
 def test_parameter_file_is_read_as_ros_does(tmp_path: Path) -> None:

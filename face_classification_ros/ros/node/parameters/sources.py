@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from face_classification_ros.ros.node.parameters import (
+from face_classification_ros.ros.node.parameters.node_config import (
     is_parameter,
     is_ros_parameter,
     UnknownParameterError,

@@ -15,11 +15,15 @@ from sensor_msgs.msg import Image as ImageMessage
 from face_classification_ros.ros.conversions.images import converter, image_from_message
 from face_classification_ros.ros.conversions.messages import seconds
 from face_classification_ros.ros.node.frame import Frame
-from face_classification_ros.ros.node.input_monitor import describe, InputMonitor, LOG_PERIOD
-from face_classification_ros.ros.node.parameters import NodeConfig
-from face_classification_ros.ros.node.rate_limit import RateLimit
+from face_classification_ros.ros.node.inputs.input_monitor import (
+    describe,
+    InputMonitor,
+    LOG_PERIOD,
+)
+from face_classification_ros.ros.node.inputs.rate_limit import RateLimit
+from face_classification_ros.ros.node.inputs.reliability import Reliability
+from face_classification_ros.ros.node.parameters.node_config import NodeConfig
 from face_classification_ros.ros.node.reason_log import ReasonLog
-from face_classification_ros.ros.node.reliability import Reliability
 from face_classification_ros.ros.node.statistics import ImageStatistics, SequenceGaps
 
 

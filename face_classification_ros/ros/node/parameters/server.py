@@ -13,7 +13,7 @@ from rclpy.parameter import Parameter
 
 from face_classification_ros.config import SettingError
 from face_classification_ros.pipeline import FacePipeline
-from face_classification_ros.ros.node.parameters import (
+from face_classification_ros.ros.node.parameters.node_config import (
     default_value,
     descriptor_of,
     is_parameter,

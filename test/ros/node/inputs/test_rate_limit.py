@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from face_classification_ros.ros.node.rate_limit import RateLimit
+from face_classification_ros.ros.node.inputs.rate_limit import RateLimit
 
 
 def admitted(rate: float, *stamps: float) -> list[float]:

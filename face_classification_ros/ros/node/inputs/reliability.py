@@ -5,7 +5,7 @@ from __future__ import annotations
 from rclpy.node import Node
 from rclpy.qos import ReliabilityPolicy
 
-from face_classification_ros.ros.node.parameters import NodeConfig
+from face_classification_ros.ros.node.parameters.node_config import NodeConfig
 
 
 class Reliability:

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from face_classification_ros.ros.node.frame_clock import FrameClock, TimeSource
+from face_classification_ros.ros.node.inputs.frame_clock import FrameClock, TimeSource
 
 FRAME = 0.1
 """Seconds between the arrival of two images."""

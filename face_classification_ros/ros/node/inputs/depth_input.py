@@ -21,10 +21,10 @@ from face_classification_ros.ros.conversions.depth import (
     intrinsics_from_message,
 )
 from face_classification_ros.ros.conversions.qos import LATCHED
-from face_classification_ros.ros.node.depth_buffer import BUFFERED, DepthBuffer
-from face_classification_ros.ros.node.input_monitor import LOG_PERIOD
-from face_classification_ros.ros.node.parameters import NodeConfig
-from face_classification_ros.ros.node.reliability import Reliability
+from face_classification_ros.ros.node.inputs.depth_buffer import BUFFERED, DepthBuffer
+from face_classification_ros.ros.node.inputs.input_monitor import LOG_PERIOD
+from face_classification_ros.ros.node.inputs.reliability import Reliability
+from face_classification_ros.ros.node.parameters.node_config import NodeConfig
 from face_classification_ros.ros.node.statistics import PositionStatistics
 
 PROBLEM_DELAY = 2.0

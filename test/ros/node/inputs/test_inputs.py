@@ -28,7 +28,7 @@ from ros_peers import (
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMessage
 
-from face_classification_ros.ros.node.input_monitor import SilenceLog
+from face_classification_ros.ros.node.inputs.input_monitor import SilenceLog
 
 StartNode = Callable[..., NodeProcess]
 

@@ -8,7 +8,7 @@ from std_msgs.msg import Header
 
 from face_classification_ros.ros.conversions.depth import depth_from_message
 from face_classification_ros.ros.conversions.messages import time_message
-from face_classification_ros.ros.node.depth_buffer import DepthBuffer, NOMINAL_FRAME_TIME
+from face_classification_ros.ros.node.inputs.depth_buffer import DepthBuffer, NOMINAL_FRAME_TIME
 
 
 def header(stamp: float, frame_id: str = 'head_camera') -> Header:

@@ -29,21 +29,21 @@ import yaml
 
 from face_classification_ros.config import SettingError
 from face_classification_ros.ros.conversions.messages import seconds
-from face_classification_ros.ros.node.parameter_docs import parameter_file, parameter_table
-from face_classification_ros.ros.node.parameter_sources import (
-    read_parameter_file,
-)
-from face_classification_ros.ros.node.parameters import (
+from face_classification_ros.ros.node.parameters.docs import parameter_file, parameter_table
+from face_classification_ros.ros.node.parameters.node_config import (
     default_value,
     descriptor_of,
     NodeConfig,
     PARAMETERS,
     threshold_descriptor,
 )
+from face_classification_ros.ros.node.parameters.sources import (
+    read_parameter_file,
+)
 
 GENDERS = ['woman', 'man']
 NODE = '/face_classification'
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 StartNode = Callable[..., NodeProcess]
 MakeModel = Callable[..., Path]

@@ -1,0 +1,1 @@
+"""Receive images, depth and calibration from the topics of a camera."""

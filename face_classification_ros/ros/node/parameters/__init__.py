@@ -1,0 +1,1 @@
+"""Declare, read, check and change the parameters of the node."""
