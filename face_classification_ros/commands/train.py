@@ -85,8 +85,8 @@ def _train_detector(arguments: argparse.Namespace) -> None:
     # Before TensorFlow is loaded, so that wrong use is reported immediately.
     if arguments.teacher is None:
         raise ValueError('a detector needs --teacher, the model file by which it is trained')
-    if arguments.init_from or arguments.cluster_hosts or arguments.task_index is not None:
-        raise ValueError('--init-from and --cluster-hosts are for classifiers')
+    if arguments.cluster_hosts or arguments.task_index is not None:
+        raise ValueError('--cluster-hosts is for classifiers')
     if len(arguments.data) != 1:
         raise ValueError(f'a detector needs one data set, not {len(arguments.data)}')
     recipe = read_detector_recipe(arguments.recipe)
@@ -98,12 +98,12 @@ def _train_detector(arguments: argparse.Namespace) -> None:
         arguments.teacher,
         arguments.output,
         resume=arguments.resume,
+        init_from=_source_of_weights(arguments),
     )
     print(model)
 
 
 def _train_classifier(arguments: argparse.Namespace) -> None:
-    from face_classification_ros.inference.model_zoo import model_path
     from face_classification_ros.training.recipe import read_recipe
 
     # Before TensorFlow is loaded, so that wrong use is reported immediately.
@@ -117,9 +117,6 @@ def _train_classifier(arguments: argparse.Namespace) -> None:
     with loading_tensorflow('training'):
         from face_classification_ros.training.distributed import Cluster
         from face_classification_ros.training.trainer import train
-    init_from = arguments.init_from
-    if init_from is not None:
-        init_from = Path(init_from if Path(init_from).is_dir() else model_path(init_from))
     cluster = Cluster(tuple(arguments.cluster_hosts), arguments.task_index or 0)
     with cluster.joined():
         model = train(
@@ -127,8 +124,18 @@ def _train_classifier(arguments: argparse.Namespace) -> None:
             arguments.data,
             arguments.output,
             resume=arguments.resume,
-            init_from=init_from,
+            init_from=_source_of_weights(arguments),
             cluster=cluster,
         )
     if cluster.is_chief:
         print(model)
+
+
+def _source_of_weights(arguments: argparse.Namespace) -> Path | None:
+    """Return the output folder or model file of `--init-from`."""
+    from face_classification_ros.inference.model_zoo import model_path
+
+    source = arguments.init_from
+    if source is None:
+        return None
+    return Path(source if Path(source).is_dir() else model_path(source))

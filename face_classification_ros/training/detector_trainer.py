@@ -27,10 +27,17 @@ from face_classification_ros.training.detector_calibration import calibrate_dete
 from face_classification_ros.training.detector_export import convert_detector
 from face_classification_ros.training.detector_losses import DetectionLoss
 from face_classification_ros.training.detector_recipe import DetectorRecipe
+from face_classification_ros.training.warm_start import take_weights
 
 
 def train_detector(
-    recipe: DetectorRecipe, folder: Path, teacher: Path, output: Path, *, resume: bool = False
+    recipe: DetectorRecipe,
+    folder: Path,
+    teacher: Path,
+    output: Path,
+    *,
+    resume: bool = False,
+    init_from: Path | None = None,
 ) -> Path:
     """Train a detector by the predictions of another one, and export it as a model file.
 
@@ -45,6 +52,8 @@ def train_detector(
         teacher: model file of the detector `yunet`.
         output: folder for the results, created if necessary.
         resume: continue from the checkpoint in the output folder.
+        init_from: output folder of another run, or a model file; its weights initialize all
+            layers that both networks have in common, by name and shape. None for random weights.
 
     Returns:
         Path of the model file.
@@ -53,7 +62,8 @@ def train_detector(
         FileNotFoundError: the data or the teacher is missing.
         FloatingPointError: the training has diverged.
         ValueError: the output folder contains a run and `resume` is not set, or a run by another
-            recipe or teacher; the network is not a detector; or data or teacher cannot be read.
+            recipe or teacher; the network is not a detector; data or teacher cannot be read; or
+            `init_from` is neither a run nor a model file, or has no layer in common.
     """
     run = {
         'recipe': recipe.model_dump(mode='json'),
@@ -66,7 +76,7 @@ def train_detector(
     scenes = read_face_scenes(folder, 'val')
     validation = SceneBatches(scenes, recipe, teacher)
     record_run(output, run)
-    network = _network_of(_fit(recipe, training, validation, output), recipe)
+    network = _network_of(_fit(recipe, training, validation, output, init_from), recipe)
     check_weights(network)
     path = output / f'{network.name}.onnx'
     onnx.save(convert_detector(network, recipe), path)
@@ -75,7 +85,11 @@ def train_detector(
 
 
 def _fit(
-    recipe: DetectorRecipe, training: SceneBatches, validation: SceneBatches, output: Path
+    recipe: DetectorRecipe,
+    training: SceneBatches,
+    validation: SceneBatches,
+    output: Path,
+    init_from: Path | None,
 ) -> keras.Model:
     """Train a new network, or continue from the checkpoint; return the training model."""
     keras.utils.set_random_seed(recipe.seed)
@@ -83,6 +97,8 @@ def _fit(
         training_model = keras.models.load_model(output / CHECKPOINT)
     else:
         training_model = _new_training_model(recipe, len(training))
+        if init_from is not None:
+            take_weights(training_model, init_from, training.fixed(recipe.validation_images)[0])
     done = int(training_model.optimizer.iterations) // len(training)
     swap = [] if recipe.ema is None else [keras.callbacks.SwapEMAWeights()]
     training_model.fit(

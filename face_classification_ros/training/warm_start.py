@@ -21,13 +21,13 @@ Weights = dict[str, list[NDArray[Any]]]
 """Name of a layer -> its weights in the order of Keras."""
 
 
-def take_weights(network: keras.Model, source: Path, faces: NDArray[np.float32]) -> None:
+def take_weights(network: keras.Model, source: Path, images: NDArray[np.float32]) -> None:
     """Set the weights of all layers that a network has in common with another, by name and shape.
 
     Args:
         network: is changed in place.
         source: output folder of a run, or a model file.
-        faces: training faces in [-1, 1], N x H x W x C; a model file lacks the statistics of
+        images: for training, in [-1, 1], N x H x W x C; a model file lacks the statistics of
             batch normalization, which are measured on them.
 
     Raises:
@@ -48,7 +48,7 @@ def take_weights(network: keras.Model, source: Path, faces: NDArray[np.float32])
         layer.set_weights(known[layer.name])
     if from_file:
         norms = [layer for layer in shared if isinstance(layer, FusedBatchNormalization)]
-        _measure_norms(network, norms, faces)
+        _measure_norms(network, norms, images)
 
 
 def _weights_of_run(run: Path) -> Weights:
@@ -99,7 +99,7 @@ def _layer(name: str) -> str:
 
 
 def _measure_norms(
-    network: keras.Model, norms: list[FusedBatchNormalization], faces: NDArray[np.float32]
+    network: keras.Model, norms: list[FusedBatchNormalization], images: NDArray[np.float32]
 ) -> None:
     """Set the statistics of batch normalization layers to those of their inputs.
 
@@ -110,7 +110,7 @@ def _measure_norms(
         gamma, beta, mean, variance = norm.get_weights()
         norm.set_weights([gamma, beta, mean, variance - norm.epsilon])
     inputs = keras.Model(network.inputs, [norm.input for norm in norms])
-    for norm, values in zip(norms, inputs.predict(faces, verbose=0), strict=True):
+    for norm, values in zip(norms, inputs.predict(images, verbose=0), strict=True):
         mean, variance = values.mean(axis=(0, 1, 2)), values.var(axis=(0, 1, 2))
         beta = norm.get_weights()[1]
         norm.set_weights([np.sqrt(variance + norm.epsilon), beta + mean, mean, variance])

@@ -145,6 +145,23 @@ def test_killed_run_can_be_resumed_and_its_model_runs(tmp_path: Path, data: Path
     assert json.loads(properties['recipe'])['network'] == 'small.yaml'
 
 
+def test_detector_is_initialized_by_another(tmp_path: Path, data: Path) -> None:
+    """With the weights of a model file, an epoch of a tiny learning rate changes little."""
+    recipe = read_detector_recipe(write_recipe(tmp_path, 2)).model_copy(update={'ema': None})
+    teacher = data / 'teacher.onnx'
+    first = train_detector(recipe, data, teacher, tmp_path / 'run')
+    image = cv2.imread(str(data / 'train' / '3.png'))[:64, :96]
+    boxes_and_landmarks = Own(str(first), 1).cells(image)[:, 1:]
+    once = recipe.model_copy(update={'epochs': 1, 'learning_rate': 1e-8, 'seed': 5})
+
+    for number, source in enumerate((None, first)):
+        path = train_detector(once, data, teacher, tmp_path / str(number), init_from=source)
+        is_equal = np.allclose(
+            Own(str(path), 1).cells(image)[:, 1:], boxes_and_landmarks, atol=0.05
+        )
+        assert is_equal == (source is not None)
+
+
 def test_calibration_is_part_of_the_model_file(tmp_path: Path) -> None:
     """Its scores are those of the network, corrected; boxes stay as they are."""
     write_recipe(tmp_path, 1)
@@ -164,7 +181,7 @@ def test_calibration_is_part_of_the_model_file(tmp_path: Path) -> None:
 
 
 def test_wrong_options_are_rejected(tmp_path: Path, data: Path) -> None:
-    """A detector needs one teacher and one data set, and starts with random weights."""
+    """It needs one teacher and one data set; initial weights have to exist."""
     write_recipe(tmp_path, 1)
     without_teacher = arguments(tmp_path, data)
     del without_teacher[4:6]
