@@ -98,10 +98,10 @@ def test_command_ends_with_a_line(
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_node_ends_with_a_line(
+def test_node_without_memory_to_start_ends_with_a_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Also if the memory ends while it works."""
+    """Launch does not start it again, since nothing would change."""
 
     def no_memory(_: object) -> int:
         raise MemoryError
@@ -109,6 +109,21 @@ def test_node_ends_with_a_line(
     monkeypatch.setattr('face_classification_ros.ros.node.process.run_node', no_memory)
     assert node_main([]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_node_whose_memory_ends_can_be_started_again(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], domain: int
+) -> None:
+    """It ends with a line and the exit code of a fault, after which launch starts it."""
+
+    def no_memory(_: object) -> None:
+        raise MemoryError('no memory for that image')
+
+    monkeypatch.setenv('ROS_DOMAIN_ID', str(domain))
+    monkeypatch.setattr('rclpy.spin', no_memory)
+    assert node_main([]) == 1
+    lines = capfd.readouterr().err.splitlines()
+    assert sum(line.endswith('no memory for that image') for line in lines) == 1
 
 
 def test_file_that_needs_too_much_is_named(

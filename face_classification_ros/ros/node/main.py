@@ -1,4 +1,4 @@
-"""Start the node, and report a lack of memory in one line."""
+"""Start the node, and report in one line that there is not enough memory for it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def main(args: list[str] | None = None) -> int:
         args: command line without the program, that of the process if it is None.
 
     Returns:
-        The exit code of `run_node`, or 2 if there is not enough memory.
+        The exit code of `run_node`, or 2 if there is not enough memory to start.
     """
     try:
         check_address_space(NODE_SPACE)

@@ -10,6 +10,7 @@ from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.utilities import remove_ros_args
 
+from face_classification_ros.memory import is_out_of_memory, memory_error_text
 from face_classification_ros.ros.node.node import FaceClassificationNode, NODE_NAME
 from face_classification_ros.ros.node.parameters.node_config import UnknownParameterError
 from face_classification_ros.ros.node.parameters.sources import addressed_parameters
@@ -21,7 +22,8 @@ def run_node(args: list[str] | None = None) -> int:
     """Run the node until a signal ends it.
 
     Returns:
-        0, or 2 if it cannot start. The process ends with 1 if it is stuck, see `Watchdog`.
+        0, 1 if it has no memory left while it works, or 2 if it cannot start. The process also
+        ends with 1 if it is stuck, see `Watchdog`.
     """
     parser = argparse.ArgumentParser(
         prog='face_classification_node',
@@ -68,9 +70,21 @@ def _run(watchdog: Watchdog, arguments: list[str]) -> int:
                     return 2 if rclpy.ok() else 0
                 node.trigger_activate()
             watchdog.watch(node)
-            rclpy.spin(node)
+            return _spin(node)
     except KeyboardInterrupt:
         pass
+    return 0
+
+
+def _spin(node: FaceClassificationNode) -> int:
+    try:
+        rclpy.spin(node)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        # Unlike a node that cannot start, it may work when launch has started it again.
+        print(f'{NODE_NAME}: {memory_error_text(error)}', file=sys.stderr)
+        return 1
     return 0
 
 
