@@ -12,6 +12,24 @@ VOTE_COLUMNS = 'neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,u
 """Columns of FER+, without the first two."""
 
 
+def write_bright_halves(folder: Path, *, train: int, val: int) -> None:
+    """Write `women` with a bright upper half and `men` with a bright lower half.
+
+    Args:
+        folder: gets one sub-folder per split and label.
+        train: number of faces of each label in `train`.
+        val: the same in `val`.
+    """
+    random = np.random.default_rng(0)
+    for split, count in (('train', train), ('val', val)):
+        for label, half in (('woman', slice(0, 24)), ('man', slice(24, 48))):
+            (folder / split / label).mkdir(parents=True)
+            for number in range(count):
+                face = random.integers(0, 120, (48, 48, 3)).astype(np.uint8)
+                face[half] += 100
+                cv2.imwrite(str(folder / split / label / f'{number}.png'), face)
+
+
 def write_image(path: Path, value: int, *, size: int = 20, gray: bool = True) -> None:
     """Write an image of one color, losslessly although it is called .jpg."""
     path.parent.mkdir(parents=True, exist_ok=True)

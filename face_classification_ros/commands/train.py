@@ -104,7 +104,7 @@ def _train_detector(arguments: argparse.Namespace) -> None:
 
 
 def _train_classifier(arguments: argparse.Namespace) -> None:
-    from face_classification_ros.training.recipe import read_recipe
+    from face_classification_ros.training.stages import read_stages
 
     # Before TensorFlow is loaded, so that wrong use is reported immediately.
     if arguments.teacher is not None:
@@ -113,18 +113,33 @@ def _train_classifier(arguments: argparse.Namespace) -> None:
         )
     if bool(arguments.cluster_hosts) != (arguments.task_index is not None):
         raise ValueError('--cluster-hosts and --task-index are used together')
-    recipe = read_recipe(arguments.recipe)
+    stages = read_stages(arguments.recipe)
+    if stages[0].name and arguments.cluster_hosts:
+        raise ValueError('--cluster-hosts: a recipe with stages is trained by one machine')
     with loading_tensorflow('training'):
         from face_classification_ros.training.distributed import Cluster
+        from face_classification_ros.training.staged_trainer import train_stages
         from face_classification_ros.training.trainer import train
+    source = _source_of_weights(arguments)
+    if stages[0].name:
+        print(
+            train_stages(
+                stages,
+                arguments.data,
+                arguments.output,
+                resume=arguments.resume,
+                init_from=source,
+            )
+        )
+        return
     cluster = Cluster(tuple(arguments.cluster_hosts), arguments.task_index or 0)
     with cluster.joined():
         model = train(
-            recipe,
+            stages[0].recipe,
             arguments.data,
             arguments.output,
             resume=arguments.resume,
-            init_from=_source_of_weights(arguments),
+            init_from=source,
             cluster=cluster,
         )
     if cluster.is_chief:

@@ -24,11 +24,26 @@ def read_settings(path: Path, kind: type[Settings]) -> Settings:
         ValueError: the file is too large, not YAML, or a field is unknown, missing, of the wrong
             type or out of range; one line names file and field, and says why.
     """
+    return check_settings(path, read_yaml(path), kind)
+
+
+def check_settings(path: Path, content: Any, kind: type[Settings], place: str = '') -> Settings:
+    """Return the settings in the content of a file.
+
+    Args:
+        path: of the file, for the error.
+        content: what `read_yaml` returned, or a part of it.
+        kind: of the settings.
+        place: of this part in the file, such as `stages.0.`.
+
+    Raises:
+        ValueError: see `read_settings`.
+    """
     try:
-        return kind.model_validate(read_yaml(path))
+        return kind.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        where = '.'.join(map(str, first['loc'])) or 'the file'
+        where = place + '.'.join(map(str, first['loc'])) or 'the file'
         if first['type'] == 'extra_forbidden':
             known = ', '.join(_known_fields(kind.model_json_schema(), first['loc'][:-1]))
             raise ValueError(f'{path}: {where}: unknown, expected one of {known}') from error

@@ -47,6 +47,11 @@ def one_cycle(learning_rate: float, steps: int) -> keras.optimizers.schedules.Co
     )
 
 
+def run_of(recipe: Recipe | DetectorRecipe, **more: str) -> dict[str, Any]:
+    """Return what a run depends on, for JSON: its recipe and checksums of what it reads."""
+    return {'recipe': recipe.model_dump(mode='json'), **more}
+
+
 def check_output(output: Path, run: Mapping[str, Any], resume: bool) -> None:
     """Refuse to overwrite a run, or to continue one after a change.
 

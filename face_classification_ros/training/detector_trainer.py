@@ -21,6 +21,7 @@ from face_classification_ros.training.checkpoint import (
     new_optimizer,
     record_run,
     recording_callbacks,
+    run_of,
 )
 from face_classification_ros.training.detector_batches import SceneBatches
 from face_classification_ros.training.detector_calibration import calibrate_detector
@@ -65,10 +66,7 @@ def train_detector(
             recipe or teacher; the network is not a detector; data or teacher cannot be read; or
             `init_from` is neither a run nor a model file, or has no layer in common.
     """
-    run = {
-        'recipe': recipe.model_dump(mode='json'),
-        'teacher': hashlib.sha256(teacher.read_bytes()).hexdigest(),
-    }
+    run = run_of(recipe, teacher=hashlib.sha256(teacher.read_bytes()).hexdigest())
     check_output(output, run, resume)
     # A network without a detection head is refused before the folder is created.
     _build(recipe)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,10 @@ def export_classifier(
 
     faces = np.random.default_rng(recipe.seed).integers(0, 256, (8, *face_shape), np.uint8)
     _check_equal(model, faces, probabilities(scale_faces(faces)))
-    onnx.save(model, path)
+    # A model file is complete, also if the training is killed now.
+    unfinished = path.with_suffix('.unfinished')
+    onnx.save(model, unfinished)
+    os.replace(unfinished, path)
 
 
 def _calibrate(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 import os
 from pathlib import Path
 from typing import Annotated, Literal
@@ -192,6 +193,23 @@ class Recipe(BaseModel):
             }
         )
 
+    def with_teachers(self, models: Mapping[str, Path]) -> Self:
+        """Return the recipe with model files instead of the names of some teachers.
+
+        Args:
+            models: name of a teacher -> its model file.
+        """
+        return self.model_copy(
+            update={
+                'teachers': tuple(
+                    teacher.model_copy(
+                        update={'model': str(models.get(teacher.model, teacher.model))}
+                    )
+                    for teacher in self.teachers
+                )
+            }
+        )
+
     def size_in(self, epoch: int) -> int:
         """Return the size of the faces in an epoch, counted from 0."""
         if self.initial_size is None:
@@ -213,7 +231,11 @@ def read_recipe(path: Path) -> Recipe:
         ValueError: a field is unknown, missing, of the wrong type or out of range, or names a
             file outside of the recipe's folder.
     """
-    recipe = read_settings(path, Recipe)
+    return resolve_files(path, read_settings(path, Recipe))
+
+
+def resolve_files(path: Path, recipe: Recipe) -> Recipe:
+    """Return a recipe with the paths of the files that it names, see `resolve_file`."""
     return recipe.model_copy(
         update={
             'network': resolve_file(path, recipe.network),

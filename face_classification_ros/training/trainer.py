@@ -25,6 +25,7 @@ from face_classification_ros.training.checkpoint import (
     new_optimizer,
     record_run,
     recording_callbacks,
+    run_of,
 )
 from face_classification_ros.training.data import checksum, read_splits
 from face_classification_ros.training.distributed import Cluster
@@ -79,13 +80,12 @@ def train(
             layer in common.
     """
     cluster = cluster or Cluster()
-    run: dict[str, Any] = {'recipe': recipe.model_dump(mode='json')}
     # Nothing is written if the recipe names no valid network.
     read_network(recipe.network)
     # Also before the data is read, which takes minutes.
-    check_output(output, run, resume)
+    check_output(output, run_of(recipe), resume)
     training, validation = read_splits(recipe, folders)
-    run['data'] = checksum([*training, *validation])
+    run = run_of(recipe, data=checksum([*training, *validation]))
     check_output(output, run, resume)
     cluster.check_same(**{name: json.dumps(value) for name, value in run.items()})
     if cluster.is_chief:

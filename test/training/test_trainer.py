@@ -11,7 +11,13 @@ import time
 from typing import Any
 
 import cv2
-from dataset_layouts import write_boxes, write_fairface, write_image, write_rafdb
+from dataset_layouts import (
+    write_boxes,
+    write_bright_halves,
+    write_fairface,
+    write_image,
+    write_rafdb,
+)
 import numpy as np
 import pytest
 
@@ -52,15 +58,8 @@ blocks:
 @pytest.fixture(scope='module')
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write 160 `women` with a bright upper half and 160 `men` with a bright lower half."""
-    folder, random = tmp_path_factory.mktemp('data'), np.random.default_rng(0)
-    for split, count in (('train', 128), ('val', 32)):
-        for label in ('woman', 'man'):
-            (folder / split / label).mkdir(parents=True)
-            for number in range(count):
-                face = random.integers(0, 120, (48, 48, 3)).astype(np.uint8)
-                half = slice(0, 24) if label == 'woman' else slice(24, 48)
-                face[half] += 100
-                cv2.imwrite(str(folder / split / label / f'{number}.png'), face)
+    folder = tmp_path_factory.mktemp('data')
+    write_bright_halves(folder, train=128, val=32)
     return folder
 
 

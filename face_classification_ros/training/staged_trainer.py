@@ -1,0 +1,59 @@
+"""Train the stages of a recipe one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+import shutil
+
+from face_classification_ros.inference.model_zoo import model_path
+from face_classification_ros.training.checkpoint import check_output, run_of
+from face_classification_ros.training.stages import Stage
+from face_classification_ros.training.trainer import train
+
+
+def train_stages(
+    stages: Sequence[Stage],
+    folders: Sequence[Path],
+    output: Path,
+    *,
+    resume: bool = False,
+    init_from: Path | None = None,
+    report: Callable[[str], None] = print,
+) -> Path:
+    """Train all stages of a recipe, and export the result of the last one.
+
+    Each stage has a folder with its name in the output folder, see `train`. With `resume`, stages
+    that are complete are skipped, and the interrupted one continues.
+
+    Args:
+        stages: with names; see `read_stages`.
+        folders: data sets, see `train`.
+        output: folder for the results, created if necessary.
+        resume: continue an interrupted run in the output folder.
+        init_from: what the first stage starts with, if it does not say so itself.
+        report: is called with a line when a stage starts.
+
+    Returns:
+        Path of the model file in the output folder.
+
+    Raises:
+        FloatingPointError, ValueError: see `train`.
+    """
+    models: dict[str, Path] = {}
+    for number, stage in enumerate(stages, start=1):
+        folder = output / stage.name
+        recipe = stage.recipe.with_teachers(models)
+        source = init_from if number == 1 else None
+        if stage.init_from is not None:
+            is_stage = stage.init_from in models
+            source = output / stage.init_from if is_stage else Path(model_path(stage.init_from))
+        check_output(folder, run_of(recipe), resume)
+        complete = sorted(folder.glob('*.onnx'))
+        if complete:
+            (models[stage.name],) = complete
+            continue
+        report(f'stage {number} of {len(stages)}: {stage.name}')
+        models[stage.name] = train(recipe, folders, folder, resume=resume, init_from=source)
+    last = models[stages[-1].name]
+    return Path(shutil.copy(last, output / last.name))

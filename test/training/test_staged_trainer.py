@@ -1,0 +1,112 @@
+"""Training of a recipe with several stages by one command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+
+from dataset_layouts import write_bright_halves
+import numpy as np
+import pytest
+
+pytest.importorskip('tensorflow', reason='needs the extra [train]')
+
+import keras
+
+from face_classification_ros.commands.main import main
+
+RECIPE = """
+attributes: [gender]
+network: tiny.yaml
+size: 32
+epochs: 6
+batch_size: 8
+learning_rate: 0.01
+stages:
+  - {name: large, epochs: 8}
+  - {name: student, teachers: [{model: large, weight: 1.0}]}
+  - {name: finish, init_from: student, epochs: 1, learning_rate: 0.00001}
+"""
+
+TINY = """
+name: tiny
+blocks:
+  - {block: convolution, filters: 8}
+  - {block: residual_module, filters: 8}
+"""
+
+
+@pytest.fixture
+def arguments(tmp_path: Path) -> list[str]:
+    """Write faces with a bright upper or lower half and a recipe; return the command line."""
+    write_bright_halves(tmp_path / 'data', train=64, val=16)
+    (tmp_path / 'tiny.yaml').write_text(TINY)
+    (tmp_path / 'recipe.yaml').write_text(RECIPE)
+    paths = [tmp_path / each for each in ('recipe.yaml', 'data', 'run')]
+    return ['train', str(paths[0]), '--data', str(paths[1]), '--output', str(paths[2])]
+
+
+def epochs_in(stage: Path) -> list[int]:
+    """Return the epochs in the log of a stage."""
+    log = stage / 'log.csv'
+    return [int(line.split(',')[0]) for line in log.read_text().splitlines()[1:]]
+
+
+def filters_of(stage: Path) -> np.ndarray:
+    """Return the first filters of the network of a stage."""
+    network = keras.models.load_model(stage / 'checkpoint.keras')
+    return network.get_layer('convolution1.maps').get_weights()[0]
+
+
+def test_killed_run_continues_with_its_stage(tmp_path: Path, arguments: list[str]) -> None:
+    """Complete stages are not repeated; the result of the last one is that of the command."""
+    program = 'from face_classification_ros.commands.main import main; main()'
+    process = subprocess.Popen(
+        [sys.executable, '-c', program, *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    large, student, finish = (tmp_path / 'run' / each for each in ('large', 'student', 'finish'))
+    while not (student / 'log.csv').exists() or len(epochs_in(student)) < 2:
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    (first,) = large.glob('*.onnx')
+    written = first.stat().st_mtime_ns
+    assert not finish.exists()
+
+    assert main(arguments) == 2
+    assert main([*arguments, '--resume']) == 0
+    assert first.stat().st_mtime_ns == written
+    assert epochs_in(large) == list(range(8))
+    assert sorted(set(epochs_in(student))) == list(range(6))
+    assert epochs_in(finish) == [0]
+    (teacher,) = json.loads((student / 'run.json').read_text())['recipe']['teachers']
+    assert teacher['model'] == str(first)
+
+    # At its tiny learning rate the last stage nearly keeps the weights that it starts with.
+    np.testing.assert_allclose(filters_of(finish), filters_of(student), atol=1e-3)
+    assert not np.allclose(filters_of(finish), filters_of(large), atol=1e-3)
+    result = tmp_path / 'run' / first.name
+    assert result.read_bytes() == (finish / first.name).read_bytes()
+
+
+def test_changed_stage_is_refused(tmp_path: Path, arguments: list[str]) -> None:
+    """Also one that is complete; a later one may still change."""
+    recipe = tmp_path / 'recipe.yaml'
+    recipe.write_text(RECIPE.replace('epochs: 8', 'epochs: 1').replace('epochs: 6', 'epochs: 1'))
+    assert main(arguments) == 0
+    recipe.write_text(RECIPE)
+    assert main([*arguments, '--resume']) == 2
+
+
+def test_stages_are_trained_by_one_machine(arguments: list[str], tmp_path: Path) -> None:
+    """A teacher would be on one of several machines only."""
+    hosts = ['--cluster-hosts', 'localhost:9001', 'localhost:9002', '--task-index', '0']
+    assert main([*arguments, *hosts]) == 2
+    assert not (tmp_path / 'run').exists()
