@@ -19,7 +19,7 @@ from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.ros.conversions.messages import time_message
 from face_classification_ros.types import Image
 
-CAMERA = Intrinsics(560, 240, 720.0, 720.0, 279.5, 119.5)
+CAMERA = Intrinsics(640, 240, 720.0, 720.0, 319.5, 119.5)
 
 SPEED = math.radians(30)
 """Radians per second by which the camera turns to the left."""
@@ -30,15 +30,23 @@ PLACE = np.array([0.5, -0.3, 1.4])
 START = 100.0
 """Stamp at which the camera looks along x of `map`, to the head."""
 
+TURNING_TIME = 0.5
+"""Seconds before and after `START` in which it turns; the head stays in view."""
+
 DISTANCE = CENTER[2]
 
 _OPTICAL = np.array([[0, 0, 1], [-1, 0, 0], [0, -1, 0]])
 """Columns are the axes of a camera that looks along x, in x forward, y left, z up."""
 
 
+def yaw_at(stamp: float) -> float:
+    """Return the angle of the camera in `map` in radians."""
+    return SPEED * min(max(stamp - START, -TURNING_TIME), TURNING_TIME)
+
+
 def rotation_at(stamp: float) -> NDArray[np.float64]:
     """Return the rotation from the optical frame to `map`."""
-    yaw = SPEED * (stamp - START)
+    yaw = yaw_at(stamp)
     cos, sin = math.cos(yaw), math.sin(yaw)
     return np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]]) @ _OPTICAL
 
@@ -85,7 +93,7 @@ class TurningCamera(DepthCamera):
 
     def transform(self, stamp: float) -> None:
         """Publish where the robot is."""
-        yaw = SPEED * (stamp - START)
+        yaw = yaw_at(stamp)
         turn = Quaternion(z=math.sin(yaw / 2), w=math.cos(yaw / 2))
         x, y, z = PLACE
         self._publish(self._tf, 'map', 'base_link', stamp, (x, y, z), turn)

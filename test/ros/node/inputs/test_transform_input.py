@@ -90,7 +90,7 @@ def test_positions_are_in_the_map_while_the_camera_turns(
     """Between transforms at 10 Hz, in all outputs and services; headers stay as they are."""
     boxes = peer.collect(Detection3DArray, '/face_classification/detections_3d')
     markers = peer.collect(MarkerArray, '/face_classification/markers')
-    stamps = [START - 0.5 + number / 10 for number in range(11)]
+    stamps = [START - 0.4 + number / 10 for number in range(9)]
     for stamp in (stamps[0] - 0.1, *stamps, stamps[-1] + 0.1):
         turning_camera.transform(stamp + 0.04)
     errors = []
@@ -137,7 +137,8 @@ def test_transform_of_another_time_is_not_used(turning_camera: TurningCamera) ->
         result = turning_camera.show(stamp)
         assert result.position_frame_id == 'map'
         assert not result.faces[0].has_position
-    turning_camera.transform(START + 0.8)
+    turning_camera.transform(START + 0.55)
+    turning_camera.transform(START + 0.65)
     (face,) = turning_camera.show(START + 0.6).faces
     assert error_of(face, START + 0.6) <= MAX_ERROR
 
