@@ -133,6 +133,7 @@ def make_rviz(context: LaunchContext) -> list[Node]:
                 (f'/face_classification/{topic}', f'face_classification/{topic}')
                 for topic in RVIZ_TOPICS
             ],
+            output='screen',
         )
     ]
 
