@@ -22,7 +22,8 @@ unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 BUILD_INPUTS := setup.py pyproject.toml package.xml CMakeLists.txt \
   $(shell find action cmake msg scripts srv wheel -type f)
-INSTALLED_FOLDERS := $(PACKAGE) config examples launch resource
+SHARED_FOLDERS := config examples foxglove launch resource rqt rviz
+INSTALLED_FOLDERS := $(PACKAGE) $(SHARED_FOLDERS)
 INSTALLED_FILES := $(shell find $(INSTALLED_FOLDERS) -type f -not -path '*/__pycache__/*')
 
 .PHONY: demo test lint venv peers lock licenses clean
@@ -88,7 +89,7 @@ $(VENV)/demo $(VENV)/test: $(VENV)/wheel $(INSTALLED_FILES)
 	@echo 'Installing into $(VENV), this takes a minute or two the first time.'
 	$(VENV)/bin/python -m pip install --quiet $(DEPENDENCIES) "$$(ls $(VENV)/wheel/*.whl)[$(EXTRAS)]"
 	cp --recursive --symbolic-link --force '$(CURDIR)/$(PACKAGE)' $(VENV)/lib/python3.*/site-packages
-	cp --recursive --symbolic-link --force $(addprefix $(CURDIR)/,config examples launch resource) \
+	cp --recursive --symbolic-link --force $(addprefix $(CURDIR)/,$(SHARED_FOLDERS)) \
 	  $(VENV)/share/$(PACKAGE)
 	touch $@
 

@@ -20,8 +20,9 @@ from setuptools.command.build import build
 HERE = Path(__file__).resolve().parent
 NAME = 'face_classification_ros'
 
-# No wheel of vision_msgs exists, so ours contains a copy; a robot has the official package.
-CMAKE_PROJECTS = (Path(), Path('wheel', 'vision_msgs'))
+# No wheels of tf2_msgs and vision_msgs exist, so ours contains copies; a robot has the official
+# packages.
+CMAKE_PROJECTS = (Path(), Path('wheel', 'tf2_msgs'), Path('wheel', 'vision_msgs'))
 
 MODULES = f'lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages'
 

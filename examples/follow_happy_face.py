@@ -22,7 +22,8 @@ def direction(snapshot: FaceSnapshot) -> str:
         if confident_label(face.attributes.get('emotion')) == 'happy'
     ]
     located = [(math.hypot(*face.position), face.position) for face in happy if face.position]
-    if located:
+    # With the parameter target_frame, positions say nothing about the direction from the camera.
+    if located and snapshot.position_frame_id == snapshot.frame_id:
         distance, (x, _, z) = min(located)
         angle = math.degrees(math.atan2(x, z))
         return f'{_turn(angle, 3.0)} ({angle:+.0f} degrees, {distance:.1f} m)'

@@ -196,9 +196,13 @@ class Face:
             switched off is absent.
         track_id: identifies the face while it is tracked, never reused; "" in still images.
         first_seen: stamp in seconds of the first image of its track.
-        position: in meters, None if unknown, see `geometry.positions`.
+        position: in meters in the optical frame of the camera, None if unknown, see
+            `geometry.positions`.
         is_size_plausible: False if the position is known and the face would not be as wide as
             faces are.
+        size: width and height in meters, of the box at that position; None if that is unknown.
+        target_position: the position in the target frame of the node; None if unknown, or if there
+            is no target frame.
         appearance: of the person, see `tracking.appearance`; None if unknown.
     """
 
@@ -208,6 +212,8 @@ class Face:
     first_seen: float = 0.0
     position: Position | None = None
     is_size_plausible: bool = True
+    size: tuple[float, float] | None = None
+    target_position: Position | None = None
     appearance: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:

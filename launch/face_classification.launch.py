@@ -6,10 +6,13 @@ Every parameter of the node is an argument; one that is not given keeps its valu
 The node configures and activates itself, also after a crash. If a lifecycle manager is in charge
 of that, use `autostart:=false`.
 
+`rviz:=true` also starts rviz2 on what the node publishes.
+
 Examples:
     ros2 launch face_classification_ros face_classification.launch.py image:=/camera/image_raw
     ros2 launch face_classification_ros face_classification.launch.py detection_threshold:=0.7
     ros2 launch face_classification_ros face_classification.launch.py models:=a.onnx,b.onnx
+    ros2 launch face_classification_ros face_classification.launch.py target_frame:=map rviz:=true
 """
 
 from dataclasses import Field
@@ -33,6 +36,10 @@ from face_classification_ros.ros.node.parameters.node_config import PARAMETERS
 
 PACKAGE = 'face_classification_ros'
 CONFIG = get_package_share_path(PACKAGE) / 'config'
+RVIZ = get_package_share_path(PACKAGE) / 'rviz' / 'face_classification.rviz'
+
+# Topics of the node in the configuration of rviz, below the absolute name of the node.
+RVIZ_TOPICS = ('detections_3d', 'image_annotated', 'markers')
 
 # Fast DDS reads the first in Jazzy and earlier, the second in Kilted and later.
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
@@ -105,6 +112,32 @@ def make_node(context: LaunchContext) -> list[Node]:
     ]
 
 
+def make_rviz(context: LaunchContext) -> list[Node]:
+    """Return rviz2 in the namespace of the node if it is to be started."""
+    if LaunchConfiguration('rviz').perform(context) != 'true':
+        return []
+    frame = LaunchConfiguration('target_frame').perform(context)
+    use_sim_time = ParameterValue(LaunchConfiguration('use_sim_time'), value_type=bool)
+    return [
+        Node(
+            package='rviz2',
+            executable='rviz2',
+            namespace=LaunchConfiguration('namespace'),
+            arguments=[
+                '--display-config',
+                str(RVIZ),
+                *(['--fixed-frame', frame] if frame else []),
+            ],
+            parameters=[{'use_sim_time': use_sim_time}],
+            remappings=[
+                (f'/face_classification/{topic}', f'face_classification/{topic}')
+                for topic in RVIZ_TOPICS
+            ],
+            output='screen',
+        )
+    ]
+
+
 def declared_arguments() -> list[DeclareLaunchArgument]:
     """Return all arguments: topics, parameters of the node, and how it is started."""
     default_profile = EnvironmentVariable(
@@ -153,6 +186,12 @@ def declared_arguments() -> list[DeclareLaunchArgument]:
             description='start the node again when it ends',
         ),
         DeclareLaunchArgument(
+            'rviz',
+            default_value='false',
+            choices=['true', 'false'],
+            description='start rviz2 on what the node publishes',
+        ),
+        DeclareLaunchArgument(
             'fastdds_profile',
             default_value=default_profile,
             description='Fast DDS profile for large images, by default the one that the '
@@ -175,6 +214,7 @@ def generate_launch_description() -> LaunchDescription:
                 for variable in PROFILE_VARIABLES
             ),
             OpaqueFunction(function=make_node),
+            OpaqueFunction(function=make_rviz),
         ]
     )
     check_launch_arguments(__file__, (each.name for each in description.get_launch_arguments()))

@@ -1,4 +1,4 @@
-"""Messages have the fields of the manual, and vision_msgs its official type hashes."""
+"""Messages have the fields of the manual, and those of others their official type hashes."""
 
 import json
 from pathlib import Path
@@ -15,13 +15,24 @@ from face_classification_ros.tracking.observation import Outcome
 # Of the official vision_msgs 4.1. Nodes with other hashes receive nothing from each other.
 VISION_MSGS_HASHES = {
     'BoundingBox2D': '008eacbb0cf8f26e83795547bed013eec3675485ef386ec056d80eaaf1c1ce2f',
+    'BoundingBox3D': 'bbb73a65c163d7f9bb29009c7bde9f7faa576bd2d23299c4511d19230dab4698',
     'Detection2D': '0d12b69df5c593b3455b7346fac8205437a7d4bcb09b9e0e0b2dde787ded38ea',
     'Detection2DArray': '214274120007f4a683866481336b70310268cfa107aebe9d594a6acf75bda968',
+    'Detection3D': 'ddd703be132ab0b69d33121f1bb034132bfbb3b0ac5f9fb1516005ba1c8a265b',
+    'Detection3DArray': '793f5eab9595ac1c0da07873cc859db42eae51f0ee76056db8562515d830e018',
     'ObjectHypothesis': '51da43cec11c01957a64d1e05a24acd18aae7745ec30b74348ad5f6d634f7f90',
     'ObjectHypothesisWithPose': '41c12344c0396c48b81df12467c192d99b2a0eb1463c5c37194e4223251c80bc',
     'Point2D': 'eab0e83f44ab4de92ceaf76dd7d0e7638f2bdd1d16ffbe16c7a136c48e407247',
     'Pose2D': 'b0b5d1d7b4c20dd4fcde3ed1d4b289a919290572007d67a97043814db25d3648',
     'VisionInfo': '95d3116a17484ad91c9a2686e1d54890bbfc3ff6c6a2de137738c4950d45d284',
+}
+
+# Of the official tf2_msgs 0.36.
+TF_MESSAGE_HASH = 'e369d0f05a23ae52508854b66f6aa0437f3449d652e8cbf22d5abe85d020f087'
+
+OFFICIAL_HASHES = {
+    'tf2_msgs/TFMessage': TF_MESSAGE_HASH,
+    **{f'vision_msgs/{name}': value for name, value in VISION_MSGS_HASHES.items()},
 }
 
 # Equal fields have equal hashes.
@@ -99,15 +110,16 @@ OUR_SERVICES = {
 }
 
 
-@pytest.mark.parametrize('name', VISION_MSGS_HASHES)
-def test_vision_message_has_the_official_type_hash(name: str) -> None:
-    """Nodes with the official vision_msgs can communicate with ours."""
-    path = Path(get_package_share_directory('vision_msgs'), 'msg', f'{name}.json')
+@pytest.mark.parametrize('name', OFFICIAL_HASHES)
+def test_message_of_another_package_has_the_official_type_hash(name: str) -> None:
+    """Nodes with the official package can communicate with ours."""
+    package, message = name.split('/')
+    path = Path(get_package_share_directory(package), 'msg', f'{message}.json')
     hashes = {
         entry['type_name']: entry['hash_string']
         for entry in json.loads(path.read_text())['type_hashes']
     }
-    assert hashes[f'vision_msgs/msg/{name}'] == f'RIHS01_{VISION_MSGS_HASHES[name]}'
+    assert hashes[f'{package}/msg/{message}'] == f'RIHS01_{OFFICIAL_HASHES[name]}'
 
 
 @pytest.mark.parametrize('name', VISION_MSGS_FIELDS)

@@ -141,15 +141,13 @@ def _located(face: Face, distance: float, camera: Intrinsics, rotation: int) -> 
         (y - camera.cy) / camera.fy * distance,
         distance,
     )
+    size = box.width / camera.fx * distance, box.height / camera.fy * distance
     # From ear to ear, which is vertical in the image of a camera mounted on its side.
-    if rotation in (90, 270):
-        width = box.height / camera.fy * distance
-    else:
-        width = box.width / camera.fx * distance
+    width = size[1] if rotation in (90, 270) else size[0]
     narrowest, widest = PLAUSIBLE_WIDTHS
     # Not numpy's True, which messages take for False.
     is_plausible = bool(narrowest <= width <= widest)
-    return replace(face, position=position, is_size_plausible=is_plausible)
+    return replace(face, position=position, size=size, is_size_plausible=is_plausible)
 
 
 def _distance(depth: DepthImage, box: BoundingBox, scales: tuple[float, float]) -> float | None:

@@ -136,7 +136,7 @@ def _draw_box(canvas: Image, box: BoundingBox, color: Color) -> None:
 
 def _label(face: Face, box: BoundingBox, crowd: int, width: int, height: int) -> _Label:
     """Choose text and size of the label of a face at `box`, one of `crowd` in the image."""
-    lines = [_text(attribute, estimate) for attribute, estimate in face.attributes.items()]
+    lines = [estimate_text(attribute, estimate) for attribute, estimate in face.attributes.items()]
     if not lines:
         lines = [f'face {_percent(face.detection.confidence)}']
     bars = tuple(
@@ -159,7 +159,7 @@ def _label(face: Face, box: BoundingBox, crowd: int, width: int, height: int) ->
     return _Label(tuple(lines), bars, capital, int(capital * capitals_wide))
 
 
-def _text(attribute: str, estimate: AttributeEstimate) -> str:
+def estimate_text(attribute: str, estimate: AttributeEstimate) -> str:
     """Return label and probability, or a question mark if the label is unknown."""
     if estimate.label == UNKNOWN:
         return f'{attribute} ?'

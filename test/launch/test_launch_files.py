@@ -178,7 +178,7 @@ def environment_of(pid: str) -> dict[str, str]:
 # Files
 
 
-@pytest.mark.parametrize('folder', ['config', 'examples', 'launch'])
+@pytest.mark.parametrize('folder', ['config', 'examples', 'foxglove', 'launch', 'rqt', 'rviz'])
 def test_every_file_is_installed(folder: str) -> None:
     """The share folder has the files of the source folder."""
     sources = [
@@ -202,7 +202,7 @@ def test_every_argument_has_description_and_default(file: str) -> None:
     arguments = {each.name: each for each in description.get_launch_arguments()}
     # A replay requires an active node.
     lacking = {'autostart'} if file == 'replay.launch.py' else set()
-    assert {*PARAMETERS, 'log_level', 'fastdds_profile'} - set(arguments) == lacking
+    assert {*PARAMETERS, 'log_level', 'fastdds_profile', 'rviz'} - set(arguments) == lacking
     for name, argument in arguments.items():
         assert argument.default_value is not None or name == 'cameras'
         assert argument.description != 'no description given', name
@@ -238,6 +238,46 @@ def test_arguments_reach_the_node(launch_file: StartLaunch, peer: Peer) -> None:
         'use_sim_time': True,
     }
     assert peer.get_parameters(node, *values) == values
+
+
+# Prints how it was started, in place of the viewer that no test machine has.
+RVIZ = """#!/bin/sh
+trap 'exit 0' INT
+echo "rviz2 $*"
+while :; do sleep 0.1; done
+"""
+
+
+def test_rviz_starts_on_the_topics_of_the_node(
+    launch_file: StartLaunch, peer: Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the file of the package, the target frame, and the namespace of the node."""
+    program = tmp_path / 'prefix' / 'lib' / 'rviz2' / 'rviz2'
+    index = tmp_path / 'prefix' / 'share' / 'ament_index' / 'resource_index' / 'packages'
+    for folder in (program.parent, index):
+        folder.mkdir(parents=True)
+    (index / 'rviz2').touch()
+    program.write_text(RVIZ)
+    program.chmod(0o755)
+    paths = [str(tmp_path / 'prefix'), os.environ['AMENT_PREFIX_PATH']]
+    monkeypatch.setenv('AMENT_PREFIX_PATH', os.pathsep.join(paths))
+    launched = launch_file(
+        ONE_CAMERA, 'namespace:=robot', 'rviz:=true', 'target_frame:=map', 'autostart:=false'
+    )
+    node = '/robot/face_classification'
+    peer.wait_for(lambda: state_of(peer, node) == 'unconfigured', 'the node')
+    end = time.monotonic() + TIMEOUT
+    while not (found := re.findall(r'rviz2 (--display-config .*)', launched.log)):
+        assert time.monotonic() < end, launched.log
+        time.sleep(0.05)
+    words = found[0].split()
+    assert words[:2] == [
+        '--display-config',
+        str(share_folder() / 'rviz' / 'face_classification.rviz'),
+    ]
+    assert words[2:4] == ['--fixed-frame', 'map']
+    assert '__ns:=/robot' in words
+    assert '/face_classification/markers:=face_classification/markers' in words
 
 
 def test_log_level_reaches_the_node(launch_file: StartLaunch, peer: Peer) -> None:

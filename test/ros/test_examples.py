@@ -182,11 +182,51 @@ def test_direction_without_positions_is_that_in_the_image(x: float, expected: st
     assert example('follow_happy_face').direction(snapshot_with(*faces)).startswith(expected)
 
 
+def test_position_in_another_frame_gives_no_direction() -> None:
+    """In the map, x is not to the right of the camera."""
+    face = face_with('happy', 600, (-5.0, 0.0, 1.0))
+    snapshot = FaceSnapshot(0.0, 'camera', 'map', 640, 480, (face,))
+    assert example('follow_happy_face').direction(snapshot).startswith('turn right')
+
+
+# Nearest person
+
+
+def test_nearest_person_without_depth_has_no_position(
+    camera: LiveCamera, run_example: RunExample
+) -> None:
+    """The line names the person and the frame."""
+    (line,) = run_example('nearest_person.py', '--duration', '60').splitlines()
+    assert re.match(r'person 1 .* head_camera .*not known', line), line
+
+
+def test_place_of_a_person_is_in_the_frame() -> None:
+    """All three coordinates are printed."""
+    face = face_with('happy', position=(1.0, -2.0, 1.5))
+    line = example('nearest_person').place(face, 'map')
+    assert re.search(r'1\.00.*-2\.00.*1\.50.* map', line)
+
+
+# Behavior tree
+
+
+def test_guest_is_greeted_by_a_behavior_tree(camera: LiveCamera, run_example: RunExample) -> None:
+    """It ends when the guest is greeted."""
+    pytest.importorskip('py_trees', reason='the example needs the Python package py_trees')
+    printed = run_example('greeting_tree.py', '--frames', '5', '--duration', '60')
+    (line,) = printed.splitlines()
+    assert 'gender woman' in line and 'emotion happy' in line
+
+
 # All examples
 
 
-@pytest.mark.parametrize('name', ['greet_guest', 'count_people', 'follow_happy_face'])
+@pytest.mark.parametrize(
+    'name', ['greet_guest', 'count_people', 'follow_happy_face', 'nearest_person', 'greeting_tree']
+)
 def test_example_without_a_node_ends_with_one_line(name: str, run_example: RunExample) -> None:
     """The line names the missing service or action; the exit code is 1."""
+    if name == 'greeting_tree':
+        pytest.importorskip('py_trees', reason='the example needs the Python package py_trees')
     errors = run_example(f'{name}.py', '--node', '/nowhere', code=1)
     assert re.fullmatch(r'/nowhere/\w+ .*\n', errors)

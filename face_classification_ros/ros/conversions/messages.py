@@ -27,6 +27,7 @@ from face_classification_ros.types import (
     Detection,
     Face,
     FrameFaces,
+    Position,
 )
 
 FACE_CLASS = 'face'
@@ -44,23 +45,34 @@ def time_message(stamp: float) -> Time:
 
 
 def faces_message(
-    faces: Sequence[Face], header: Header, width: int, height: int, processing_time: float
+    faces: Sequence[Face],
+    header: Header,
+    width: int,
+    height: int,
+    processing_time: float = 0.0,
+    target_frame: str = '',
 ) -> FaceAttributesArray:
     """Return the message of all faces of one image.
 
     Args:
         faces: largest first.
-        header: of the image, passed on unchanged; positions are in its frame.
+        header: of the image, passed on unchanged.
         width: of the image in pixels.
         height: of the image in pixels.
         processing_time: seconds from the arrival of the image to its faces.
+        target_frame: of the positions; "" is the frame of the image.
     """
     return FaceAttributesArray(
         header=header,
         image_width=width,
         image_height=height,
-        position_frame_id=header.frame_id,
-        faces=[_face_message(face, width, height) for face in faces],
+        position_frame_id=target_frame or header.frame_id,
+        faces=[
+            _face_message(
+                face, width, height, face.target_position if target_frame else face.position
+            )
+            for face in faces
+        ],
         processing_time=processing_time,
     )
 
@@ -116,17 +128,23 @@ def detections_message(faces: Sequence[Face], header: Header) -> Detection2DArra
         detection.bbox.center.position.x, detection.bbox.center.position.y = box.center
         detection.bbox.size_x = float(box.width)
         detection.bbox.size_y = float(box.height)
-        detection.results = [_hypothesis(FACE_CLASS, face.detection.confidence)]
-        for attribute, estimate in face.attributes.items():
-            detection.results += [
-                _hypothesis(f'{attribute}/{label}', float(probability))
-                for label, probability in zip(estimate.labels, estimate.probabilities, strict=True)
-            ]
+        detection.results = hypotheses(face)
         if face.position is not None:
             for result in detection.results:
-                result.pose.pose.position = _point(face.position)
+                result.pose.pose.position = point_message(face.position)
         message.detections.append(detection)
     return message
+
+
+def hypotheses(face: Face) -> list[ObjectHypothesisWithPose]:
+    """Return one hypothesis per class of a face, see `detections_message`, without poses."""
+    results = [_hypothesis(FACE_CLASS, face.detection.confidence)]
+    for attribute, estimate in face.attributes.items():
+        results += [
+            _hypothesis(f'{attribute}/{label}', float(probability))
+            for label, probability in zip(estimate.labels, estimate.probabilities, strict=True)
+        ]
+    return results
 
 
 def label_info_message(
@@ -150,22 +168,25 @@ def _hypothesis(class_id: str, score: float) -> ObjectHypothesisWithPose:
     return ObjectHypothesisWithPose(hypothesis=ObjectHypothesis(class_id=class_id, score=score))
 
 
-def _face_message(face: Face, width: int, height: int) -> FaceAttributes:
+def _face_message(
+    face: Face, width: int, height: int, position: Position | None
+) -> FaceAttributes:
     return FaceAttributes(
         track_id=face.track_id,
         roi=_region(face.detection.box.clipped(width, height)),
         detection_confidence=face.detection.confidence,
         landmarks=[Point32(x=float(x), y=float(y)) for x, y in face.detection.landmarks],
         attributes=[_estimate_message(name, each) for name, each in face.attributes.items()],
-        has_position=face.position is not None,
-        position=_point(face.position or (0.0, 0.0, 0.0)),
+        has_position=position is not None,
+        position=point_message(position or (0.0, 0.0, 0.0)),
         is_size_plausible=face.is_size_plausible,
         orientation=Quaternion(w=1.0),
         first_seen=time_message(face.first_seen),
     )
 
 
-def _point(position: tuple[float, float, float]) -> Point:
+def point_message(position: Position) -> Point:
+    """Return a position as a message."""
     x, y, z = map(float, position)
     return Point(x=x, y=y, z=z)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from std_msgs.msg import Header
 
+from face_classification_ros.geometry.transforms import Transform
 from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.types import Face, Image
 
@@ -32,6 +33,8 @@ class FrameResult:
     Attributes:
         faces: largest first.
         message: the same faces as they are published, with the header of the image.
+        transform: from the frame of the image to that of the published positions; None if it is
+            not known at the time of the image.
         stamp: time of the image in seconds, see `FrameClock`.
         capture_time: in seconds of the clock of the node: the stamp of the image, or its arrival
             where stamps are zero or constant.
@@ -39,6 +42,7 @@ class FrameResult:
 
     faces: list[Face]
     message: FaceAttributesArray
+    transform: Transform | None
     stamp: float
     capture_time: float
 
@@ -46,3 +50,8 @@ class FrameResult:
     def header(self) -> Header:
         """The header of the image."""
         return self.message.header
+
+    @property
+    def position_header(self) -> Header:
+        """The header of what is published in the frame of the positions."""
+        return Header(stamp=self.header.stamp, frame_id=self.message.position_frame_id)

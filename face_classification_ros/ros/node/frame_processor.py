@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 import time
 
@@ -11,22 +11,35 @@ from rclpy.lifecycle import Node
 from std_msgs.msg import Header
 
 from face_classification_ros.classification.classifier import Classifier
+from face_classification_ros.geometry.transforms import Transform
 from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.pipeline import create_pipeline, FacePipeline, thresholds_of
 from face_classification_ros.ros.conversions.messages import faces_message, seconds
 from face_classification_ros.ros.node.frame import Frame, FrameResult
 from face_classification_ros.ros.node.inputs.depth_input import DepthInput
 from face_classification_ros.ros.node.inputs.frame_clock import FrameClock, FrameTime, TimeSource
+from face_classification_ros.ros.node.inputs.transform_input import TransformInput, TransformMatch
 from face_classification_ros.ros.node.observe import ObserveServer
 from face_classification_ros.ros.node.outputs.output import OutputFrame
 from face_classification_ros.ros.node.outputs.registry import Outputs
 from face_classification_ros.ros.node.parameters.node_config import NodeConfig
 from face_classification_ros.ros.node.result_cache import ResultCache
+from face_classification_ros.ros.node.result_queue import ProcessedFrame, ResultQueue
 from face_classification_ros.ros.node.state import NodeState, Reason
 from face_classification_ros.ros.node.statistics import ImageStatistics
 from face_classification_ros.tracking.people import PeopleCounter
 from face_classification_ros.tracking.tracker import Tracker
-from face_classification_ros.types import Image
+from face_classification_ros.types import Face, Image
+
+
+def transformed_faces(faces: Sequence[Face], transform: Transform | None) -> list[Face]:
+    """Return faces with their positions in the target frame, as far as these are known."""
+    return [
+        replace(face, target_position=transform.position(face.position))
+        if face.position is not None and transform is not None
+        else face
+        for face in faces
+    ]
 
 
 class FrameProcessor:
@@ -39,7 +52,12 @@ class FrameProcessor:
     """
 
     def __init__(
-        self, node: Node, state: NodeState, statistics: ImageStatistics, depth: DepthInput
+        self,
+        node: Node,
+        state: NodeState,
+        statistics: ImageStatistics,
+        depth: DepthInput,
+        transforms: TransformInput,
     ) -> None:
         """Create the processor without a pipeline.
 
@@ -48,10 +66,13 @@ class FrameProcessor:
             state: of the node.
             statistics: every processed image is counted in them.
             depth: provides the depth image of an image.
+            transforms: provides the transform to the target frame.
         """
         self._node = node
         self._statistics = statistics
         self._depth = depth
+        self._transforms = transforms
+        self._queue = ResultQueue(node, transforms, self._publish)
         self._clock = FrameClock()
         # Track ids are unique for the whole run of the node, so there is a single tracker.
         self._tracker = Tracker(NodeConfig.track_timeout)
@@ -98,6 +119,9 @@ class FrameProcessor:
         """Continue with another configuration that requires no other models."""
         assert self.pipeline is not None
         before, self._config = self._config, config
+        if before.target_frame != config.target_frame:
+            # Positions of one observation are in one frame.
+            self._observe.interrupt('the target frame was changed')
         self._tracker.timeout = config.track_timeout
         self.people.min_frames = config.count_min_frames
         self.people.min_duration = config.count_min_duration
@@ -108,7 +132,7 @@ class FrameProcessor:
         if before.rotation != config.rotation:
             # Tracks live in the upright image.
             self.reset_tracks('the rotation was changed')
-        self._observe.update(config.track_timeout, self.pipeline.thresholds)
+        self._observe.update(config.track_timeout, self.pipeline.thresholds, config.target_frame)
 
     def update_outputs(self) -> None:
         """Publish what depends on models and configuration; call it while the node is active."""
@@ -124,6 +148,7 @@ class FrameProcessor:
 
     def stop(self, reason: Reason) -> None:
         """End everything that waits for images, with the reason why none are processed."""
+        self._queue.flush()
         if self._outputs is not None:
             self._outputs.stop()
         self.results.stop(reason)
@@ -135,8 +160,11 @@ class FrameProcessor:
         self._forget_people(reason)
 
     def process(self, frame: Frame) -> None:
-        """Process an image and publish its faces; call it only while the node is active."""
-        assert self.pipeline is not None and self._outputs is not None
+        """Process an image and publish its faces, now or when their transform has arrived.
+
+        Call it only while the node is active.
+        """
+        assert self.pipeline is not None
         # By the clock of the node, which is that of a recording while one is replayed: the steady
         # clock would make the tracks of images without stamps depend on the speed of the replay.
         now = self._now()
@@ -151,16 +179,28 @@ class FrameProcessor:
             reason = f'time jumped back to {frame_time.seconds:.3f} s, tracks were reset'
             self._node.get_logger().warning(reason)
             self._forget_people(reason)
+            self._transforms.reset()
+        self._queue.add(ProcessedFrame(frame, processed, frame_time, capture_time))
+
+    def _publish(self, processed: ProcessedFrame, match: TransformMatch) -> None:
+        """Publish the faces of a processed image."""
+        assert self.pipeline is not None and self._outputs is not None
+        frame, transform = processed.frame, match.transform
+        faces = transformed_faces(processed.result.faces, transform)
         height, width = frame.image.shape[:2]
         processing_time = time.perf_counter() - frame.arrival
-        message = faces_message(processed.faces, frame.header, width, height, processing_time)
-        result = FrameResult(processed.faces, message, frame_time.seconds, capture_time)
+        message = faces_message(
+            faces, frame.header, width, height, processing_time, self._transforms.target_frame
+        )
+        result = FrameResult(
+            faces, message, transform, processed.time.seconds, processed.capture_time
+        )
         self._outputs.publish(OutputFrame(frame.image, result, self.pipeline, self._config))
         self._statistics.record_result(
             len(result.faces),
             processing_time,
-            self._now() - capture_time,
-            has_stamps=frame_time.is_stamp,
+            self._now() - processed.capture_time,
+            has_stamps=processed.time.is_stamp,
         )
         self.people.add(result.faces, result.stamp)
         self.results.add(result)
@@ -204,6 +244,7 @@ class FrameProcessor:
         return frame_time
 
     def _forget_people(self, reason: str) -> None:
+        self._queue.flush()
         self.people.reset()
         self._observe.interrupt(reason)
 

@@ -14,6 +14,7 @@ from face_classification_ros.ros.node.diagnostics.status import (
     evaluate_inactive,
     evaluate_models,
     evaluate_positions,
+    evaluate_transforms,
     ImageStatus,
     Status,
 )
@@ -21,6 +22,7 @@ from face_classification_ros.ros.node.frame_processor import FrameProcessor
 from face_classification_ros.ros.node.inputs.depth_input import DepthInput
 from face_classification_ros.ros.node.inputs.image_input import ImageInput
 from face_classification_ros.ros.node.inputs.reliability import Reliability
+from face_classification_ros.ros.node.inputs.transform_input import TransformInput
 from face_classification_ros.ros.node.name_conflicts import NameConflicts
 from face_classification_ros.ros.node.outputs.registry import check_outputs
 from face_classification_ros.ros.node.parameters.node_config import NodeConfig, RELOAD_PARAMETERS
@@ -72,7 +74,10 @@ class FaceClassificationNode(Node):
         self._statistics = ImageStatistics()
         reliability = Reliability(self)
         self._depth = DepthInput(self, reliability)
-        self._processor = FrameProcessor(self, self._state, self._statistics, self._depth)
+        self._transforms = TransformInput(self)
+        self._processor = FrameProcessor(
+            self, self._state, self._statistics, self._depth, self._transforms
+        )
         self._input = ImageInput(
             self,
             self._statistics,
@@ -104,6 +109,7 @@ class FaceClassificationNode(Node):
         try:
             pipeline = self._processor.create_pipeline(self._config)
             check_outputs(pipeline, self._config)
+            self._transforms.check(self._config)
         except (FileNotFoundError, ImportError, ValueError) as error:
             self._state.load_error = str(error)
             self.get_logger().error(f'cannot start: {error}')
@@ -160,6 +166,7 @@ class FaceClassificationNode(Node):
     def _start_input(self) -> None:
         self._input.subscribe(self._config)
         self._depth.subscribe(self._config)
+        self._transforms.subscribe(self._config)
         self._image_status.start(self._statistics, time.monotonic())
 
     def _resubscribe(self) -> None:
@@ -173,6 +180,7 @@ class FaceClassificationNode(Node):
         reason = self._state.inactive_reason
         assert reason is not None
         self._processor.stop(reason)
+        self._transforms.unsubscribe()
 
     def _reject_impossible_transitions(self) -> None:
         """Respond to requests for a transition that the present state does not have.
@@ -204,6 +212,7 @@ class FaceClassificationNode(Node):
             if any(getattr(before, name) != getattr(config, name) for name in RELOAD_PARAMETERS):
                 loaded = self._processor.create_pipeline(config)
             check_outputs(loaded or present, config)
+            self._transforms.check(config)
         return ParameterChange(config, loaded)
 
     def _apply_change(self, change: ParameterChange) -> None:
@@ -215,7 +224,8 @@ class FaceClassificationNode(Node):
             self._processor.load(change.pipeline, change.config)
             self._parameter_server.declare_thresholds(change.pipeline.thresholds)
         self._input.apply(change.config)
-        self._depth.apply(change.config, is_processing=self._state.is_processing)
+        for each in (self._depth, self._transforms):
+            each.apply(change.config, is_processing=self._state.is_processing)
         if self._state.lifecycle is Lifecycle.ACTIVE:
             self._processor.update_outputs()
 
@@ -255,6 +265,10 @@ class FaceClassificationNode(Node):
         statuses = {'images': images, 'models': evaluate_models(self._state, self._config)}
         if self._depth.is_subscribed:
             statuses['positions'] = evaluate_positions(self._depth.statistics, self._depth.problem)
+        if self._transforms.is_subscribed:
+            statuses['transforms'] = evaluate_transforms(
+                self._transforms.statistics, self._transforms.problem, self._config
+            )
         if conflict := self._name_conflicts.evaluate(now):
             statuses['name'] = conflict
         return statuses

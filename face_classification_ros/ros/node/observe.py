@@ -62,6 +62,7 @@ class ObserveServer:
         self._state = state
         self._track_timeout = 0.0
         self._thresholds: Mapping[str, float] = {}
+        self._target_frame = ''
         self._current: _Run | None = None
         self._accepted: dict[bytes, _Run | Reason] = {}
         self._server = ActionServer(
@@ -73,14 +74,18 @@ class ObserveServer:
             cancel_callback=self._cancel,
         )
 
-    def update(self, track_timeout: float, thresholds: Mapping[str, float]) -> None:
+    def update(
+        self, track_timeout: float, thresholds: Mapping[str, float], target_frame: str
+    ) -> None:
         """Set what applies to later goals.
 
         Args:
             track_timeout: seconds after which a person who is not seen any more has left.
             thresholds: attribute -> mean probability below which its label is "unknown".
+            target_frame: of the positions; "" is the frame of the image.
         """
         self._track_timeout, self._thresholds = track_timeout, dict(thresholds)
+        self._target_frame = target_frame
 
     def add(self, result: FrameResult) -> None:
         """Add the faces of the newest image."""
@@ -161,6 +166,10 @@ class ObserveServer:
         if run.newest is not None:
             image = run.newest.message
             result.faces = faces_message(
-                run.observation.faces, image.header, image.image_width, image.image_height, 0
+                run.observation.faces,
+                image.header,
+                image.image_width,
+                image.image_height,
+                target_frame=self._target_frame,
             ).faces
         return result

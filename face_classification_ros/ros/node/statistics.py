@@ -127,6 +127,26 @@ class PositionStatistics:
         self.unlocated += unlocated
 
 
+@dataclass
+class TransformStatistics:
+    """Counters of images and their transforms to the target frame since the start of the node.
+
+    Attributes:
+        transformed: images whose transform was known.
+        untransformed: images whose transform was missing or late.
+    """
+
+    transformed: int = 0
+    untransformed: int = 0
+
+    def record_image(self, *, is_transformed: bool) -> None:
+        """Count an image."""
+        if is_transformed:
+            self.transformed += 1
+        else:
+            self.untransformed += 1
+
+
 class SequenceGaps:
     """Counts images that were sent but not received, by the sequence numbers of their publisher.
 

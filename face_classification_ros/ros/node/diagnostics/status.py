@@ -9,7 +9,11 @@ from enum import IntEnum
 
 from face_classification_ros.ros.node.parameters.node_config import NodeConfig
 from face_classification_ros.ros.node.state import NodeState, Reason
-from face_classification_ros.ros.node.statistics import ImageStatistics, PositionStatistics
+from face_classification_ros.ros.node.statistics import (
+    ImageStatistics,
+    PositionStatistics,
+    TransformStatistics,
+)
 
 WINDOW = 5
 """Number of evaluations, one a second, over which rates are computed and problems persist."""
@@ -151,6 +155,26 @@ def evaluate_positions(statistics: PositionStatistics, problem: str) -> Status:
     if problem:
         return Status(Level.WARN, 'no_positions', problem, values)
     return Status(Level.OK, 'ok', 'positions are computed from depth images', values)
+
+
+def evaluate_transforms(
+    statistics: TransformStatistics, problem: str, config: NodeConfig
+) -> Status:
+    """Return the status of the transforms to the target frame: `ok` or `no_transform`.
+
+    Args:
+        statistics: up to now.
+        problem: which transform is missing, since when and why; "" if none is.
+        config: has the target frame.
+    """
+    values = {
+        'target frame': config.target_frame,
+        'images with a transform': str(statistics.transformed),
+        'images without a transform': str(statistics.untransformed),
+    }
+    if problem:
+        return Status(Level.WARN, 'no_transform', problem, values)
+    return Status(Level.OK, 'ok', f'positions are in {config.target_frame}', values)
 
 
 def _image_values(

@@ -13,6 +13,10 @@ from face_classification_ros.ros.node.parameters.node_config import NodeConfig
 OUTPUTS = (
     'faces:FacesOutput',
     'detections:DetectionsOutput',
+    'detections_3d:Detections3DOutput',
+    'markers:MarkersOutput',
+    'image_annotations:ImageAnnotationsOutput',
+    'face_frames:FaceFramesOutput',
     'label_info:LabelInfoOutput',
     'annotated_image:AnnotatedImageOutput',
     'explanation:ExplanationOutput',

@@ -85,6 +85,13 @@ class NodeConfig(PipelineConfig):
     use_depth: bool = setting(
         False, 'subscribe to depth and camera_info, and publish the positions of faces in meters'
     )
+    target_frame: str = setting(
+        '',
+        'frame of the positions, such as map; "" is that of the image; others require tf2_ros',
+    )
+    publish_tf: bool = setting(
+        False, 'publish the position of each face as the frame face_<track id> on /tf'
+    )
     publish_hri: bool = setting(
         False, 'publish REP-155 (ROS4HRI) topics below /humans/faces; requires hri_msgs'
     )

@@ -7,9 +7,12 @@ import importlib
 import inspect
 from pathlib import Path
 import re
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import rclpy
+from rclpy.lifecycle import Node
 from ros_peers import Camera, HEAD, image_message, Peer
 from std_msgs.msg import Int32
 
@@ -17,6 +20,7 @@ from face_classification_ros.ros.node import outputs
 from face_classification_ros.ros.node.node import FaceClassificationNode
 from face_classification_ros.ros.node.outputs import registry
 from face_classification_ros.ros.node.outputs.output import Output, OutputFrame
+from face_classification_ros.ros.node.parameters.node_config import NodeConfig
 from face_classification_ros.ros.runtime import ros_running
 
 CONTRIBUTING = Path(__file__).parents[4] / 'CONTRIBUTING.md'
@@ -29,6 +33,27 @@ def test_registry_names_outputs(name: str) -> None:
     loaded = importlib.import_module(f'{outputs.__name__}.{module}')
     assert issubclass(getattr(loaded, output), Output)
     assert not inspect.isabstract(getattr(loaded, output))
+
+
+@pytest.mark.parametrize('name', [each for each in registry.OUTPUTS if 'label_info' not in each])
+def test_output_does_nothing_without_subscribers(
+    name: str, domain: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It touches neither the image nor the faces, which do not exist here."""
+    monkeypatch.setenv('ROS_DOMAIN_ID', str(domain))
+    module, output = name.split(':')
+    loaded = importlib.import_module(f'{outputs.__name__}.{module}')
+    nothing: Any = None
+    config = NodeConfig(publish_tf=True)
+    with ros_running([]):
+        node = Node('outputs')
+        created = getattr(loaded, output)(node)
+        node.trigger_configure()
+        node.trigger_activate()
+        created.update(SimpleNamespace(classifiers={}), config)
+        created.publish(OutputFrame(nothing, nothing, nothing, config))
+        created.destroy()
+        node.destroy_node()
 
 
 @pytest.fixture
