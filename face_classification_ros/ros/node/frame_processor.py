@@ -15,6 +15,7 @@ from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.pipeline import create_pipeline, FacePipeline, thresholds_of
 from face_classification_ros.ros.conversions.messages import faces_message, seconds
 from face_classification_ros.ros.node.frame import Frame, FrameResult
+from face_classification_ros.ros.node.inputs.calibration_input import CalibrationInput
 from face_classification_ros.ros.node.inputs.depth_input import DepthInput
 from face_classification_ros.ros.node.inputs.frame_clock import FrameClock, FrameTime, TimeSource
 from face_classification_ros.ros.node.observe import ObserveServer
@@ -39,7 +40,12 @@ class FrameProcessor:
     """
 
     def __init__(
-        self, node: Node, state: NodeState, statistics: ImageStatistics, depth: DepthInput
+        self,
+        node: Node,
+        state: NodeState,
+        statistics: ImageStatistics,
+        calibration: CalibrationInput,
+        depth: DepthInput,
     ) -> None:
         """Create the processor without a pipeline.
 
@@ -47,10 +53,12 @@ class FrameProcessor:
             node: publishes and serves.
             state: of the node.
             statistics: every processed image is counted in them.
+            calibration: of the camera.
             depth: provides the depth image of an image.
         """
         self._node = node
         self._statistics = statistics
+        self._calibration = calibration
         self._depth = depth
         self._clock = FrameClock()
         # Track ids are unique for the whole run of the node, so there is a single tracker.
@@ -142,7 +150,12 @@ class FrameProcessor:
         now = self._now()
         frame_time = self._time_of(frame.header, now)
         capture_time = seconds(frame.header.stamp) if frame_time.is_stamp else now
-        processed = self.pipeline.process_frame(frame.image, frame_time.seconds)
+        height, width = frame.image.shape[:2]
+        processed = self.pipeline.process_frame(
+            frame.image,
+            frame_time.seconds,
+            intrinsics=self._calibration.intrinsics_for(width, height),
+        )
         # Matched last, since the depth image often arrives while the image is processed.
         depth = self._depth.match(frame.header)
         processed = self.pipeline.locate(processed, frame.image, depth.view)
@@ -151,7 +164,6 @@ class FrameProcessor:
             reason = f'time jumped back to {frame_time.seconds:.3f} s, tracks were reset'
             self._node.get_logger().warning(reason)
             self._forget_people(reason)
-        height, width = frame.image.shape[:2]
         processing_time = time.perf_counter() - frame.arrival
         message = faces_message(processed.faces, frame.header, width, height, processing_time)
         result = FrameResult(processed.faces, message, frame_time.seconds, capture_time)
