@@ -1,4 +1,4 @@
-"""Combine detection, tracking, classification and positions: an image goes in, faces come out."""
+"""Combine detection, tracking, classification and geometry: an image goes in, faces come out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ from face_classification_ros.classification.crop_quality import crop_weights
 from face_classification_ros.classification.crops import crop_faces, InputSpec, source_sizes
 from face_classification_ros.config import check_threshold, PipelineConfig, SettingError
 from face_classification_ros.detection import create_detector, Detector
-from face_classification_ros.geometry.positions import DepthView, locate
+from face_classification_ros.geometry.head_pose import (
+    default_intrinsics,
+    head_orientation,
+    looking_probability,
+)
+from face_classification_ros.geometry.positions import DepthView, Intrinsics, locate
 from face_classification_ros.tracking.appearance import compute_appearance
 from face_classification_ros.tracking.tracker import Track, Tracker
 from face_classification_ros.types import (
@@ -25,6 +30,9 @@ from face_classification_ros.types import (
     Image,
     largest_first,
 )
+
+HEAD_SMOOTHING = 0.3
+"""Time constant of the orientation of a head relative to that of attributes: heads turn."""
 
 _CV2_ROTATIONS = {
     90: cv2.ROTATE_90_CLOCKWISE,
@@ -127,7 +135,12 @@ class FacePipeline:
         return self.process_frame(image, stamp).faces
 
     def process_frame(
-        self, image: Image, stamp: float = 0.0, depth_view: DepthView | None = None
+        self,
+        image: Image,
+        stamp: float = 0.0,
+        depth_view: DepthView | None = None,
+        *,
+        intrinsics: Intrinsics | None = None,
     ) -> PipelineResult:
         """Detect, track, classify and locate all faces of an image.
 
@@ -135,6 +148,8 @@ class FacePipeline:
             image: uint8 H x W x 3 in BGR.
             stamp: time of the image in seconds.
             depth_view: depth image of the same view, for positions.
+            intrinsics: calibration of the camera for the size of the image, for the orientation
+                of heads; that of a usual camera if it is None.
 
         Raises:
             ValueError: `image` is not an image.
@@ -144,17 +159,22 @@ class FacePipeline:
         tracks, was_reset = self._track(upright, detections, stamp)
         predictions = self._classify(upright, detections)
         height, width = upright.shape[:2]
+        camera = intrinsics or default_intrinsics(image.shape[1], image.shape[0])
         faces = largest_first(
             [
-                Face(
-                    detection.rotated(-self.rotation % 360, width, height),
-                    {
-                        attribute: self._estimate(attribute, predictions, index, track)
-                        for attribute in self.classifiers
-                    },
-                    track.id if track else '',
-                    track.first_seen if track else stamp,
-                    appearance=track.appearance if track else None,
+                self._with_head_pose(
+                    Face(
+                        detection.rotated(-self.rotation % 360, width, height),
+                        {
+                            attribute: self._estimate(attribute, predictions, index, track)
+                            for attribute in self.classifiers
+                        },
+                        track.id if track else '',
+                        track.first_seen if track else stamp,
+                        appearance=track.appearance if track else None,
+                    ),
+                    track,
+                    camera,
                 )
                 for index, (detection, track) in enumerate(zip(detections, tracks, strict=True))
             ]
@@ -235,6 +255,19 @@ class FacePipeline:
             attribute: (predictions[classifier][attribute], weights[classifier.input_spec])
             for attribute, classifier in self.classifiers.items()
         }
+
+    def _with_head_pose(self, face: Face, track: Track | None, camera: Intrinsics) -> Face:
+        """Return a face with the orientation of its head, where it has landmarks."""
+        landmarks = face.detection.landmarks
+        orientation = head_orientation(landmarks, camera)
+        if orientation is None:
+            return face
+        if track is not None:
+            orientation = track.update_orientation(
+                orientation, self.smoothing_time * HEAD_SMOOTHING
+            )
+        looking = looking_probability(orientation, landmarks, camera)
+        return replace(face, orientation=orientation, looking_at_camera=looking)
 
     def _estimate(
         self,

@@ -18,6 +18,12 @@ Point2D = tuple[float, float]
 Position = tuple[float, float, float]
 """x, y and z in meters."""
 
+Quaternion = tuple[float, float, float, float]
+"""x, y, z and w of a rotation."""
+
+LOOKING = 0.5
+"""Value of `Face.looking_at_camera` from which a person looks at the camera."""
+
 UNKNOWN = 'unknown'
 """The label where the most probable one is below its threshold."""
 
@@ -203,6 +209,10 @@ class Face:
         size: width and height in meters, of the box at that position; None if that is unknown.
         target_position: the position in the target frame of the node; None if unknown, or if there
             is no target frame.
+        orientation: of the head in the optical frame of the camera, see `geometry.head_pose`;
+            filtered over the track, None if unknown.
+        looking_at_camera: probability that the head is turned to the camera, 0 to 1; 0 if the
+            orientation is unknown.
         appearance: of the person, see `tracking.appearance`; None if unknown.
     """
 
@@ -214,7 +224,14 @@ class Face:
     is_size_plausible: bool = True
     size: tuple[float, float] | None = None
     target_position: Position | None = None
+    orientation: Quaternion | None = None
+    looking_at_camera: float = 0.0
     appearance: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether the person looks at the camera, more likely than not."""
+        return self.looking_at_camera >= LOOKING
 
     def to_dict(self) -> dict[str, Any]:
         """Return the face ready for JSON.
@@ -222,7 +239,8 @@ class Face:
         Returns:
             `track_id`, `box` [x, y, width, height] and `landmarks` [[x, y], ...] in pixels,
             `confidence` of the detector, `position` [x, y, z] in meters or None,
-            `is_size_plausible`, and `attributes` by name, see `AttributeEstimate.to_dict`.
+            `is_size_plausible`, `orientation` [x, y, z, w] or None, `looking_at_camera`, and
+            `attributes` by name, see `AttributeEstimate.to_dict`.
         """
         box = self.detection.box
         return {
@@ -232,6 +250,8 @@ class Face:
             'landmarks': [[round(float(each), 1) for each in p] for p in self.detection.landmarks],
             'position': self.position and [round(each, 4) for each in self.position],
             'is_size_plausible': self.is_size_plausible,
+            'orientation': self.orientation and [round(each, 4) for each in self.orientation],
+            'looking_at_camera': round(self.looking_at_camera, 4),
             'attributes': {name: each.to_dict() for name, each in self.attributes.items()},
         }
 

@@ -88,7 +88,12 @@ FACES_OR_REASON = {
 
 OUR_SERVICES = {
     'GetFaces': (
-        {'max_age': 'float', 'timeout': 'float', 'min_confidence': 'float'},
+        {
+            'max_age': 'float',
+            'timeout': 'float',
+            'min_confidence': 'float',
+            'looking_at_camera': 'boolean',
+        },
         FACES_OR_REASON,
     ),
     'ClassifyImage': (

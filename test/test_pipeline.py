@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import math
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 
 from face_classification_ros.classification.crops import InputSpec
 from face_classification_ros.config import PipelineConfig, ROTATIONS, SettingError
+from face_classification_ros.geometry.head_pose import head_angles
 from face_classification_ros.geometry.positions import DepthImage, DepthView, Intrinsics
 from face_classification_ros.pipeline import create_pipeline, FacePipeline, thresholds_of
 from face_classification_ros.tracking.tracker import Tracker
@@ -24,6 +25,10 @@ SMALL, LARGE = BoundingBox(10, 10, 20, 20), BoundingBox(60, 20, 50, 50)
 THRESHOLDS = {'gender': 0.0, 'emotion': 0.0}
 
 MakeModel = Callable[..., Path]
+
+
+FACE_LANDMARKS = ((70.0, 30.0), (90.0, 30.0), (80.0, 41.0), (72.0, 49.0), (88.0, 49.0))
+"""Of a face that looks at the camera."""
 
 
 class KnownFaces:
@@ -199,7 +204,7 @@ def test_boxes_and_landmarks_are_those_of_the_original_image(rotation: int) -> N
     """The detector gets an upright image; results are in pixels of the original one."""
     original = rotated_image(rotation)
     pipeline = pipeline_of(SMALL, LARGE, gender=BrightnessClassifier(gender=GENDERS))
-    pipeline.detector.landmarks = ((70.0, 30.0), (90.0, 30.0))  # type: ignore[attr-defined]
+    pipeline.detector.landmarks = FACE_LANDMARKS  # type: ignore[attr-defined]
     pipeline.rotation = rotation
     large, small = pipeline.process(original)
     for face, size, value in ((large, 50, 204), (small, 20, 51)):
@@ -210,7 +215,7 @@ def test_boxes_and_landmarks_are_those_of_the_original_image(rotation: int) -> N
         assert face.attributes['gender'].probabilities[0] == pytest.approx(value / 255, abs=1e-5)
     # Landmarks at 70, 30 and 90, 30 in the upright image of 160 x 100.
     assert (
-        large.detection.landmarks
+        large.detection.landmarks[:2]
         == {
             0: ((70, 30), (90, 30)),
             90: ((30, 90), (30, 70)),
@@ -285,6 +290,61 @@ def test_depth_image_gives_positions_and_sizes() -> None:
     result = pipeline.process_frame(image_of(), depth_view=DepthView(square, camera))
     assert [face.position for face in result.faces] == [None]
     assert result.position_error
+
+
+@pytest.mark.parametrize('rotation', ROTATIONS)
+def test_head_has_an_orientation_in_the_frame_of_the_camera(rotation: int) -> None:
+    """The roll is that of the mounted camera, and a head with landmarks looks at it or not."""
+    pipeline = pipeline_of(LARGE)
+    assert isinstance(pipeline.detector, KnownFaces)
+    pipeline.detector.landmarks = FACE_LANDMARKS
+    pipeline.rotation = rotation
+    (face,) = pipeline.process(rotated_image(rotation))
+    assert face.orientation is not None
+    roll, _, yaw = head_angles(face.orientation)
+    # The head of somebody upright is inclined by the rotation of the camera.
+    assert math.cos(math.radians(roll - rotation)) > 0.97
+    assert abs(yaw) < 15 or rotation in (90, 270)
+    assert face.is_looking
+    pipeline.detector.landmarks = ()
+    (face,) = pipeline.process(rotated_image(rotation))
+    assert (face.orientation, face.looking_at_camera) == (None, 0.0)
+
+
+def test_orientation_is_filtered_over_the_track() -> None:
+    """A head that turns is followed within the smoothing time, and immediately without it."""
+    turned = (*FACE_LANDMARKS[:2], (86.0, 41.0), *FACE_LANDMARKS[3:])
+
+    def looking(smoothing_time: float, stamps: Sequence[float]) -> list[float]:
+        pipeline = pipeline_of(LARGE, tracker=Tracker(9.0), smoothing_time=smoothing_time)
+        assert isinstance(pipeline.detector, KnownFaces)
+        values = []
+        for stamp in stamps:
+            pipeline.detector.landmarks = FACE_LANDMARKS if stamp < 1 else turned
+            (face,) = pipeline.process(image_of(), stamp)
+            values.append(face.looking_at_camera)
+        return values
+
+    before, after = looking(0.0, (0.9, 1.0))
+    assert before > 0.5 > after
+    stamps = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 3.0]
+    values = looking(1.0, stamps)
+    assert values[5:] == sorted(values[5:], reverse=True)
+    assert values[5] > 0.5 > values[-1]
+    assert values[-1] == pytest.approx(after, abs=0.02)
+
+
+def test_calibration_of_the_camera_gives_the_direction() -> None:
+    """A head aside that faces the optical axis looks past a camera with a wide view."""
+    pipeline = pipeline_of(LARGE)
+    assert isinstance(pipeline.detector, KnownFaces)
+    pipeline.detector.landmarks = tuple((x + 55, y) for x, y in FACE_LANDMARKS)
+    wide = Intrinsics(160, 100, 80.0, 80.0, 80.0, 50.0)
+    narrow = Intrinsics(160, 100, 800.0, 800.0, 80.0, 50.0)
+    (near,) = pipeline.process_frame(image_of(), intrinsics=wide).faces
+    (far,) = pipeline.process_frame(image_of(), intrinsics=narrow).faces
+    assert near.orientation is not None and far.orientation is not None
+    assert abs(head_angles(far.orientation)[2]) < 10 < abs(head_angles(near.orientation)[2])
 
 
 def test_time_that_jumps_back_is_reported() -> None:

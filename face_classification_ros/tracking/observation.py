@@ -10,7 +10,7 @@ import math
 from face_classification_ros.tracking.attribute_mean import AttributeMean
 from face_classification_ros.types import Face, largest_first
 
-LARGEST, NEAREST, ALL = '', 'nearest', 'all'
+LARGEST, NEAREST, LOOKING, ALL = '', 'nearest', 'looking', 'all'
 """Whom to observe, if it is not a track id."""
 
 
@@ -54,8 +54,9 @@ class Observation:
         """Start with the next image.
 
         Args:
-            target: `LARGEST` or `NEAREST`, chosen in the first image with a face and observed
-                from then on, `ALL`, or a track id.
+            target: `LARGEST` or `NEAREST`, chosen in the first image with a face, or `LOOKING`,
+                the largest in the first image with a face that looks at the camera, each observed
+                from then on; `ALL`, or a track id.
             frames: number of images of each observed face that suffices; 0 is no limit.
             duration: seconds from the first image after which it ends; 0 is no limit.
             track_timeout: seconds after which a person who is not seen any more has left.
@@ -73,7 +74,7 @@ class Observation:
         self._duration = duration
         self._track_timeout = track_timeout
         self._thresholds = thresholds
-        self._track_id = '' if target in (LARGEST, NEAREST, ALL) else target
+        self._track_id = '' if target in (LARGEST, NEAREST, LOOKING, ALL) else target
         self._people: dict[str, _Person] = {}
         self._first = math.nan
         self._remark = ''
@@ -126,7 +127,8 @@ class Observation:
             return Ending(Outcome.COMPLETED, f'time is up {self._summary()}')
         if self._track_id:
             return self._lost()
-        return Ending(Outcome.NO_FACE, 'time is up and no face was seen')
+        which = ' that looked at the camera' if self._target == LOOKING else ''
+        return Ending(Outcome.NO_FACE, f'time is up and no face{which} was seen')
 
     def _has_left(self, present: Sequence[_Person], stamp: float) -> bool:
         if self._target == ALL:
@@ -140,17 +142,22 @@ class Observation:
     def _observed(self, faces: Sequence[Face]) -> Sequence[Face]:
         if self._target == ALL:
             return faces
-        if not self._track_id and faces:
-            self._track_id = self._choose(faces).track_id
+        if not self._track_id:
+            self._track_id = self._choose(faces)
         return [face for face in faces if face.track_id == self._track_id]
 
-    def _choose(self, faces: Sequence[Face]) -> Face:
+    def _choose(self, faces: Sequence[Face]) -> str:
+        """Return the track id of the face to observe, "" if there is none yet."""
+        if self._target == LOOKING:
+            faces = [face for face in faces if face.is_looking]
+        if not faces:
+            return ''
         if self._target == NEAREST:
             located = [(math.hypot(*face.position), face) for face in faces if face.position]
             if located:
-                return min(located, key=lambda each: each[0])[1]
+                return min(located, key=lambda each: each[0])[1].track_id
             self._remark = '; no face had a position, so the largest one was observed'
-        return largest_first(faces)[0]
+        return largest_first(faces)[0].track_id
 
     def _lost(self) -> Ending:
         if self._people:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from face_classification_ros.tracking.appearance import Appearance, differences, LARGEST
 from face_classification_ros.tracking.assignment import assign
+from face_classification_ros.tracking.orientation_filter import OrientationFilter
 from face_classification_ros.tracking.temporal_filter import TemporalFilter
-from face_classification_ros.types import BoundingBox, Detection
+from face_classification_ros.types import BoundingBox, Detection, Quaternion
 
 REACH, REACH_PER_SECOND, LONGEST_REACH = 0.7, 3.0, 1.5
 """Largest distance of a face from its expected place, in sizes of its box."""
@@ -77,6 +78,7 @@ class Track:
         appearance: mean appearance, None if unknown.
         appearance_count: number of images behind `appearance`.
         filters: attribute -> temporal filter.
+        orientation: filtered orientation of the head.
     """
 
     id: str
@@ -89,6 +91,7 @@ class Track:
     appearance: Appearance | None = None
     appearance_count: int = 0
     filters: dict[str, TemporalFilter] = field(default_factory=dict)
+    orientation: OrientationFilter = field(default_factory=OrientationFilter)
 
     def update_attribute(
         self,
@@ -101,6 +104,11 @@ class Track:
         filter_ = self.filters.setdefault(attribute, TemporalFilter())
         filter_.add(probabilities, self.last_seen, smoothing_time, weight)
         return filter_
+
+    def update_orientation(self, orientation: Quaternion, smoothing_time: float) -> Quaternion:
+        """Add the orientation of the head in the newest image, and return the filtered one."""
+        weight = 0.0 if self.is_ambiguous else 1.0
+        return self.orientation.add(orientation, self.last_seen, smoothing_time, weight)
 
     def expected(self, stamp: float) -> tuple[float, float]:
         """Return the expected place of the center at a time, with decaying velocity."""

@@ -21,6 +21,7 @@ def face(
     size: float = 50.0,
     position: tuple[float, float, float] | None = None,
     color: float | None = None,
+    looking: float = 0.0,
 ) -> Face:
     """Return a face; without an estimate of gender if `woman` is None.
 
@@ -31,8 +32,17 @@ def face(
         size: sides of its box.
         position: in meters.
         color: appearance of the person in all cells, None if unknown.
+        looking: probability that the person looks at the camera.
     """
     attributes = {} if woman is None else {'gender': gender(woman)}
     detection = Detection(BoundingBox(x, 10.0, size, size), 0.9)
     appearance = None if color is None else np.full((48, 3), color, np.float32)
-    return Face(detection, attributes, track_id, 1.0, position, appearance=appearance)
+    return Face(
+        detection,
+        attributes,
+        track_id,
+        1.0,
+        position,
+        looking_at_camera=looking,
+        appearance=appearance,
+    )

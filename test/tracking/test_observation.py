@@ -121,6 +121,26 @@ def test_nearest_without_positions_is_the_largest() -> None:
     assert 'no face had a position' in ending.reason
 
 
+def test_looking_is_the_largest_that_looks_at_the_camera() -> None:
+    """It is waited for, and observed from then on, also when it looks away."""
+    watch = observation('looking', frames=2)
+    assert watch.add([face('1', size=90, looking=0.4)], 0.0) is None
+    assert watch.faces == []
+    looking = [face('2', size=40, looking=0.9), face('3', looking=0.6)]
+    assert watch.add([face('1', size=90), *looking], 0.1) is None
+    ending = watch.add([face('1', size=90, looking=1.0), face('3', looking=0.1)], 0.2)
+    assert outcome(ending) is Outcome.COMPLETED
+    assert [each.track_id for each in watch.faces] == ['3']
+
+
+def test_nobody_who_looks_at_the_camera_is_nobody() -> None:
+    """Time is up although faces were seen."""
+    watch = observation('looking', duration=1.0)
+    assert watch.add([face('1', looking=0.2)], 0.0) is None
+    assert outcome(watch.add([face('1', looking=0.2)], 1.0)) is Outcome.NO_FACE
+    assert watch.faces == []
+
+
 def test_track_is_observed_by_its_id() -> None:
     """It may be out of view at first."""
     watch = observation('7', frames=2)

@@ -144,7 +144,12 @@ class FaceClient:
     # Queries
 
     def get_faces(
-        self, max_age: float = 0.5, timeout: float = 2.0, min_confidence: float = 0.0
+        self,
+        max_age: float = 0.5,
+        timeout: float = 2.0,
+        min_confidence: float = 0.0,
+        *,
+        looking: bool = False,
     ) -> FaceSnapshot:
         """Return the current faces; there may be none.
 
@@ -152,41 +157,53 @@ class FaceClient:
             max_age: maximum age of the image in seconds; 0 waits for the next image.
             timeout: seconds to wait for such an image.
             min_confidence: minimum detection confidence, 0 to 1.
+            looking: whether only faces of people who look at the camera are returned, see
+                `Face.is_looking`.
 
         Raises:
+            ValueError: an argument is of another type.
             RequestRejectedError: no such image came, or the node is not active.
         """
         request = GetFaces.Request(
             max_age=_number('max_age', max_age),
             timeout=_number('timeout', timeout),
             min_confidence=_number('min_confidence', min_confidence),
+            looking_at_camera=_flag('looking', looking),
         )
         return _snapshot(self._call(GetFaces, 'get_faces', request, timeout).faces)
 
     def wait_for_face(
-        self, timeout: float, max_age: float = 0.5, min_confidence: float = 0.0
+        self,
+        timeout: float,
+        max_age: float = 0.5,
+        min_confidence: float = 0.0,
+        *,
+        looking: bool = False,
     ) -> FaceSnapshot | None:
-        """Wait until a face is in view.
+        """Wait until a face is in view, or until somebody looks at the camera.
 
         Args:
             timeout: seconds to wait.
             max_age: maximum age in seconds of the first image.
             min_confidence: minimum detection confidence, 0 to 1.
+            looking: whether only faces of people who look at the camera count, see
+                `Face.is_looking`.
 
         Returns:
-            the first image with a face, None if there was none in time.
+            the first image with such a face, None if there was none in time.
 
         Raises:
+            ValueError: an argument is of another type.
             RequestRejectedError: no image came at all, or the node is not active.
         """
         end = time.monotonic() + _number('timeout', timeout)
-        snapshot = self.get_faces(max_age, timeout, min_confidence)
+        snapshot = self.get_faces(max_age, timeout, min_confidence, looking=looking)
         while not snapshot.faces:
             remaining = end - time.monotonic()
             if remaining <= 0:
                 return None
             try:
-                snapshot = self.get_faces(0.0, remaining, min_confidence)
+                snapshot = self.get_faces(0.0, remaining, min_confidence, looking=looking)
             except RequestRejectedError as error:
                 if error.code != NO_IMAGE_IN_TIME:
                     raise
@@ -206,8 +223,8 @@ class FaceClient:
         """Observe one person, or everybody, and return the estimates over all images.
 
         Args:
-            track_id: of the person; "" is the largest face, "nearest" the nearest face, "all"
-                every face.
+            track_id: of the person; "" is the largest face, "nearest" the nearest face, "looking"
+                the largest one that looks at the camera, "all" every face.
             frames: number of images of each observed face that suffices; 0 is no limit.
             duration: seconds, by the stamps of the images, after which it ends; 0 is no limit.
             timeout: seconds after which the observation is canceled.
@@ -303,9 +320,7 @@ class FaceClient:
         Raises:
             ValueError: `on` is not a bool.
         """
-        if not isinstance(on, bool | np.bool_):
-            raise ValueError(f'on is {on!r}; expected True or False')
-        self._client_node.call(SetBool, 'enable', SetBool.Request(data=bool(on)))
+        self._client_node.call(SetBool, 'enable', SetBool.Request(data=_flag('on', on)))
 
     def reset_tracks(self) -> None:
         """Forget all people, as between two runs; people in view get new track ids."""
@@ -331,6 +346,17 @@ def _number(name: str, value: float) -> float:
     if MAX_NUMBER < abs(value) < float('inf'):
         raise ValueError(f'{name} is {value!r}; expected at most {MAX_NUMBER:g}')
     return float(value)
+
+
+def _flag(name: str, value: bool) -> bool:
+    """Return a flag as the messages take it.
+
+    Raises:
+        ValueError: it is of another type.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f'{name} is {value!r}; expected True or False')
+    return bool(value)
 
 
 def _snapshot(message: FaceAttributesArray) -> FaceSnapshot:

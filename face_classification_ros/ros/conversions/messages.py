@@ -29,8 +29,11 @@ from face_classification_ros.types import (
     FrameFaces,
     Position,
 )
+from face_classification_ros.types import Quaternion as Rotation
 
 FACE_CLASS = 'face'
+
+NO_ROTATION: Rotation = (0.0, 0.0, 0.0, 1.0)
 
 
 def seconds(stamp: Time) -> float:
@@ -111,6 +114,8 @@ def face_from_message(message: FaceAttributes) -> Face:
         seconds(message.first_seen),
         (point.x, point.y, point.z) if message.has_position else None,
         message.is_size_plausible,
+        _orientation_from_message(message),
+        message.looking_at_camera,
     )
 
 
@@ -180,7 +185,9 @@ def _face_message(
         has_position=position is not None,
         position=point_message(position or (0.0, 0.0, 0.0)),
         is_size_plausible=face.is_size_plausible,
-        orientation=Quaternion(w=1.0),
+        has_orientation=face.orientation is not None,
+        orientation=quaternion_message(face.orientation or NO_ROTATION),
+        looking_at_camera=face.looking_at_camera,
         first_seen=time_message(face.first_seen),
     )
 
@@ -189,6 +196,19 @@ def point_message(position: Position) -> Point:
     """Return a position as a message."""
     x, y, z = map(float, position)
     return Point(x=x, y=y, z=z)
+
+
+def quaternion_message(rotation: Rotation) -> Quaternion:
+    """Return a rotation as a message."""
+    x, y, z, w = rotation
+    return Quaternion(x=x, y=y, z=z, w=w)
+
+
+def _orientation_from_message(message: FaceAttributes) -> Rotation | None:
+    if not message.has_orientation:
+        return None
+    rotation = message.orientation
+    return rotation.x, rotation.y, rotation.z, rotation.w
 
 
 def _region(box: BoundingBox) -> RegionOfInterest:

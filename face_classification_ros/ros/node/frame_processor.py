@@ -16,6 +16,7 @@ from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.pipeline import create_pipeline, FacePipeline, thresholds_of
 from face_classification_ros.ros.conversions.messages import faces_message, seconds
 from face_classification_ros.ros.node.frame import Frame, FrameResult
+from face_classification_ros.ros.node.inputs.calibration_input import CalibrationInput
 from face_classification_ros.ros.node.inputs.depth_input import DepthInput
 from face_classification_ros.ros.node.inputs.frame_clock import FrameClock, FrameTime, TimeSource
 from face_classification_ros.ros.node.inputs.transform_input import TransformInput, TransformMatch
@@ -56,6 +57,7 @@ class FrameProcessor:
         node: Node,
         state: NodeState,
         statistics: ImageStatistics,
+        calibration: CalibrationInput,
         depth: DepthInput,
         transforms: TransformInput,
     ) -> None:
@@ -65,11 +67,13 @@ class FrameProcessor:
             node: publishes and serves.
             state: of the node.
             statistics: every processed image is counted in them.
+            calibration: of the camera.
             depth: provides the depth image of an image.
             transforms: provides the transform to the target frame.
         """
         self._node = node
         self._statistics = statistics
+        self._calibration = calibration
         self._depth = depth
         self._transforms = transforms
         self._queue = ResultQueue(node, transforms, self._publish)
@@ -170,7 +174,12 @@ class FrameProcessor:
         now = self._now()
         frame_time = self._time_of(frame.header, now)
         capture_time = seconds(frame.header.stamp) if frame_time.is_stamp else now
-        processed = self.pipeline.process_frame(frame.image, frame_time.seconds)
+        height, width = frame.image.shape[:2]
+        processed = self.pipeline.process_frame(
+            frame.image,
+            frame_time.seconds,
+            intrinsics=self._calibration.intrinsics_for(width, height),
+        )
         # Matched last, since the depth image often arrives while the image is processed.
         depth = self._depth.match(frame.header)
         processed = self.pipeline.locate(processed, frame.image, depth.view)

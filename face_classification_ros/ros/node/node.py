@@ -19,6 +19,7 @@ from face_classification_ros.ros.node.diagnostics.status import (
     Status,
 )
 from face_classification_ros.ros.node.frame_processor import FrameProcessor
+from face_classification_ros.ros.node.inputs.calibration_input import CalibrationInput
 from face_classification_ros.ros.node.inputs.depth_input import DepthInput
 from face_classification_ros.ros.node.inputs.image_input import ImageInput
 from face_classification_ros.ros.node.inputs.reliability import Reliability
@@ -73,10 +74,11 @@ class FaceClassificationNode(Node):
         self._state = NodeState(self.get_fully_qualified_name())
         self._statistics = ImageStatistics()
         reliability = Reliability(self)
-        self._depth = DepthInput(self, reliability)
+        self._calibration = CalibrationInput(self, reliability)
+        self._depth = DepthInput(self, reliability, self._calibration)
         self._transforms = TransformInput(self)
         self._processor = FrameProcessor(
-            self, self._state, self._statistics, self._depth, self._transforms
+            self, self._state, self._statistics, self._calibration, self._depth, self._transforms
         )
         self._input = ImageInput(
             self,
@@ -165,17 +167,19 @@ class FaceClassificationNode(Node):
 
     def _start_input(self) -> None:
         self._input.subscribe(self._config)
+        self._calibration.subscribe(self._config)
         self._depth.subscribe(self._config)
         self._transforms.subscribe(self._config)
         self._image_status.start(self._statistics, time.monotonic())
 
     def _resubscribe(self) -> None:
-        for each in (self._input, self._depth):
+        for each in (self._input, self._calibration, self._depth):
             each.unsubscribe()
             each.subscribe(self._config)
 
     def _stop_input(self) -> None:
         self._input.unsubscribe()
+        self._calibration.unsubscribe()
         self._depth.unsubscribe()
         reason = self._state.inactive_reason
         assert reason is not None
@@ -224,7 +228,7 @@ class FaceClassificationNode(Node):
             self._processor.load(change.pipeline, change.config)
             self._parameter_server.declare_thresholds(change.pipeline.thresholds)
         self._input.apply(change.config)
-        for each in (self._depth, self._transforms):
+        for each in (self._calibration, self._depth, self._transforms):
             each.apply(change.config, is_processing=self._state.is_processing)
         if self._state.lifecycle is Lifecycle.ACTIVE:
             self._processor.update_outputs()

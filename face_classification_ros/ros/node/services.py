@@ -20,6 +20,7 @@ from face_classification_ros.ros.node.frame_processor import FrameProcessor
 from face_classification_ros.ros.node.state import NodeState, Reason
 from face_classification_ros.srv import ClassifyImage, CountPeople, GetFaces
 from face_classification_ros.tracking.people import MAX_SECONDS
+from face_classification_ros.types import LOOKING
 
 Response = TypeVar('Response', ClassifyImage.Response, CountPeople.Response, GetFaces.Response)
 
@@ -64,7 +65,7 @@ class QueryServices:
         if isinstance(result, Reason):
             return _rejected(response, result)
         response.success = True
-        response.faces = _confident_faces(result.message, request.min_confidence)
+        response.faces = _requested_faces(result.message, request)
         return response
 
     async def _recent_result(self, request: GetFaces.Request) -> FrameResult | Reason:
@@ -181,14 +182,20 @@ def _validation_error(request: GetFaces.Request) -> Reason | None:
     return None
 
 
-def _confident_faces(faces: FaceAttributesArray, min_confidence: float) -> FaceAttributesArray:
-    """Return a copy without the faces of a lower confidence."""
+def _requested_faces(faces: FaceAttributesArray, request: GetFaces.Request) -> FaceAttributesArray:
+    """Return a copy without the faces that a request excludes."""
+    min_looking = LOOKING if request.looking_at_camera else 0.0
     return FaceAttributesArray(
         header=faces.header,
         image_width=faces.image_width,
         image_height=faces.image_height,
         position_frame_id=faces.position_frame_id,
-        faces=[each for each in faces.faces if each.detection_confidence >= min_confidence],
+        faces=[
+            each
+            for each in faces.faces
+            if each.detection_confidence >= request.min_confidence
+            and each.looking_at_camera >= min_looking
+        ],
         processing_time=faces.processing_time,
     )
 

@@ -68,8 +68,13 @@ class OfflineReplay:
             return FrameOutcome(number, message.time, FrameStatus.RATE_LIMITED)
         view = self._depth.view(image.header) if self._config.use_depth else None
         frame_time = self._clock.time_of(image.stamp, message.time / NANOSECONDS)
-        faces = self._pipeline.process_frame(image.image, frame_time.seconds, view).faces
         height, width = image.image.shape[:2]
+        faces = self._pipeline.process_frame(
+            image.image,
+            frame_time.seconds,
+            view,
+            intrinsics=self._depth.intrinsics_for(width, height),
+        ).faces
         # The processing time, which differs from run to run, stays 0.
         result = faces_message(faces, _ros_header(image.header), width, height, 0.0)
         # With the precision of the message, as a subscriber receives it.
@@ -98,6 +103,15 @@ class RecordedDepth:
             self._buffer.add(content.header, depth_from_message(content))
         except ValueError:
             return
+
+    def intrinsics_for(self, width: int, height: int) -> Intrinsics | None:
+        """Return the calibration for images of a size in pixels, None if there is none."""
+        if self._intrinsics is None:
+            return None
+        try:
+            return self._intrinsics.scaled(width, height)
+        except ValueError:
+            return None
 
     def view(self, header: Any) -> DepthView | None:
         """Return depth and calibration for an image with this header, None if unknown."""

@@ -12,6 +12,7 @@ from action_msgs.msg import GoalStatus, GoalStatusArray
 import cv2
 import numpy as np
 import pytest
+from rendered_head import CAMERA, render_head, rotation
 from ros_peers import BLANK, FACE, HEAD, LATCHED, LiveCamera, NodeProcess, Peer, TIMEOUT
 
 from face_classification_ros.ros.client import (
@@ -113,6 +114,30 @@ def test_wait_for_face_returns_the_first_face(camera: LiveCamera, client: FaceCl
     timer.join()
     assert snapshot is not None
     assert only_face(snapshot.faces).track_id
+
+
+def test_wait_for_face_waits_for_somebody_who_looks(
+    start_node: StartNode, peer: Peer, client: FaceClient
+) -> None:
+    """A head that is turned away is a face that does not look; then it turns to the camera."""
+    away, facing = (render_head(CAMERA, rotation(yaw), (0.0, 0.0, 0.45)) for yaw in (45, 0))
+    start_node()
+    camera = LiveCamera(peer, away)
+    try:
+        assert client.wait_for_face(TIMEOUT) is not None
+        assert client.wait_for_face(0.5, max_age=0, looking=True) is None
+        assert client.get_faces(max_age=0, timeout=TIMEOUT, looking=True).faces == ()
+        observation = client.observe('looking', duration=0.5)
+        assert observation.outcome is Outcome.NO_FACE
+        camera.show(facing)
+        snapshot = client.wait_for_face(TIMEOUT, max_age=0, looking=True)
+        assert snapshot is not None
+        assert only_face(snapshot.faces).is_looking
+        observation = client.observe('looking', frames=2, duration=TIMEOUT)
+        assert observation.outcome is Outcome.COMPLETED
+        assert only_face(observation.faces).track_id == only_face(snapshot.faces).track_id
+    finally:
+        camera.close()
 
 
 def test_wait_for_face_fails_without_images(camera: LiveCamera, client: FaceClient) -> None:

@@ -100,6 +100,8 @@ def test_invalid_name_of_the_node_is_a_value_error(name: str, domain: int) -> No
         ('image', lambda client: client.classify_image('group.jpg')),
         ('timeout', lambda client: client.classify_image(b'', timeout='x')),
         ('on', lambda client: client.enable('x')),
+        ('looking', lambda client: client.get_faces(looking='x')),
+        ('looking', lambda client: client.wait_for_face(1.0, looking='x')),
     ],
 )
 def test_invalid_argument_is_a_value_error(

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Quaternion
 import numpy as np
 import pytest
 from std_msgs.msg import Header
@@ -67,7 +68,8 @@ def test_message_has_everything_about_a_face() -> None:
     ]
     assert face.first_seen == Time(sec=12, nanosec=500_000_000)
     assert not face.has_position and face.is_size_plausible
-    assert not face.has_orientation
+    assert not face.has_orientation and face.looking_at_camera == 0
+    assert face.orientation == Quaternion(w=1.0)
     (hat,) = face.attributes
     assert (hat.name, hat.label, hat.confidence, hat.frame_count) == ('hat', 'cap', 0.75, 3)
     assert list(hat.labels) == ['cap', 'none']
@@ -104,6 +106,24 @@ def test_position_survives_the_way_through_a_message() -> None:
         assert result.pose.pose.position == point
     (unlocated,) = faces_message([replace(face, position=None)], HEADER, 640, 480, 0.5).faces
     assert face_from_message(unlocated).position is None
+
+
+def test_orientation_survives_the_way_through_a_message() -> None:
+    """With the probability of looking at the camera."""
+    face = replace(
+        face_at(BoundingBox(10, 20, 30, 40)),
+        orientation=(0.5, -0.5, 0.5, -0.5),
+        looking_at_camera=0.75,
+    )
+    (message,) = faces_message([face], HEADER, 640, 480, 0.5).faces
+    assert message.has_orientation
+    assert message.orientation == Quaternion(x=0.5, y=-0.5, z=0.5, w=-0.5)
+    back = face_from_message(message)
+    assert (back.orientation, back.looking_at_camera) == (face.orientation, 0.75)
+    assert back.is_looking
+    (message,) = faces_message([face_at(BoundingBox(0, 0, 9, 9))], HEADER, 640, 480, 0).faces
+    unknown = face_from_message(message)
+    assert (unknown.orientation, unknown.is_looking) == (None, False)
 
 
 @pytest.mark.parametrize(

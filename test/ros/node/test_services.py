@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from rclpy.qos import QoSProfile
 from rclpy.task import Future
+from rendered_head import CAMERA as RENDERING_CAMERA
+from rendered_head import render_head, rotation
 from ros_peers import (
     BLANK,
     box_of,
@@ -112,6 +114,24 @@ def test_faces_of_a_lower_confidence_are_left_out(camera: Camera, peer: Peer) ->
     assert given.success
     assert given.faces.header == result.header
     assert len(given.faces.faces) == 0
+
+
+def test_faces_that_do_not_look_at_the_camera_are_left_out(
+    start_node: StartNode, peer: Peer
+) -> None:
+    """Only if that is requested; a head that turns away and back is found again."""
+    start_node('-p', 'smoothing_time:=0.0')
+    camera = Camera(peer)
+    camera.connect()
+    for yaw, is_looking in ((0.0, True), (45.0, False), (-45.0, False), (0.0, True)):
+        image = render_head(RENDERING_CAMERA, rotation(yaw), (0.0, 0.0, 0.45))
+        (face,) = camera.result_of(image_message(image), stamp=time.time()).faces
+        assert face.has_orientation
+        assert (face.looking_at_camera >= 0.5) == is_looking
+        looking = get_faces(peer, max_age=1e6, looking_at_camera=True)
+        assert looking.success
+        assert len(looking.faces.faces) == is_looking
+        assert len(get_faces(peer, max_age=1e6).faces.faces) == 1
 
 
 @pytest.mark.parametrize(

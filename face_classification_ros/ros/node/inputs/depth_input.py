@@ -1,4 +1,4 @@
-"""Subscribe to depth images and calibration, and report why faces have no positions."""
+"""Subscribe to depth images, and report why faces have no positions."""
 
 from __future__ import annotations
 
@@ -6,21 +6,16 @@ from dataclasses import dataclass
 import math
 import time
 
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile
 from rclpy.subscription import Subscription
-from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
-from face_classification_ros.geometry.positions import DepthView, Intrinsics
+from face_classification_ros.geometry.positions import DepthView
 from face_classification_ros.pipeline import PipelineResult
-from face_classification_ros.ros.conversions.depth import (
-    depth_from_message,
-    intrinsics_from_message,
-)
-from face_classification_ros.ros.conversions.qos import LATCHED
+from face_classification_ros.ros.conversions.depth import depth_from_message
+from face_classification_ros.ros.node.inputs.calibration_input import CalibrationInput
 from face_classification_ros.ros.node.inputs.depth_buffer import BUFFERED, DepthBuffer
 from face_classification_ros.ros.node.inputs.input_monitor import LOG_PERIOD
 from face_classification_ros.ros.node.inputs.reliability import Reliability
@@ -45,7 +40,7 @@ class DepthMatch:
 
 
 class DepthInput:
-    """Subscribes to depth images and calibration while `use_depth` is set.
+    """Subscribes to depth images while `use_depth` is set.
 
     Images never wait for depth: the nearest depth image that has arrived is used, which may be the
     one before.
@@ -54,85 +49,72 @@ class DepthInput:
         statistics: of depth images and positions.
     """
 
-    def __init__(self, node: Node, reliability: Reliability) -> None:
-        """Create the input without subscriptions.
+    def __init__(
+        self, node: Node, reliability: Reliability, calibration: CalibrationInput
+    ) -> None:
+        """Create the input without a subscription.
 
         Args:
             node: subscribes.
-            reliability: of the subscriptions.
+            reliability: of the subscription.
+            calibration: of the camera.
         """
         self._node = node
         self._reliability = reliability
+        self._calibration = calibration
         self._config = NodeConfig()
-        self._subscriptions: dict[str, Subscription] = {}
+        self._subscription: Subscription | None = None
         self._buffer = DepthBuffer()
-        self._intrinsics: Intrinsics | None = None
         self._failing_since = math.inf
         self._problem = ''
-        # Topic -> why its newest message is not usable.
-        self._malformed: dict[str, str] = {}
+        # Why the newest depth image is not usable.
+        self._malformed = ''
         self.statistics = PositionStatistics()
 
     @property
     def is_subscribed(self) -> bool:
         """Whether depth images are received."""
-        return bool(self._subscriptions)
+        return self._subscription is not None
 
     @property
-    def _topics(self) -> list[str]:
-        return list(dict.fromkeys(each.topic_name for each in self._subscriptions.values()))
+    def _topics(self) -> tuple[str, str]:
+        return self._node.resolve_topic_name('depth'), self._calibration.topic
 
     @property
     def problem(self) -> str:
         """Why messages are not usable, or why there have been no positions for a while; or ""."""
         elapsed = time.monotonic() - self._failing_since
         late = self._problem if elapsed >= PROBLEM_DELAY else ''
-        return '; '.join(self._malformed.values()) or late
+        malformed = (self._malformed, self._calibration.problem)
+        return '; '.join(each for each in malformed if each) or late
 
     def subscribe(self, config: NodeConfig) -> None:
-        """Subscribe to depth images and calibration if the configuration uses them."""
+        """Subscribe to depth images if the configuration uses them."""
         self._config = config
         if not config.use_depth:
             return
-        create = self._node.create_subscription
-        self._subscriptions = {
-            'depth': create(ImageMessage, 'depth', self._receive_depth, self._qos('depth')),
-            'camera_info': create(
-                CameraInfo, 'camera_info', self._receive_calibration, self._qos('camera_info')
-            ),
-            # A calibration that is published once and latched reaches only a subscription that
-            # is latched, too, and the usual volatile publisher only one that is not.
-            'latched_camera_info': create(
-                CameraInfo,
-                'camera_info',
-                self._receive_calibration,
-                LATCHED,
-                event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
-            ),
-        }
-        self._node.get_logger().info(f'positions from {" and ".join(self._topics)}')
-
-    def _qos(self, topic: str) -> QoSProfile:
-        return QoSProfile(
+        depth, calibration = self._topics
+        qos = QoSProfile(
             history=HistoryPolicy.KEEP_LAST,
             depth=BUFFERED,
-            reliability=self._reliability.select(
-                self._node.resolve_topic_name(topic), self._config
-            ),
+            reliability=self._reliability.select(depth, config),
         )
+        self._subscription = self._node.create_subscription(
+            ImageMessage, 'depth', self._receive_depth, qos
+        )
+        self._node.get_logger().info(f'positions from {depth} and {calibration}')
 
     def unsubscribe(self) -> None:
-        """End the subscriptions, and forget what arrived."""
-        for subscription in self._subscriptions.values():
-            self._node.destroy_subscription(subscription)
-        self._subscriptions = {}
+        """End the subscription, and forget what arrived."""
+        if self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+        self._subscription = None
         self._buffer = DepthBuffer()
-        self._intrinsics = None
         self._failing_since = math.inf
-        self._malformed = {}
+        self._malformed = ''
 
     def apply(self, config: NodeConfig, *, is_processing: bool) -> None:
-        """Continue with another configuration, with new subscriptions if that is necessary."""
+        """Continue with another configuration, with a new subscription if that is necessary."""
         before, self._config = self._config, config
         if is_processing and (before.use_depth, before.image_reliability) != (
             config.use_depth,
@@ -143,13 +125,15 @@ class DepthInput:
 
     def match(self, header: Header) -> DepthMatch:
         """Return the depth image nearest to an image with this header."""
-        if not self.is_subscribed:
+        if self._subscription is None:
             return DepthMatch()
-        self._receive_waiting()
+        self._calibration.receive_waiting()
+        self._receive_waiting(self._subscription)
+        intrinsics = self._calibration.intrinsics
         try:
-            if self._intrinsics is None:
+            if intrinsics is None:
                 raise LookupError('no calibration has arrived')
-            return DepthMatch(DepthView(self._buffer.nearest(header), self._intrinsics))
+            return DepthMatch(DepthView(self._buffer.nearest(header), intrinsics))
         except (LookupError, ValueError) as error:
             return DepthMatch(problem=str(error))
 
@@ -168,24 +152,18 @@ class DepthInput:
         else:
             self._failing_since = math.inf
 
-    def _receive_waiting(self) -> None:
-        """Read the calibrations and depth images that wait in the middleware.
+    def _receive_waiting(self, subscription: Subscription) -> None:
+        """Read the depth images that wait in the middleware.
 
         The executor would deliver them after the present image, which most often has the stamp of
         one of them.
         """
-        for name, receive in (
-            ('latched_camera_info', self._receive_calibration),
-            ('camera_info', self._receive_calibration),
-            ('depth', self._receive_depth),
-        ):
-            subscription = self._subscriptions[name]
-            for _ in range(BUFFERED):
-                with subscription.handle:
-                    received = subscription.handle.take_message(subscription.msg_type, False)
-                if received is None:
-                    break
-                receive(received[0])
+        for _ in range(BUFFERED):
+            with subscription.handle:
+                received = subscription.handle.take_message(subscription.msg_type, False)
+            if received is None:
+                break
+            self._receive_depth(received[0])
 
     def _receive_depth(self, message: ImageMessage) -> None:
         self.statistics.record_depth_image()
@@ -193,32 +171,20 @@ class DepthInput:
             self._buffer.add(message.header, depth_from_message(message))
         except ValueError as error:
             self.statistics.record_malformed()
-            self._malformed['depth'] = str(error)
+            self._malformed = str(error)
             self._node.get_logger().error(
                 f'no positions ({self.statistics.malformed} malformed depth images so far): '
                 f'{error}',
                 throttle_duration_sec=LOG_PERIOD,
             )
         else:
-            self._malformed.pop('depth', None)
-
-    def _receive_calibration(self, message: CameraInfo) -> None:
-        try:
-            self._intrinsics = intrinsics_from_message(message)
-        except ValueError as error:
-            self._intrinsics = None
-            self._malformed['camera_info'] = str(error)
-            self._node.get_logger().error(
-                f'no positions: {error}', throttle_duration_sec=LOG_PERIOD
-            )
-        else:
-            self._malformed.pop('camera_info', None)
+            self._malformed = ''
 
     def _record_failure(self, problem: str) -> None:
         self._problem = problem
         self._failing_since = min(self._failing_since, time.monotonic())
         # Malformed messages were logged when they arrived, and are the reason.
-        if self.problem and not self._malformed:
+        if self.problem and not (self._malformed or self._calibration.problem):
             self._node.get_logger().warning(
                 f'faces have no positions ({", ".join(self._topics)}): {problem}',
                 throttle_duration_sec=LOG_PERIOD,
