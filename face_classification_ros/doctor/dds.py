@@ -9,7 +9,9 @@ import shutil
 import xml.etree.ElementTree as ElementTree
 
 from face_classification_ros.doctor.findings import ERROR, Finding, OK, WARN
-from face_classification_ros.inference.model_zoo import dds_profile, DDS_PROFILE_VARIABLES
+
+PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+"""Read by Fast DDS 2 (Jazzy and earlier), and by Fast DDS 3."""
 
 SEGMENT_SIZE = 34 * 2**20
 """Bytes of /dev/shm per process with the profile for large images."""
@@ -22,6 +24,8 @@ SOCKET_BUFFERS = ('rmem_max', 'wmem_max')
 
 def check_profile() -> Iterator[Finding]:
     """Check which profile the environment of this process selects."""
+    from face_classification_ros.inference.model_zoo import dds_profile
+
     yield evaluate_profile(os.environ, dds_profile())
 
 
@@ -33,8 +37,8 @@ def evaluate_profile(environment: Mapping[str, str], own: Path) -> Finding:
         own: the profile of this package.
     """
     subject = 'DDS profile'
-    remedy = 'export ' + ' '.join(f'{name}={own}' for name in DDS_PROFILE_VARIABLES)
-    profiles = {name: environment[name] for name in DDS_PROFILE_VARIABLES if environment.get(name)}
+    remedy = f'export {PROFILE_VARIABLES[0]}={own} {PROFILE_VARIABLES[1]}={own}'
+    profiles = {name: environment[name] for name in PROFILE_VARIABLES if environment.get(name)}
     if not profiles:
         return Finding(
             'dds-profile-not-set',

@@ -10,10 +10,6 @@ SHIPPED_DETECTOR = 'face_detector'
 """Name of the only shipped model that is not a classifier."""
 
 
-DDS_PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
-"""Environment variables with the profile: of Fast DDS 2 (Jazzy), and of Fast DDS 3 (later)."""
-
-
 def share_folder() -> Path:
     """Return the share folder of the package.
 

@@ -16,11 +16,11 @@ from xml.etree import ElementTree
 
 from ament_index_python.packages import get_package_share_path
 from lifecycle_msgs.srv import ChangeState
-from rclpy.lifecycle import Node as LifecycleNode
+from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 from rclpy.task import Future
 
-from face_classification_ros.inference.model_zoo import DDS_PROFILE_VARIABLES
+from face_classification_ros.doctor.dds import PROFILE_VARIABLES
 
 RCLPY_MAJORS = {7: 'jazzy', 9: 'kilted', 10: 'lyrical'}
 """Major version of rclpy -> the distribution that has it; Rolling has a later one."""
@@ -53,7 +53,7 @@ def distribution_of(rclpy_version: str) -> str:
 
 def dds_profile_variable(name: str) -> str:
     """Return the environment variable with the profile of Fast DDS in a distribution."""
-    before_kilted, since_kilted = DDS_PROFILE_VARIABLES
+    before_kilted, since_kilted = PROFILE_VARIABLES
     return before_kilted if name == 'jazzy' else since_kilted
 
 

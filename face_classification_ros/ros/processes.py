@@ -7,11 +7,8 @@ import subprocess
 import sys
 import time
 
-from face_classification_ros.inference.model_zoo import (
-    dds_profile,
-    DDS_PROFILE_VARIABLES,
-    executable,
-)
+from face_classification_ros.doctor.dds import PROFILE_VARIABLES
+from face_classification_ros.inference.model_zoo import dds_profile, executable
 
 START_TIMEOUT = 30.0
 """Seconds that the node may take to start on a busy machine."""
@@ -34,7 +31,7 @@ def ros_environment(domain: str) -> dict[str, str]:
     profile = str(dds_profile())
     variables = {
         'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-        **dict.fromkeys(DDS_PROFILE_VARIABLES, profile),
+        **dict.fromkeys(PROFILE_VARIABLES, profile),
         **({'ROS_DOMAIN_ID': domain} if domain else {}),
     }
     return {name: value for name, value in variables.items() if name not in os.environ}

@@ -6,9 +6,8 @@ import pytest
 
 from face_classification_ros.doctor import dds
 from face_classification_ros.doctor.findings import ERROR, OK, WARN
-from face_classification_ros.inference.model_zoo import DDS_PROFILE_VARIABLES
 
-FAST_DDS_2, FAST_DDS_3 = DDS_PROFILE_VARIABLES
+FAST_DDS_2, FAST_DDS_3 = dds.PROFILE_VARIABLES
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import re
 import pytest
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.lifecycle import Node
+from rclpy.lifecycle import LifecycleNode
 from rclpy.task import Future
 from ros_peers import TIMEOUT
 
@@ -22,7 +22,7 @@ def executor(domain: int) -> Iterator[SingleThreadedExecutor]:
     """Return an executor with a lifecycle node."""
     context = Context()
     context.init(domain_id=domain)
-    node = Node('compat', context=context)
+    node = LifecycleNode('compat', context=context)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
     yield executor
@@ -31,7 +31,7 @@ def executor(domain: int) -> Iterator[SingleThreadedExecutor]:
     context.try_shutdown()
 
 
-def node_of(executor: SingleThreadedExecutor) -> Node:
+def node_of(executor: SingleThreadedExecutor) -> LifecycleNode:
     """Return the node of an executor."""
     (node,) = executor.get_nodes()
     return node
