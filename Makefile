@@ -8,6 +8,7 @@
 #   make peers   compare our pipeline with others, in about ten minutes; YUNET=file for one more
 #                detector, ROUNDS=20 for fewer turns
 #   make licenses  list the licenses of all dependencies; fails unless they are permissive
+#   make release-check  walk the check-list of a release; QUICK=1 only what takes a second
 #   make clean   remove all of that
 #
 # ROS_DISTRO=kilted does any of these with the wheels of Kilted, in an environment of its own.
@@ -29,7 +30,7 @@ BUILD_INPUTS := setup.py pyproject.toml package.xml CMakeLists.txt \
 INSTALLED_FOLDERS := $(PACKAGE) config examples launch resource
 INSTALLED_FILES := $(shell find $(INSTALLED_FOLDERS) -type f -not -path '*/__pycache__/*')
 
-.PHONY: demo test lint venv peers licenses clean
+.PHONY: demo test lint venv peers licenses release-check clean
 
 demo: $(VENV)/demo
 	$(VENV)/bin/face_classification demo --output demo $(if $(VIDEO),--video '$(VIDEO)') \
@@ -78,6 +79,9 @@ $(VENV)/demo $(VENV)/test: $(VENV)/wheel $(INSTALLED_FILES)
 	cp --recursive --symbolic-link --force $(addprefix $(CURDIR)/,config examples launch resource) \
 	  $(VENV)/share/$(PACKAGE)
 	touch $@
+
+release-check:
+	$(PYTHON) .github/scripts/check_release.py $(if $(QUICK),--quick)
 
 # The requirements of the others conflict with ours.
 $(VENV)-peers/ready: benchmarks/requirements-peers.txt
