@@ -64,6 +64,17 @@ def steps(path: Path) -> list[dict[str, Any]]:
     return [step for job in workflow(path)['jobs'].values() for step in job['steps']]
 
 
+def built_names() -> list[str]:
+    """Return files and folders that CMakeLists.txt and setup.py build and install."""
+    installed = re.findall(
+        r'install\((?:DIRECTORY|PROGRAMS)\s+(.*?)DESTINATION',
+        (ROOT / 'CMakeLists.txt').read_text(),
+        re.DOTALL,
+    )
+    names = ' '.join(installed).replace('${PROJECT_NAME}/', 'face_classification_ros').split()
+    return ['CMakeLists.txt', 'package.xml', 'action', 'cmake', 'msg', 'srv', 'wheel', *names]
+
+
 @pytest.mark.parametrize('path', WORKFLOWS, ids=lambda path: path.stem)
 def test_scripts_of_workflows_exist_and_can_be_executed(path: Path) -> None:
     """Jobs run scripts of the repository, so that each can be run without a server."""
@@ -117,10 +128,18 @@ def test_untrusted_text_does_not_become_a_command(path: Path) -> None:
 def test_robots_are_tested_on_every_distribution_and_processor() -> None:
     """In the containers of ROS, with what the wheels lack."""
     matrix = workflow(ROOT / '.github' / 'workflows' / 'ros.yml')['jobs']['colcon']['strategy']
-    assert matrix['matrix'] == {
-        'ros': ['jazzy', 'kilted', 'lyrical', 'rolling'],
-        'runner': ['ubuntu-24.04', 'ubuntu-24.04-arm'],
-    }
+    names = ['jazzy', 'kilted', 'lyrical', 'rolling']
+    assert matrix['matrix'] == {'ros': names, 'runner': ['ubuntu-24.04', 'ubuntu-24.04-arm']}
+    platforms = (ROOT / 'docs' / 'reference' / 'platforms.md').read_text()
+    assert re.findall('`ros:([a-z]+)`', platforms)[: len(names)] == names
+
+
+def test_image_has_everything_that_is_built() -> None:
+    """What .dockerignore names is neither built nor installed."""
+    ignored = (ROOT / '.dockerignore').read_text().split()
+    assert all((ROOT / name).is_dir() for name in ('docs', 'test', 'experiments'))
+    assert {'docs', 'test', 'experiments', '.*'} <= set(ignored)
+    assert [name for name in built_names() if name.partition('/')[0] in ignored] == []
 
 
 @pytest.mark.parametrize('script', SCRIPTS, ids=lambda path: path.stem)
@@ -258,16 +277,9 @@ def test_source_distribution_has_everything_that_is_built(tmp_path: Path) -> Non
     (path,) = tmp_path.glob('*.tar.gz')
     with tarfile.open(path) as archive:
         packed = {name.partition('/')[2] for name in archive.getnames()}
-    installed = re.findall(
-        r'install\((?:DIRECTORY|PROGRAMS)\s+(.*?)DESTINATION',
-        (ROOT / 'CMakeLists.txt').read_text(),
-        re.DOTALL,
-    )
-    names = ' '.join(installed).replace('${PROJECT_NAME}/', 'face_classification_ros').split()
-    needed = ['package.xml', 'action', 'cmake', 'msg', 'srv', 'wheel', *names]
     files = [
         str(file.relative_to(ROOT))
-        for name in needed
+        for name in built_names()
         for file in ([ROOT / name] if (ROOT / name).is_file() else (ROOT / name).rglob('*'))
         if file.is_file() and '__pycache__' not in file.parts
     ]
