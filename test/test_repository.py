@@ -271,7 +271,7 @@ def test_notes_of_a_release_are_its_section_of_the_change_log(release: Path) -> 
 
 def test_source_distribution_has_everything_that_is_built(tmp_path: Path) -> None:
     """A wheel is built from it alone."""
-    command = [sys.executable, 'setup.py', '--quiet', 'sdist', '--dist-dir', tmp_path]
+    command = [sys.executable, 'setup.py', '--quiet', 'sdist', '--dist-dir', str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     (path,) = tmp_path.glob('*.tar.gz')

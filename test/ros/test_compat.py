@@ -34,6 +34,7 @@ def executor(domain: int) -> Iterator[SingleThreadedExecutor]:
 def node_of(executor: SingleThreadedExecutor) -> LifecycleNode:
     """Return the node of an executor."""
     (node,) = executor.get_nodes()
+    assert isinstance(node, LifecycleNode)
     return node
 
 
