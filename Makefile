@@ -1,23 +1,28 @@
 # All tasks of developers and users, from a fresh clone.
 #
-#   make demo    see it work; VIDEO=file, CAMERA=0 or TOPIC=/name for your own images;
-#                LOCKED=1 in a fresh clone installs the versions of requirements-demo.lock
+#   make demo    see it work; VIDEO=file, CAMERA=0 or TOPIC=/name for your own images
 #   make test    linters, unit tests, tests of real processes, then both ways of installing;
 #                JOBS=1 one test after the other
 #   make lint    the linters alone
 #   make venv    create the environment .venv, which the others use
 #   make peers   compare our pipeline with others, in about ten minutes; YUNET=file for one more
 #                detector, ROUNDS=20 for fewer turns
-#   make lock    update the versions in requirements-demo.lock; needs uv
 #   make licenses  list the licenses of all dependencies; fails unless they are permissive
+#   make release-check  walk the check-list of a release; QUICK=1 only what takes a second
 #   make clean   remove all of that
+#
+# ROS_DISTRO=kilted does any of these with the wheels of Kilted, in an environment of its own.
 
 PYTHON ?= python3
-VENV := .venv
+# Of the command line alone, not of a sourced setup file.
+ROS_DISTRO := jazzy
+OTHER_DISTRO := $(filter-out jazzy,$(ROS_DISTRO))
+VENV := .venv$(OTHER_DISTRO:%=-%)
+SOURCES := $(if $(OTHER_DISTRO),$(VENV)/sources,.)
 PACKAGE := face_classification_ros
 
 # .venv has its own ROS, so ignore the variables of a sourced setup file.
-unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH LD_LIBRARY_PATH PYTHONPATH
+unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH LD_LIBRARY_PATH PYTHONPATH ROS_DISTRO
 unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 BUILD_INPUTS := setup.py pyproject.toml package.xml CMakeLists.txt \
@@ -26,7 +31,7 @@ SHARED_FOLDERS := config examples foxglove launch resource rqt rviz
 INSTALLED_FOLDERS := $(PACKAGE) $(SHARED_FOLDERS)
 INSTALLED_FILES := $(shell find $(INSTALLED_FOLDERS) -type f -not -path '*/__pycache__/*')
 
-.PHONY: demo test lint venv peers lock licenses clean
+.PHONY: demo test lint venv peers licenses release-check clean
 
 demo: $(VENV)/demo
 	$(VENV)/bin/face_classification demo --output demo $(if $(VIDEO),--video '$(VIDEO)') \
@@ -53,45 +58,31 @@ peers: $(VENV)/test $(VENV)-peers/ready
 licenses: $(VENV)/test
 	$(VENV)/bin/pip-licenses
 
-# Includes the build requirements, which pip would otherwise choose itself. Universal: one file for
-# every supported Python.
-lock:
-	$(PYTHON) -c 'import tomllib; file = tomllib.load(open("pyproject.toml", "rb")); \
-	  needs = file["project"]; extra = needs["optional-dependencies"]["demo"]; \
-	  print(*needs["dependencies"], *extra, *file["build-system"]["requires"], sep="\n")' | \
-	  uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
-	  --custom-compile-command 'make lock' --upgrade --output-file requirements-demo.lock -
-
-ISOLATION := $(if $(LOCKED),--no-build-isolation)
-
-$(VENV)/locked: requirements-demo.lock
-	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --require-hashes --requirement $<
-	touch $@
-
-$(VENV)/wheel: $(BUILD_INPUTS) $(if $(LOCKED),$(VENV)/locked)
+$(VENV)/wheel: $(BUILD_INPUTS)
 	@echo 'Building the package, this takes a minute or two.'
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	rm -rf $@ $@.new
-	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" \
-	  $(VENV)/bin/python -m pip wheel --quiet --no-deps $(ISOLATION) --wheel-dir $@.new .
+	$(if $(OTHER_DISTRO),$(VENV)/bin/python wheel/sources_for.py $(ROS_DISTRO) $(SOURCES))
+	$(VENV)/bin/python -m pip wheel --quiet --no-deps --wheel-dir $@.new $(SOURCES)
 # The version does not change during development, and pip keeps an installed version.
 	$(VENV)/bin/python -m pip uninstall --quiet --yes $(PACKAGE)
 	mv $@.new $@
 
 # One environment; packages that only tests need, such as TensorFlow, are installed for them alone.
 $(VENV)/demo: EXTRAS := demo
-$(VENV)/demo: DEPENDENCIES := $(if $(LOCKED),--no-deps)
 $(VENV)/test: EXTRAS := demo,test,train
 
 # Symbolic links, as with --symlink-install of colcon: an edit takes effect without a build.
 $(VENV)/demo $(VENV)/test: $(VENV)/wheel $(INSTALLED_FILES)
 	@echo 'Installing into $(VENV), this takes a minute or two the first time.'
-	$(VENV)/bin/python -m pip install --quiet $(DEPENDENCIES) "$$(ls $(VENV)/wheel/*.whl)[$(EXTRAS)]"
+	$(VENV)/bin/python -m pip install --quiet "$$(ls $(VENV)/wheel/*.whl)[$(EXTRAS)]"
 	cp --recursive --symbolic-link --force '$(CURDIR)/$(PACKAGE)' $(VENV)/lib/python3.*/site-packages
 	cp --recursive --symbolic-link --force $(addprefix $(CURDIR)/,$(SHARED_FOLDERS)) \
 	  $(VENV)/share/$(PACKAGE)
 	touch $@
+
+release-check:
+	$(PYTHON) .github/scripts/check_release.py $(if $(QUICK),--quick)
 
 # The requirements of the others conflict with ours.
 $(VENV)-peers/ready: benchmarks/requirements-peers.txt
@@ -102,4 +93,4 @@ $(VENV)-peers/ready: benchmarks/requirements-peers.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-peers build demo install log .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* build demo install log .mypy_cache .pytest_cache .ruff_cache

@@ -13,7 +13,6 @@ import sysconfig
 import tempfile
 from xml.etree import ElementTree
 
-import ament_package
 from setuptools import Distribution, setup
 from setuptools.command.build import build
 
@@ -69,6 +68,9 @@ class CMakeBuild(build):
 
     def _install(self, project: Path, base: Path, stage: Path) -> None:
         """Build one project with CMake and install it below the folder `stage`."""
+        # A source distribution needs no ROS.
+        import ament_package
+
         # ament_package is in PREFIX/lib/pythonX.Y/site-packages/ament_package.
         prefix = str(Path(ament_package.__file__).resolve().parents[4])
         environment = {**os.environ, 'AMENT_PREFIX_PATH': prefix, 'CMAKE_PREFIX_PATH': prefix}

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -101,6 +102,12 @@ def run(
     )
     assert done.returncode == 0, f'{command}: exit code {done.returncode}\n{done.stdout[-5000:]}'
     return done.stdout
+
+
+def sources_for(ros: str, folder: Path) -> Path:
+    """Write a source tree that uses the wheels of a ROS distribution, and return its folder."""
+    run(sys.executable, ROOT / 'wheel' / 'sources_for.py', ros, folder, cwd=ROOT)
+    return folder
 
 
 def make_venv(python: str, folder: Path, *requirements: str) -> Path:

@@ -4,9 +4,21 @@ import os
 from pathlib import Path
 import sys
 
-from installing import clean_environment, COMMANDS, make_venv, MARKS, NAME, ROOT, run, USE
+from installing import (
+    clean_environment,
+    COMMANDS,
+    make_venv,
+    MARKS,
+    NAME,
+    ROOT,
+    run,
+    sources_for,
+    USE,
+)
 import pytest
 import tomli
+
+from face_classification_ros.ros.compat import distribution
 
 pytestmark = MARKS
 
@@ -14,9 +26,11 @@ pytestmark = MARKS
 @pytest.fixture(scope='module')
 def underlay(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an environment with colcon and the ROS wheels, which replaces /opt/ros."""
-    venv = tmp_path_factory.mktemp('underlay') / 'venv'
-    build_wheels = tomli.loads((ROOT / 'pyproject.toml').read_text())['build-system']['requires']
-    run_time = ['ros-jazzy-rclpy', 'ros-jazzy-rmw-fastrtps-cpp']
+    folder = tmp_path_factory.mktemp('underlay')
+    venv, ros = folder / 'venv', distribution()
+    project = tomli.loads((sources_for(ros, folder / 'sources') / 'pyproject.toml').read_text())
+    build_wheels = project['build-system']['requires']
+    run_time = [f'ros-{ros}-rclpy', f'ros-{ros}-rmw-fastrtps-cpp']
     make_venv(sys.executable, venv, *build_wheels, *run_time, 'colcon-common-extensions')
     return venv
 

@@ -10,6 +10,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from face_classification_ros.ros.compat import distribution
+
 ROOT = Path(__file__).resolve().parents[1]
 PERMISSIVE = re.compile('Apache|Boost|BSD|MIT|zlib', re.IGNORECASE)
 
@@ -30,7 +32,7 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 
 def license_of_ros_package(name: str) -> str:
     """Return the license in the package.xml of a ROS wheel, whose metadata has none; else ""."""
-    package = re.sub('^ros-(jazzy-)?', '', name).replace('-', '_')
+    package = re.sub(f'^ros-({distribution()}-)?', '', name).replace('-', '_')
     path = Path(sys.prefix, 'share', package, 'package.xml')
     if not path.is_file():
         return ''
@@ -42,7 +44,12 @@ def test_dependencies_have_permissive_licenses(program: str) -> None:
     done = run(program, '--format=json')
     assert done.returncode == 0, done.stderr
     licenses = {each['Name']: each['License'] for each in json.loads(done.stdout)}
-    assert {'numpy', 'onnxruntime', 'opencv-python-headless', 'ros-jazzy-rclpy'} <= set(licenses)
+    assert {
+        'numpy',
+        'onnxruntime',
+        'opencv-python-headless',
+        f'ros-{distribution()}-rclpy',
+    } <= set(licenses)
     unknown = {
         name: license_of_ros_package(name)
         for name, found in licenses.items()

@@ -61,7 +61,8 @@ def test_package_xml_and_readme_name_every_requirement() -> None:
 
 @pytest.mark.install
 @pytest.mark.parametrize(
-    'python, processor', [('3.10', 'x86_64'), ('3.12', 'aarch64'), ('3.14', 'aarch64')]
+    'python, processor',
+    [('3.10', 'x86_64'), ('3.12', 'aarch64'), ('3.14', 'x86_64'), ('3.14', 'aarch64')],
 )
 def test_requirements_have_wheels_for(python: str, processor: str, tmp_path: Path) -> None:
     """Also for the processors and versions of Python that the tests do not run on."""

@@ -82,7 +82,7 @@ def evaluate_shared_memory(free: int) -> Finding:
             'shared memory',
             text,
             'start Docker with --shm-size=512m or --ipc=host; while no ROS process runs, remove '
-            'what killed processes left: rm /dev/shm/fastrtps_*',
+            'what killed processes left: rm /dev/shm/fast*',
         )
     return Finding('shared-memory-ok', OK, 'shared memory', text)
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+from face_classification_ros.doctor.dds import PROFILE_VARIABLES
 from face_classification_ros.inference.model_zoo import dds_profile, executable
 
 START_TIMEOUT = 30.0
@@ -30,9 +31,7 @@ def ros_environment(domain: str) -> dict[str, str]:
     profile = str(dds_profile())
     variables = {
         'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-        # Fast DDS 2 (Jazzy) and 3 (Kilted) read different names.
-        'FASTRTPS_DEFAULT_PROFILES_FILE': profile,
-        'FASTDDS_DEFAULT_PROFILES_FILE': profile,
+        **dict.fromkeys(PROFILE_VARIABLES, profile),
         **({'ROS_DOMAIN_ID': domain} if domain else {}),
     }
     return {name: value for name, value in variables.items() if name not in os.environ}

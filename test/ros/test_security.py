@@ -104,7 +104,7 @@ def test_node_writes_only_its_log(
     written = written_files(node.pid)
     logs = (str(tmp_path / 'ros_logs'), str(tmp_path / 'node_0.log'))
     assert [name for name in written if not name.startswith((*logs, '/dev/'))] == []
-    assert any(name.startswith('/dev/shm/fastrtps') for name in written)
+    assert any(name.startswith('/dev/shm/fast') for name in written)
     assert list(home.rglob('*')) == list(folder.rglob('*')) == []
 
 

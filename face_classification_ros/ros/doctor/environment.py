@@ -10,6 +10,7 @@ import rclpy
 from rclpy.node import Node
 
 from face_classification_ros.doctor.findings import Finding, OK, WARN
+from face_classification_ros.ros.compat import distribution
 from face_classification_ros.ros.runtime import ros_running
 
 
@@ -18,7 +19,7 @@ def check_ros() -> Iterator[Finding]:
     environment = os.environ
     rmw = rclpy.get_rmw_implementation_identifier()
     text = (
-        f'{environment.get("ROS_DISTRO", "from wheels")}, {rmw}, domain '
+        f'{distribution()}, {rmw}, domain '
         f'{environment.get("ROS_DOMAIN_ID", "0")}, discovery range '
         f'{environment.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "SUBNET")}'
     )

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import wraps
 import time
 
-from lifecycle_msgs.srv import ChangeState
 from rclpy.lifecycle import LifecycleState, Node, TransitionCallbackReturn
 
+from face_classification_ros.ros.compat import refuse_impossible_transitions
 from face_classification_ros.ros.node.diagnostics.publisher import Diagnostics
 from face_classification_ros.ros.node.diagnostics.status import (
     evaluate_inactive,
@@ -92,7 +92,7 @@ class FaceClassificationNode(Node):
         self._diagnostics = Diagnostics(self, self._evaluate_status)
         QueryServices(self, self._state, self._processor)
         ControlServices(self, enable=self._enable, reset_tracks=self._reset_tracks)
-        self._reject_impossible_transitions()
+        refuse_impossible_transitions(self)
 
     @property
     def _config(self) -> NodeConfig:
@@ -185,26 +185,6 @@ class FaceClassificationNode(Node):
         assert reason is not None
         self._processor.stop(reason)
         self._transforms.unsubscribe()
-
-    def _reject_impossible_transitions(self) -> None:
-        """Respond to requests for a transition that the present state does not have.
-
-        The rclpy of Jazzy raises an error instead, which ends the node (ros2/rclpy issue 1209).
-        """
-        (service,) = (each for each in self.services if each.srv_type is ChangeState)
-        change_state = service.callback
-
-        def change_state_if_possible(
-            request: ChangeState.Request, response: ChangeState.Response
-        ) -> ChangeState.Response:
-            try:
-                return change_state(request, response)
-            except RuntimeError as error:
-                self.get_logger().error(f'no transition: {error}')
-                response.success = False
-                return response
-
-        service.callback = change_state_if_possible
 
     # Parameters
 

@@ -12,6 +12,7 @@ from rclpy.task import Future
 from rclpy.timer import Timer
 
 from face_classification_ros.action import Observe
+from face_classification_ros.ros.compat import create_future
 from face_classification_ros.ros.conversions.messages import faces_message
 from face_classification_ros.ros.node.frame import FrameResult
 from face_classification_ros.ros.node.state import NodeState, Reason
@@ -128,7 +129,7 @@ class ObserveServer:
         self._end(Ending(Outcome.PREEMPTED, 'another goal was accepted'))
         timeout = min(request.duration + GRACE, MAX_TIMEOUT) if request.duration else SILENCE
         silence = self._node.create_timer(timeout, self._end_in_silence, clock=STEADY)
-        self._current = _Run(goal, observation, Future(), silence)
+        self._current = _Run(goal, observation, create_future(self._node), silence)
         return self._current
 
     def _cancel(self, goal: ServerGoalHandle) -> CancelResponse:

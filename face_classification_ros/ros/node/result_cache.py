@@ -5,6 +5,7 @@ from __future__ import annotations
 from rclpy.node import Node
 from rclpy.task import Future
 
+from face_classification_ros.ros.compat import create_future
 from face_classification_ros.ros.node.frame import FrameResult
 from face_classification_ros.ros.node.state import Reason
 from face_classification_ros.ros.node.steady_clock import MAX_TIMEOUT, STEADY
@@ -39,7 +40,7 @@ class ResultCache:
         Returns:
             The result, or the reason why there is none.
         """
-        future = Future()
+        future = create_future(self._node)
         self._waiting.append(future)
 
         def give_up() -> None:

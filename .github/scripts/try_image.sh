@@ -1,0 +1,11 @@
+#!/bin/bash
+# Build the image of the Dockerfile, and classify an image with it.
+#
+#   try_image.sh DISTRIBUTION    such as jazzy or lyrical
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+tag=face_classification_ros:$1
+
+docker build --build-arg "ROS_DISTRO=$1" --tag "$tag" .
+docker run --rm --network none --shm-size 512m "$tag" \
+  ros2 run face_classification_ros face_classification doctor
