@@ -1,6 +1,7 @@
 # All tasks of developers and users, from a fresh clone.
 #
 #   make demo    see it work; VIDEO=file, CAMERA=0 or TOPIC=/name for your own images;
+#                VIEW=1 opens a live page in the browser instead of recording;
 #                LOCKED=1 in a fresh clone installs the versions of requirements-demo.lock
 #   make test    linters, unit tests, tests of real processes, then both ways of installing;
 #                JOBS=1 one test after the other
@@ -29,7 +30,7 @@ INSTALLED_FILES := $(shell find $(INSTALLED_FOLDERS) -type f -not -path '*/__pyc
 
 demo: $(VENV)/demo
 	$(VENV)/bin/face_classification demo --output demo $(if $(VIDEO),--video '$(VIDEO)') \
-	  $(if $(CAMERA),--camera '$(CAMERA)') $(if $(TOPIC),--topic '$(TOPIC)')
+	  $(if $(CAMERA),--camera '$(CAMERA)') $(if $(TOPIC),--topic '$(TOPIC)') $(if $(VIEW),--view)
 
 # Most tests wait for processes and for DDS discovery, so three run in parallel even on two cores.
 # Those of a file run in one process, since some share slow fixtures. Builds do not wait, so they
@@ -79,9 +80,9 @@ $(VENV)/wheel: $(BUILD_INPUTS) $(if $(LOCKED),$(VENV)/locked)
 	mv $@.new $@
 
 # One environment; packages that only tests need, such as TensorFlow, are installed for them alone.
-$(VENV)/demo: EXTRAS := demo
+$(VENV)/demo: EXTRAS := demo,view
 $(VENV)/demo: DEPENDENCIES := $(if $(LOCKED),--no-deps)
-$(VENV)/test: EXTRAS := demo,test,train
+$(VENV)/test: EXTRAS := demo,test,train,view
 
 # Symbolic links, as with --symlink-install of colcon: an edit takes effect without a build.
 $(VENV)/demo $(VENV)/test: $(VENV)/wheel $(INSTALLED_FILES)
