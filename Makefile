@@ -1,6 +1,7 @@
 # All tasks of developers and users, from a fresh clone.
 #
-#   make demo    see it work; VIDEO=file, CAMERA=0 or TOPIC=/name for your own images
+#   make demo    see it work; VIDEO=file, CAMERA=0 or TOPIC=/name for your own images;
+#                VIEW=1 opens a live page in the browser instead of recording
 #   make test    linters, unit tests, tests of real processes, then both ways of installing;
 #                JOBS=1 one test after the other
 #   make lint    the linters alone
@@ -35,7 +36,7 @@ INSTALLED_FILES := $(shell find $(INSTALLED_FOLDERS) -type f -not -path '*/__pyc
 
 demo: $(VENV)/demo
 	$(VENV)/bin/face_classification demo --output demo $(if $(VIDEO),--video '$(VIDEO)') \
-	  $(if $(CAMERA),--camera '$(CAMERA)') $(if $(TOPIC),--topic '$(TOPIC)')
+	  $(if $(CAMERA),--camera '$(CAMERA)') $(if $(TOPIC),--topic '$(TOPIC)') $(if $(VIEW),--view)
 
 # Most tests wait for processes and for DDS discovery, so three run in parallel even on two cores.
 # Those of a file run in one process, since some share slow fixtures. Builds do not wait, so they
@@ -69,8 +70,8 @@ $(VENV)/wheel: $(BUILD_INPUTS)
 	mv $@.new $@
 
 # One environment; packages that only tests need, such as TensorFlow, are installed for them alone.
-$(VENV)/demo: EXTRAS := demo
-$(VENV)/test: EXTRAS := demo,test,train
+$(VENV)/demo: EXTRAS := demo,view
+$(VENV)/test: EXTRAS := demo,test,train,view
 
 # Symbolic links, as with --symlink-install of colcon: an edit takes effect without a build.
 $(VENV)/demo $(VENV)/test: $(VENV)/wheel $(INSTALLED_FILES)

@@ -39,6 +39,7 @@ class Extra(NamedTuple):
 
 
 PACKAGES = {
+    'aiohttp': Package('aiohttp>=3.9', 'python3-aiohttp'),
     'av': Package('av>=11', 'python3-av'),
     'cryptography': Package('cryptography', 'python3-cryptography'),
     'cv2': Package('opencv-python-headless>=4.6,<5', 'python3-opencv'),
@@ -80,6 +81,7 @@ EXTRAS = {
             'tf2onnx',
         ),
     ),
+    'view': Extra('the page in the browser', ('aiohttp',)),
 }
 """Name -> extra."""
 

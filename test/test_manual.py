@@ -20,8 +20,8 @@ PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').rglob('*.md'))]
 BLOCK = re.compile(r'^```(\w*)\n(.*?)^```$', re.DOTALL | re.MULTILINE)
 ROS_RUN = 'ros2 run face_classification_ros '
 
-TOO_LONG = ('train', 'networks', 'benchmark', 'doctor')
-"""Sub-commands that take minutes or measure times; their own tests run them."""
+TOO_LONG = ('train', 'networks', 'benchmark', 'doctor', 'view')
+"""Sub-commands that take minutes, measure times or wait for a signal; their own tests run them."""
 
 EMOTIONS = ('angry', 'disgust', 'fear', 'happy', 'sad', 'surprise', 'neutral')
 

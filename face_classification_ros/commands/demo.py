@@ -1,6 +1,7 @@
 """Run the node on a sample, a video, a camera or a topic, and show the faces.
 
-The results are an annotated video, a contact sheet and the faces as JSON.
+The results are an annotated video, a contact sheet and the faces as JSON; with --view they are a
+live page in the browser instead.
 """
 
 from __future__ import annotations
@@ -8,7 +9,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from face_classification_ros.commands.options import add_node_parameter, positive_float
+from face_classification_ros.commands.common import needs_extra
+from face_classification_ros.commands.options import (
+    add_node_parameter,
+    add_page_address,
+    positive_float,
+)
 from face_classification_ros.memory import check_address_space, NODE_SPACE
 
 
@@ -32,6 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='X',
         help='stop a camera or a topic after this many seconds (default: 20)',
     )
+    parser.add_argument(
+        '--view',
+        action='store_true',
+        help='open a live page instead of recording; a sample or a video repeats until Ctrl+C',
+    )
+    add_page_address(parser)
     add_node_parameter(parser)
 
 
@@ -41,12 +53,15 @@ def run(arguments: argparse.Namespace) -> int:
     from face_classification_ros.ros.demo.demo import DemoOptions, run_demo
     from face_classification_ros.ros.demo.sample_camera import SAMPLE
 
-    return run_demo(
-        DemoOptions(
-            source=arguments.video or arguments.camera or SAMPLE,
-            topic=arguments.topic or '',
-            output=arguments.output,
-            seconds=arguments.seconds,
-            parameters=arguments.parameter,
-        )
+    options = DemoOptions(
+        source=arguments.video or arguments.camera or SAMPLE,
+        topic=arguments.topic or '',
+        output=arguments.output,
+        seconds=arguments.seconds,
+        parameters=arguments.parameter,
     )
+    if not arguments.view:
+        return run_demo(options)
+    with needs_extra('view', 'demo --view'):
+        from face_classification_ros.ros.demo.live import run_live_demo
+    return run_live_demo(options, arguments.host, arguments.port)

@@ -91,6 +91,24 @@ def add_node_parameter(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_page_address(parser: argparse.ArgumentParser) -> None:
+    """Add the options `--host` and `--port` of the page in the browser."""
+    parser.add_argument(
+        '--host',
+        default='127.0.0.1',
+        metavar='ADDRESS',
+        help='serve the page on this address (default: 127.0.0.1, for this machine only); any '
+        'other one has a random token in its URL',
+    )
+    parser.add_argument(
+        '--port',
+        type=_port,
+        default=8850,
+        metavar='N',
+        help='serve the page on this port; 0 is any free one (default: 8850)',
+    )
+
+
 def add_unknown_threshold(parser: argparse.ArgumentParser) -> None:
     """Add the option `--unknown-threshold`, which may be repeated."""
     parser.add_argument(
@@ -134,6 +152,12 @@ def config_of(arguments: argparse.Namespace, config: type[Config], **values: Any
     """
     names = [name for name in settings_of(config) if hasattr(arguments, name)]
     return config(**{name: getattr(arguments, name) for name in names} | values)
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and int(text) < 2**16):
+        raise argparse.ArgumentTypeError(f'{text!r} is not a port, 0 to {2**16 - 1}')
+    return int(text)
 
 
 def _positive(kind: Callable[[str], Number], text: str) -> Number:

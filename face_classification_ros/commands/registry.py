@@ -2,6 +2,7 @@
 
 COMMANDS = {
     'demo': 'demo',
+    'view': 'view',
     'classify': 'classify',
     'replay': 'replay',
     'sample-bag': 'sample_bag',

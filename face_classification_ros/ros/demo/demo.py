@@ -196,7 +196,7 @@ class _Processes:
 
     def run(self, options: DemoOptions, recorder: Recorder) -> None:
         """Start the node and the camera, and record until the images end or a process ends."""
-        node = self._start('node', 'face_classification_node', *_node_arguments(options))
+        node = self._start('node', 'face_classification_node', *node_arguments(options))
         if not _spin(recorder, START_TIMEOUT, lambda: recorder.is_node_ready, node):
             if node.poll() is None:
                 raise TimeoutError(f'the node did not start within {START_TIMEOUT:.0f} s')
@@ -230,7 +230,12 @@ class _Processes:
         return process
 
 
-def _node_arguments(options: DemoOptions) -> list[str]:
+def node_arguments(options: DemoOptions) -> list[str]:
+    """Return the arguments of the node: namespace, topic and parameters.
+
+    Raises:
+        ValueError: the node does not have one of the parameters.
+    """
     arguments = ['--ros-args', '-r', f'__ns:={NAMESPACE}']
     arguments += ['-r', f'image:={options.topic or TOPIC}']
     # ROS would ignore a parameter that the node does not have.

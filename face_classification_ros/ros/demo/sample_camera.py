@@ -139,6 +139,19 @@ def _images(camera: cv2.VideoCapture) -> Iterator[Image]:
         yield image.astype(np.uint8, copy=False)
 
 
+def _play(arguments: argparse.Namespace, args: list[str] | None) -> int:
+    """Publish the source once or again and again, and return the number of published images."""
+    published = 0
+    # Opened before ROS starts, so that a source that cannot be opened is reported at once.
+    with open_source(arguments.source) as source, ros_running(args), signals_as_interrupt():
+        camera = Camera()
+        published += camera.play(source.frames, arguments.rate)
+        while arguments.repeat and rclpy.ok():
+            with open_source(arguments.source) as again:
+                published += camera.play(again.frames, arguments.rate)
+    return published
+
+
 def main(args: list[str] | None = None) -> int:
     """Publish a source, and print the number of published images.
 
@@ -155,17 +168,13 @@ def main(args: list[str] | None = None) -> int:
     parser.add_argument(
         '--rate', type=float, help='images per second (default: the times of the source)'
     )
+    parser.add_argument('--repeat', action='store_true', help='play the source again and again')
     try:
         given = sys.argv if args is None else args
         arguments = parser.parse_args(rclpy.utilities.remove_ros_args(given)[1:])
         if arguments.rate is not None and not arguments.rate > 0:
             raise ValueError(f'--rate {arguments.rate} is not above 0')
-        with (
-            open_source(arguments.source) as source,
-            ros_running(args),
-            signals_as_interrupt(),
-        ):
-            published = Camera().play(source.frames, arguments.rate)
+        published = _play(arguments, args)
         print(f'{published} images published', flush=True)
     except (ValueError, ImportError, RosStartError, TimeoutError) as error:
         print(f'camera: {error}', file=sys.stderr)

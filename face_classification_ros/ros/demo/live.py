@@ -1,0 +1,59 @@
+"""Run the node on a source that repeats, and show it on a page in the browser."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+from face_classification_ros.ros.demo.demo import (
+    DEMO_DOMAIN,
+    DemoOptions,
+    NAMESPACE,
+    node_arguments,
+    TOPIC,
+)
+from face_classification_ros.ros.demo.sample_camera import open_source
+from face_classification_ros.ros.node.node import NODE_NAME
+from face_classification_ros.ros.processes import ros_environment, start, stop
+from face_classification_ros.ros.runtime import ros_running
+from face_classification_ros.ros.view.server import run_view, ViewOptions
+
+DONE = 0
+
+
+def run_live_demo(options: DemoOptions, host: str, port: int) -> int:
+    """Run the node, a camera and the page until a signal, or until a process ends.
+
+    Args:
+        options: source, topic and parameters count; nothing is recorded.
+        host: that the page is served on.
+        port: that the page is served on; 0 is any free one.
+
+    Raises:
+        UnreadableError: the video cannot be read.
+        ImportError: the sample needs scikit-image.
+        OSError: a process ended early, or the page cannot be served there.
+    """
+    if not options.is_live:
+        # Before anything starts.
+        with open_source(options.source):
+            pass
+    os.environ.update(ros_environment('' if options.topic else DEMO_DOMAIN))
+    processes: dict[str, subprocess.Popen[str]] = {}
+    with ros_running([], ends_at_signal=False):
+        try:
+            processes['node'] = start('face_classification_node', *node_arguments(options))
+            if not options.topic:
+                arguments = [options.source, '--repeat', '--ros-args', '-r', f'image:={TOPIC}']
+                processes['camera'] = start('face_classification_camera', *arguments)
+            run_view(
+                ViewOptions(f'{NAMESPACE}/{NODE_NAME}', host, port),
+                is_over=lambda: any(each.poll() is not None for each in processes.values()),
+            )
+        finally:
+            for name in ('camera', 'node'):
+                stop(processes.get(name), name)
+    for name, process in processes.items():
+        if process.returncode != 0:
+            raise ChildProcessError(f'the {name} ended with exit code {process.returncode}')
+    return DONE
