@@ -219,7 +219,7 @@ def run(minutes: float, seed: int, folder: Path) -> Report:
             try:
                 ended.wait(RESPONSE_TIME)
             except subprocess.TimeoutExpired:
-                report.stalls.append((round(elapsed, 1), 'subscriber'))
+                report.stalls.append((round(elapsed, 1), f'subscriber, {how.name}'))
                 ended.kill()
                 ended.wait()
         if time.monotonic() < next_check:
@@ -253,6 +253,8 @@ def main() -> int:
     parser.add_argument('--camera', action='store_true', help=argparse.SUPPRESS)
     parser.add_argument('--subscribe', choices=TOPICS, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    # Shells start what runs in the background with SIGINT ignored, which subscribers inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if options.camera or options.subscribe:
         with suppress(KeyboardInterrupt):
             publish_images() if options.camera else subscribe(options.subscribe)
