@@ -86,7 +86,8 @@ class NodeConfig(PipelineConfig):
         False, 'subscribe to depth and camera_info, and publish the positions of faces in meters'
     )
     publish_hri: bool = setting(
-        False, 'publish REP-155 (ROS4HRI) topics below /humans/faces; requires hri_msgs'
+        False,
+        'publish REP-155 (ROS4HRI) topics below /humans/faces; requires hri_msgs and tf2_msgs',
     )
     publish_annotated: bool = setting(
         True, 'publish annotated images, drawn only while somebody subscribes'
