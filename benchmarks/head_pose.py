@@ -40,9 +40,9 @@ import skimage.data
 from face_classification_ros.config import DetectorConfig
 from face_classification_ros.detection import create_detector, Detector
 from face_classification_ros.geometry.head_pose import (
+    estimate_head_pose,
     forward,
     head_angles,
-    head_orientation,
     looking_probability,
 )
 from face_classification_ros.geometry.positions import Intrinsics
@@ -146,8 +146,9 @@ def measure(detector: Detector, head: Head, errors: Errors) -> None:
     if not found:
         return
     detection = max(found, key=lambda each: each.box.area)
-    orientation = head_orientation(detection.landmarks, CAMERA)
-    assert orientation is not None
+    pose = estimate_head_pose(detection.landmarks, CAMERA)
+    assert pose is not None
+    orientation = pose.orientation
     _, pitch, yaw = head_angles(orientation)
     errors.yaw.append((head.yaw, yaw))
     errors.pitch.append((head.pitch, pitch))
@@ -244,8 +245,8 @@ def report_portraits(name: str, detector: Detector, portraits: list[Portrait]) -
         focal = width * 2.5
         camera = Intrinsics(width, height, focal, focal, width / 2, height / 2)
         found = detector.detect(portrait.image)
-        if len(found) == 1 and (pose := head_orientation(found[0].landmarks, camera)):
-            angles.append(head_angles(pose)[1:])
+        if len(found) == 1 and (pose := estimate_head_pose(found[0].landmarks, camera)):
+            angles.append(head_angles(pose.orientation)[1:])
     pitch, yaw = np.array(angles).T
     print(
         f'{name}: {len(angles)} portraits, yaw {np.median(yaw):+.1f} (standard deviation '
@@ -259,9 +260,9 @@ def report_time(head: Head) -> None:
     times = []
     for _ in range(2000):
         start = time.perf_counter()
-        orientation = head_orientation(points, CAMERA)
-        assert orientation is not None
-        looking_probability(orientation, points, CAMERA)
+        pose = estimate_head_pose(points, CAMERA)
+        assert pose is not None
+        looking_probability(pose.orientation, points, CAMERA)
         times.append(time.perf_counter() - start)
     print(f'time per face: median {np.median(times) * 1e3:.3f} ms, best {min(times) * 1e3:.3f} ms')
 

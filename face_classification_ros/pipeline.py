@@ -17,7 +17,7 @@ from face_classification_ros.config import check_threshold, PipelineConfig, Sett
 from face_classification_ros.detection import create_detector, Detector
 from face_classification_ros.geometry.head_pose import (
     default_intrinsics,
-    head_orientation,
+    estimate_head_pose,
     looking_probability,
 )
 from face_classification_ros.geometry.positions import DepthView, Intrinsics, locate
@@ -257,17 +257,23 @@ class FacePipeline:
         }
 
     def _with_head_pose(self, face: Face, track: Track | None, camera: Intrinsics) -> Face:
-        """Return a face with the orientation of its head, where it has landmarks."""
+        """Return a face with the pose of its head, where it has landmarks."""
         landmarks = face.detection.landmarks
-        orientation = head_orientation(landmarks, camera)
-        if orientation is None:
+        pose = estimate_head_pose(landmarks, camera)
+        if pose is None:
             return face
+        orientation = pose.orientation
         if track is not None:
             orientation = track.update_orientation(
                 orientation, self.smoothing_time * HEAD_SMOOTHING
             )
         looking = looking_probability(orientation, landmarks, camera)
-        return replace(face, orientation=orientation, looking_at_camera=looking)
+        return replace(
+            face,
+            orientation=orientation,
+            looking_at_camera=looking,
+            head_position=pose.position,
+        )
 
     def _estimate(
         self,

@@ -213,6 +213,8 @@ class Face:
             filtered over the track, None if unknown.
         looking_at_camera: probability that the head is turned to the camera, 0 to 1; 0 if the
             orientation is unknown.
+        head_position: middle of the eyes in meters in the optical frame of the camera if the head
+            has the size of an average adult's; None if unknown. Not part of messages and records.
         appearance: of the person, see `tracking.appearance`; None if unknown.
     """
 
@@ -226,6 +228,7 @@ class Face:
     target_position: Position | None = None
     orientation: Quaternion | None = None
     looking_at_camera: float = 0.0
+    head_position: Position | None = field(default=None, repr=False, compare=False)
     appearance: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
 
     @property

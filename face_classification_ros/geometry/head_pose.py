@@ -11,6 +11,7 @@ detectors hardly follow a pitch or a roll. docs/head_pose.md has the errors.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 import math
 
 import cv2
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_classification_ros.geometry.positions import Intrinsics
-from face_classification_ros.types import Point2D, Quaternion
+from face_classification_ros.types import Point2D, Position, Quaternion
 
 FACE_MODEL = np.array(
     [
@@ -39,13 +40,16 @@ detectors follow a turn only partly, so that the yaw of rendered heads has the r
 (benchmarks/head_pose.py).
 """
 
+MOUTH_HEIGHT = float(FACE_MODEL[3, 2])
+"""Height of the mouth above the eyes in `FACE_MODEL`, in meters."""
+
 DEFAULT_FIELD_OF_VIEW = 65.0
 """Angle in degrees that the longer side of an image has if the camera is not calibrated.
 
 Color cameras of robots and webcams have 60 (Astra, Kinect) to 70 (RealSense D435, Logitech C920).
 """
 
-LOOKING_MEDIAN, LOOKING_SCALE = 11.3, 5.1
+LOOKING_MEDIAN, LOOKING_SCALE = 12.6, 7.4
 """Logistic function of the angle in degrees between an estimated direction and that to the camera.
 
 It is the probability that the true angle is at most 15 degrees, with the largest likelihood for
@@ -62,8 +66,23 @@ def default_intrinsics(width: int, height: int) -> Intrinsics:
     return Intrinsics(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2)
 
 
-def head_orientation(landmarks: Sequence[Point2D], camera: Intrinsics) -> Quaternion | None:
-    """Return the orientation of a head in the optical frame of the camera.
+@dataclass(frozen=True, slots=True)
+class HeadPose:
+    """Where a head is, and where it points, in the optical frame of the camera.
+
+    Attributes:
+        orientation: x, y, z and w.
+        position: of the middle between the eyes in meters. The distance is that of a head of
+            the size of `FACE_MODEL`: the eyes of adults differ by 6 % in their distance (standard
+            deviation), and a child seems farther away than it is.
+    """
+
+    orientation: Quaternion
+    position: Position
+
+
+def estimate_head_pose(landmarks: Sequence[Point2D], camera: Intrinsics) -> HeadPose | None:
+    """Return the pose of a head in the optical frame of the camera.
 
     The pose that projects `FACE_MODEL` to the landmarks with the smallest squared error, by
     Levenberg-Marquardt. It starts with a head that faces a camera which looks at it with the same
@@ -75,26 +94,21 @@ def head_orientation(landmarks: Sequence[Point2D], camera: Intrinsics) -> Quater
         camera: for the size of this image.
 
     Returns:
-        x, y, z and w; None if there are no landmarks, or if no head looks like that.
+        The pose; None if there are no landmarks, or if no head looks like that.
     """
     if not landmarks:
         return None
     rays = np.array([_ray(point, camera) for point in landmarks])
-    eyes, mouth = rays[:2].mean(axis=0), rays[3:].mean(axis=0)
-    if not (mouth != eyes).any():
+    axes = _axes_below(rays[:2].sum(axis=0).tolist(), rays[3:].sum(axis=0).tolist())
+    if axes is None:
         return None
-    # Axes of a camera that looks at the eyes, with the mouth below them.
-    ahead = eyes / np.linalg.norm(eyes)
-    right = np.cross(mouth - eyes, ahead)
-    right /= np.linalg.norm(right)
-    axes = np.stack([right, np.cross(ahead, right), ahead])
     seen = rays @ axes.T
     seen = seen[:, :2] / seen[:, 2:]
-    distance = FACE_MODEL[3, 2] / -seen[3:, 1].mean()
+    distance = -2 * MOUTH_HEIGHT / float(seen[3, 1] + seen[4, 1])
     found, rotation, place = cv2.solvePnP(
         FACE_MODEL,
         seen,
-        np.eye(3),
+        _IDENTITY,
         None,
         _FACING_VECTOR.copy(),
         np.array([[0.0], [0.0], [distance]]),
@@ -105,8 +119,9 @@ def head_orientation(landmarks: Sequence[Point2D], camera: Intrinsics) -> Quater
         return None
     rotation = cv2.Rodrigues(axes.T @ cv2.Rodrigues(rotation)[0])[0]
     angle = float(np.linalg.norm(rotation))
-    x, y, z = (rotation[:, 0] * (math.sin(angle / 2) / angle if angle else 0.5)).tolist()
-    return x, y, z, math.cos(angle / 2)
+    axis = rotation[:, 0] * (math.sin(angle / 2) / angle if angle else 0.5)
+    position = axes.T @ place[:, 0]
+    return HeadPose((*axis.tolist(), math.cos(angle / 2)), tuple(position.tolist()))
 
 
 def looking_probability(
@@ -119,9 +134,8 @@ def looking_probability(
         landmarks: of the face in pixels of the image, which give the direction to the head.
         camera: for the size of this image.
     """
-    x, y = np.mean(landmarks, axis=0)
-    ray = _ray((x, y), camera)
-    cosine = -float(forward(orientation) @ ray) / float(np.linalg.norm(ray))
+    x, y = (sum(each) / len(landmarks) for each in zip(*landmarks, strict=True))
+    cosine = -float(forward(orientation) @ _normalized(*_ray((x, y), camera)))
     angle = math.degrees(math.acos(min(max(cosine, -1.0), 1.0)))
     return 1 / (1 + math.exp((angle - LOOKING_MEDIAN) / LOOKING_SCALE))
 
@@ -148,14 +162,47 @@ def head_angles(orientation: Quaternion) -> tuple[float, float, float]:
     return math.degrees(roll), math.degrees(pitch), math.degrees(yaw)
 
 
-def _ray(point: Point2D, camera: Intrinsics) -> Vector:
+def _axes_below(eyes: Sequence[float], mouth: Sequence[float]) -> Vector | None:
+    """Return the axes of a camera that looks at the eyes, with the mouth below them.
+
+    Args:
+        eyes: direction of the eyes in the optical frame.
+        mouth: direction of the mouth in the optical frame.
+
+    Returns:
+        3 x 3, the axes to the right, down and forward; None if the directions are the same.
+    """
+    # Without numpy, whose overhead for three numbers is larger than the time to solve the pose.
+    forward_x, forward_y, forward_z = _normalized(*eyes)
+    x, y, z = (a / mouth[2] - b / eyes[2] for a, b in zip(mouth, eyes, strict=True))
+    if x == y == 0:
+        return None
+    right_x, right_y, right_z = _normalized(
+        y * forward_z - z * forward_y, z * forward_x - x * forward_z, x * forward_y - y * forward_x
+    )
+    down = (
+        forward_y * right_z - forward_z * right_y,
+        forward_z * right_x - forward_x * right_z,
+        forward_x * right_y - forward_y * right_x,
+    )
+    return np.array([(right_x, right_y, right_z), down, (forward_x, forward_y, forward_z)])
+
+
+def _normalized(x: float, y: float, z: float) -> tuple[float, float, float]:
+    length = math.sqrt(x * x + y * y + z * z)
+    return x / length, y / length, z / length
+
+
+def _ray(point: Point2D, camera: Intrinsics) -> tuple[float, float, float]:
     """Return the direction in which the camera sees a pixel, at a distance of 1."""
     x, y = point
-    return np.array([(x - camera.cx) / camera.fx, (y - camera.cy) / camera.fy, 1.0])
+    return (x - camera.cx) / camera.fx, (y - camera.cy) / camera.fy, 1.0
 
 
 _FACING = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, -1.0], [-1.0, 0.0, 0.0]])
 """Rotation of a head that faces along the optical axis, from its axes to those of the camera."""
+
+_IDENTITY = np.eye(3)
 
 _FACING_VECTOR = cv2.Rodrigues(_FACING)[0]
 """The same rotation as a vector."""

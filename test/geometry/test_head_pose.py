@@ -13,9 +13,9 @@ from rendered_head import ASTRONAUT, CAMERA, landmarks, Points, render_head, rot
 
 from face_classification_ros.geometry.head_pose import (
     default_intrinsics,
+    estimate_head_pose,
     forward,
     head_angles,
-    head_orientation,
     looking_probability,
 )
 from face_classification_ros.geometry.positions import Intrinsics
@@ -35,9 +35,9 @@ def tuples(points: Points) -> list[Point2D]:
 
 def orientation_of(points: Points, camera: Intrinsics = VGA) -> Quaternion:
     """Return the orientation of a head with these landmarks."""
-    orientation = head_orientation(tuples(points), camera)
-    assert orientation is not None
-    return orientation
+    pose = estimate_head_pose(tuples(points), camera)
+    assert pose is not None
+    return pose.orientation
 
 
 def between(orientation: Quaternion, turn: Points) -> float:
@@ -54,7 +54,10 @@ def test_exact_landmarks_give_the_pose(
 ) -> None:
     """Within a hundredth of a degree, anywhere in the image and with any roll."""
     turn = rotation(yaw, pitch, roll)
-    orientation = orientation_of(landmarks(VGA, turn, place, MODEL))
+    pose = estimate_head_pose(tuples(landmarks(VGA, turn, place, MODEL)), VGA)
+    assert pose is not None
+    assert pose.position == pytest.approx(place, abs=1e-4)
+    orientation = pose.orientation
     assert between(orientation, turn) < 0.01
     assert head_angles(orientation) == pytest.approx((roll, pitch, yaw), abs=0.01)
     assert math.hypot(*orientation) == pytest.approx(1)
@@ -110,14 +113,14 @@ def test_camera_without_calibration_has_the_usual_field_of_view() -> None:
 )
 def test_no_landmarks_have_no_orientation(points: list[Point2D]) -> None:
     """Neither have five landmarks in one place."""
-    assert head_orientation(points, VGA) is None
+    assert estimate_head_pose(points, VGA) is None
 
 
 def test_landmarks_on_a_line_are_no_error() -> None:
     """A bad detector may find them there; if there is an orientation, it is a rotation."""
     for points in ([(float(n), 1.0) for n in range(5)], [(1.0, float(n)) for n in range(5)]):
-        orientation = head_orientation(points, VGA)
-        assert orientation is None or math.hypot(*orientation) == pytest.approx(1)
+        pose = estimate_head_pose(points, VGA)
+        assert pose is None or math.hypot(*pose.orientation) == pytest.approx(1)
 
 
 def test_probability_of_looking_falls_with_the_angle_to_the_camera() -> None:
@@ -146,9 +149,9 @@ def test_detectors_lead_to_the_pose_of_rendered_heads(name: str, limit: float) -
         for pitch in (-10, 0, 10):
             image = render_head(CAMERA, rotation(yaw, pitch), (0.02, -0.02, 0.45))
             (face,) = detector.detect(image)
-            orientation = head_orientation(face.landmarks, CAMERA)
-            assert orientation is not None
-            estimated = head_angles(orientation)[2]
+            pose = estimate_head_pose(face.landmarks, CAMERA)
+            assert pose is not None
+            estimated = head_angles(pose.orientation)[2]
             errors.append(abs(estimated - yaw))
             assert yaw == 0 or estimated * yaw > 0
     assert np.median(errors) <= limit
@@ -163,9 +166,9 @@ def test_mirrored_face_turns_to_the_other_side(name: str) -> None:
 
     def angles(shown: Points) -> tuple[float, float, float]:
         (face,) = detector.detect(np.ascontiguousarray(shown))
-        orientation = head_orientation(face.landmarks, camera)
-        assert orientation is not None
-        return head_angles(orientation)
+        pose = estimate_head_pose(face.landmarks, camera)
+        assert pose is not None
+        return head_angles(pose.orientation)
 
     roll, pitch, yaw = angles(image)
     assert angles(image[:, ::-1]) == pytest.approx((-roll, pitch, -yaw), abs=5)

@@ -93,7 +93,8 @@ class NodeConfig(PipelineConfig):
         False, 'publish the position of each face as the frame face_<track id> on /tf'
     )
     publish_hri: bool = setting(
-        False, 'publish REP-155 (ROS4HRI) topics below /humans/faces; requires hri_msgs'
+        False,
+        'publish REP-155 (ROS4HRI) topics below /humans/faces; requires hri_msgs',
     )
     publish_annotated: bool = setting(
         True, 'publish annotated images, drawn only while somebody subscribes'
