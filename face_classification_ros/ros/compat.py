@@ -52,7 +52,10 @@ def distribution_of(rclpy_version: str) -> str:
 
 
 def dds_profile_variable(name: str) -> str:
-    """Return the environment variable with the profile of Fast DDS in a distribution."""
+    """Return the environment variable with the profile of Fast DDS in a distribution.
+
+    If both are set, Kilted reads the profile twice and prints errors.
+    """
     before_kilted, since_kilted = PROFILE_VARIABLES
     return before_kilted if name == 'jazzy' else since_kilted
 
