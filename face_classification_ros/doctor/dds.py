@@ -37,7 +37,9 @@ def evaluate_profile(environment: Mapping[str, str], own: Path) -> Finding:
         own: the profile of this package.
     """
     subject = 'DDS profile'
-    remedy = f'export {PROFILE_VARIABLES[0]}={own} {PROFILE_VARIABLES[1]}={own}'
+    # Without a sourced ROS it is Jazzy; that of Kilted still reads the older name.
+    is_jazzy = environment.get('ROS_DISTRO', 'jazzy') == 'jazzy'
+    remedy = f'export {PROFILE_VARIABLES[not is_jazzy]}={own}'
     profiles = {name: environment[name] for name in PROFILE_VARIABLES if environment.get(name)}
     if not profiles:
         return Finding(
