@@ -35,14 +35,14 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from face_classification_ros.doctor.dds import PROFILE_VARIABLES
-from face_classification_ros.ros.compat import dds_profile_variable, distribution
+from face_classification_ros.ros.compat import dds_profile_variable
 from face_classification_ros.ros.launch_arguments import check_launch_arguments
 from face_classification_ros.ros.node.parameters.node_config import PARAMETERS
 
 PACKAGE = 'face_classification_ros'
 CONFIG = get_package_share_path(PACKAGE) / 'config'
 
-PROFILE_VARIABLE = dds_profile_variable(distribution())
+PROFILE_VARIABLE = dds_profile_variable()
 (OTHER_PROFILE_VARIABLE,) = set(PROFILE_VARIABLES) - {PROFILE_VARIABLE}
 
 # Argument, remapped to the topic of the same name -> description.

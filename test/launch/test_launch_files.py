@@ -21,7 +21,7 @@ import yaml
 
 from face_classification_ros.doctor.dds import PROFILE_VARIABLES
 from face_classification_ros.inference.model_zoo import dds_profile, share_folder
-from face_classification_ros.ros.compat import dds_profile_variable, distribution
+from face_classification_ros.ros.compat import dds_profile_variable
 from face_classification_ros.ros.node.parameters.node_config import PARAMETERS
 from face_classification_ros.ros.node.parameters.sources import read_parameter_file
 
@@ -275,7 +275,7 @@ def test_dds_profile_is_set_for_the_node(launch_file: StartLaunch, peer: Peer) -
     """Large images arrive without any setting of the user."""
     (pid,) = launch_file(ONE_CAMERA).pids()
     wait_until_active(peer, NODE)
-    assert profiles_of(pid) == {dds_profile_variable(distribution()): str(dds_profile())}
+    assert profiles_of(pid) == {dds_profile_variable(): str(dds_profile())}
 
 
 @pytest.mark.parametrize('own', PROFILE_VARIABLES)
@@ -292,7 +292,7 @@ def test_dds_profile_of_the_user_is_kept(
     monkeypatch.setenv(own, str(profile))
     (pid,) = launch_file(ONE_CAMERA).pids()
     wait_until_active(peer, NODE)
-    assert profiles_of(pid) == {dds_profile_variable(distribution()): str(profile)}
+    assert profiles_of(pid) == {dds_profile_variable(): str(profile)}
 
 
 def test_dds_profile_can_be_switched_off(launch_file: StartLaunch, peer: Peer) -> None:

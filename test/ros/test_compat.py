@@ -63,19 +63,6 @@ def test_distribution_is_the_installed_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ('name', 'variable'),
-    [
-        ('jazzy', 'FASTRTPS_DEFAULT_PROFILES_FILE'),
-        ('kilted', 'FASTDDS_DEFAULT_PROFILES_FILE'),
-        ('rolling', 'FASTDDS_DEFAULT_PROFILES_FILE'),
-    ],
-)
-def test_variable_of_the_profile_is_that_of_fast_dds(name: str, variable: str) -> None:
-    """Fast DDS 3, which Kilted and later have, renamed it."""
-    assert compat.dds_profile_variable(name) == variable
-
-
-@pytest.mark.parametrize(
     ('own', 'given'),
     [({}, 1), *(({name: '/tmp/own.xml'}, 0) for name in PROFILE_VARIABLES)],
     ids=['none', *PROFILE_VARIABLES],
