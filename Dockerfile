@@ -22,8 +22,6 @@ RUN . "/opt/ros/$ROS_DISTRO/setup.sh" \
 WORKDIR /
 # The user of the ROS images; nothing needs root.
 USER ubuntu
-ENV FASTRTPS_DEFAULT_PROFILES_FILE=/opt/face_classification_ros/share/face_classification_ros/config/fastdds_large_images.xml
-ENV FASTDDS_DEFAULT_PROFILES_FILE=$FASTRTPS_DEFAULT_PROFILES_FILE
 # The entry point of the ROS images sources the distribution.
 ENTRYPOINT ["/ros_entrypoint.sh", "bash", "-c", "source /opt/face_classification_ros/setup.bash && exec \"$@\"", "--"]
 CMD ["ros2", "launch", "face_classification_ros", "face_classification.launch.py"]

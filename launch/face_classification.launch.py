@@ -20,7 +20,13 @@ from typing import Any
 
 from ament_index_python.packages import get_package_share_path
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, EmitEvent, OpaqueFunction, SetEnvironmentVariable
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    OpaqueFunction,
+    SetEnvironmentVariable,
+    UnsetEnvironmentVariable,
+)
 from launch.conditions import IfCondition
 from launch.events.process import ProcessExited, ShutdownProcess
 from launch.substitutions import (
@@ -31,6 +37,8 @@ from launch.substitutions import (
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from face_classification_ros.doctor.dds import PROFILE_VARIABLES
+from face_classification_ros.ros.compat import dds_profile_variable
 from face_classification_ros.ros.launch_arguments import check_launch_arguments
 from face_classification_ros.ros.node.parameters.node_config import PARAMETERS
 
@@ -41,8 +49,8 @@ RVIZ = get_package_share_path(PACKAGE) / 'rviz' / 'face_classification.rviz'
 # Topics of the node in the configuration of rviz, below the absolute name of the node.
 RVIZ_TOPICS = ('detections_3d', 'image_annotated', 'markers')
 
-# Fast DDS reads the first in Jazzy and earlier, the second in Kilted and later.
-PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+PROFILE_VARIABLE = dds_profile_variable()
+(OTHER_PROFILE_VARIABLE,) = set(PROFILE_VARIABLES) - {PROFILE_VARIABLE}
 
 # Argument, remapped to the topic of the same name -> description.
 TOPICS = {
@@ -141,9 +149,9 @@ def make_rviz(context: LaunchContext) -> list[Node]:
 def declared_arguments() -> list[DeclareLaunchArgument]:
     """Return all arguments: topics, parameters of the node, and how it is started."""
     default_profile = EnvironmentVariable(
-        PROFILE_VARIABLES[0],
+        PROFILE_VARIABLE,
         default_value=EnvironmentVariable(
-            PROFILE_VARIABLES[1], default_value=str(CONFIG / 'fastdds_large_images.xml')
+            OTHER_PROFILE_VARIABLE, default_value=str(CONFIG / 'fastdds_large_images.xml')
         ),
     )
     return [
@@ -196,7 +204,7 @@ def declared_arguments() -> list[DeclareLaunchArgument]:
             default_value=default_profile,
             description='Fast DDS profile for large images, by default the one that the '
             'environment names already; a camera driver in another process needs the same in '
-            f'{PROFILE_VARIABLES[0]} (Kilted and later: {PROFILE_VARIABLES[1]}); "" sets none',
+            f'{PROFILE_VARIABLE}; "" sets none',
         ),
     ]
 
@@ -204,15 +212,13 @@ def declared_arguments() -> list[DeclareLaunchArgument]:
 def generate_launch_description() -> LaunchDescription:
     """Declare the arguments, set the environment and start the node."""
     profile = LaunchConfiguration('fastdds_profile')
+    is_given = IfCondition(NotEqualsSubstitution(profile, ''))
     description = LaunchDescription(
         [
             *declared_arguments(),
-            *(
-                SetEnvironmentVariable(
-                    variable, profile, condition=IfCondition(NotEqualsSubstitution(profile, ''))
-                )
-                for variable in PROFILE_VARIABLES
-            ),
+            SetEnvironmentVariable(PROFILE_VARIABLE, profile, condition=is_given),
+            # Kilted reads both, and prints errors about the profile that it has already.
+            UnsetEnvironmentVariable(OTHER_PROFILE_VARIABLE, condition=is_given),
             OpaqueFunction(function=make_node),
             OpaqueFunction(function=make_rviz),
         ]

@@ -29,6 +29,15 @@ def check_profile() -> Iterator[Finding]:
     yield evaluate_profile(os.environ, dds_profile())
 
 
+def profile_variable(distribution: str) -> str:
+    """Return the variable with the profile in a ROS distribution.
+
+    If both are set, Kilted reads the profile twice and prints errors.
+    """
+    before_kilted, since_kilted = PROFILE_VARIABLES
+    return before_kilted if distribution == 'jazzy' else since_kilted
+
+
 def evaluate_profile(environment: Mapping[str, str], own: Path) -> Finding:
     """Check which profile an environment selects.
 
@@ -37,7 +46,8 @@ def evaluate_profile(environment: Mapping[str, str], own: Path) -> Finding:
         own: the profile of this package.
     """
     subject = 'DDS profile'
-    remedy = f'export {PROFILE_VARIABLES[0]}={own} {PROFILE_VARIABLES[1]}={own}'
+    # Wheels set no ROS_DISTRO: they are of Jazzy, or of Kilted, which still reads the older name.
+    remedy = f'export {profile_variable(environment.get("ROS_DISTRO", "jazzy"))}={own}'
     profiles = {name: environment[name] for name in PROFILE_VARIABLES if environment.get(name)}
     if not profiles:
         return Finding(

@@ -20,7 +20,7 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 from rclpy.task import Future
 
-from face_classification_ros.doctor.dds import PROFILE_VARIABLES
+from face_classification_ros.doctor.dds import profile_variable
 
 RCLPY_MAJORS = {7: 'jazzy', 9: 'kilted', 10: 'lyrical'}
 """Major version of rclpy -> the distribution that has it; Rolling has a later one."""
@@ -51,10 +51,9 @@ def distribution_of(rclpy_version: str) -> str:
     return RCLPY_MAJORS.get(int(rclpy_version.partition('.')[0]), 'rolling')
 
 
-def dds_profile_variable(name: str) -> str:
-    """Return the environment variable with the profile of Fast DDS in a distribution."""
-    before_kilted, since_kilted = PROFILE_VARIABLES
-    return before_kilted if name == 'jazzy' else since_kilted
+def dds_profile_variable() -> str:
+    """Return the environment variable with the profile that the installed Fast DDS reads."""
+    return profile_variable(distribution())
 
 
 def create_future(node: Node) -> Future:

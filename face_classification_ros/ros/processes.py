@@ -9,6 +9,7 @@ import time
 
 from face_classification_ros.doctor.dds import PROFILE_VARIABLES
 from face_classification_ros.inference.model_zoo import dds_profile, executable
+from face_classification_ros.ros.compat import dds_profile_variable
 
 START_TIMEOUT = 30.0
 """Seconds that the node may take to start on a busy machine."""
@@ -28,12 +29,11 @@ def ros_environment(domain: str) -> dict[str, str]:
     Args:
         domain: ROS domain in which there is no robot; "" does not set it.
     """
-    profile = str(dds_profile())
-    variables = {
-        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-        **dict.fromkeys(PROFILE_VARIABLES, profile),
-        **({'ROS_DOMAIN_ID': domain} if domain else {}),
-    }
+    variables = {'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
+    if not any(name in os.environ for name in PROFILE_VARIABLES):
+        variables[dds_profile_variable()] = str(dds_profile())
+    if domain:
+        variables['ROS_DOMAIN_ID'] = domain
     return {name: value for name, value in variables.items() if name not in os.environ}
 
 

@@ -48,6 +48,19 @@ def test_profile_of_an_environment_is_checked(
 
 
 @pytest.mark.parametrize(
+    ('distribution', 'variable'),
+    [('jazzy', FAST_DDS_2), ('kilted', FAST_DDS_3), ('lyrical', FAST_DDS_3)],
+)
+def test_remedy_is_the_variable_of_the_distribution(
+    distribution: str, variable: str, folder: Path
+) -> None:
+    """Kilted would read a profile in both variables twice."""
+    own = folder / 'own.xml'
+    finding = dds.evaluate_profile({'ROS_DISTRO': distribution}, own)
+    assert finding.remedy == f'export {variable}={own}'
+
+
+@pytest.mark.parametrize(
     ('free', 'code', 'status'),
     [
         (0, 'shared-memory-too-small', ERROR),

@@ -13,8 +13,8 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 from ros_peers import NodeProcess, TIMEOUT
 
-from face_classification_ros.doctor.dds import PROFILE_VARIABLES
 from face_classification_ros.inference.model_zoo import dds_profile
+from face_classification_ros.ros.compat import dds_profile_variable
 
 ROOT = Path(__file__).resolve().parents[2]
 SEGMENT = 32 * 2**20
@@ -64,8 +64,7 @@ def test_fast_dds_accepts_the_profile(
 ) -> None:
     """Its parser prints nothing, and the node has the shared memory of the profile."""
     require_shared_memory(processes=2)
-    for variable in PROFILE_VARIABLES:
-        monkeypatch.setenv(variable, str(dds_profile()))
+    monkeypatch.setenv(dds_profile_variable(), str(dds_profile()))
     node = start_node()
     assert max(mapped_segments(node.pid), default=0) >= SEGMENT, node.log
     assert 'XMLPARSER' not in node.log

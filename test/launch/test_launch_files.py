@@ -21,6 +21,7 @@ import yaml
 
 from face_classification_ros.doctor.dds import PROFILE_VARIABLES
 from face_classification_ros.inference.model_zoo import dds_profile, share_folder
+from face_classification_ros.ros.compat import dds_profile_variable
 from face_classification_ros.ros.node.parameters.node_config import PARAMETERS
 from face_classification_ros.ros.node.parameters.sources import read_parameter_file
 
@@ -304,13 +305,17 @@ def test_parameter_file_applies_if_an_argument_is_not_given(
     assert peer.get_parameters(NODE, *values) == values
 
 
+def profiles_of(pid: str) -> dict[str, str]:
+    """Return the variables with profiles of Fast DDS that a process has."""
+    environment = environment_of(pid)
+    return {name: environment[name] for name in PROFILE_VARIABLES if name in environment}
+
+
 def test_dds_profile_is_set_for_the_node(launch_file: StartLaunch, peer: Peer) -> None:
     """Large images arrive without any setting of the user."""
     (pid,) = launch_file(ONE_CAMERA).pids()
     wait_until_active(peer, NODE)
-    environment = environment_of(pid)
-    for variable in PROFILE_VARIABLES:
-        assert environment[variable] == str(dds_profile())
+    assert profiles_of(pid) == {dds_profile_variable(): str(dds_profile())}
 
 
 @pytest.mark.parametrize('own', PROFILE_VARIABLES)
@@ -321,21 +326,20 @@ def test_dds_profile_of_the_user_is_kept(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    """A profile that the environment names is used under both names."""
+    """A profile that the environment names is used, under the name that Fast DDS reads."""
     profile = tmp_path / 'own.xml'
     profile.write_bytes(dds_profile().read_bytes())
     monkeypatch.setenv(own, str(profile))
     (pid,) = launch_file(ONE_CAMERA).pids()
     wait_until_active(peer, NODE)
-    environment = environment_of(pid)
-    assert {environment[variable] for variable in PROFILE_VARIABLES} == {str(profile)}
+    assert profiles_of(pid) == {dds_profile_variable(): str(profile)}
 
 
 def test_dds_profile_can_be_switched_off(launch_file: StartLaunch, peer: Peer) -> None:
     """An empty argument sets no profile."""
     (pid,) = launch_file(ONE_CAMERA, 'fastdds_profile:=').pids()
     wait_until_active(peer, NODE)
-    assert not set(PROFILE_VARIABLES) & set(environment_of(pid))
+    assert profiles_of(pid) == {}
 
 
 def test_crashed_node_is_started_again(launch_file: StartLaunch, peer: Peer) -> None:

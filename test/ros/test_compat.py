@@ -14,7 +14,9 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.task import Future
 from ros_peers import TIMEOUT
 
+from face_classification_ros.doctor.dds import PROFILE_VARIABLES
 from face_classification_ros.ros import compat
+from face_classification_ros.ros.processes import ros_environment
 
 
 @pytest.fixture
@@ -61,16 +63,21 @@ def test_distribution_is_the_installed_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ('name', 'variable'),
-    [
-        ('jazzy', 'FASTRTPS_DEFAULT_PROFILES_FILE'),
-        ('kilted', 'FASTDDS_DEFAULT_PROFILES_FILE'),
-        ('rolling', 'FASTDDS_DEFAULT_PROFILES_FILE'),
-    ],
+    ('own', 'given'),
+    [({}, 1), *(({name: '/tmp/own.xml'}, 0) for name in PROFILE_VARIABLES)],
+    ids=['none', *PROFILE_VARIABLES],
 )
-def test_variable_of_the_profile_is_that_of_fast_dds(name: str, variable: str) -> None:
-    """Fast DDS 3, which Kilted and later have, renamed it."""
-    assert compat.dds_profile_variable(name) == variable
+def test_programs_get_one_profile(
+    monkeypatch: pytest.MonkeyPatch, own: dict[str, str], given: int
+) -> None:
+    """Kilted reads both variables; a profile of the user in either of them is kept."""
+    for name in PROFILE_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in own.items():
+        monkeypatch.setenv(name, value)
+    variables = ros_environment('7')
+    assert len(variables.keys() & set(PROFILE_VARIABLES)) == given
+    assert variables['ROS_DOMAIN_ID'] == '7'
 
 
 def test_task_resumes_when_its_future_is_done(executor: SingleThreadedExecutor) -> None:

@@ -16,7 +16,7 @@ from rclpy.qos import ReliabilityPolicy
 from rclpy.subscription import Subscription
 
 from face_classification_ros.inference.model_zoo import dds_profile
-from face_classification_ros.ros.compat import dds_profile_variable, distribution
+from face_classification_ros.ros.compat import dds_profile_variable
 from face_classification_ros.ros.endpoints import describe_endpoint, IMAGE_TYPES
 from face_classification_ros.ros.node.inputs.reliability import Reliability
 from face_classification_ros.ros.node.parameters.node_config import NodeConfig
@@ -181,7 +181,7 @@ class InputMonitor:
         self._node.get_logger().warning(
             f'images lost in transport on {describe(subscription)}, '
             f'{self._statistics.lost} so far: start camera and node with '
-            f'{dds_profile_variable(distribution())}={dds_profile()}, '
+            f'{dds_profile_variable()}={dds_profile()}, '
             f'or try image_transport {other}'
         )
 

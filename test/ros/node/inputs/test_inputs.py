@@ -28,7 +28,7 @@ from ros_peers import (
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMessage
 
-from face_classification_ros.ros.compat import dds_profile_variable, distribution
+from face_classification_ros.ros.compat import dds_profile_variable
 from face_classification_ros.ros.node.inputs.input_monitor import SilenceLog
 
 StartNode = Callable[..., NodeProcess]
@@ -255,7 +255,7 @@ def test_images_lost_in_transport_are_logged(start_node: StartNode, peer: Peer) 
     line = node.wait_for_log('images lost in transport')
     assert 'WARN' in line
     assert 'on /image (sensor_msgs/msg/Image, best_effort)' in line
-    assert f'{dds_profile_variable(distribution())}=' in line
+    assert f'{dds_profile_variable()}=' in line
     assert Path(line.partition('PROFILES_FILE=')[2].partition(',')[0]).is_file()
     assert 'image_transport compressed' in line
 
