@@ -57,8 +57,9 @@ licenses: $(VENV)/test
 # every supported Python.
 lock:
 	$(PYTHON) -c 'import tomllib; file = tomllib.load(open("pyproject.toml", "rb")); \
-	  needs = file["project"]; extra = needs["optional-dependencies"]["demo"]; \
-	  print(*needs["dependencies"], *extra, *file["build-system"]["requires"], sep="\n")' | \
+	  needs = file["project"]; extras = needs["optional-dependencies"]; \
+	  print(*needs["dependencies"], *extras["demo"], *extras["view"], \
+	  *file["build-system"]["requires"], sep="\n")' | \
 	  uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
 	  --custom-compile-command 'make lock' --upgrade --output-file requirements-demo.lock -
 

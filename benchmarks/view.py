@@ -20,7 +20,6 @@ from pathlib import Path
 import re
 import shutil
 import subprocess
-import sys
 import threading
 import time
 from typing import Any
@@ -164,7 +163,7 @@ def main(args: Sequence[str] | None = None) -> None:
     try:
         with (
             process('face_classification_node') as node,
-            process('face_classification', 'view', '--port', '0') as server,
+            process('face_classification', 'view', '--no-browser', '--port', '0') as server,
             closing(Camera(arguments.rate)),
         ):
             assert server.stdout is not None
@@ -183,4 +182,4 @@ def main(args: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    main()

@@ -129,7 +129,8 @@ def live_demo(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """Return a demo with a page, of a video of five frames; its first line has been read."""
     pytest.importorskip('aiohttp', reason='needs the extra [view]')
     write_video(tmp_path / 'walk.mp4', 5)
-    command = [COMMAND, 'demo', '--view', '--port', '0', '--video', str(tmp_path / 'walk.mp4')]
+    command = [COMMAND, 'demo', '--view', '--no-browser', '--port', '0']
+    command += ['--video', str(tmp_path / 'walk.mp4')]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
     ) as demo:

@@ -91,9 +91,11 @@ class Looker:
         return found
 
     def set(self, parameter: str, value: str) -> None:
-        """Change a parameter as with mouse or keyboard."""
-        self.page.locator(f'[id="parameter-{parameter}"]').fill(value)
-        self.page.locator(f'[id="parameter-{parameter}"]').blur()
+        """Change a parameter as with mouse or keyboard, and wait for the response."""
+        control = self.page.locator(f'[id="parameter-{parameter}"]')
+        with self.page.expect_response('**/parameters'):
+            control.fill(value)
+            control.blur()
 
     def drop(self, name: str, kind: str, content: bytes) -> None:
         """Drop a file on the page."""
