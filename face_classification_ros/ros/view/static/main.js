@@ -90,7 +90,11 @@ function showFigures() {
   const milliseconds = (seconds) => `${Math.round(1000 * seconds)} ms`;
   setText(byId('figure-latency'), median === null ? '–' : milliseconds(median));
   setText(byId('figure-slow'), median === null ? '' : `(95 %: ${milliseconds(percentile95)})`);
-  if (status.show() && !stage.isPaused) {
+  const isStale = status.show();
+  if (stage.isPaused) return;
+  stage.setMoment(isStale ? 'no images' : 'live');
+  setText(byId('nobody'), isStale ? 'No images' : 'No face in the image');
+  if (isStale) {
     // Nobody is in view if nothing is seen.
     cards.clear();
     showCount(0);

@@ -54,7 +54,7 @@ export class Status {
       if (part.level !== 'ok' || code) {
         if (part.level === 'warn' && !code) continue;
         return [part.level === 'ok' ? 'warn' : part.level, TITLES[code] ?? part.message,
-          [`${part.message}.`, ...part.cures].join(' ')];
+          [`${part.message[0].toUpperCase()}${part.message.slice(1)}.`, ...part.cures].join(' ')];
       }
     }
     if (!this.isPublishing) {
