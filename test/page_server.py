@@ -23,7 +23,7 @@ class PageServer:
     def __init__(self, domain: int, *arguments: str) -> None:
         """Start it, and wait until it prints the URL."""
         self._process = subprocess.Popen(
-            [COMMAND, 'view', *arguments],
+            [COMMAND, 'view', '--no-browser', *arguments],
             env={**os.environ, 'ROS_DOMAIN_ID': str(domain)},
             stdout=subprocess.PIPE,
             text=True,

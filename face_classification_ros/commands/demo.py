@@ -64,4 +64,6 @@ def run(arguments: argparse.Namespace) -> int:
         return run_demo(options)
     with needs_extra('view', 'demo --view'):
         from face_classification_ros.ros.demo.live import run_live_demo
-    return run_live_demo(options, arguments.host, arguments.port)
+        from face_classification_ros.ros.view.server import ViewOptions
+    page = ViewOptions(arguments.host, arguments.port, arguments.opens_browser)
+    return run_live_demo(options, page)

@@ -92,7 +92,7 @@ def add_node_parameter(parser: argparse.ArgumentParser) -> None:
 
 
 def add_page_address(parser: argparse.ArgumentParser) -> None:
-    """Add the options `--host` and `--port` of the page in the browser."""
+    """Add the options of the page in the browser: `--host`, `--port` and `--no-browser`."""
     parser.add_argument(
         '--host',
         default='127.0.0.1',
@@ -106,6 +106,12 @@ def add_page_address(parser: argparse.ArgumentParser) -> None:
         default=8850,
         metavar='N',
         help='serve the page on this port; 0 is any free one (default: 8850)',
+    )
+    parser.add_argument(
+        '--no-browser',
+        dest='opens_browser',
+        action='store_false',
+        help='print the URL of the page, but open no browser on the desktop of this machine',
     )
 
 

@@ -29,6 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     with needs_extra('view', 'view'):
         from face_classification_ros.ros.view.server import run_view, ViewOptions
 
+    options = ViewOptions(arguments.host, arguments.port, arguments.opens_browser)
     with ros_running([], ends_at_signal=False):
-        run_view(ViewOptions(arguments.node, arguments.host, arguments.port))
+        run_view(arguments.node, options)
     return DONE

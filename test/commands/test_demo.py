@@ -13,6 +13,9 @@ from command_process import COMMAND, run, write_frames, write_video
 import cv2
 import numpy as np
 import pytest
+from ros_peers import Peer
+
+from face_classification_ros.msg import FaceAttributesArray
 
 
 @pytest.fixture(autouse=True)
@@ -119,3 +122,49 @@ def test_a_demo_of_an_address_returns_2(tmp_path: Path) -> None:
         assert result.returncode == 2
         with pytest.raises(BlockingIOError):
             server.accept()
+
+
+@pytest.fixture
+def live_demo(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Return a demo with a page, of a video of five frames; its first line has been read."""
+    pytest.importorskip('aiohttp', reason='needs the extra [view]')
+    write_video(tmp_path / 'walk.mp4', 5)
+    command = [COMMAND, 'demo', '--view', '--no-browser', '--port', '0']
+    command += ['--video', str(tmp_path / 'walk.mp4')]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    ) as demo:
+        assert demo.stdout is not None
+        assert 'http://127.0.0.1:' in demo.stdout.readline()
+        yield demo
+        demo.kill()
+
+
+def test_a_live_demo_repeats_until_it_is_interrupted(
+    live_demo: subprocess.Popen[str], domain: int, tmp_path: Path
+) -> None:
+    """There are more faces than frames, nothing is written, and the exit code is 0."""
+    peer = Peer(domain)
+    try:
+        faces = peer.collect(FaceAttributesArray, '/demo/face_classification/faces')
+        peer.wait_for(lambda: len(faces) > 12, 'faces')
+    finally:
+        peer.close()
+    live_demo.send_signal(signal.SIGINT)
+    _, errors = live_demo.communicate(timeout=60)
+    assert live_demo.returncode == 0, errors
+    assert [each.name for each in tmp_path.iterdir()] == ['walk.mp4']
+
+
+def test_a_live_demo_whose_node_dies_returns_2(live_demo: subprocess.Popen[str]) -> None:
+    """The page ends with it."""
+    children = Path(f'/proc/{live_demo.pid}/task/{live_demo.pid}/children').read_text().split()
+    (node,) = (
+        child
+        for child in children
+        if b'face_classification_node\0' in Path(f'/proc/{child}/cmdline').read_bytes()
+    )
+    os.kill(int(node), signal.SIGKILL)
+    _, errors = live_demo.communicate(timeout=60)
+    assert live_demo.returncode == 2, errors
+    assert 'the node ended with exit code -9' in errors

@@ -21,13 +21,12 @@ from face_classification_ros.ros.view.server import run_view, ViewOptions
 DONE = 0
 
 
-def run_live_demo(options: DemoOptions, host: str, port: int) -> int:
+def run_live_demo(options: DemoOptions, page: ViewOptions) -> int:
     """Run the node, a camera and the page until a signal, or until a process ends.
 
     Args:
         options: source, topic and parameters count; nothing is recorded.
-        host: that the page is served on.
-        port: that the page is served on; 0 is any free one.
+        page: where it is served.
 
     Raises:
         UnreadableError: the video cannot be read.
@@ -47,7 +46,8 @@ def run_live_demo(options: DemoOptions, host: str, port: int) -> int:
                 arguments = [options.source, '--repeat', '--ros-args', '-r', f'image:={TOPIC}']
                 processes['camera'] = start('face_classification_camera', *arguments)
             run_view(
-                ViewOptions(f'{NAMESPACE}/{NODE_NAME}', host, port),
+                f'{NAMESPACE}/{NODE_NAME}',
+                page,
                 is_over=lambda: any(each.poll() is not None for each in processes.values()),
             )
         finally:

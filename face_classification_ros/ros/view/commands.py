@@ -14,7 +14,11 @@ from sensor_msgs.msg import CompressedImage
 from face_classification_ros.ros.client.errors import FaceClientError
 from face_classification_ros.ros.view.bridge import Bridge
 from face_classification_ros.ros.view.packets import faces_record
-from face_classification_ros.ros.view.parameters import ParameterError, set_parameters
+from face_classification_ros.ros.view.parameters import (
+    ParameterError,
+    read_parameter,
+    set_parameters,
+)
 from face_classification_ros.srv import ClassifyImage
 
 MAX_UPLOAD = 8_000_000
@@ -25,6 +29,9 @@ CLASSIFY_TIMEOUT = 10.0
 
 EXPLAIN_TIMEOUT = 5.0
 """Seconds until an explanation must come."""
+
+EXPLAINED = 'explanation_track'
+"""Parameter of the node with the face that is explained."""
 
 PNG = b'\x89PNG'
 JPEG = b'\xff\xd8'
@@ -106,11 +113,12 @@ class Commands:
             FaceClientError: the node does not respond.
         """
         client = self._bridge.client
-        set_parameters(client, {'explanation_track': track})
+        before = read_parameter(client, EXPLAINED)
+        set_parameters(client, {EXPLAINED: track})
         try:
             image = self._bridge.explain(EXPLAIN_TIMEOUT)
         finally:
-            set_parameters(client, {'explanation_track': ''})
+            set_parameters(client, {EXPLAINED: before})
         if image is None:
             raise ParameterError(
                 f'no explanation of face {track} came within {EXPLAIN_TIMEOUT:.0f} s: it has left '

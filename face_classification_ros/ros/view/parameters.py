@@ -57,6 +57,16 @@ def read_parameters(client: NodeClient) -> list[dict[str, Any]]:
     ]
 
 
+def read_parameter(client: NodeClient, name: str) -> Any:
+    """Return the value of a parameter of the node.
+
+    Raises:
+        FaceClientError: the node does not respond.
+    """
+    response = client.call(GetParameters, 'get_parameters', GetParameters.Request(names=[name]))
+    return parameter_value_to_python(response.values[0])
+
+
 def set_parameters(client: NodeClient, values: Mapping[str, Any]) -> None:
     """Set some parameters, all or none of them.
 

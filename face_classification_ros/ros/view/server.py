@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
+import os
 import signal
 import socket
 import sys
 import time
 from typing import Any
+import webbrowser
 
 from aiohttp import web
 
@@ -39,14 +41,14 @@ class ViewOptions:
     """The options of the page.
 
     Attributes:
-        node: full name of the node.
         host: that the server listens on.
         port: that the server listens on; 0 is any free one.
+        opens_browser: whether a browser of this machine shows the page, if it has a desktop.
     """
 
-    node: str
     host: str
     port: int
+    opens_browser: bool
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -61,10 +63,13 @@ def listen(host: str, port: int) -> socket.socket:
     return socket.create_server(address[:2], family=family)
 
 
-def run_view(options: ViewOptions, is_over: Callable[[], bool] = lambda: False) -> None:
+def run_view(
+    node_name: str, options: ViewOptions, is_over: Callable[[], bool] = lambda: False
+) -> None:
     """Serve the page until SIGINT, SIGTERM or `is_over`; ROS runs already.
 
     Args:
+        node_name: full name of the node.
         options: of the page.
         is_over: asked once a second.
 
@@ -73,18 +78,21 @@ def run_view(options: ViewOptions, is_over: Callable[[], bool] = lambda: False) 
         ValueError: the node has no name of ROS.
     """
     with listen(options.host, options.port) as listening:
-        asyncio.run(_serve(options, listening, is_over))
+        asyncio.run(_serve(node_name, options, listening, is_over))
 
 
 async def _serve(
-    options: ViewOptions, listening: socket.socket, is_over: Callable[[], bool]
+    node_name: str,
+    options: ViewOptions,
+    listening: socket.socket,
+    is_over: Callable[[], bool],
 ) -> None:
     access = create_access(options.host, listening.getsockname()[1])
     stop = asyncio.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
     view = View()
-    with closing(Bridge(options.node, view.listener)) as bridge:
+    with closing(Bridge(node_name, view.listener)) as bridge:
         runner = web.AppRunner(view.app(access, bridge), access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         await web.SockSite(runner, listening).start()
@@ -93,6 +101,8 @@ async def _serve(
             print(
                 'Whoever has this address sees the images and changes parameters.', file=sys.stderr
             )
+        if options.opens_browser and _has_desktop():
+            await asyncio.to_thread(webbrowser.open, access.url(_local(options.host)))
         tasks = [asyncio.create_task(each) for each in view.tasks(bridge)]
         try:
             while not (stop.is_set() or is_over()):
@@ -110,6 +120,15 @@ async def _serve(
 
 def _name(host: str) -> str:
     return socket.gethostname() if host in ANY_HOSTS else host
+
+
+def _local(host: str) -> str:
+    return 'localhost' if host in ANY_HOSTS else host
+
+
+def _has_desktop() -> bool:
+    # Elsewhere Python may open a browser in the terminal.
+    return any(each in os.environ for each in ('DISPLAY', 'WAYLAND_DISPLAY'))
 
 
 class View:

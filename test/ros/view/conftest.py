@@ -18,9 +18,12 @@ def start_server(domain: int) -> Iterator[StartServer]:
         yield start
 
 
-@pytest.fixture(scope='session')
+@pytest.fixture(scope='module')
 def browser() -> Iterator[Any]:
-    """Return the Chromium of the distribution, without a window."""
+    """Return the Chromium of the distribution, without a window.
+
+    Playwright runs an event loop in this thread, so it must end before other tests do.
+    """
     api = pytest.importorskip('playwright.sync_api', reason='drives the browser')
     program = shutil.which('chromium')
     if program is None:

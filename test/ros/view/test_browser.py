@@ -91,9 +91,11 @@ class Looker:
         return found
 
     def set(self, parameter: str, value: str) -> None:
-        """Change a parameter as with mouse or keyboard."""
-        self.page.locator(f'[id="parameter-{parameter}"]').fill(value)
-        self.page.locator(f'[id="parameter-{parameter}"]').blur()
+        """Change a parameter as with mouse or keyboard, and wait for the response."""
+        control = self.page.locator(f'[id="parameter-{parameter}"]')
+        with self.page.expect_response('**/parameters'):
+            control.fill(value)
+            control.blur()
 
     def drop(self, name: str, kind: str, content: bytes) -> None:
         """Drop a file on the page."""
@@ -104,6 +106,7 @@ class Stage:
     """A node with its camera and a server of pages.
 
     Attributes:
+        peer: a node of the test.
         camera: that the node looks at.
         server: of the page.
         start_node: starts another node.
@@ -112,6 +115,7 @@ class Stage:
 
     def __init__(self, peer: Peer, start_node: StartNode, start_server: StartServer) -> None:
         """Start all of them."""
+        self.peer = peer
         self.start_node = start_node
         self.start_server = start_server
         self.node = start_node()
@@ -277,6 +281,20 @@ def test_killed_node_is_shown_until_it_is_back(stage: Stage, looker: Looker) -> 
     looker.wait_for_cards(1)
     looker.page.locator('#alert').wait_for(state='hidden')
     looker.wait("document.getElementById('parameter-smoothing_time').value === '1'")
+
+
+def test_node_draws_only_while_somebody_looks(stage: Stage, browser: Any) -> None:
+    """Once for all browsers of a server, and not at all without any."""
+    count = stage.peer.node.count_subscribers
+    topic = '/face_classification/image_annotated/compressed'
+    stage.peer.wait_for(lambda: count(topic) == 0, 'the end of the subscription')
+    lookers = [Looker(browser, stage.server.url) for _ in range(2)]
+    for looker in lookers:
+        looker.wait_for_cards(1)
+    assert count(topic) == 1
+    for looker in lookers:
+        looker.close()
+    stage.peer.wait_for(lambda: count(topic) == 0, 'the end of the subscription')
 
 
 def test_page_connects_again_to_its_server(stage: Stage, browser: Any) -> None:

@@ -10,6 +10,7 @@ import { Timelines } from './timeline.js';
 import { startTryout } from './tryout.js';
 
 const WINDOW = 5000; // Milliseconds of the figures in the header.
+const MAX_LOG = 10000;
 const MAX_LATENCY = 60; // Seconds; more is another clock, as of a recording.
 
 const status = new Status();
@@ -18,6 +19,7 @@ const cards = new Cards(byId('cards'), {
   onExplain: explain,
   onPoint: (track) => { stage.highlight = track; },
 });
+const log = []; // The same for measurements, until they take it.
 const shown = []; // Of each image of the last seconds: when it was on the screen, and how late.
 const settings = new Settings((values) => {
   status.isPublishing = values.publish_annotated !== false;
@@ -28,7 +30,12 @@ const stage = new Stage((record, bitmap, isLive) => {
   if (cards.show(record, bitmap, !isLive)) showCount(record.faces.length);
   if (!isLive || bitmap === null || document.hidden) return;
   const { stamp } = record;
-  requestAnimationFrame(() => shown.push({ time: performance.now(), latency: stream.now() - stamp }));
+  requestAnimationFrame(() => {
+    const image = { time: performance.now(), latency: stream.now() - stamp };
+    shown.push(image);
+    log.push(image);
+    if (log.length > MAX_LOG) log.shift();
+  });
 });
 
 const stream = new Stream({
@@ -80,9 +87,14 @@ function figures() {
 function showFigures() {
   const { rate, median, percentile95 } = figures();
   setText(byId('figure-rate'), shown.length ? rate.toFixed(1) : '–');
-  setText(byId('figure-latency'), median === null ? '–'
-    : `${Math.round(1000 * median)} ms (95 %: ${Math.round(1000 * percentile95)})`);
-  if (status.show() && !stage.isPaused) {
+  const milliseconds = (seconds) => `${Math.round(1000 * seconds)} ms`;
+  setText(byId('figure-latency'), median === null ? '–' : milliseconds(median));
+  setText(byId('figure-slow'), median === null ? '' : `(95 %: ${milliseconds(percentile95)})`);
+  const isStale = status.show();
+  if (stage.isPaused) return;
+  stage.setMoment(isStale ? 'no images' : 'live');
+  setText(byId('nobody'), isStale ? 'No images' : 'No face in the image');
+  if (isStale) {
     // Nobody is in view if nothing is seen.
     cards.clear();
     showCount(0);
@@ -122,4 +134,4 @@ byId('image').addEventListener('click', (event) => {
 startTryout();
 setInterval(showFigures, 500);
 setInterval(() => timelines.draw(), 500);
-window.faceView = { figures, timelines, stage };
+window.faceView = { figures, log, stage };

@@ -4,6 +4,16 @@ import { byId, create, setText } from './dom.js';
 
 const STALE = 2.5; // Seconds without an image.
 
+// Values of the node that are always visible.
+const MAIN_VALUES = new Map([
+  ['input rate (Hz)', 'images/s from the camera'],
+  ['output rate (Hz)', 'images/s processed'],
+  ['latency (s)', 's from the stamp to the faces'],
+  ['lost in transport', 'images lost in transport'],
+  ['dropped', 'images dropped'],
+  ['malformed', 'images malformed'],
+]);
+
 const TITLES = {
   no_images: 'The camera has stopped.',
   no_images_yet: 'The node waits for its first image.',
@@ -44,7 +54,7 @@ export class Status {
       if (part.level !== 'ok' || code) {
         if (part.level === 'warn' && !code) continue;
         return [part.level === 'ok' ? 'warn' : part.level, TITLES[code] ?? part.message,
-          [`${part.message}.`, ...part.cures].join(' ')];
+          [`${part.message[0].toUpperCase()}${part.message.slice(1)}.`, ...part.cures].join(' ')];
       }
     }
     if (!this.isPublishing) {
@@ -81,6 +91,8 @@ export class Status {
     setText(byId('node'), report.node);
     this.showPeople(report.people);
     this.showParts(report.parts);
+    const { lookers } = report;
+    setText(byId('lookers'), `${lookers} ${lookers === 1 ? 'browser looks' : 'browsers look'} at this node.`);
   }
 
   showPeople(people) {
@@ -89,22 +101,26 @@ export class Status {
     const counts = Object.entries(people.counts).map(([label, count]) => `${count} ${label}`);
     const text = [...counts, `${people.unknown} unknown`].join(', ');
     return setText(byId('count'), `Distinct people in the last ${people.window} s: `
-      + `${people.total} (${text})`);
+      + `${people.total} (${text}).`);
   }
 
   showParts(parts) {
     const list = byId('parts');
     const open = new Set([...list.querySelectorAll('details[open]')].map((each) => each.dataset.part));
     list.replaceChildren(...parts.map((part) => {
-      const values = Object.entries(part.values).map(([name, value]) => create('div', {},
+      const all = Object.entries(part.values);
+      const main = all.filter(([name]) => MAIN_VALUES.has(name)).map(([name, value]) => create('div', {},
+        create('dt', {}, MAIN_VALUES.get(name)), create('dd', {}, value)));
+      const values = all.filter(([name]) => !MAIN_VALUES.has(name)).map(([name, value]) => create('div', {},
         create('dt', {}, name), create('dd', {}, value)));
       const details = create('details', { open: open.has(part.part), 'data-part': part.part },
-        create('summary', {}, 'Values'), create('dl', { className: 'values' }, ...values));
+        create('summary', {}, 'More values'), create('dl', { className: 'values' }, ...values));
       return create('li', { 'data-level': part.level, 'data-part': part.part,
         'data-codes': part.codes.join(',') },
         create('p', {}, create('span', { className: 'level' }, part.level), ' ',
           create('strong', {}, part.part), ` ${part.message}`),
         ...part.cures.map((cure) => create('p', { className: 'cure' }, cure)),
+        ...(main.length ? [create('dl', { className: 'figures' }, ...main)] : []),
         ...(values.length ? [details] : []));
     }));
   }

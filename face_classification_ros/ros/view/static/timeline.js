@@ -7,6 +7,7 @@ const SPAN = 60; // Seconds that are drawn.
 const SAMPLE = 0.2; // Seconds between two samples.
 const MAX_SAMPLES = 3000;
 const MAX_PEOPLE = 50;
+const MIN_SAMPLES = 3;
 const HEIGHT = 44;
 
 export class Timelines {
@@ -39,9 +40,10 @@ export class Timelines {
   // Draw the faces of the last minute; called a few times a second.
   draw() {
     byId('export').disabled = !this.people.size;
+    this.showLegend();
     for (const [track, person] of this.people) {
       const visible = person.samples.filter(({ stamp }) => Math.abs(this.latest - stamp) <= SPAN);
-      if (!visible.length) {
+      if (visible.length < MIN_SAMPLES) {
         person.element?.remove();
         person.element = null;
         continue;
@@ -52,6 +54,20 @@ export class Timelines {
       }
       drawPerson(person, visible, this.latest);
     }
+  }
+
+  // Show the colors of the labels of the newest face.
+  showLegend() {
+    const attributes = [...this.people.values()].at(-1)?.samples.at(-1)?.attributes ?? [];
+    const text = attributes.map((each) => `${each.name}: ${each.labels}`).join('; ');
+    if (this.legend === text) return;
+    this.legend = text;
+    byId('legend').replaceChildren(...attributes.map((each) => create('p', {},
+      create('span', {}, each.name), ...each.labels.map((label) => {
+        const swatch = create('span', { className: 'swatch' }, label);
+        swatch.style.setProperty('--label', colorOf(label));
+        return swatch;
+      }))));
   }
 
   content() {
