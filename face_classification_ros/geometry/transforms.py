@@ -6,10 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from face_classification_ros.types import Position
-
-Quaternion = tuple[float, float, float, float]
-"""x, y, z and w of a rotation, as in geometry_msgs."""
+from face_classification_ros.types import Position, Quaternion
 
 
 @dataclass(frozen=True, slots=True)

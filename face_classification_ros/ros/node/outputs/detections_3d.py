@@ -1,12 +1,16 @@
 """Publish faces as boxes in space."""
 
-from geometry_msgs.msg import Quaternion, Vector3
+from geometry_msgs.msg import Vector3
 import numpy as np
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection3D, Detection3DArray
 
 from face_classification_ros.geometry.transforms import Transform
-from face_classification_ros.ros.conversions.messages import hypotheses, point_message
+from face_classification_ros.ros.conversions.messages import (
+    hypotheses,
+    point_message,
+    quaternion_message,
+)
 from face_classification_ros.ros.node.outputs.output import OutputFrame, TopicOutput
 from face_classification_ros.types import Face
 
@@ -45,7 +49,6 @@ def _detection(face: Face, transform: Transform, header: Header) -> Detection3D:
     for each in detection.results:
         each.pose.pose.position = point_message(transform.position(face.position))
     detection.bbox.center.position = point_message(transform.position((x, y, z)))
-    qx, qy, qz, qw = transform.rotation
-    detection.bbox.center.orientation = Quaternion(x=qx, y=qy, z=qz, w=qw)
+    detection.bbox.center.orientation = quaternion_message(transform.rotation)
     detection.bbox.size = Vector3(x=width, y=height, z=width)
     return detection

@@ -12,8 +12,11 @@ from face_classification_ros.ros.node.outputs.output import Output, OutputFrame
 from face_classification_ros.ros.node.parameters.node_config import NodeConfig
 from face_classification_ros.types import Face
 
-TOPIC = '/tf'
+FRAMES_TOPIC = '/tf'
 """Absolute, as in tf2_ros; a remapping moves it."""
+
+FRAMES_QOS = QoSProfile(depth=100)
+"""As the broadcaster of tf2_ros."""
 
 
 class FaceFramesOutput(Output):
@@ -46,7 +49,7 @@ class FaceFramesOutput(Output):
         if not config.publish_tf:
             self.destroy()
         elif self._publisher is None:
-            self._publisher = self.node.create_publisher(TFMessage, TOPIC, QoSProfile(depth=100))
+            self._publisher = self.node.create_publisher(TFMessage, FRAMES_TOPIC, FRAMES_QOS)
 
     def destroy(self) -> None:
         """Remove the publisher."""

@@ -6,28 +6,22 @@ nodes may publish at the same time: ids are unique, and each publishes the list 
 
 from __future__ import annotations
 
-import importlib
 import uuid
 
 from geometry_msgs.msg import Transform, TransformStamped, Vector3
 from rclpy.lifecycle import Node
-from rclpy.qos import QoSProfile
 from std_msgs.msg import Header
+from tf2_msgs.msg import TFMessage
 
 from face_classification_ros.config import SettingError
 from face_classification_ros.pipeline import FacePipeline
 from face_classification_ros.ros.conversions.messages import quaternion_message
 from face_classification_ros.ros.conversions.qos import RESULTS
+from face_classification_ros.ros.node.outputs.face_frames import FRAMES_QOS, FRAMES_TOPIC
 from face_classification_ros.ros.node.outputs.hri_face import FaceTopics, NAMESPACE
 from face_classification_ros.ros.node.outputs.output import Output, OutputFrame
 from face_classification_ros.ros.node.parameters.node_config import NodeConfig
 from face_classification_ros.types import Face, Quaternion
-
-FRAMES = QoSProfile(depth=100)
-"""As the broadcaster of tf2_ros."""
-
-REQUIRED = ('hri_msgs.msg', 'tf2_msgs.msg')
-"""Modules of packages that are not needed otherwise."""
 
 GAZE: Quaternion = (-0.5, 0.5, -0.5, 0.5)
 """From the axes of a head (forward, left, up) to optical ones (right, down, forward)."""
@@ -46,18 +40,14 @@ class HriOutput(Output):
         """Check whether the messages are installed if the topics are to be published.
 
         Raises:
-            SettingError: hri_msgs or tf2_msgs is not installed.
+            SettingError: hri_msgs is not installed.
         """
         if not config.publish_hri:
             return
-        for module in REQUIRED:
-            try:
-                importlib.import_module(module)
-            except ImportError as error:
-                package = module.partition('.')[0]
-                raise SettingError(
-                    'publish_hri', f'requires the package {package}: {error}'
-                ) from error
+        try:
+            import hri_msgs.msg  # noqa: F401
+        except ImportError as error:
+            raise SettingError('publish_hri', f'requires the package hri_msgs: {error}') from error
 
     def publish(self, frame: OutputFrame) -> None:
         """Publish the faces of an image."""
@@ -83,15 +73,14 @@ class _Humans:
     def __init__(self, node: Node) -> None:
         """Create the list of faces, and the frames."""
         from hri_msgs.msg import IdsList
-        from tf2_msgs.msg import TFMessage
 
         self._node = node
-        self._list_type, self._frames_type = IdsList, TFMessage
+        self._list_type = IdsList
         # Unique among all nodes that publish faces, and short as the standard recommends. A part
         # of a topic name must not start with a digit.
         self._prefix = f'f{uuid.uuid4().hex[:5]}_'
         self._tracked = node.create_publisher(IdsList, f'{NAMESPACE}/tracked', RESULTS)
-        self._frames = node.create_publisher(TFMessage, '/tf', FRAMES)
+        self._frames = node.create_publisher(TFMessage, FRAMES_TOPIC, FRAMES_QOS)
         self._faces: dict[str, FaceTopics] = {}
 
     def destroy(self) -> None:
@@ -126,7 +115,7 @@ class _Humans:
         if header.frame_id and self._frames.get_subscription_count():
             frames = [each for face in faces for each in face_frames(face, self._id(face), header)]
             if frames:
-                self._frames.publish(self._frames_type(transforms=frames))
+                self._frames.publish(TFMessage(transforms=frames))
 
     def _id(self, face: Face) -> str:
         return self._prefix + face.track_id

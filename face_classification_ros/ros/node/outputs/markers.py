@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from builtin_interfaces.msg import Duration
-from geometry_msgs.msg import Quaternion, Vector3
+from geometry_msgs.msg import Vector3
 from rclpy.lifecycle import Node
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from face_classification_ros.geometry.transforms import Transform
-from face_classification_ros.ros.conversions.messages import point_message
+from face_classification_ros.ros.conversions.messages import point_message, quaternion_message
 from face_classification_ros.ros.node.frame import FrameResult
 from face_classification_ros.ros.node.outputs.output import Output, OutputFrame
 from face_classification_ros.ros.node.parameters.node_config import NodeConfig
@@ -113,14 +112,14 @@ def face_markers(result: FrameResult, index: int, number: int, config: NodeConfi
     x, y, z = face.position
     text.pose.position = point_message(transform.position((x, y - height, z)))
 
-    if not message.has_orientation:
+    if face.orientation is None:
         # It may have been known before.
         return [sphere, text, _delete(GAZE, number, result.position_header)]
     arrow = _marker(result, face, number, config)
     arrow.ns, arrow.type, arrow.scale = GAZE, Marker.ARROW, ARROW
     arrow.pose.position = message.position
     # An arrow points along x, which is forward in the frame of the head.
-    arrow.pose.orientation = _transformed(message.orientation, transform)
+    arrow.pose.orientation = quaternion_message(transform.orientation(face.orientation))
     return [sphere, text, arrow]
 
 
@@ -133,13 +132,6 @@ def _marker(result: FrameResult, face: Face, number: int, config: NodeConfig) ->
         color=ColorRGBA(r=red, g=green, b=blue, a=OPACITY),
         lifetime=_duration(config.track_timeout + EXTRA_LIFETIME),
     )
-
-
-def _transformed(orientation: Quaternion, transform: Transform) -> Quaternion:
-    """Return an orientation in the optical frame of the camera as one in the target frame."""
-    value = orientation.x, orientation.y, orientation.z, orientation.w
-    x, y, z, w = transform.orientation(value)
-    return Quaternion(x=x, y=y, z=z, w=w)
 
 
 def _delete(namespace: str, number: int, header: Header) -> Marker:
