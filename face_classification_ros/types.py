@@ -206,15 +206,15 @@ class Face:
             `geometry.positions`.
         is_size_plausible: False if the position is known and the face would not be as wide as
             faces are.
-        size: width and height in meters, of the box at that position; None if that is unknown.
-        target_position: the position in the target frame of the node; None if unknown, or if there
-            is no target frame.
         orientation: of the head in the optical frame of the camera, see `geometry.head_pose`;
             filtered over the track, None if unknown.
         looking_at_camera: probability that the head is turned to the camera, 0 to 1; 0 if the
             orientation is unknown.
         head_position: middle of the eyes in meters in the optical frame of the camera if the head
             has the size of an average adult's; None if unknown. Not part of messages and records.
+        size: width and height in meters, of the box at that position; None if that is unknown.
+        target_position: the position in the target frame of the node; None if unknown, or if there
+            is no target frame.
         appearance: of the person, see `tracking.appearance`; None if unknown.
     """
 
@@ -224,11 +224,11 @@ class Face:
     first_seen: float = 0.0
     position: Position | None = None
     is_size_plausible: bool = True
-    size: tuple[float, float] | None = None
-    target_position: Position | None = None
     orientation: Quaternion | None = None
     looking_at_camera: float = 0.0
     head_position: Position | None = field(default=None, repr=False, compare=False)
+    size: tuple[float, float] | None = None
+    target_position: Position | None = None
     appearance: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
 
     @property

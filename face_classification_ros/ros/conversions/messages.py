@@ -112,10 +112,10 @@ def face_from_message(message: FaceAttributes) -> Face:
         {each.name: _estimate_from_message(each) for each in message.attributes},
         message.track_id,
         seconds(message.first_seen),
-        (point.x, point.y, point.z) if message.has_position else None,
-        message.is_size_plausible,
-        _orientation_from_message(message),
-        message.looking_at_camera,
+        position=(point.x, point.y, point.z) if message.has_position else None,
+        is_size_plausible=message.is_size_plausible,
+        orientation=_orientation_from_message(message),
+        looking_at_camera=message.looking_at_camera,
     )
 
 
