@@ -21,8 +21,8 @@ NODE = '/face_classification'
 
 # Names that depend on parameters which are not set here.
 ON_REQUEST = {
-    'subscribe': {'/image/compressed', '/camera_info', '/depth', '/clock', '/parameter_events'},
-    'publish': {'/humans/faces/*'},
+    'subscribe': {'/image/compressed', '/depth', '/clock', '/parameter_events'},
+    'publish': {'/humans/faces/*', '/tf'},
     'reply': set(),
     'execute': set(),
 }
