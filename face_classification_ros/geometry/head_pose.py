@@ -53,8 +53,8 @@ LOOKING_MEDIAN, LOOKING_SCALE = 12.6, 7.4
 """Logistic function of the angle in degrees between an estimated direction and that to the camera.
 
 It is the probability that the true angle is at most 15 degrees, with the largest likelihood for
-libfacedetection and `own` on rendered heads with a yaw of up to 50 degrees and a pitch with a
-standard deviation of 10 (benchmarks/head_pose.py).
+all detectors on rendered heads, with a yaw of up to 50 degrees and a standard deviation of the
+pitch of 10 degrees (benchmarks/head_pose.py).
 """
 
 Vector = NDArray[np.float64]
