@@ -1,6 +1,6 @@
 """Measure the positions of a face in `map` while the camera turns at 30 degrees per second.
 
-    python benchmarks/positions_in_map.py [--seconds 20]
+    PYTHONPATH=test:$PYTHONPATH python benchmarks/positions_in_map.py [--seconds 20]
 
 Requires tf2_ros. A rendered camera at 15 Hz, with the stamps of the clock, turns to and fro in
 front of a head; transforms are published at the rate of each row, as late as from another
@@ -12,17 +12,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-import sys
 import tempfile
 import threading
 import time
 
-import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'test'))
-
 from conftest import reserved_domain, running_nodes
 from depth_camera import USE_DEPTH
+import numpy as np
 from ros_peers import image_message, Peer, RELIABLE
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
