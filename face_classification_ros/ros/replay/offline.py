@@ -9,6 +9,7 @@ from builtin_interfaces.msg import Time
 from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Header
 
+from face_classification_ros.config import SettingError
 from face_classification_ros.geometry.positions import DepthView, Intrinsics
 from face_classification_ros.io.bag_messages import (
     CAMERA_INFO,
@@ -40,7 +41,10 @@ class OfflineReplay:
 
         Raises:
             FileNotFoundError, ImportError, ValueError: see `create_pipeline`.
+            SettingError: there is a target frame.
         """
+        if config.target_frame:
+            raise SettingError('target_frame', 'an offline replay has no transforms')
         self._config = config
         self._pipeline: FacePipeline = create_pipeline(config)
         self._limit = RateLimit()

@@ -218,3 +218,11 @@ def test_missing_parameter_file_is_rejected(make_bag: MakeBag) -> None:
     """Before anything starts."""
     with pytest.raises(FileNotFoundError, match=r'missing\.yaml'):
         replay(ReplayOptions(make_bag(), parameter_file=Path('/missing.yaml')))
+
+
+def test_target_frame_is_rejected(make_bag: MakeBag) -> None:
+    """No transforms are played, so that positions would be in another frame than asked for."""
+    options = ReplayOptions(make_bag(), parameters=['target_frame:=map'], offline=True)
+    with pytest.raises(SettingError) as caught:
+        replay(options)
+    assert caught.value.name == 'target_frame'

@@ -8,13 +8,18 @@ from face_classification_ros.ros.node.diagnostics.status import (
     evaluate_inactive,
     evaluate_models,
     evaluate_positions,
+    evaluate_transforms,
     ImageStatus,
     Level,
     Status,
 )
 from face_classification_ros.ros.node.parameters.node_config import NodeConfig
 from face_classification_ros.ros.node.state import Lifecycle, NodeState, Reason
-from face_classification_ros.ros.node.statistics import ImageStatistics, PositionStatistics
+from face_classification_ros.ros.node.statistics import (
+    ImageStatistics,
+    PositionStatistics,
+    TransformStatistics,
+)
 
 LIMITS = NodeConfig(max_image_age=2.0, max_latency=0.5, min_output_rate=5.0)
 
@@ -192,3 +197,16 @@ def test_missing_positions_are_a_warning() -> None:
     status = evaluate_positions(statistics, 'no calibration')
     assert status.level is Level.WARN
     assert (status.code, status.message) == ('no_positions', 'no calibration')
+
+
+def test_missing_transforms_are_a_warning() -> None:
+    """The values have the target frame and the counters."""
+    statistics, config = TransformStatistics(), NodeConfig(target_frame='map')
+    for is_transformed in (True, True, False):
+        statistics.record_image(is_transformed=is_transformed)
+    status = evaluate_transforms(statistics, '', config)
+    assert (status.level, status.code) == (Level.OK, 'ok')
+    assert list(status.values.values()) == ['map', '2', '1']
+    status = evaluate_transforms(statistics, 'for 3 s: no transform', config)
+    assert status.level is Level.WARN
+    assert (status.code, status.message) == ('no_transform', 'for 3 s: no transform')

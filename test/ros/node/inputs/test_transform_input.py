@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import rclpy
 from ros_peers import HEAD, image_message, Monitor, NodeProcess, Peer, TIMEOUT
-from turning_camera import DISTANCE, face_in_map, image_at, START, TurningCamera
+from turning_camera import depth_at, DISTANCE, face_in_map, image_at, START, TurningCamera
 from vision_msgs.msg import Detection3DArray
 from visualization_msgs.msg import MarkerArray
 
@@ -165,8 +165,8 @@ def test_missing_transform_is_reported(turning_camera: TurningCamera, peer: Peer
     assert int(values['images without a transform']) > 1
 
     stamp = turning_camera.color.next_stamp
-    turning_camera.transform(stamp - 0.1)
-    turning_camera.transform(stamp + 0.1)
+    turning_camera.transform(stamp - 0.02)
+    turning_camera.transform(stamp + 0.02)
     (face,) = turning_camera.show(stamp).faces
     assert error_of(face, stamp) <= MAX_ERROR
     monitor.wait_for('transforms', DiagnosticStatus.OK, 'ok')
@@ -221,7 +221,7 @@ def test_faces_wait_for_their_transform_while_others_are_processed(
     camera.transform(START)
     stamps = [START + 0.1, START + 0.2]
     for stamp in stamps:
-        camera.publish_scene_depth(stamp)
+        camera.publish_depth(depth_at(stamp), stamp)
         camera.color.publish(image_message(image_at(stamp), 'mono8'), stamp)
         before = node._statistics.received
         peer.wait_for(lambda before=before: spin(lambda: node._statistics.received > before))
