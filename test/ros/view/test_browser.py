@@ -6,6 +6,8 @@ import base64
 from collections.abc import Callable, Iterator
 import json
 from pathlib import Path
+import random
+import socket
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -297,9 +299,20 @@ def test_node_draws_only_while_somebody_looks(stage: Stage, browser: Any) -> Non
     stage.peer.wait_for(lambda: count(topic) == 0, 'the end of the subscription')
 
 
+def fixed_port() -> int:
+    """Return a free port that the system gives to no outgoing connection meanwhile."""
+    for port in random.sample(range(20_000, 30_000), 100):
+        try:
+            socket.create_server(('127.0.0.1', port)).close()
+        except OSError:
+            continue
+        return port
+    pytest.fail('no port is free')
+
+
 def test_page_connects_again_to_its_server(stage: Stage, browser: Any) -> None:
     """After the server was killed and started again on the same port."""
-    server = stage.start_server()
+    server = stage.start_server('--port', str(fixed_port()))
     looker = Looker(browser, server.url)
     looker.wait_for_cards(1)
     server.kill()
