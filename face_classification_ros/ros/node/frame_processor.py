@@ -136,7 +136,7 @@ class FrameProcessor:
         if before.rotation != config.rotation:
             # Tracks live in the upright image.
             self.reset_tracks('the rotation was changed')
-        self._observe.update(config.track_timeout, self.pipeline.thresholds, config.target_frame)
+        self._observe.update(config.track_timeout, config.target_frame)
 
     def update_outputs(self) -> None:
         """Publish what depends on models and configuration; call it while the node is active."""
