@@ -111,6 +111,8 @@ class FrameProcessor:
         Tracks continue, since people do not change with the detector; temporal filters do not,
         since other models may have other labels.
         """
+        # Results that wait have the attributes of the pipeline before.
+        self._queue.flush()
         self._tracker.reset_filters()
         self.pipeline = pipeline
         self._known_attributes.update(pipeline.classifiers)
