@@ -37,7 +37,7 @@ def main() -> int:
             observation = client.observe(
                 'nearest', frames=arguments.frames, duration=arguments.duration
             )
-    except FaceClientError as error:
+    except (FaceClientError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     for guest in observation.faces:

@@ -28,7 +28,7 @@ def main() -> int:
                 'nearest', frames=arguments.frames, duration=arguments.duration
             )
             frame = client.get_faces(max_age=60.0).position_frame_id
-    except FaceClientError as error:
+    except (FaceClientError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     for face in observation.faces:

@@ -230,3 +230,16 @@ def test_example_without_a_node_ends_with_one_line(name: str, run_example: RunEx
         pytest.importorskip('py_trees', reason='the example needs the Python package py_trees')
     errors = run_example(f'{name}.py', '--node', '/nowhere', code=1)
     assert re.fullmatch(r'/nowhere/\w+ .*\n', errors)
+
+
+@pytest.mark.parametrize(
+    'name', ['greet_guest', 'count_people', 'follow_happy_face', 'nearest_person', 'greeting_tree']
+)
+def test_example_with_an_impossible_name_ends_with_one_line(
+    name: str, run_example: RunExample
+) -> None:
+    """The line shows the name; the exit code is 1."""
+    if name == 'greeting_tree':
+        pytest.importorskip('py_trees', reason='the example needs the Python package py_trees')
+    errors = run_example(f'{name}.py', '--node', 'no name', code=1)
+    assert re.fullmatch(r".*'no name'.*\n", errors)
