@@ -89,6 +89,14 @@ def test_guest_is_greeted(camera: LiveCamera, run_example: RunExample) -> None:
     assert printed == example('greet_guest').greeting('woman', 'happy') + '\n'
 
 
+def test_guest_who_looks_at_the_robot_is_greeted(
+    camera: LiveCamera, run_example: RunExample
+) -> None:
+    """The head in the image is turned to the camera."""
+    printed = run_example('greet_guest.py', '--looking', '--frames', '5', '--duration', '60')
+    assert printed == example('greet_guest').greeting('woman', 'happy') + '\n'
+
+
 def test_nobody_is_greeted_in_an_empty_room(camera: LiveCamera, run_example: RunExample) -> None:
     """One line says why, and it is no greeting."""
     camera.show(BLANK)
