@@ -19,10 +19,10 @@ EMOTIONS = {
 
 def greeting(gender: str, emotion: str) -> str:
     """Return a greeting; an attribute that is not certain is ""."""
-    parts = [GENDERS[gender]] if gender in GENDERS else []
-    if emotion in EMOTIONS:
-        parts.append(f'somebody who looks {EMOTIONS[emotion]}')
-    return f'Welcome! I see {" and ".join(parts)}.' if parts else 'Welcome!'
+    if gender not in GENDERS and emotion not in EMOTIONS:
+        return 'Welcome!'
+    looks = f' who looks {EMOTIONS[emotion]}' if emotion in EMOTIONS else ''
+    return f'Welcome! I see {GENDERS.get(gender, "somebody")}{looks}.'
 
 
 def main() -> int:
