@@ -115,7 +115,8 @@ class FaceTopics:
         )
         if not frame.config.blur_faces:
             self._publish_crops(face, frame)
-        if face.detection.landmarks:
+        # A list of so many points is slow to make.
+        if face.detection.landmarks and self._landmarks.get_subscription_count():
             _publish(
                 self._landmarks,
                 header=header,
@@ -173,6 +174,8 @@ class FaceTopics:
 
 
 def _publish(publisher: Publisher, **values: Any) -> None:
-    """Publish a message with these fields."""
+    """Publish a message with these fields if there are subscribers."""
+    if not publisher.get_subscription_count():
+        return
     message_type: Any = publisher.msg_type
     publisher.publish(message_type(**values))
