@@ -26,7 +26,7 @@ def main() -> int:
     try:
         with FaceClient(arguments.node) as client:
             count = client.count_people(arguments.window, arguments.attribute)
-    except FaceClientError as error:
+    except (FaceClientError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     print(summary(count))

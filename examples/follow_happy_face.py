@@ -52,7 +52,7 @@ def main() -> int:
         with FaceClient(arguments.node) as client:
             while time.monotonic() < end:
                 print(direction(client.get_faces(max_age=0)), flush=True)
-    except FaceClientError as error:
+    except (FaceClientError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

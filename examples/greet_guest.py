@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Greet a guest: observe the nearest person for a while and say only what is certain."""
+"""Greet a guest: observe one person for a while and say only what is certain."""
 
 import argparse
 import sys
@@ -19,25 +19,33 @@ EMOTIONS = {
 
 def greeting(gender: str, emotion: str) -> str:
     """Return a greeting; an attribute that is not certain is ""."""
-    parts = [GENDERS[gender]] if gender in GENDERS else []
-    if emotion in EMOTIONS:
-        parts.append(f'somebody who looks {EMOTIONS[emotion]}')
-    return f'Welcome! I see {" and ".join(parts)}.' if parts else 'Welcome!'
+    if gender not in GENDERS and emotion not in EMOTIONS:
+        return 'Welcome!'
+    looks = f' who looks {EMOTIONS[emotion]}' if emotion in EMOTIONS else ''
+    return f'Welcome! I see {GENDERS.get(gender, "somebody")}{looks}.'
 
 
 def main() -> int:
-    """Observe the nearest person and print a greeting."""
+    """Observe the nearest person, or one who looks at the robot, and print a greeting."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--node', default='/face_classification', help='name of the node')
+    parser.add_argument(
+        '--looking',
+        action='store_true',
+        help='greet somebody who looks at the robot (default: the nearest person)',
+    )
     parser.add_argument('--frames', type=int, default=20, help='number of images to collect')
     parser.add_argument('--duration', type=float, default=10.0, help='time limit in seconds')
     arguments = parser.parse_args()
     try:
         with FaceClient(arguments.node) as client:
             observation = client.observe(
-                'nearest', frames=arguments.frames, duration=arguments.duration
+                'looking' if arguments.looking else 'nearest',
+                frames=arguments.frames,
+                duration=arguments.duration,
+                timeout=arguments.duration + 30.0,
             )
-    except FaceClientError as error:
+    except (FaceClientError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     for guest in observation.faces:

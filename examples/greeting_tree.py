@@ -117,7 +117,7 @@ def main() -> int:
                 number_of_iterations=py_trees.trees.CONTINUOUS_TICK_TOCK,
                 stop_on_terminal_state=True,
             )
-    except FaceClientError as error:
+    except (FaceClientError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     if root.status is Status.FAILURE:

@@ -25,10 +25,13 @@ def main() -> int:
     try:
         with FaceClient(arguments.node) as client:
             observation = client.observe(
-                'nearest', frames=arguments.frames, duration=arguments.duration
+                'nearest',
+                frames=arguments.frames,
+                duration=arguments.duration,
+                timeout=arguments.duration + 30.0,
             )
             frame = client.get_faces(max_age=60.0).position_frame_id
-    except FaceClientError as error:
+    except (FaceClientError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     for face in observation.faces:

@@ -53,7 +53,7 @@ def test_recipes_and_networks_of_the_manual_are_valid(tmp_path: Path) -> None:
     """A recipe of three lines is complete."""
     pytest.importorskip('pydantic', reason='needs the extra [train]')
     from face_classification_ros.networks.description import read_network
-    from face_classification_ros.training.recipe import read_recipe
+    from face_classification_ros.training.stages import read_stages
 
     path = tmp_path / 'example.yaml'
     blocks = [
@@ -66,7 +66,7 @@ def test_recipes_and_networks_of_the_manual_are_valid(tmp_path: Path) -> None:
     for content in blocks:
         path.write_text(content)
         if content in recipes:
-            assert read_network(read_recipe(path).network).blocks
+            assert all(read_network(each.recipe.network).blocks for each in read_stages(path))
         else:
             assert read_network(str(path)).blocks
 

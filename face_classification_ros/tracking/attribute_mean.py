@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,17 +17,12 @@ class AttributeMean:
     """The mean distribution of all attributes of a person over all images.
 
     Unlike the temporal filter of a track it forgets nothing: images are weighted by their quality
-    alone.
+    alone. The label is "unknown" below the threshold of the newest estimate.
     """
 
-    def __init__(self, thresholds: Mapping[str, float]) -> None:
-        """Start without an image.
-
-        Args:
-            thresholds: attribute -> mean probability below which the label is "unknown".
-        """
+    def __init__(self) -> None:
+        """Start without an image."""
         self.frame_count = 0
-        self._thresholds = thresholds
         self._newest: Face | None = None
         self._means: dict[str, _Mean] = {}
 
@@ -47,10 +41,7 @@ class AttributeMean:
     def face(self) -> Face:
         """The face as it was seen last, with the distributions and counts of all images."""
         assert self._newest is not None
-        estimates = {
-            attribute: mean.estimate(self._thresholds[attribute])
-            for attribute, mean in self._means.items()
-        }
+        estimates = {attribute: mean.estimate() for attribute, mean in self._means.items()}
         return replace(self._newest, attributes=estimates)
 
 
@@ -66,11 +57,10 @@ class _Mean:
         self.total = self.total + weight * estimate.frame_probabilities
         self.frame_count += 1
 
-    def estimate(self, threshold: float) -> AttributeEstimate:
+    def estimate(self) -> AttributeEstimate:
         return replace(
             self.newest,
             probabilities=self.total / np.float32(self.total.sum()),
             frame_count=self.frame_count,
-            threshold=threshold,
             stable_label=None,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 import math
@@ -49,7 +49,6 @@ class Observation:
         frames: int,
         duration: float,
         track_timeout: float,
-        thresholds: Mapping[str, float],
     ) -> None:
         """Start with the next image.
 
@@ -60,7 +59,6 @@ class Observation:
             frames: number of images of each observed face that suffices; 0 is no limit.
             duration: seconds from the first image after which it ends; 0 is no limit.
             track_timeout: seconds after which a person who is not seen any more has left.
-            thresholds: attribute -> mean probability below which its label is "unknown".
 
         Raises:
             ValueError: there is no limit, or an impossible one.
@@ -73,7 +71,6 @@ class Observation:
         self._frames = frames
         self._duration = duration
         self._track_timeout = track_timeout
-        self._thresholds = thresholds
         self._track_id = '' if target in (LARGEST, NEAREST, LOOKING, ALL) else target
         self._people: dict[str, _Person] = {}
         self._first = math.nan
@@ -103,8 +100,7 @@ class Observation:
         for face in self._observed(faces):
             person = self._people.get(face.track_id)
             if person is None:
-                mean = AttributeMean(self._thresholds)
-                person = self._people[face.track_id] = _Person(stamp, mean)
+                person = self._people[face.track_id] = _Person(stamp, AttributeMean())
             elif person.last_seen == stamp:
                 continue
             person.last_seen = stamp

@@ -89,6 +89,14 @@ def test_guest_is_greeted(camera: LiveCamera, run_example: RunExample) -> None:
     assert printed == example('greet_guest').greeting('woman', 'happy') + '\n'
 
 
+def test_guest_who_looks_at_the_robot_is_greeted(
+    camera: LiveCamera, run_example: RunExample
+) -> None:
+    """The head in the image is turned to the camera."""
+    printed = run_example('greet_guest.py', '--looking', '--frames', '5', '--duration', '60')
+    assert printed == example('greet_guest').greeting('woman', 'happy') + '\n'
+
+
 def test_nobody_is_greeted_in_an_empty_room(camera: LiveCamera, run_example: RunExample) -> None:
     """One line says why, and it is no greeting."""
     camera.show(BLANK)
@@ -230,3 +238,16 @@ def test_example_without_a_node_ends_with_one_line(name: str, run_example: RunEx
         pytest.importorskip('py_trees', reason='the example needs the Python package py_trees')
     errors = run_example(f'{name}.py', '--node', '/nowhere', code=1)
     assert re.fullmatch(r'/nowhere/\w+ .*\n', errors)
+
+
+@pytest.mark.parametrize(
+    'name', ['greet_guest', 'count_people', 'follow_happy_face', 'nearest_person', 'greeting_tree']
+)
+def test_example_with_an_impossible_name_ends_with_one_line(
+    name: str, run_example: RunExample
+) -> None:
+    """The line shows the name; the exit code is 1."""
+    if name == 'greeting_tree':
+        pytest.importorskip('py_trees', reason='the example needs the Python package py_trees')
+    errors = run_example(f'{name}.py', '--node', 'no name', code=1)
+    assert re.fullmatch(r".*'no name'.*\n", errors)

@@ -11,18 +11,10 @@ from face_classification_ros.tracking.attribute_mean import AttributeMean
 from face_classification_ros.tracking.observation import Ending, Observation, Outcome
 from face_classification_ros.types import AttributeEstimate
 
-THRESHOLDS = {'gender': 0.7, 'emotion': 0.5}
-
 
 def observation(target: str = '', *, frames: int = 0, duration: float = 0.0) -> Observation:
     """Return an observation with a track timeout of one second."""
-    return Observation(
-        target,
-        frames=frames,
-        duration=duration,
-        track_timeout=1.0,
-        thresholds=THRESHOLDS,
-    )
+    return Observation(target, frames=frames, duration=duration, track_timeout=1.0)
 
 
 def outcome(ending: Ending | None) -> Outcome | None:
@@ -35,7 +27,7 @@ def outcome(ending: Ending | None) -> Outcome | None:
 
 def test_all_images_have_the_same_weight() -> None:
     """The mean is that of the images, not of the filtered distributions of the track."""
-    mean = AttributeMean(THRESHOLDS)
+    mean = AttributeMean()
     for woman in (0.95, 0.85, 0.6):
         seen = face('1', woman)
         filtered = np.array([0.0, 1.0], np.float32)
@@ -49,7 +41,7 @@ def test_all_images_have_the_same_weight() -> None:
 
 def test_mean_below_the_threshold_is_unknown() -> None:
     """Certain images that contradict each other make an uncertain mean."""
-    mean = AttributeMean(THRESHOLDS)
+    mean = AttributeMean()
     for woman in (0.95, 0.05):
         mean.add(face('1', woman))
     assert mean.face.attributes['gender'].label == 'unknown'
@@ -57,14 +49,14 @@ def test_mean_below_the_threshold_is_unknown() -> None:
 
 def test_attribute_that_is_off_is_absent() -> None:
     """Images still count."""
-    mean = AttributeMean(THRESHOLDS)
+    mean = AttributeMean()
     mean.add(face('1', None))
     assert (mean.face.attributes, mean.frame_count) == ({}, 1)
 
 
 def test_other_labels_start_the_mean_again() -> None:
     """After a change of models, their predictions do not mix with earlier ones."""
-    mean = AttributeMean(THRESHOLDS)
+    mean = AttributeMean()
     mean.add(face('1', 0.9))
     other = AttributeEstimate(('man', 'woman'), *(np.array([0.8, 0.2], np.float32),) * 2, 1, 0.7)
     mean.add(replace(face('1'), attributes={'gender': other}))

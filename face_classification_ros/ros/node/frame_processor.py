@@ -111,6 +111,8 @@ class FrameProcessor:
         Tracks continue, since people do not change with the detector; temporal filters do not,
         since other models may have other labels.
         """
+        # Results that wait have the attributes of the pipeline before.
+        self._queue.flush()
         self._tracker.reset_filters()
         self.pipeline = pipeline
         self._known_attributes.update(pipeline.classifiers)
@@ -136,7 +138,7 @@ class FrameProcessor:
         if before.rotation != config.rotation:
             # Tracks live in the upright image.
             self.reset_tracks('the rotation was changed')
-        self._observe.update(config.track_timeout, self.pipeline.thresholds, config.target_frame)
+        self._observe.update(config.track_timeout, config.target_frame)
 
     def update_outputs(self) -> None:
         """Publish what depends on models and configuration; call it while the node is active."""

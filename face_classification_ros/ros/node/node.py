@@ -247,7 +247,7 @@ class FaceClassificationNode(Node):
                 self._input.monitor.incompatible_publishers,
             )
         statuses = {'images': images, 'models': evaluate_models(self._state, self._config)}
-        if self._depth.is_subscribed:
+        if self._depth.is_subscribed or (self._state.is_processing and self._depth.is_missing):
             statuses['positions'] = evaluate_positions(self._depth.statistics, self._depth.problem)
         if self._transforms.is_subscribed:
             statuses['transforms'] = evaluate_transforms(

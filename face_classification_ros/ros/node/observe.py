@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rclpy.action import ActionServer, CancelResponse
@@ -62,7 +61,6 @@ class ObserveServer:
         self._node = node
         self._state = state
         self._track_timeout = 0.0
-        self._thresholds: Mapping[str, float] = {}
         self._target_frame = ''
         self._current: _Run | None = None
         self._accepted: dict[bytes, _Run | Reason] = {}
@@ -75,18 +73,14 @@ class ObserveServer:
             cancel_callback=self._cancel,
         )
 
-    def update(
-        self, track_timeout: float, thresholds: Mapping[str, float], target_frame: str
-    ) -> None:
+    def update(self, track_timeout: float, target_frame: str) -> None:
         """Set what applies to later goals.
 
         Args:
             track_timeout: seconds after which a person who is not seen any more has left.
-            thresholds: attribute -> mean probability below which its label is "unknown".
             target_frame: of the positions; "" is the frame of the image.
         """
-        self._track_timeout, self._thresholds = track_timeout, dict(thresholds)
-        self._target_frame = target_frame
+        self._track_timeout, self._target_frame = track_timeout, target_frame
 
     def add(self, result: FrameResult) -> None:
         """Add the faces of the newest image."""
@@ -122,7 +116,6 @@ class ObserveServer:
                 frames=request.frames,
                 duration=request.duration,
                 track_timeout=self._track_timeout,
-                thresholds=self._thresholds,
             )
         except ValueError as error:
             return Reason('invalid_request', str(error))

@@ -33,7 +33,7 @@ CURES = {
     'not_loaded': 'Configure the node; then it loads them.',
     'load_failed': 'Correct the parameter that the message names. face_classification doctor '
     'checks the installation.',
-    'no_positions': 'Check the topics depth and camera_info.',
+    'no_positions': 'Set use_depth, and check the topics depth and camera_info.',
     'name_conflict': 'Start one of the nodes in another namespace.',
 }
 """Code of a status of the node -> what to do about it."""

@@ -289,6 +289,20 @@ def running_goal(camera: Camera, observer: Observer) -> Goal:
     return goal
 
 
+def test_attribute_that_is_switched_on_meanwhile_is_in_the_result(
+    camera: Camera, peer: Peer, observer: Observer
+) -> None:
+    """The goal continues, and the images before it do not count for this attribute."""
+    assert peer.set_parameter('attributes', ['gender']).successful
+    goal = running_goal(camera, observer)
+    assert peer.set_parameter('attributes', ['']).successful
+    camera.result_of(image_message(HEAD))
+    goal.cancel()
+    (face,) = goal.result(GoalStatus.STATUS_CANCELED, Result.CANCELED).faces
+    counts = {each.name: each.frame_count for each in face.attributes}
+    assert counts == {'gender': 2, 'emotion': 1}
+
+
 def interrupted(goal: Goal) -> Observe.Result:
     """Return the result of a goal that was interrupted."""
     return goal.result(GoalStatus.STATUS_ABORTED, Result.INTERRUPTED)

@@ -77,12 +77,20 @@ class DepthInput:
         return self._subscription is not None
 
     @property
+    def is_missing(self) -> bool:
+        """Whether something needs positions although `use_depth` is not set."""
+        config = self._config
+        return not config.use_depth and bool(config.target_frame or config.publish_tf)
+
+    @property
     def _topics(self) -> tuple[str, str]:
         return self._node.resolve_topic_name('depth'), self._calibration.topic
 
     @property
     def problem(self) -> str:
         """Why messages are not usable, or why there have been no positions for a while; or ""."""
+        if self.is_missing:
+            return 'target_frame and publish_tf need use_depth'
         elapsed = time.monotonic() - self._failing_since
         late = self._problem if elapsed >= PROBLEM_DELAY else ''
         malformed = (self._malformed, self._calibration.problem)

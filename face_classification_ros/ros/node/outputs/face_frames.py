@@ -32,10 +32,15 @@ class FaceFramesOutput(Output):
         self._publisher: Publisher | None = None
 
     def publish(self, frame: OutputFrame) -> None:
-        """Publish the frames of the faces of an image that have a position."""
+        """Publish the frames of the faces of an image that have a position.
+
+        Without a `frame_id` of the image they have no parent, and TF refuses such frames.
+        """
         if self._publisher is None or not self._publisher.get_subscription_count():
             return
         result = frame.result
+        if not result.header.frame_id:
+            return
         transforms = [
             _transform(face, message, frame)
             for face, message in zip(result.faces, result.message.faces, strict=True)

@@ -107,8 +107,9 @@ class _Humans:
             # Negative if time jumped back, which ends all tracks.
             if not 0 <= stamp - topics.last_seen <= frame.config.track_timeout:
                 self._faces.pop(name).destroy()
-        ids = [*self._faces, *self._ids_of_others()]
-        self._tracked.publish(self._list_type(header=frame.result.header, ids=ids))
+        if self._tracked.get_subscription_count():
+            ids = [*self._faces, *self._ids_of_others()]
+            self._tracked.publish(self._list_type(header=frame.result.header, ids=ids))
         for face in faces:
             self._faces[self._id(face)].publish(face, frame)
         header = frame.result.header

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from face_classification_ros.ros.conversions.images import image_to_message
 from face_classification_ros.ros.conversions.qos import RESULTS
 from face_classification_ros.ros.node.outputs.hri_crops import aligned_face, cropped_face
 from face_classification_ros.ros.node.outputs.output import OutputFrame
-from face_classification_ros.types import Detection, Face, UNKNOWN
+from face_classification_ros.types import Detection, Face
 
 NAMESPACE = '/humans/faces'
 """Absolute, as the standard defines it."""
@@ -44,13 +45,15 @@ GENDERS = {'woman': 1, 'man': 2}
 
 
 def center_of_band(label: str) -> int:
-    """Return the age in the middle of a band such as "20-29" or "70+", 0 if it is unknown."""
-    if label.endswith('+'):
-        return int(label[:-1]) + OLDEST_BAND // 2
-    if label == UNKNOWN:
+    """Return the age in the middle of a band such as "20-29" or "70+".
+
+    It is 0 if the age is unknown, or if the labels of a model are no bands, such as "child".
+    """
+    band = re.fullmatch(r'(\d+)(?:-(\d+)|\+)', label)
+    if band is None:
         return 0
-    first, last = map(int, label.split('-'))
-    return (first + last + 1) // 2
+    first = int(band[1])
+    return first + OLDEST_BAND // 2 if band[2] is None else (first + int(band[2]) + 1) // 2
 
 
 class FaceTopics:
@@ -112,7 +115,8 @@ class FaceTopics:
         )
         if not frame.config.blur_faces:
             self._publish_crops(face, frame)
-        if face.detection.landmarks:
+        # A list of so many points is slow to make.
+        if face.detection.landmarks and self._landmarks.get_subscription_count():
             _publish(
                 self._landmarks,
                 header=header,
@@ -170,6 +174,8 @@ class FaceTopics:
 
 
 def _publish(publisher: Publisher, **values: Any) -> None:
-    """Publish a message with these fields."""
+    """Publish a message with these fields if there are subscribers."""
+    if not publisher.get_subscription_count():
+        return
     message_type: Any = publisher.msg_type
     publisher.publish(message_type(**values))

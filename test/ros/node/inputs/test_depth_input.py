@@ -255,6 +255,17 @@ def test_unusable_depth_costs_only_the_positions(
     monitor.wait_for('positions', DiagnosticStatus.OK, 'ok')
 
 
+def test_frames_of_faces_without_use_depth_are_a_warning(
+    start_node: StartNode, peer: Peer
+) -> None:
+    """Until depth images are used."""
+    start_node('-p', 'publish_tf:=true')
+    monitor = Monitor(peer)
+    monitor.wait_for('positions', DiagnosticStatus.WARN, 'no_positions', 'use_depth')
+    assert peer.set_parameter('use_depth', True).successful
+    monitor.wait_for('positions', DiagnosticStatus.OK, 'ok')
+
+
 def test_unusable_depth_is_logged_once(start_node: StartNode, peer: Peer) -> None:
     """A malformed message has its own line, and usable messages without distances another one."""
     node = start_node(*USE_DEPTH)
