@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from face_classification_ros.ros.conversions.images import image_to_message
 from face_classification_ros.ros.conversions.qos import RESULTS
 from face_classification_ros.ros.node.outputs.hri_crops import aligned_face, cropped_face
 from face_classification_ros.ros.node.outputs.output import OutputFrame
-from face_classification_ros.types import Detection, Face, UNKNOWN
+from face_classification_ros.types import Detection, Face
 
 NAMESPACE = '/humans/faces'
 """Absolute, as the standard defines it."""
@@ -39,18 +40,22 @@ NUM_LANDMARKS = 70
 OLDEST_BAND = 10
 """Years of the band of age without an end."""
 
+_YEARS = r'(1?\d?\d)'
+
 GENDERS = {'woman': 1, 'man': 2}
 """Label of the attribute gender -> code in hri_msgs/SoftBiometrics, where 0 is undefined."""
 
 
 def center_of_band(label: str) -> int:
-    """Return the age in the middle of a band such as "20-29" or "70+", 0 if it is unknown."""
-    if label.endswith('+'):
-        return int(label[:-1]) + OLDEST_BAND // 2
-    if label == UNKNOWN:
-        return 0
-    first, last = map(int, label.split('-'))
-    return (first + last + 1) // 2
+    """Return the age in the middle of a band such as "20-29" or "70+".
+
+    0, which is undefined, for another label: "unknown", or one of a model of the user.
+    """
+    if open_band := re.fullmatch(fr'{_YEARS}\+', label):
+        return int(open_band[1]) + OLDEST_BAND // 2
+    if band := re.fullmatch(f'{_YEARS}-{_YEARS}', label):
+        return (int(band[1]) + int(band[2]) + 1) // 2
+    return 0
 
 
 class FaceTopics:
