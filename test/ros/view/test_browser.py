@@ -120,7 +120,8 @@ class Stage:
         self.peer = peer
         self.start_node = start_node
         self.start_server = start_server
-        self.node = start_node()
+        # Late results of a busy machine are a warning otherwise.
+        self.node = start_node('-p', 'max_latency:=1000.0')
         self.camera = LiveCamera(peer, HEAD)
         self.server: PageServer = start_server()
 
@@ -238,7 +239,7 @@ def test_pause_steps_through_the_last_seconds(stage: Stage, looker: Looker) -> N
     last = looker.page.evaluate('window.faceView.stage.history.length')
     for _ in range(3):
         looker.page.keyboard.press('ArrowLeft')
-    looker.wait("document.getElementById('moment').textContent.startsWith('−0.')")
+    looker.wait("document.getElementById('moment').textContent.startsWith('−')")
     assert looker.page.locator('#scrub').input_value() == str(last - 4)
     looker.wait_for_cards(1)
     looker.page.keyboard.press('Space')
@@ -293,7 +294,8 @@ def test_node_draws_only_while_somebody_looks(stage: Stage, browser: Any) -> Non
     lookers = [Looker(browser, stage.server.url) for _ in range(2)]
     for looker in lookers:
         looker.wait_for_cards(1)
-    assert count(topic) == 1
+    # The peer discovers it by itself.
+    stage.peer.wait_for(lambda: count(topic) == 1, 'one subscription')
     for looker in lookers:
         looker.close()
     stage.peer.wait_for(lambda: count(topic) == 0, 'the end of the subscription')
