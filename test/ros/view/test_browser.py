@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator
+from contextlib import closing
 import json
 from pathlib import Path
 import random
@@ -122,8 +123,9 @@ class Stage:
         self.start_server = start_server
         # Late results of a busy machine are a warning otherwise.
         self.node = start_node('-p', 'max_latency:=1000.0')
-        self.camera = LiveCamera(peer, HEAD)
         self.server: PageServer = start_server()
+        # Last: its thread would not end if another one did not start.
+        self.camera = LiveCamera(peer, HEAD)
 
 
 @pytest.fixture(scope='module')
@@ -134,12 +136,11 @@ def stage(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Iterator[St
         reserved_domain() as domain,
         running_servers(domain) as start_server,
         running_nodes(domain, folder) as start_node,
+        closing(Peer(domain)) as peer,
     ):
-        peer = Peer(domain)
         stage = Stage(peer, start_node, start_server)
-        yield stage
-        stage.camera.close()
-        peer.close()
+        with closing(stage.camera):
+            yield stage
 
 
 Open = Callable[..., Looker]
