@@ -117,7 +117,8 @@ class FaceTopics:
         )
         if not frame.config.blur_faces:
             self._publish_crops(face, frame)
-        if face.detection.landmarks:
+        # Seventy points, most of which are not found.
+        if face.detection.landmarks and self._landmarks.get_subscription_count():
             _publish(
                 self._landmarks,
                 header=header,
