@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+import faulthandler
 import json
 import os
 from pathlib import Path
@@ -114,7 +115,8 @@ def publish_images() -> None:
 
 
 def subscribe(topic: str) -> None:
-    """Receive the messages of a topic until a signal arrives."""
+    """Receive the messages of a topic until a signal arrives; SIGUSR1 prints the stacks."""
+    faulthandler.register(signal.SIGUSR1)
     with ros_running([]), signals_as_interrupt():
         node = Node(f'subscriber_{os.getpid()}', start_parameter_services=False)
         node.create_subscription(TOPICS[topic], topic, lambda message: None, RELIABLE)
@@ -209,7 +211,8 @@ def run(minutes: float, seed: int, folder: Path) -> Report:
         if len(subscribers) < MAX_SUBSCRIBERS:
             topic = choose.choice(list(TOPICS))
             command = [sys.executable, __file__, '--subscribe', topic]
-            subscribers.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))
+            with (folder / 'subscribers.log').open('a') as log:
+                subscribers.append(subprocess.Popen(command, stderr=log))
         time.sleep(choose.uniform(0.1, 2.0))
         if len(subscribers) == MAX_SUBSCRIBERS:
             ended = subscribers.pop(choose.randrange(MAX_SUBSCRIBERS))
@@ -220,6 +223,8 @@ def run(minutes: float, seed: int, folder: Path) -> Report:
                 ended.wait(RESPONSE_TIME)
             except subprocess.TimeoutExpired:
                 report.stalls.append((round(elapsed, 1), f'subscriber, {how.name}'))
+                ended.send_signal(signal.SIGUSR1)
+                time.sleep(1)
                 ended.kill()
                 ended.wait()
         if time.monotonic() < next_check:

@@ -1,7 +1,7 @@
 """What differs between the ROS 2 distributions that this package runs on, in one place.
 
-Read from the sources of rclpy 7.1 (Jazzy), 9.1 (Kilted), 10 (Lyrical) and 11 (Rolling). What is
-the same in all of them needs no function here:
+Tried with rclpy 7.1 (Jazzy) and 9.1 (Kilted); for Lyrical and Rolling by what their sources and
+pull requests say. What is the same in all of them needs no function here:
 
 - the sequence numbers of a message are None if the middleware counts none, see `SequenceGaps`;
 - `uint8[]` arrives as an `array.array` unless a subscription accepts the buffers of a vendor,
