@@ -21,7 +21,14 @@ NODE = '/face_classification'
 
 # Names that depend on parameters which are not set here.
 ON_REQUEST = {
-    'subscribe': {'/image/compressed', '/depth', '/tf', '/tf_static', '/clock', '/parameter_events'},
+    'subscribe': {
+        '/image/compressed',
+        '/depth',
+        '/tf',
+        '/tf_static',
+        '/clock',
+        '/parameter_events',
+    },
     'publish': {'/humans/faces/*', '/tf', f'{NODE}/image_annotations'},
     'reply': set(),
     'execute': set(),

@@ -51,7 +51,7 @@ def center_of_band(label: str) -> int:
 
     0, which is undefined, for another label: "unknown", or one of a model of the user.
     """
-    if open_band := re.fullmatch(fr'{_YEARS}\+', label):
+    if open_band := re.fullmatch(rf'{_YEARS}\+', label):
         return int(open_band[1]) + OLDEST_BAND // 2
     if band := re.fullmatch(f'{_YEARS}-{_YEARS}', label):
         return (int(band[1]) + int(band[2]) + 1) // 2
