@@ -104,7 +104,11 @@ def estimate_head_pose(landmarks: Sequence[Point2D], camera: Intrinsics) -> Head
         return None
     seen = rays @ axes.T
     seen = seen[:, :2] / seen[:, 2:]
-    distance = -2 * MOUTH_HEIGHT / float(seen[3, 1] + seen[4, 1])
+    # 0 or even negative if all points are the same but for their rounding.
+    height = float(seen[3, 1] + seen[4, 1]) / 2
+    if not height > 0:
+        return None
+    distance = -MOUTH_HEIGHT / height
     found, rotation, place = cv2.solvePnP(
         FACE_MODEL,
         seen,

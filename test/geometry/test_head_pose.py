@@ -123,6 +123,15 @@ def test_landmarks_on_a_line_are_no_error() -> None:
         assert pose is None or math.hypot(*pose.orientation) == pytest.approx(1)
 
 
+def test_landmarks_in_one_place_but_for_rounding_are_no_error() -> None:
+    """The height of the face is then 0, or even negative."""
+    random = np.random.default_rng(1)
+    for _ in range(4000):
+        points = random.uniform(0, 640, 2) + random.normal(0, 1e-13, (5, 2))
+        pose = estimate_head_pose([(float(x), float(y)) for x, y in points], VGA)
+        assert pose is None or math.hypot(*pose.orientation) == pytest.approx(1)
+
+
 def test_probability_of_looking_falls_with_the_angle_to_the_camera() -> None:
     """It is a half at 15 degrees or so, and counts from the place of the head."""
 

@@ -124,6 +124,9 @@ class FrameProcessor:
     def update(self, config: NodeConfig) -> None:
         """Continue with another configuration that requires no other models."""
         assert self.pipeline is not None
+        if self._config.rotation != config.rotation:
+            # Tracks live in the upright image.
+            self.reset_tracks('the rotation was changed')
         before, self._config = self._config, config
         if before.target_frame != config.target_frame:
             # Positions of one observation are in one frame.
@@ -135,9 +138,6 @@ class FrameProcessor:
         self.pipeline.thresholds = self._thresholds(self.pipeline.classifiers, config)
         self.pipeline.smoothing_time = config.smoothing_time
         self.pipeline.rotation = config.rotation
-        if before.rotation != config.rotation:
-            # Tracks live in the upright image.
-            self.reset_tracks('the rotation was changed')
         self._observe.update(config.track_timeout, config.target_frame)
 
     def update_outputs(self) -> None:

@@ -73,7 +73,8 @@ class Access:
                 page of another server must not be able to do.
         """
         if self.token:
-            given = path.split('/')[1].encode()
+            # Some requests have a path without a slash, such as OPTIONS *.
+            given = path.removeprefix('/').partition('/')[0].encode()
             if not secrets.compare_digest(given, self.token.encode()):
                 return 'the address has no valid token'
         elif host not in self._hosts():

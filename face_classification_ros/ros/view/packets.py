@@ -21,17 +21,22 @@ Stamp = tuple[int, int]
 
 def faces_record(message: FaceAttributesArray) -> dict[str, Any]:
     """Return the faces of an image ready for JSON; boxes are in pixels, times in seconds."""
+    # Positions in another frame, the parameter target_frame, are relative to its origin.
+    is_relative_to_camera = message.position_frame_id == message.header.frame_id
     return {
         'stamp': seconds(message.header.stamp),
         'width': message.image_width,
         'height': message.image_height,
         'frame_id': message.position_frame_id,
         'processing_time': message.processing_time,
-        'faces': [_face_record(face) for face in message.faces],
+        'faces': [
+            _face_record(face, has_distance=face.has_position and is_relative_to_camera)
+            for face in message.faces
+        ],
     }
 
 
-def _face_record(face: FaceAttributes) -> dict[str, Any]:
+def _face_record(face: FaceAttributes, *, has_distance: bool) -> dict[str, Any]:
     roi, point = face.roi, face.position
     distance = math.hypot(point.x, point.y, point.z)
     return {
@@ -39,7 +44,7 @@ def _face_record(face: FaceAttributes) -> dict[str, Any]:
         'box': [roi.x_offset, roi.y_offset, roi.width, roi.height],
         'confidence': face.detection_confidence,
         'first_seen': seconds(face.first_seen),
-        'distance': distance if face.has_position else None,
+        'distance': distance if has_distance else None,
         'is_size_plausible': face.is_size_plausible,
         'attributes': [_estimate_record(each) for each in face.attributes],
     }

@@ -34,6 +34,8 @@ CURES = {
     'load_failed': 'Correct the parameter that the message names. face_classification doctor '
     'checks the installation.',
     'no_positions': 'Set use_depth, and check the topics depth and camera_info.',
+    'no_transform': 'Check that TF connects the frame of the camera with the parameter '
+    'target_frame, and that the clocks of both machines agree.',
     'name_conflict': 'Start one of the nodes in another namespace.',
 }
 """Code of a status of the node -> what to do about it."""

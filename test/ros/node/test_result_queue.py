@@ -8,18 +8,28 @@ import time
 import numpy as np
 import pytest
 import rclpy
+from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
-from ros_peers import TIMEOUT
+from ros_peers import HEAD, TIMEOUT
 from std_msgs.msg import Header
 
+from face_classification_ros.geometry.head_pose import default_intrinsics
+from face_classification_ros.geometry.positions import DepthImage, DepthView
 from face_classification_ros.geometry.transforms import IDENTITY
 from face_classification_ros.pipeline import PipelineResult
 from face_classification_ros.ros.conversions.messages import seconds, time_message
 from face_classification_ros.ros.node import result_queue
 from face_classification_ros.ros.node.frame import Frame
+from face_classification_ros.ros.node.frame_processor import FrameProcessor
+from face_classification_ros.ros.node.inputs.calibration_input import CalibrationInput
+from face_classification_ros.ros.node.inputs.depth_input import DepthInput, DepthMatch
 from face_classification_ros.ros.node.inputs.frame_clock import FrameTime, TimeSource
+from face_classification_ros.ros.node.inputs.reliability import Reliability
 from face_classification_ros.ros.node.inputs.transform_input import TransformInput, TransformMatch
+from face_classification_ros.ros.node.parameters.node_config import NodeConfig
 from face_classification_ros.ros.node.result_queue import ProcessedFrame, ResultQueue
+from face_classification_ros.ros.node.state import NodeState
+from face_classification_ros.ros.node.statistics import ImageStatistics
 from face_classification_ros.ros.runtime import ros_running
 from face_classification_ros.types import BoundingBox, Detection, Face
 
@@ -126,6 +136,45 @@ def test_everything_is_published_when_the_node_stops(queue: Queue) -> None:
     queue.transforms.newest = 1.0
     queue.queue.flush()
     assert queue.published == [(1.0, True), (2.0, False)]
+
+
+class Depth(DepthInput):
+    """Has a depth image for each image."""
+
+    def match(self, header: Header) -> DepthMatch:
+        """Return a wall at 1 m."""
+        height, width = HEAD.shape[:2]
+        depth = DepthImage(np.ones((height, width), np.float32), 1.0)
+        return DepthMatch(DepthView(depth, default_intrinsics(width, height)))
+
+
+@pytest.mark.usefixtures('patient')
+def test_results_that_wait_are_published_before_the_models_change(
+    domain: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Outputs that need an attribute of the new models would not find it in them."""
+    monkeypatch.setenv('ROS_DOMAIN_ID', str(domain))
+    with ros_running([]):
+        node = LifecycleNode('processor')
+        reliability = Reliability(node)
+        calibration = CalibrationInput(node, reliability)
+        processor = FrameProcessor(
+            node,
+            NodeState('/processor'),
+            ImageStatistics(),
+            calibration,
+            Depth(node, reliability, calibration),
+            Transforms(node),
+        )
+        gender, emotion = (NodeConfig(attributes=(each,)) for each in ('gender', 'emotion'))
+        processor.load(processor.create_pipeline(gender), gender)
+        processor.process(Frame(HEAD, Header(stamp=time_message(1.0)), 0.0))
+        assert processor.results.newest is None
+        processor.load(processor.create_pipeline(emotion), emotion)
+        assert processor.results.newest is not None
+        (face,) = processor.results.newest.faces
+        assert set(face.attributes) == {'gender'}
+        node.destroy_node()
 
 
 def test_result_is_published_without_a_transform_that_does_not_arrive(

@@ -33,7 +33,7 @@ def test_url_has_the_token() -> None:
 
 
 @pytest.mark.parametrize(
-    'path', ['/', '/stream', '/secret2/', '/Secret/', '//secret/', '/sécret/']
+    'path', ['/', '/stream', '/secret2/', '/Secret/', '//secret/', '/sécret/', '*', '']
 )
 def test_path_without_the_token_is_refused(path: str) -> None:
     """Whatever else is right."""

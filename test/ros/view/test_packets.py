@@ -74,9 +74,12 @@ def test_images_without_faces_are_not_kept() -> None:
     assert content(joiner.add_faces(faces(99))) == (99, b'JPEG99')
 
 
-@pytest.mark.parametrize(('has_position', 'distance'), [(True, 3.0), (False, None)])
-def test_record_has_the_face(has_position: bool, distance: float | None) -> None:
-    """Box, distribution, and the distance if it is known."""
+@pytest.mark.parametrize(
+    ('has_position', 'frame', 'distance'),
+    [(True, 'camera', 3.0), (False, 'camera', None), (True, 'map', None)],
+)
+def test_record_has_the_face(has_position: bool, frame: str, distance: float | None) -> None:
+    """Box, distribution, and the distance if it is known; one from the map is not that."""
     estimate = AttributeEstimate(
         name='gender',
         label='unknown',
@@ -93,7 +96,9 @@ def test_record_has_the_face(has_position: bool, distance: float | None) -> None
         position=Point(x=1.0, y=2.0, z=2.0),
         first_seen=Time(sec=5, nanosec=500_000_000),
     )
-    (record,) = faces_record(faces(6, face))['faces']
+    message = faces(6, face)
+    message.header.frame_id, message.position_frame_id = 'camera', frame
+    (record,) = faces_record(message)['faces']
     assert record['track'] == '3'
     assert record['box'] == [1, 2, 3, 4]
     assert record['distance'] == distance

@@ -40,6 +40,8 @@ NUM_LANDMARKS = 70
 OLDEST_BAND = 10
 """Years of the band of age without an end."""
 
+_YEARS = r'(1?\d?\d)'
+
 GENDERS = {'woman': 1, 'man': 2}
 """Label of the attribute gender -> code in hri_msgs/SoftBiometrics, where 0 is undefined."""
 
@@ -47,13 +49,13 @@ GENDERS = {'woman': 1, 'man': 2}
 def center_of_band(label: str) -> int:
     """Return the age in the middle of a band such as "20-29" or "70+".
 
-    It is 0 if the age is unknown, or if the labels of a model are no bands, such as "child".
+    0, which is undefined, for another label: "unknown", or one of a model of the user.
     """
-    band = re.fullmatch(r'(\d+)(?:-(\d+)|\+)', label)
-    if band is None:
-        return 0
-    first = int(band[1])
-    return first + OLDEST_BAND // 2 if band[2] is None else (first + int(band[2]) + 1) // 2
+    if open_band := re.fullmatch(rf'{_YEARS}\+', label):
+        return int(open_band[1]) + OLDEST_BAND // 2
+    if band := re.fullmatch(f'{_YEARS}-{_YEARS}', label):
+        return (int(band[1]) + int(band[2]) + 1) // 2
+    return 0
 
 
 class FaceTopics:
@@ -115,7 +117,7 @@ class FaceTopics:
         )
         if not frame.config.blur_faces:
             self._publish_crops(face, frame)
-        # A list of so many points is slow to make.
+        # Seventy points, most of which are not found.
         if face.detection.landmarks and self._landmarks.get_subscription_count():
             _publish(
                 self._landmarks,

@@ -116,7 +116,7 @@ export class Status {
       const details = create('details', { open: open.has(part.part), 'data-part': part.part },
         create('summary', {}, 'More values'), create('dl', { className: 'values' }, ...values));
       return create('li', { 'data-level': part.level, 'data-part': part.part,
-        'data-codes': part.codes.join(',') },
+        'data-codes': part.codes.join(' ') },
         create('p', {}, create('span', { className: 'level' }, part.level), ' ',
           create('strong', {}, part.part), ` ${part.message}`),
         ...part.cures.map((cure) => create('p', { className: 'cure' }, cure)),

@@ -70,7 +70,11 @@ export class Stream {
     const jpeg = data.byteLength > 4 + length
       ? new Blob([new Uint8Array(data, 4 + length)], { type: 'image/jpeg' })
       : null;
-    await this.handlers.onPacket(record, jpeg);
-    if (socket.readyState === WebSocket.OPEN) socket.send('drawn');
+    try {
+      await this.handlers.onPacket(record, jpeg);
+    } finally {
+      // Also of an image that cannot be drawn: without it, no more would come.
+      if (socket.readyState === WebSocket.OPEN) socket.send('drawn');
+    }
   }
 }

@@ -11,6 +11,7 @@ import pytest
 from rclpy.qos import QoSProfile
 from ros_peers import Camera, HEAD, image_message, LATCHED, NodeProcess, Peer, RELIABLE
 from sensor_msgs.msg import CameraInfo
+from std_srvs.srv import SetBool
 
 from face_classification_ros.geometry.head_pose import default_intrinsics
 from face_classification_ros.geometry.positions import Intrinsics
@@ -92,7 +93,17 @@ def test_camera_without_calibration_is_logged_once(start_node: StartNode, peer: 
 def test_inactive_node_has_no_subscription(start_node: StartNode, peer: Peer) -> None:
     """Nor one that is disabled."""
     start_node()
-    topic = '/camera_info'
-    peer.wait_for(lambda: peer.node.count_subscribers(topic) == 2, 'subscribers')
+
+    def wait_for_subscriptions(count: int) -> None:
+        peer.wait_for(lambda: peer.node.count_subscribers('/camera_info') == count, str(count))
+
+    def enable(is_enabled: bool) -> None:
+        peer.call(SetBool, '/face_classification/enable', SetBool.Request(data=is_enabled))
+
+    wait_for_subscriptions(2)
+    enable(False)
+    wait_for_subscriptions(0)
+    enable(True)
+    wait_for_subscriptions(2)
     assert peer.change_state(Transition.TRANSITION_DEACTIVATE)
-    peer.wait_for(lambda: peer.node.count_subscribers(topic) == 0, 'no subscribers')
+    wait_for_subscriptions(0)

@@ -64,10 +64,13 @@ def test_aligned_face_has_horizontal_eyes_and_a_mouth_below() -> None:
 
 @pytest.mark.parametrize(
     'label, age',
-    [('0-2', 1), ('3-9', 6), ('20-29', 25), ('70+', 75), ('unknown', 0), ('child', 0)],
+    [
+        *[('0-2', 1), ('3-9', 6), ('20-29', 25), ('70+', 75), ('unknown', 0)],
+        *[('adult', 0), ('20s', 0), ('(25-32)', 0), ('-', 0), ('1000+', 0), ('', 0)],
+    ],
 )
 def test_age_is_the_center_of_its_band(label: str, age: int) -> None:
-    """A number, as the message demands; 0 while it is unknown."""
+    """A number, as the message demands; 0 if it is unknown, or if the model has no bands."""
     assert center_of_band(label) == age
 
 
