@@ -50,6 +50,8 @@ class Commands:
         self._bridge = bridge
         # The face to explain is a parameter of the node, so there is one at a time.
         self._explaining = asyncio.Lock()
+        # One after the other, so that uploads leave the node time for its camera.
+        self._classifying = asyncio.Lock()
 
     def routes(self, prefix: str) -> list[web.RouteDef]:
         """Return the addresses of the commands."""
@@ -78,13 +80,14 @@ class Commands:
         image = CompressedImage(format='png' if data.startswith(PNG) else 'jpeg')
         image.data.frombytes(data)
         try:
-            response = await asyncio.to_thread(
-                self._bridge.client.call,
-                ClassifyImage,
-                'classify_image',
-                ClassifyImage.Request(compressed_image=image),
-                CLASSIFY_TIMEOUT,
-            )
+            async with self._classifying:
+                response = await asyncio.to_thread(
+                    self._bridge.client.call,
+                    ClassifyImage,
+                    'classify_image',
+                    ClassifyImage.Request(compressed_image=image),
+                    CLASSIFY_TIMEOUT,
+                )
         except FaceClientError as error:
             return refusal(503, error)
         if not response.success:
