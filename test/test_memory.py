@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 import resource
 import subprocess
@@ -11,6 +12,7 @@ from command_process import ASTRONAUT, COMMAND
 import cv2
 import numpy as np
 import pytest
+from ros_peers import TIMEOUT
 
 from face_classification_ros.commands import classify
 from face_classification_ros.commands.main import main
@@ -111,18 +113,31 @@ def test_node_without_memory_to_start_ends_with_a_line(
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_node_whose_memory_ends_can_be_started_again(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], domain: int
-) -> None:
+RUN_OUT_OF_MEMORY = """
+import sys
+import rclpy
+from face_classification_ros.ros.node.main import main
+
+def spin(_):
+    raise MemoryError('no memory for that image')
+
+rclpy.spin = spin
+sys.exit(main([]))
+"""
+
+
+def test_node_whose_memory_ends_can_be_started_again(domain: int) -> None:
     """It ends with a line and the exit code of a fault, after which launch starts it."""
-
-    def no_memory(_: object) -> None:
-        raise MemoryError('no memory for that image')
-
-    monkeypatch.setenv('ROS_DOMAIN_ID', str(domain))
-    monkeypatch.setattr('rclpy.spin', no_memory)
-    assert node_main([]) == 1
-    lines = capfd.readouterr().err.splitlines()
+    # In a process of its own, which the watchdog of the node ends.
+    ended = subprocess.run(
+        [sys.executable, '-c', RUN_OUT_OF_MEMORY],
+        env={**os.environ, 'ROS_DOMAIN_ID': str(domain)},
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=TIMEOUT,
+    )
+    assert ended.returncode == 1
+    lines = ended.stderr.splitlines()
     assert sum(line.endswith('no memory for that image') for line in lines) == 1
 
 
