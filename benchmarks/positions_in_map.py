@@ -25,6 +25,7 @@ from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 from turning_camera import depth_at, DISTANCE, face_in_map, image_at, robot_at, TurningCamera
 
+from face_classification_ros.progress import progress
 from face_classification_ros.ros.conversions.messages import seconds, time_message
 
 IMAGE_RATE = 15.0
@@ -120,7 +121,7 @@ def main() -> None:
     arguments = parser.parse_args()
     print('| TF Hz | images | located | error | max | latency | p95 |')
     print('| --- | --- | --- | --- | --- | --- | --- |')
-    for rate in TF_RATES:
+    for rate in progress(TF_RATES, 'rate'):
         print(measure(rate, arguments.seconds), flush=True)
 
 

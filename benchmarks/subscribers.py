@@ -4,8 +4,8 @@ A camera process publishes color and depth images of 640x480 at 30 Hz, reliable,
 profile of the package. Subscribers to images, faces and annotated images start and are ended by
 SIGINT, SIGTERM or SIGKILL at random moments. Every few seconds node and camera have to respond to
 a request; if one does not, the stacks of both are written (with gdb where it is installed) and the
-processes are started again. The subscribers are plain rclpy, without the watchdog of the node: some
-of them hang in Fast DDS themselves (Fast-DDS#6484); they are counted, and print their stacks.
+processes are started again. The subscribers are plain rclpy, without the watchdog of the node:
+some hang in Fast DDS themselves (Fast-DDS#6484); they are counted, and print their stacks.
 
     python benchmarks/subscribers.py --minutes 60 --stacks stacks --json subscribers.json
 

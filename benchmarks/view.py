@@ -32,6 +32,7 @@ from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
 from face_classification_ros.io.sample import crowd
+from face_classification_ros.progress import progress
 from face_classification_ros.ros.conversions.images import image_to_message
 from face_classification_ros.ros.conversions.qos import RESULTS
 from face_classification_ros.ros.processes import ros_environment, start, stop
@@ -170,7 +171,7 @@ def main(args: Sequence[str] | None = None) -> None:
             found = re.search(r'http://\S+', server.stdout.readline())
             assert found
             pids = {'node': node.pid, 'page server': server.pid}
-            for count in arguments.lookers:
+            for count in progress(arguments.lookers, 'number of browsers'):
                 results.append(measure(found[0], count, arguments.seconds, pids))
                 print(text_of(results[-1]), flush=True)
     finally:

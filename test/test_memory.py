@@ -126,11 +126,13 @@ sys.exit(main([]))
 """
 
 
-def test_node_whose_memory_ends_can_be_started_again(domain: int) -> None:
+def test_node_whose_memory_ends_can_be_started_again(domain: int, tmp_path: Path) -> None:
     """It ends with a line and the exit code of a fault, after which launch starts it."""
     # In a process of its own, which the watchdog of the node ends.
     ended = subprocess.run(
         [sys.executable, '-c', RUN_OUT_OF_MEMORY],
+        # Not in the source root, whose package has no messages.
+        cwd=tmp_path,
         env={**os.environ, 'ROS_DOMAIN_ID': str(domain)},
         stderr=subprocess.PIPE,
         text=True,

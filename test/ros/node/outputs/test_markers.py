@@ -7,7 +7,6 @@ import math
 
 from depth_camera import DepthCamera, USE_DEPTH
 from depth_messages import camera_info
-from geometry_msgs.msg import Quaternion
 import numpy as np
 import pytest
 from ros_peers import BLANK, image_message, NodeProcess, Peer
@@ -20,7 +19,7 @@ from face_classification_ros.ros.conversions.messages import faces_message
 from face_classification_ros.ros.node.frame import FrameResult
 from face_classification_ros.ros.node.outputs.markers import FACE, face_markers, GAZE, LABEL
 from face_classification_ros.ros.node.parameters.node_config import NodeConfig
-from face_classification_ros.types import BoundingBox, Detection, Face
+from face_classification_ros.types import BoundingBox, Detection, Face, Quaternion
 
 StartNode = Callable[..., NodeProcess]
 
@@ -74,14 +73,14 @@ def show_until_marked(peer: Peer, camera: DepthCamera, viewer: Viewer, start: fl
 
 
 def test_face_is_a_sphere_and_a_text(depth_camera: DepthCamera, peer: Peer) -> None:
-    """At its position, in the color of its first attribute, for a limited time."""
+    """At its position, in the color of its first attribute, for a limited time; with an arrow."""
     viewer = Viewer(peer)
     stamp = show_until_marked(peer, depth_camera, viewer, 100.0)
     face = depth_camera.face_at(1.2, stamp + 0.1)
     newest = depth_camera.color.results[-1].header.stamp
     peer.wait_for(lambda: viewer.arrays[-1].markers[0].header.stamp == newest, 'the last markers')
     by_name = {name: marker for (name, _), marker in viewer.shown.items()}
-    assert set(by_name) == {FACE, LABEL}
+    assert set(by_name) == {FACE, LABEL, GAZE}
     sphere, text = by_name[FACE], by_name[LABEL]
     assert {each.header.frame_id for each in by_name.values()} == {'head_camera'}
     assert all(each.lifetime.sec >= 1 for each in by_name.values())
@@ -127,12 +126,10 @@ def result_with(orientation: Quaternion | None) -> FrameResult:
         position=(0.0, 0.0, 2.0),
         size=(0.15, 0.2),
         target_position=(0.0, 2.0, 0.0),
+        orientation=orientation,
     )
     header = Header(frame_id='head_camera')
     message = faces_message([face], header, 100, 100, target_frame='map')
-    if orientation is not None:
-        message.faces[0].has_orientation = True
-        message.faces[0].orientation = orientation
     half = math.sqrt(0.5)
     # x of the camera is x of the target frame, z of the camera is its y.
     transform = Transform(rotation=(-half, 0.0, 0.0, half))
@@ -142,7 +139,7 @@ def result_with(orientation: Quaternion | None) -> FrameResult:
 def test_arrow_points_where_the_head_looks() -> None:
     """In the target frame; an orientation that is not known any more removes the arrow."""
     # x of the head to the camera: -z.
-    orientation = Quaternion(y=math.sqrt(0.5), w=math.sqrt(0.5))
+    orientation = 0.0, math.sqrt(0.5), 0.0, math.sqrt(0.5)
     arrow = face_markers(result_with(orientation), 0, 3, NodeConfig())[-1]
     assert (arrow.ns, arrow.id, arrow.type, arrow.action) == (GAZE, 3, Marker.ARROW, Marker.ADD)
     assert arrow.header.frame_id == 'map'
