@@ -14,6 +14,7 @@ from face_classification_ros.ros.conversions.depth import intrinsics_from_messag
 from face_classification_ros.ros.conversions.qos import LATCHED
 from face_classification_ros.ros.node.inputs.input_monitor import LOG_PERIOD
 from face_classification_ros.ros.node.inputs.reliability import Reliability
+from face_classification_ros.ros.node.inputs.waiting import waiting_messages
 from face_classification_ros.ros.node.parameters.node_config import NodeConfig
 
 QUEUE = 5
@@ -85,17 +86,10 @@ class CalibrationInput:
             self.subscribe(config)
 
     def receive_waiting(self) -> None:
-        """Read the calibrations that wait in the middleware.
-
-        The executor would deliver them after the present image.
-        """
+        """Read the calibrations that wait in the middleware."""
         for subscription in self._subscriptions:
-            for _ in range(QUEUE):
-                with subscription.handle:
-                    received = subscription.handle.take_message(subscription.msg_type, False)
-                if received is None:
-                    break
-                self._receive(received[0])
+            for message in waiting_messages(subscription, QUEUE):
+                self._receive(message)
 
     def intrinsics_for(self, width: int, height: int) -> Intrinsics | None:
         """Return the calibration for images of a size in pixels, None if there is none.

@@ -19,6 +19,7 @@ from face_classification_ros.ros.node.inputs.calibration_input import Calibratio
 from face_classification_ros.ros.node.inputs.depth_buffer import BUFFERED, DepthBuffer
 from face_classification_ros.ros.node.inputs.input_monitor import LOG_PERIOD
 from face_classification_ros.ros.node.inputs.reliability import Reliability
+from face_classification_ros.ros.node.inputs.waiting import waiting_messages
 from face_classification_ros.ros.node.parameters.node_config import NodeConfig
 from face_classification_ros.ros.node.statistics import PositionStatistics
 
@@ -161,17 +162,9 @@ class DepthInput:
             self._failing_since = math.inf
 
     def _receive_waiting(self, subscription: Subscription) -> None:
-        """Read the depth images that wait in the middleware.
-
-        The executor would deliver them after the present image, which most often has the stamp of
-        one of them.
-        """
-        for _ in range(BUFFERED):
-            with subscription.handle:
-                received = subscription.handle.take_message(subscription.msg_type, False)
-            if received is None:
-                break
-            self._receive_depth(received[0])
+        """Read the depth images that wait; most often one has the stamp of the present image."""
+        for message in waiting_messages(subscription, BUFFERED):
+            self._receive_depth(message)
 
     def _receive_depth(self, message: ImageMessage) -> None:
         self.statistics.record_depth_image()

@@ -15,6 +15,7 @@ from std_msgs.msg import Header
 from face_classification_ros.config import SettingError
 from face_classification_ros.geometry.transforms import IDENTITY, Transform
 from face_classification_ros.ros.node.inputs.input_monitor import LOG_PERIOD
+from face_classification_ros.ros.node.inputs.waiting import waiting_messages
 from face_classification_ros.ros.node.parameters.node_config import NodeConfig
 from face_classification_ros.ros.node.statistics import TransformStatistics
 
@@ -184,14 +185,7 @@ class TransformInput:
             return False
 
     def _receive_waiting(self) -> None:
-        """Read the transforms that wait in the middleware.
-
-        The executor would deliver them after the present image, one per turn of its loop.
-        """
+        """Read the transforms that wait in the middleware."""
         for subscription in (self._listener.tf_static_sub, self._listener.tf_sub):
-            for _ in range(MAX_WAITING):
-                with subscription.handle:
-                    received = subscription.handle.take_message(subscription.msg_type, False)
-                if received is None:
-                    break
-                subscription.callback(received[0])
+            for message in waiting_messages(subscription, MAX_WAITING):
+                subscription.callback(message)
