@@ -107,8 +107,8 @@ def test_commands_run_as_written(
 def test_commands_are_found() -> None:
     """README, audits, explanations, replay and training have some."""
     pages = {name.rpartition('-')[0] for name in BLOCKS}
-    expected = {'README.md', 'docs/audit.md', 'docs/explanation.md', 'docs/replay.md'}
-    assert expected | {'docs/training.md', 'docs/reference/command.md'} <= pages
+    guides = {f'docs/how_to/{name}.md' for name in ('audit', 'explain', 'replay', 'training')}
+    assert guides | {'README.md', 'docs/reference/command.md'} <= pages
 
 
 def test_ros2_run_starts_the_command() -> None:

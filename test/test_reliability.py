@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.mark.parametrize('page', ['reliability', 'security'])
+@pytest.mark.parametrize('page', ['explanation/reliability', 'how_to/security'])
 def test_named_tests_exist(page: str) -> None:
     """Every file and folder under test/ that the page names exists."""
     text = (ROOT / 'docs' / f'{page}.md').read_text()

@@ -5,7 +5,7 @@ to the scalp. Its origin is the middle between the eyes. The orientation is that
 optical frame of the camera (REP-103: x right, y down, z forward).
 
 It describes the head, not the eyes, and yaw alone with some accuracy: the landmarks of the
-detectors hardly follow a pitch or a roll. docs/head_pose.md has the errors.
+detectors hardly follow a pitch or a roll. docs/explanation/head_pose.md has the errors.
 """
 
 from __future__ import annotations

@@ -27,7 +27,10 @@ ROUNDS = 10
 """Rounds of configuring, activating, processing, deactivating and cleaning up."""
 
 GROWTH, LIBRARIES = 8.0, 52.0
-"""Megabytes that all rounds may add, and that may remain of the first, see docs/reliability.md."""
+"""Megabytes that all rounds may add, and that may remain of the first.
+
+See docs/explanation/reliability.md.
+"""
 
 
 @pytest.fixture

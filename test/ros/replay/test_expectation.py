@@ -351,8 +351,8 @@ def test_file_that_is_not_yaml_is_reported_in_one_line(tmp_path: Path) -> None:
 
 
 def test_example_of_the_manual_is_valid() -> None:
-    """docs/replay.md has one entry of each kind."""
-    manual = (Path(__file__).parents[3] / 'docs' / 'replay.md').read_text()
+    """docs/how_to/replay.md has one entry of each kind."""
+    manual = (Path(__file__).parents[3] / 'docs' / 'how_to' / 'replay.md').read_text()
     _, example, _ = re.split(r'```yaml\n|```\n', manual[manual.index('```yaml') :], maxsplit=2)
     expectation = parse_expectation(yaml.safe_load(example))
     assert {place.partition('[')[0] for place in expectation.entries} == set(

@@ -130,7 +130,7 @@ class Expectation(Model):
 
 
 def read_expectation(path: Path) -> Expectation:
-    """Read an expectation from a YAML file; docs/replay.md describes what it may contain.
+    """Read an expectation from a YAML file; docs/how_to/replay.md describes what it may contain.
 
     Raises:
         OSError: the file cannot be read.
