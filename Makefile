@@ -5,6 +5,7 @@
 #   make test    linters, unit tests, tests of real processes, then both ways of installing;
 #                JOBS=1 one test after the other
 #   make lint    the linters alone
+#   make docs    build the site of the manual into site/; warnings such as dead links are errors
 #   make venv    create the environment .venv, which the others use
 #   make peers   compare our pipeline with others, in about ten minutes; YUNET=file for one more
 #                detector, ROUNDS=20 for fewer turns
@@ -32,7 +33,7 @@ SHARED_FOLDERS := config examples foxglove launch resource rqt rviz
 INSTALLED_FOLDERS := $(PACKAGE) $(SHARED_FOLDERS)
 INSTALLED_FILES := $(shell find $(INSTALLED_FOLDERS) -type f -not -path '*/__pycache__/*')
 
-.PHONY: demo test lint venv peers licenses release-check clean
+.PHONY: demo test lint docs venv peers licenses release-check clean
 
 demo: $(VENV)/demo
 	$(VENV)/bin/face_classification demo --output demo $(if $(VIDEO),--video '$(VIDEO)') \
@@ -49,6 +50,10 @@ test: $(VENV)/test
 
 lint: $(VENV)/test
 	$(VENV)/bin/pytest test/test_linters.py
+
+# The variable silences a notice about the successor of the theme.
+docs: $(VENV)/docs
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
 venv: $(VENV)/test
 
@@ -71,10 +76,11 @@ $(VENV)/wheel: $(BUILD_INPUTS)
 
 # One environment; packages that only tests need, such as TensorFlow, are installed for them alone.
 $(VENV)/demo: EXTRAS := demo,view
+$(VENV)/docs: EXTRAS := docs
 $(VENV)/test: EXTRAS := demo,test,train,view
 
 # Symbolic links, as with --symlink-install of colcon: an edit takes effect without a build.
-$(VENV)/demo $(VENV)/test: $(VENV)/wheel $(INSTALLED_FILES)
+$(VENV)/demo $(VENV)/docs $(VENV)/test: $(VENV)/wheel $(INSTALLED_FILES)
 	@echo 'Installing into $(VENV), this takes a minute or two the first time.'
 	$(VENV)/bin/python -m pip install --quiet "$$(ls $(VENV)/wheel/*.whl)[$(EXTRAS)]"
 	cp --recursive --symbolic-link --force '$(CURDIR)/$(PACKAGE)' $(VENV)/lib/python3.*/site-packages
@@ -94,4 +100,4 @@ $(VENV)-peers/ready: benchmarks/requirements-peers.txt
 	touch $@
 
 clean:
-	rm -rf .venv .venv-* build demo install log .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* build demo install log site .mypy_cache .pytest_cache .ruff_cache

@@ -57,7 +57,8 @@ class CMakeBuild(build):
         source, stage = base / 'source', base / 'stage'
         # CMake rejects a project whose folder contains the environment that it builds with. Byte
         # code may change during the copy if the tree is in use.
-        unwanted = shutil.ignore_patterns('.*', '__pycache__', 'build', 'demo', 'install', 'log')
+        outputs = ('build', 'demo', 'install', 'log', 'site')
+        unwanted = shutil.ignore_patterns('.*', '__pycache__', *outputs)
         shutil.copytree(HERE, source, ignore=unwanted)
         projects = [source / project for project in CMAKE_PROJECTS]
         with ThreadPoolExecutor() as pool:

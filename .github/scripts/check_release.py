@@ -106,6 +106,7 @@ READING: dict[str, Callable[[Path], str]] = {
 RUNNING = {
     'licenses': ['make', 'licenses'],
     'tests': ['make', 'test'],
+    'docs': ['make', 'docs'],
     'source distribution': ['.github/scripts/build_distribution.sh', 'sdist'],
     'wheel in a fresh environment': ['.github/scripts/install_with_pip.sh', 'jazzy'],
 }
