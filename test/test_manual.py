@@ -42,11 +42,17 @@ def commands_in(block: str) -> list[list[str]]:
     ]
 
 
+def parts_of(page: Path) -> list[str]:
+    """Return what can run on its own: each block, but a whole tutorial, whose steps need others."""
+    blocks = [block for language, block in BLOCK.findall(page.read_text()) if not language]
+    return ['\n'.join(blocks)] if page.parent.name == 'tutorials' else blocks
+
+
 BLOCKS = {
     f'{page.relative_to(ROOT)}-{number}': commands
     for page in PAGES
-    for number, (language, block) in enumerate(BLOCK.findall(page.read_text()))
-    if not language and (commands := commands_in(block))
+    for number, part in enumerate(parts_of(page))
+    if (commands := commands_in(part))
 }
 
 
@@ -105,10 +111,11 @@ def test_commands_run_as_written(
 
 
 def test_commands_are_found() -> None:
-    """README, audits, explanations, replay and training have some."""
+    """In the README, in guides, in tutorials and in the reference."""
     pages = {name.rpartition('-')[0] for name in BLOCKS}
     guides = {f'docs/how_to/{name}.md' for name in ('audit', 'explain', 'replay', 'training')}
-    assert guides | {'README.md', 'docs/reference/command.md'} <= pages
+    tutorials = {f'docs/tutorials/{name}.md' for name in ('first_faces', 'replay_in_tests')}
+    assert guides | tutorials | {'README.md', 'docs/reference/command.md'} <= pages
 
 
 def test_ros2_run_starts_the_command() -> None:
