@@ -43,7 +43,7 @@ def commands_in(block: str) -> list[list[str]]:
 
 
 def parts_of(page: Path) -> list[str]:
-    """Return what can run on its own: each block, but a whole tutorial, whose steps need others."""
+    """Return what runs on its own: each block, or a whole tutorial, whose steps need others."""
     blocks = [block for language, block in BLOCK.findall(page.read_text()) if not language]
     return ['\n'.join(blocks)] if page.parent.name == 'tutorials' else blocks
 
