@@ -78,7 +78,7 @@ def interface_names(folder: str) -> list[str]:
     ],
 )
 def test_reference_has_a_section_for_each(site: Path, page: str, names: list[str]) -> None:
-    """Every message, service, action, sub-command and public name of the library and the client."""
+    """For every message, service, action, sub-command, and public name of library and client."""
     sections = read_page(site / 'reference' / f'{page}.html').sections
     assert [name for name in names if name not in sections] == []
 
