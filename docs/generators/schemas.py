@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from markdown_table import table
+
 from face_classification_ros.training.detector_recipe import DetectorRecipe
 from face_classification_ros.training.recipe import Recipe
-from markdown_table import table
 
 Schema = dict[str, Any]
 
@@ -16,8 +17,8 @@ Schema = dict[str, Any]
 def recipe(_: Path) -> str:
     """Return the page of all fields of recipes."""
     text = (
-        'In YAML; see [Train a network](../how_to/training.md#train) for classifiers and stages, and '
-        '[Detectors](../how_to/training.md#detectors).'
+        'In YAML, for [classifiers and stages](../how_to/training.md#train), and for '
+        '[detectors](../how_to/training.md#detectors).'
     )
     schemas = [kind.model_json_schema() for kind in (Recipe, DetectorRecipe)]
     return '\n'.join([f'# Fields of a recipe\n\n{text}\n', *map(_objects, schemas)])
