@@ -51,9 +51,11 @@ def read_page(path: Path) -> PageReader:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of the site, which is built without any warning."""
     folder = tmp_path_factory.mktemp('site')
+    options = ('--strict', '--config-file', ROOT / 'mkdocs.yml', '--site-dir', folder)
     done = subprocess.run(
-        [sys.executable, '-m', 'mkdocs', 'build', '--strict', '--site-dir', folder],
-        cwd=ROOT,
+        [sys.executable, '-m', 'mkdocs', 'build', *options],
+        # Elsewhere than in the sources, so that the installed package is imported.
+        cwd=folder,
         env={**os.environ, 'NO_MKDOCS_2_WARNING': '1'},
         capture_output=True,
         text=True,
