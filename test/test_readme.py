@@ -77,6 +77,15 @@ def test_every_encoding_is_listed() -> None:
     assert [encoding for encoding in ENCODINGS if encoding not in listed] == []
 
 
+def test_every_topic_service_and_action_is_listed() -> None:
+    """The reference of the node has all names below `~` that its modules use."""
+    modules = (ROOT / 'face_classification_ros' / 'ros' / 'node').rglob('*.py')
+    names = {name for path in modules for name in re.findall(r"'(~/\w+)", path.read_text())}
+    page = (REFERENCE / 'node.md').read_text()
+    assert len(names) > 10
+    assert [name for name in sorted(names) if f'`{name}`' not in page] == []
+
+
 @pytest.mark.parametrize('name', [*COMMANDS, *DETECTORS])
 def test_every_command_and_detector_is_listed(name: str) -> None:
     """The reference of the command has a row for each."""
