@@ -1,11 +1,11 @@
-"""Measure how well a classifier's probabilities hold on data sets by which they were not fitted.
+"""Measure how a classifier's probabilities hold on data sets by which they were not fitted.
 
     python benchmarks/calibration.py --model multitask_mini_xception --data fer2013 rafdb utkface
 
-For each attribute, the temperature is fitted on the validation faces of all data sets but one, each
-with the same weight, and the calibration error is measured on the one that was left out. Beside it
-stand the error with the temperature of the model file, and what the node publishes: how many labels
-are known, the mean of their probabilities, and how many of them are right.
+For each attribute, the temperature is fitted on the validation faces of all data sets but one,
+each with the same weight. The calibration error is measured on the remaining one. Next to it are the
+error with the temperature of the model file, and what the node publishes: how many labels are
+known, the mean of their probabilities, and how many of them are right.
 """
 
 from __future__ import annotations

@@ -49,9 +49,7 @@ def find_errors(
         detections = [each for each in detector.detect(image) if each.confidence >= threshold]
         matched = match_scene(detections, scene)
         found = [each.face for each in matched]
-        missed += [
-            (box.area, _cut(image, box)) for box in scene.boxes('face') if box not in found
-        ]
+        missed += [(box.area, _cut(image, box)) for box in scene.boxes('face') if box not in found]
         false_alarms += [
             (each.confidence, _cut(image, each.detection.box))
             for each in matched
