@@ -3,8 +3,8 @@
     python benchmarks/calibration.py --model multitask_mini_xception --data fer2013 rafdb utkface
 
 For each attribute, the temperature is fitted on the validation faces of all data sets but one,
-each with the same weight. The calibration error is measured on the remaining one. Next to it are the
-error with the temperature of the model file, and what the node publishes: how many labels are
+each with the same weight. The calibration error is measured on the remaining one. Next to it are
+the error with the temperature of the model file, and what the node publishes: how many labels are
 known, the mean of their probabilities, and how many of them are right.
 """
 
