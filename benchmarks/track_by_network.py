@@ -156,8 +156,8 @@ def examples(
             starts.append(start)
             rows.append((-right * ratio, -down * ratio, -log_scale, 1.0))
             # Where nobody is.
-            corner = rng.uniform(0, (width, height))
-            other = BoundingBox(*corner, face.width, face.height)
+            x, y = map(float, rng.uniform(0, (width, height)))
+            other = BoundingBox(x, y, face.width, face.height)
             if all(other.iou(region.box) < 0.1 for region in scene.regions):
                 starts.append(other)
                 rows.append((0.0, 0.0, 0.0, 0.0))
@@ -196,7 +196,9 @@ def compare(maps: Maps, head: Head, video: Path, interval: int, detector: str) -
         create_detector(DetectorConfig(detector=detector, detection_interval=each))
         for each in (1, interval)
     )
-    following = FollowingDetector(every.full_frame, interval, maps, head)
+    full_frame = every.full_frame
+    assert isinstance(full_frame, FullFrameDetector)
+    following = FollowingDetector(full_frame, interval, maps, head)
     ways = {'detector': between, 'network': following}
     found, false = dict.fromkeys(ways, 0), dict.fromkeys(ways, 0)
     overlaps: dict[str, list[float]] = {name: [] for name in ways}
