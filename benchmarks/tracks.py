@@ -31,10 +31,13 @@ from face_classification_ros.pipeline import create_pipeline
 from face_classification_ros.progress import progress
 from face_classification_ros.tracking.appearance import compute_appearance
 from face_classification_ros.tracking.tracker import Tracker
-from face_classification_ros.types import BoundingBox, Detection, Face, Image
+from face_classification_ros.types import BoundingBox, Detection, Face, Image, UNKNOWN
 
 VOTES = 10
 """Number of labels in the vote of the paper's demo, shared by all faces in view."""
+
+LARGE = 40
+"""Shorter side of a face in pixels from which its emotion is counted as known or not."""
 
 RATES = 30, 10, 5
 SAME = 0.3
@@ -284,12 +287,15 @@ def measure(name: str, frames: Iterable[Frame]) -> str:
     predicted: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     ids = Ids()
     stamps = []
+    shown: list[bool] = []
     for stamp, image, people in progress(frames, 'frame', task=name):
         stamps.append(stamp)
         for face in pipeline.process(image, stamp):
             emotion = face.attributes['emotion']
             single = emotion.labels[int(emotion.frame_probabilities.argmax())]
             vote.append(single)
+            if min(face.detection.box.width, face.detection.box.height) >= LARGE:
+                shown.append(emotion.label != UNKNOWN)
             predicted['ours'][face.track_id].append(emotion.label)
             predicted['single'][face.track_id].append(single)
             predicted['vote'][face.track_id].append(Counter(vote).most_common(1)[0][0])
@@ -306,7 +312,8 @@ def measure(name: str, frames: Iterable[Frame]) -> str:
     if ids.is_known:
         known = f'{ids.switches / minutes:.1f} | {ids.leaks / minutes:.1f}'
     figures = ' | '.join(f'{flips[way] / minutes:.0f}' for way in ('ours', 'vote', 'single'))
-    return f'| {name} | {len(predicted["ours"])} | {known} | {figures} |'
+    share = f'{np.mean(shown):.1%}' if shown else '-'
+    return f'| {name} | {len(predicted["ours"])} | {known} | {figures} | {share} |'
 
 
 def _person(face: Face, people: People) -> str:
@@ -323,8 +330,11 @@ def main() -> int:
         for rate in RATES:
             print(compare(rate, kind), flush=True)
     print()
-    print('| video | tracks | id switches | ids given to another | flips | vote of 10 | single |')
-    print('| --- | --- | --- | --- | --- | --- | --- |')
+    print(
+        '| video | tracks | id switches | ids given to another | flips | vote of 10 | single '
+        f'| emotion known from {LARGE} px |'
+    )
+    print('| --- | --- | --- | --- | --- | --- | --- | --- |')
     for rate in RATES:
         print(measure(f'crossing, {rate} Hz', crossing(rate)))
     for path in map(Path, sys.argv[1:]):

@@ -124,9 +124,12 @@ def _evaluate_thresholds(arguments: argparse.Namespace) -> dict[str, Any]:
         # Before the work, so that a missing package is reported immediately.
         with needs_extra('train', '--report'):
             from face_classification_ros.evaluation.detection_plot import write_detection_report
+        from face_classification_ros.evaluation.detection_errors import find_errors, write_errors
     config = replace(still_detector_config(arguments), detection_threshold=LOWEST_CONFIDENCE)
     scenes = read_face_scenes(arguments.data[0], arguments.split)
-    measured = evaluate_scenes(create_detector(config), scenes, arguments.min_size or 0.0)
+    scenes = [each.without_small_faces(arguments.min_size or 0.0) for each in scenes]
+    detector = create_detector(config)
+    measured = evaluate_scenes(detector, scenes)
     print(f'{measured.faces} faces in {measured.images} images')
     print(f'average precision {measured.average_precision:.3f}')
     for point in measured.operating_points:
@@ -140,6 +143,8 @@ def _evaluate_thresholds(arguments: argparse.Namespace) -> dict[str, Any]:
             print(f'{name:>10} px {row["recall"]:6.1%} of {row["faces"]}')
     if arguments.report:
         write_detection_report(measured, arguments.report)
+        threshold = measured.operating_points[-1].threshold
+        write_errors(*find_errors(detector, scenes, threshold), arguments.report)
     return asdict(measured)
 
 

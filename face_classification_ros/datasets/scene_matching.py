@@ -23,15 +23,25 @@ class MatchedDetection:
     """A detection that counts, and what it has found.
 
     Attributes:
-        confidence: 0 to 1.
-        size: of the labeled face in pixels; None for a false alarm.
+        detection: the detection.
+        face: box of the labeled face in pixels; None for a false alarm.
         landmark_error: mean distance of the landmarks, as a fraction of the width of the labeled
             box; None for a false alarm or where either has no landmarks.
     """
 
-    confidence: float
-    size: float | None = None
+    detection: Detection
+    face: BoundingBox | None = None
     landmark_error: float | None = None
+
+    @property
+    def confidence(self) -> float:
+        """Confidence of the detection, 0 to 1."""
+        return self.detection.confidence
+
+    @property
+    def size(self) -> float | None:
+        """Root of width times height of the labeled face in pixels; None for a false alarm."""
+        return None if self.face is None else math.sqrt(self.face.area)
 
 
 def match_scenes(detector: Detector, scenes: Sequence[Scene]) -> list[MatchedDetection]:
@@ -66,10 +76,9 @@ def match_scene(detections: Sequence[Detection], scene: Scene) -> list[MatchedDe
                 pairs = zip(face.landmarks, detection.landmarks, strict=True)
                 distances = [math.dist(*pair) for pair in pairs]
                 error = sum(distances) / len(distances) / face.box.width
-            size = math.sqrt(face.box.area)
-            matched.append(MatchedDetection(detection.confidence, size, error))
+            matched.append(MatchedDetection(detection, face.box, error))
         elif not any(_part_inside(detection.box, box) >= 0.5 for box in ignored):
-            matched.append(MatchedDetection(detection.confidence))
+            matched.append(MatchedDetection(detection))
     return matched
 
 

@@ -68,22 +68,18 @@ class PrecisionReport:
     false_alarms: tuple[float, ...]
 
 
-def evaluate_scenes(
-    detector: Detector, scenes: Sequence[Scene], min_size: float = 0.0
-) -> PrecisionReport:
+def evaluate_scenes(detector: Detector, scenes: Sequence[Scene]) -> PrecisionReport:
     """Run a detector on labeled scenes and measure it over all its thresholds.
 
     Args:
         detector: with a threshold of `LOWEST_CONFIDENCE`.
         scenes: images with faces and regions to ignore.
-        min_size: size in pixels below which a labeled face is ignored.
 
     Raises:
         ValueError: the scenes have no faces, or an image cannot be read.
     """
-    counted = [scene.without_small_faces(min_size) for scene in scenes]
-    sizes = [math.sqrt(box.area) for scene in counted for box in scene.boxes('face')]
-    return summarize(match_scenes(detector, counted), sizes, len(scenes))
+    sizes = [math.sqrt(box.area) for scene in scenes for box in scene.boxes('face')]
+    return summarize(match_scenes(detector, scenes), sizes, len(scenes))
 
 
 def summarize(

@@ -52,11 +52,26 @@ def fit_calibration(
     best = minimize(with_offsets, np.zeros(1 + labels)).x[1:]
     offsets = best - best.mean()
 
-    def with_temperature(parameters: NDArray[np.float64]) -> float:
-        return _mean_loss(validation, offsets, np.exp(parameters[0]))
+    temperature = fit_temperature(
+        [((logits + offsets).astype(np.float32), y_true) for logits, y_true in validation]
+    )
+    return Calibration(tuple(map(float, offsets)), temperature)
 
-    temperature = np.exp(minimize(with_temperature, np.zeros(1)).x[0])
-    return Calibration(tuple(map(float, offsets)), float(temperature))
+
+def fit_temperature(predictions: Sequence[LabeledLogits]) -> float:
+    """Return the temperature that minimizes the mean negative log-likelihood.
+
+    Each data set has the same weight.
+
+    Args:
+        predictions: of each data set.
+    """
+    offsets = np.zeros(predictions[0][0].shape[1])
+
+    def loss(logarithm: NDArray[np.float64]) -> float:
+        return _mean_loss(predictions, offsets, np.exp(logarithm[0]))
+
+    return float(np.exp(minimize(loss, np.zeros(1)).x[0]))
 
 
 def _mean_loss(

@@ -13,6 +13,7 @@ from face_classification_ros.evaluation.average_precision import (
     evaluate_scenes,
     summarize,
 )
+from face_classification_ros.evaluation.detection_errors import find_errors, write_errors
 from face_classification_ros.types import BoundingBox, Detection, Image, Point2D
 
 
@@ -63,10 +64,10 @@ def test_landmark_error_is_a_fraction_of_the_width() -> None:
 def test_average_precision_and_recall_of_four_detections() -> None:
     """Found, false, found, false of three faces: AP = 1/3 * 1 + 1/3 * 2/3."""
     matched = [
-        MatchedDetection(0.9, 20, 0.1),
-        MatchedDetection(0.8),
-        MatchedDetection(0.7, 40, 0.3),
-        MatchedDetection(0.6),
+        MatchedDetection(detection(0, 0.9), BoundingBox(0, 0, 20, 20), 0.1),
+        MatchedDetection(detection(0, 0.8)),
+        MatchedDetection(detection(0, 0.7), BoundingBox(0, 0, 40, 40), 0.3),
+        MatchedDetection(detection(0, 0.6)),
     ]
     report = summarize(matched[::-1], [20, 40, 20], images=10)
     assert report.average_precision == pytest.approx(1 / 3 + 2 / 9)
@@ -118,3 +119,31 @@ def test_scenes_are_evaluated_and_drawn(tmp_path: Path) -> None:
     plot.write_detection_report(report, tmp_path / 'report')
     assert json.loads((tmp_path / 'report' / 'report.json').read_text())['faces'] == 2
     assert cv2.imread(str(tmp_path / 'report' / 'detection.png')) is not None
+
+
+class Shifting:
+    """A detector with one face at the left and one that is not there."""
+
+    full_frame = property(lambda self: self)
+
+    def detect(self, image: Image) -> list[Detection]:
+        """Return both, and one more below the threshold."""
+        return [detection(0, 0.9), detection(100, 0.8), detection(40, 0.3)]
+
+
+def test_missed_faces_and_false_alarms_are_cut_out(tmp_path: Path) -> None:
+    """With their surroundings, in the middle of square images; nothing is outside of an image."""
+    image = np.zeros((40, 160, 3), np.uint8)
+    image[:20, 40:60] = 100
+    image[:20, 100:120] = 200
+    cv2.imwrite(str(tmp_path / 'a.png'), image)
+    scene = Scene(tmp_path / 'a.png', (region(0), region(40)))
+    missed, false_alarms = find_errors(Shifting(), [scene], threshold=0.5)
+    assert [each.shape for each in (*missed, *false_alarms)] == [(96, 96, 3)] * 2
+    assert [each[48, 48].tolist() for each in missed] == [[100] * 3]
+    assert [each[48, 48].tolist() for each in false_alarms] == [[200] * 3]
+    write_errors(missed, false_alarms, tmp_path / 'report')
+    assert {each.name for each in (tmp_path / 'report').iterdir()} == {
+        'missed_faces.jpg',
+        'false_alarms.jpg',
+    }

@@ -68,7 +68,7 @@ def test_a_record_has_the_settings_of_its_case(records: list[dict[str, Any]]) ->
         'detector': 'auto',
         'detection_size': 320,
         'detection_interval': 1,
-        'models': dict.fromkeys(('gender', 'emotion'), 'multitask_mini_xception'),
+        'models': dict.fromkeys(('gender', 'emotion', 'age'), 'multitask_mini_xception'),
         'rounds': 3,
     }
     assert expected.items() <= crowded.items()

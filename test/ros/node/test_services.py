@@ -468,7 +468,7 @@ def test_people_are_counted_by_any_attribute(camera: Camera, peer: Peer) -> None
         (601.0, '', 'invalid_request', 'window 601'),
         (math.nan, '', 'invalid_request', 'window nan'),
         (math.inf, '', 'invalid_request', 'window inf'),
-        (1.0, 'age', 'unknown_attribute', 'available: gender, emotion'),
+        (1.0, 'hat', 'unknown_attribute', 'available: gender, emotion, age'),
     ],
 )
 def test_impossible_count_gets_the_reason(

@@ -77,10 +77,10 @@ def test_label_of_an_attribute_without_a_model_returns_2(
     make_bag: MakeBag, expect: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The available attributes are named."""
-    expect.write_text(yaml.safe_dump({'labels': [{'attributes': {'age': 'old'}}]}))
+    expect.write_text(yaml.safe_dump({'labels': [{'attributes': {'hat': 'red'}}]}))
     assert command(make_bag(), '--offline', '--expect', expect) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert all(each in line for each in (str(expect), 'labels[0]', 'age', 'gender', 'emotion'))
+    assert all(each in line for each in (str(expect), 'labels[0]', 'hat', 'gender', 'emotion'))
 
 
 def test_proposed_expectation_is_met(make_bag: MakeBag, tmp_path: Path) -> None:

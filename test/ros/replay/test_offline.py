@@ -52,7 +52,7 @@ def test_faces_have_the_attributes_of_the_models(make_bag: MakeBag) -> None:
     """Those of the default model, or those that a parameter chooses."""
     options = ReplayOptions(make_bag(), offline=True)
     face = replay(options).frames[0].faces[0]
-    assert list(face.attributes) == ['gender', 'emotion']
+    assert list(face.attributes) == ['gender', 'emotion', 'age']
     assert face.attributes['gender'].label == 'woman'
     options = ReplayOptions(make_bag(), parameters=['attributes:=[emotion]'], offline=True)
     assert list(replay(options).frames[0].faces[0].attributes) == ['emotion']

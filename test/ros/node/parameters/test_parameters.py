@@ -131,7 +131,7 @@ REJECTED: list[tuple[str, Any, str]] = [
     ('min_face_size', -1, 'Min: 0'),
     ('rotation', 45, 'rotation'),
     ('unknown_threshold.gender', 2.0, 'Max: 1.0'),
-    ('unknown_threshold.age', 0.5, 'unknown_threshold.age'),
+    ('unknown_threshold.hat', 0.5, 'unknown_threshold.hat'),
     ('detection_treshold', 0.5, 'detection_treshold'),
     ('smoothing_time', -1.0, 'Min: 0.0'),
     ('track_timeout', 61.0, 'Max: 60.0'),
@@ -143,8 +143,8 @@ REJECTED: list[tuple[str, Any, str]] = [
     ('detector', 'yunet', 'yunet'),
     ('models', ['/no/model.onnx'], '/no/model.onnx'),
     ('models', ['resnet'], 'resnet'),
-    ('attributes', ['age'], 'age'),
-    ('explanation_attribute', 'age', 'explanation_attribute'),
+    ('attributes', ['hat'], 'hat'),
+    ('explanation_attribute', 'hat', 'explanation_attribute'),
     ('autostart', False, 'autostart'),
 ]
 """Name and value that are rejected, and what the reason contains."""
@@ -352,7 +352,7 @@ def test_attribute_can_be_switched_off_and_on(camera: Camera, peer: Peer) -> Non
         (face,) = camera.result_of(image_message(HEAD)).faces
         return [each.name for each in face.attributes]
 
-    assert names() == ['gender', 'emotion']
+    assert names() == ['gender', 'emotion', 'age']
     assert peer.set_parameter('attributes', ['emotion']).successful
     assert names() == ['emotion']
     assert not peer.set_parameter('unknown_threshold.gender', 0.5).successful
@@ -403,9 +403,9 @@ def test_model_with_other_labels_replaces_the_old_one(
     assert peer.set_parameter('models', [path, 'multitask_mini_xception']).successful
     (face,) = camera.result_of(image_message(HEAD)).faces
     assert face.track_id == before.track_id
-    assert [each.name for each in face.attributes] == ['emotion', 'hat', 'gender']
-    assert [each.frame_count for each in face.attributes] == [1, 1, 1]
-    emotion, hat, _ = face.attributes
+    assert [each.name for each in face.attributes] == ['emotion', 'hat', 'gender', 'age']
+    assert [each.frame_count for each in face.attributes] == [1, 1, 1, 1]
+    emotion, hat, *_ = face.attributes
     assert list(emotion.labels) == ['sad', 'happy', 'neutral']
     assert emotion.probabilities[1] == pytest.approx(emotion.probabilities[2])
     assert hat.probabilities[0] == pytest.approx(emotion.probabilities[0], abs=1e-5)
@@ -538,10 +538,10 @@ def line_of(start_node: StartNode, *arguments: str) -> str:
     [
         ('models:=[/no/model.onnx]', '/no/model.onnx'),
         ('models:=[resnet]', 'resnet'),
-        ('attributes:=[age]', 'age'),
-        ('unknown_threshold.age:=0.5', 'unknown_threshold.age'),
+        ('attributes:=[hat]', 'hat'),
+        ('unknown_threshold.hat:=0.5', 'unknown_threshold.hat'),
         ('unknown_threshold.gender:=1.5', 'unknown_threshold.gender'),
-        ('explanation_attribute:=age', 'explanation_attribute'),
+        ('explanation_attribute:=hat', 'explanation_attribute'),
         ('detector:=mtcnn', 'detector'),
         ('detector:=yunet', 'yunet'),
         ('image_transport:=theora', 'image_transport'),
@@ -571,8 +571,8 @@ def test_file_that_is_not_a_model_is_an_error_of_one_line(
 
 def test_message_about_an_unknown_threshold_names_the_attributes(start_node: StartNode) -> None:
     """The reason names the attributes of the loaded models."""
-    line = line_of(start_node, '-p', 'unknown_threshold.age:=0.5')
-    assert 'no model estimates this attribute; available: gender, emotion' in line
+    line = line_of(start_node, '-p', 'unknown_threshold.hat:=0.5')
+    assert 'no model estimates this attribute; available: gender, emotion, age' in line
 
 
 def test_wrong_remapping_is_an_error_without_a_traceback(start_node: StartNode) -> None:
