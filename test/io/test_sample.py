@@ -53,7 +53,7 @@ def test_face_is_lost_while_a_person_turns_away() -> None:
 
 @pytest.mark.parametrize('name', PORTRAITS)
 def test_person_is_cut_out(name: str) -> None:
-    """The head is opaque, the corners above the shoulders are not, and neither is most of it all."""
+    """The head is opaque, the corners above the shoulders and some of the rest are not."""
     person = figure(name)
     x, y, *_ = person.head
     assert person.opacity[round(y), round(x)] == 1
@@ -86,7 +86,7 @@ def test_every_photograph_has_a_free_license() -> None:
 def test_missing_package_is_named_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sample needs an extra that not everybody has installed."""
     monkeypatch.setitem(sys.modules, 'thumbor', None)
-    with pytest.raises(ImportError, match='pip install .*thumbor'):
+    with pytest.raises(ImportError, match=r'pip install .*thumbor'):
         data_folder('thumbor')
 
 
