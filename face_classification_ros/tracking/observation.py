@@ -82,7 +82,7 @@ class Observation:
         self._people: dict[str, _Person] = {}
         self._first = math.nan
         self._remark = ''
-        self._present: set[str] = set()
+        self._newest: list[str] = []
 
     @property
     def faces(self) -> list[Face]:
@@ -105,8 +105,7 @@ class Observation:
         """
         if math.isnan(self._first):
             self._first = stamp
-        if not self._people:
-            self._present.update(face.track_id for face in faces)
+        self._newest = [face.track_id for face in faces]
         for face in self._observed(faces):
             person = self._people.get(face.track_id)
             if person is None:
@@ -169,10 +168,10 @@ class Observation:
         if self._people:
             who = 'everybody' if self._target == ALL else f'the person of track {self._track_id}'
             return Ending(Outcome.LOST, f'{who} left {self._summary()}')
-        others = ', '.join(sorted(self._present, key=_by_number)[:MAX_NAMED]) or 'none'
+        others = ', '.join(sorted(self._newest, key=_by_number)[:MAX_NAMED]) or 'none'
         # A client may send any text.
         name = repr(self._track_id[:MAX_LENGTH])
-        return Ending(Outcome.LOST, f'there is no track {name}; tracks in view: {others}')
+        return Ending(Outcome.LOST, f'there is no track {name}; those in the newest image: {others}')
 
     def _summary(self) -> str:
         return f'(images of {self._counts()}){self._remark}'

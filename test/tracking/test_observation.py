@@ -193,8 +193,8 @@ def test_unknown_track_is_lost(duration: float) -> None:
     """After the timeout of tracks or the duration, whichever is shorter; others are named."""
     watch = observation('7', duration=duration)
     watch.add([face('10'), face('9')], 0.0)
-    ending = watch.add([face('9')], 1.1)
-    assert ending == Ending(Outcome.LOST, "there is no track '7'; tracks in view: 9, 10")
+    ending = watch.add([face('10'), face('9')], 1.1)
+    assert ending == Ending(Outcome.LOST, "there is no track '7'; those in the newest image: 9, 10")
 
 
 def test_unknown_track_in_an_empty_room_is_lost() -> None:
@@ -202,7 +202,7 @@ def test_unknown_track_in_an_empty_room_is_lost() -> None:
     watch = observation('7', duration=1.0)
     watch.add([], 0.0)
     ending = watch.add([], 1.1)
-    assert ending == Ending(Outcome.LOST, "there is no track '7'; tracks in view: none")
+    assert ending == Ending(Outcome.LOST, "there is no track '7'; those in the newest image: none")
 
 
 @pytest.mark.parametrize('target', ['7\n[FATAL] 8', '7\r8', '7' * 10_000])
