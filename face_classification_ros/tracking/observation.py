@@ -171,7 +171,9 @@ class Observation:
         others = ', '.join(sorted(self._newest, key=_by_number)[:MAX_NAMED]) or 'none'
         # A client may send any text.
         name = repr(self._track_id[:MAX_LENGTH])
-        return Ending(Outcome.LOST, f'there is no track {name}; those in the newest image: {others}')
+        return Ending(
+            Outcome.LOST, f'there is no track {name}; those in the newest image: {others}'
+        )
 
     def _summary(self) -> str:
         return f'(images of {self._counts()}){self._remark}'

@@ -194,7 +194,9 @@ def test_unknown_track_is_lost(duration: float) -> None:
     watch = observation('7', duration=duration)
     watch.add([face('10'), face('9')], 0.0)
     ending = watch.add([face('10'), face('9')], 1.1)
-    assert ending == Ending(Outcome.LOST, "there is no track '7'; those in the newest image: 9, 10")
+    assert ending == Ending(
+        Outcome.LOST, "there is no track '7'; those in the newest image: 9, 10"
+    )
 
 
 def test_unknown_track_in_an_empty_room_is_lost() -> None:
