@@ -29,6 +29,8 @@ def main() -> int:
     except (FaceClientError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     print(summary(count))
     return 0
 

@@ -43,11 +43,12 @@ def main() -> int:
                 'looking' if arguments.looking else 'nearest',
                 frames=arguments.frames,
                 duration=arguments.duration,
-                timeout=arguments.duration + 30.0,
             )
     except (FaceClientError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     for guest in observation.faces:
         labels = {name: confident_label(each) for name, each in guest.attributes.items()}
         print(greeting(labels.get('gender', ''), labels.get('emotion', '')))

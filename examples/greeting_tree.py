@@ -120,6 +120,8 @@ def main() -> int:
     except (FaceClientError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     if root.status is Status.FAILURE:
         print(f'No guest: {root.children[1].feedback_message}')
     return 0

@@ -28,12 +28,13 @@ def main() -> int:
                 'nearest',
                 frames=arguments.frames,
                 duration=arguments.duration,
-                timeout=arguments.duration + 30.0,
             )
             frame = client.get_faces(max_age=60.0).position_frame_id
     except (FaceClientError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     for face in observation.faces:
         print(place(face, frame))
     if not observation.faces:

@@ -57,6 +57,7 @@ PACKAGES = {
     'tensorboard': Package('tensorboard'),
     'tensorflow': Package('tensorflow'),
     'tf2onnx': Package('tf2onnx'),
+    'thumbor': Package('thumbor>=7.8'),
     'tqdm': Package('tqdm', 'python3-tqdm'),
     'yaml': Package('PyYAML', 'python3-yaml'),
 }
@@ -66,7 +67,7 @@ EXTRAS = {
     'archive': Extra(
         'classification of bags and in parallel', ('cryptography', 'distributed', 'rosbags')
     ),
-    'demo': Extra('the sample of demo and benchmark', ('skimage',)),
+    'demo': Extra('the sample of demo and benchmark', ('matplotlib', 'skimage', 'thumbor')),
     'replay': Extra('replay of bags, and expectations', ('pydantic', 'rosbags')),
     'train': Extra(
         'training, audits and plots',

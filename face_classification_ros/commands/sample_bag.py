@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Record the sample."""
     with needs_extra('replay', 'a recording'):
         from face_classification_ros.io.bag_writer import write_sample
-    from face_classification_ros.io.sample import FPS, sample_frames
+    from face_classification_ros.io.sample import FPS, sample_credits, sample_frames
     from face_classification_ros.progress import progress
 
     count = round(arguments.seconds * FPS)
@@ -48,4 +48,5 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.folder, frames, FPS, arguments.storage, compressed=arguments.compressed
     )
     print(f'{arguments.folder} has the images on {topic}')
+    print('photographs of the sample:', *sample_credits(), sep='\n  ')
     return DONE

@@ -1,24 +1,24 @@
-"""Create sample images and a sample video from the images that scikit-image ships."""
+"""Create sample images and a sample video from photographs that other packages ship."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 import math
-from pathlib import Path
 
 import cv2
 import numpy as np
 
 from face_classification_ros.io.images import read_image
-from face_classification_ros.requirements import needs_modules
+from face_classification_ros.io.portraits import data_folder, figure, HEIGHT, PORTRAITS, turned
 from face_classification_ros.types import Image
 
 SIZE = (640, 480)
 FPS = 15
+DURATION = 20
+"""Seconds of the video."""
 
-# Face and shoulders, and the head alone, in scikit-image's `astronaut`, 512 x 512: x, y, width and
-# height in pixels.
-PORTRAIT = (120, 0, 220, 260)
+# The head in scikit-image's `astronaut`, 512 x 512: x, y, width and height in pixels.
 HEAD = (160, 30, 130, 170)
 
 MAX_CROWD = 100
@@ -28,20 +28,81 @@ LARGEST_HEAD = 1 / 3
 """Height of the largest head relative to the image, as of a person at about one meter."""
 
 
+@dataclass(frozen=True)
+class Role:
+    """What a person does in the sample.
+
+    Attributes:
+        portrait: key of `PORTRAITS`.
+        light: by which the colors are multiplied.
+        moments: rows of time in seconds, middle of the person in pixels from the left, height of
+            the person in pixels, and rotation of the head in degrees to the right; linear in
+            between, and absent before the first and after the last.
+    """
+
+    portrait: str
+    light: float
+    moments: tuple[tuple[float, float, float, float], ...]
+
+    def at(self, seconds: float) -> tuple[float, float, float] | None:
+        """Return middle, height and rotation at a time, or None while the person is absent."""
+        times, *values = np.transpose(self.moments)
+        if not times[0] <= seconds <= times[-1]:
+            return None
+        middle, height, degrees = (float(np.interp(seconds, times, each)) for each in values)
+        return middle + 3 * math.sin(1.7 * seconds + times[0]), height, degrees
+
+
+ROLES = (
+    # In the background and in little light; goes away, and comes back.
+    Role(
+        'author',
+        0.65,
+        (
+            *((6.5, 800, 230, 0), (8.5, 470, 230, 0), (11.0, 480, 240, 0), (12.5, 800, 230, 0)),
+            *((17.0, 800, 250, 0), (18.2, 520, 260, 0), (20.0, 520, 260, 0)),
+        ),
+    ),
+    Role('astronaut', 1.0, ((15.8, -170, 400, 0), (17.3, 320, 400, 0), (20.0, 310, 410, 0))),
+    Role('admiral', 1.0, ((9.5, -170, 300, 0), (11.0, 110, 300, 0), (20.0, 110, 340, 0))),
+    Role('engineer', 1.0, ((3.0, 840, 340, 0), (4.8, 480, 340, 0), (7.0, 840, 340, 0))),
+    # Is the first, turns to somebody else and back, and leaves.
+    Role(
+        'director',
+        1.0,
+        (
+            *((0.8, -200, 330, 0), (2.3, 210, 350, 0), (5.0, 200, 420, 0), (8.0, 250, 330, 0)),
+            *((11.0, 320, 330, 0), (12.2, 320, 330, 85), (13.2, 320, 330, 85)),
+            *((14.2, 320, 330, 0), (14.8, 330, 340, 0), (16.2, 840, 330, 0)),
+        ),
+    ),
+)
+"""The people of the sample, the nearest last."""
+
+
 def sample_frames() -> Iterator[Image]:
     """Yield the frames of a video of 20 seconds at 15 Hz, uint8 480 x 640 x 3 in BGR.
 
-    One face that moves and comes closer; three faces at different distances and in different
-    light; some seconds without a face; one that leaves the image and comes back.
+    Five people of different age and sex come into an empty room and stand at different distances
+    and in different light; one turns the head away and back, one leaves and comes back.
 
     Raises:
-        ImportError: scikit-image is not installed.
+        ImportError: a package of the extra [demo] is not installed.
+        UnreadableError: a package of the extra has other photographs.
     """
-    portrait = _read_image('astronaut')
-    yield from _camera_motion(portrait, 6 * FPS)
-    yield from _three_people(portrait, _read_image('coffee'), 6 * FPS)
-    yield from _camera_motion(_read_image('rocket'), 3 * FPS)
-    yield from _walk_out_and_back(portrait, _read_image('coffee'), 5 * FPS)
+    room = _blurred(_read_image('brick'))
+    for number in range(DURATION * FPS):
+        frame = room.copy()
+        for role in ROLES:
+            state = role.at(number / FPS)
+            if state is not None:
+                _draw(frame, role, *state)
+        yield frame
+
+
+def sample_credits() -> list[str]:
+    """Return the name, the author and the license of each photograph in the sample."""
+    return [PORTRAITS[role.portrait].credit for role in ROLES]
 
 
 def crowd(faces: int, width: int, height: int) -> Image:
@@ -91,72 +152,28 @@ def crowd(faces: int, width: int, height: int) -> Image:
 
 
 def _read_image(name: str) -> Image:
-    with needs_modules(['skimage'], 'the sample'):
-        import skimage
     # Read by path, since skimage.data would download a newer copy.
-    folder = Path(skimage.__file__).parent / 'data'
-    path = next(folder.glob(f'{name}.*'))
-    return read_image(path)
-
-
-def _camera_motion(image: Image, frames: int) -> Iterator[Image]:
-    """Pan and zoom over an image."""
-    height, width = image.shape[:2]
-    for number in range(frames):
-        phase = number / frames
-        zoom = SIZE[1] / height * (1.1 + 0.5 * math.sin(math.pi * phase))
-        center = (
-            width * (0.47 + 0.05 * math.sin(2 * math.pi * phase)),
-            height * (0.36 + 0.06 * math.cos(2 * math.pi * phase)),
-        )
-        matrix = np.array(
-            [[zoom, 0, SIZE[0] / 2 - zoom * center[0]], [0, zoom, SIZE[1] / 2 - zoom * center[1]]]
-        )
-        yield _warp(image, matrix)
-
-
-def _three_people(portrait: Image, room: Image, frames: int) -> Iterator[Image]:
-    """Move three copies of a face: one close, one mirrored, one far away in little light."""
-    x, y, width, height = PORTRAIT
-    near = portrait[y : y + height, x : x + width]
-    mirrored = cv2.resize(cv2.flip(near, 1), None, fx=0.85, fy=0.85)
-    dark = cv2.convertScaleAbs(cv2.resize(near, None, fx=0.65, fy=0.65), alpha=0.55)
-    background = _blurred(room)
-    for number in range(frames):
-        phase = 2 * math.pi * number / frames
-        frame = background.copy()
-        _paste(frame, dark, 460 + 20 * math.sin(phase), 40)
-        _paste(frame, mirrored, 230 + 25 * math.sin(phase + 2), 120 + 10 * math.cos(phase))
-        _paste(frame, near, 10 + 15 * math.cos(phase), 170 + 15 * math.sin(2 * phase))
-        yield frame
-
-
-def _walk_out_and_back(portrait: Image, room: Image, frames: int) -> Iterator[Image]:
-    """Move a face out of the image at the right and back."""
-    x, y, width, height = PORTRAIT
-    person = cv2.resize(portrait[y : y + height, x : x + width], None, fx=1.3, fy=1.3)
-    background = _blurred(room)
-    for number in range(frames):
-        away = math.sin(math.pi * number / frames)
-        frame = background.copy()
-        _paste(frame, person, 200 + 480 * away, 120)
-        yield frame
+    return read_image(next((data_folder('skimage') / 'data').glob(f'{name}.*')))
 
 
 def _blurred(room: Image, size: tuple[int, int] = SIZE) -> Image:
     return np.asarray(cv2.GaussianBlur(cv2.resize(room, size), (0, 0), 6), np.uint8)
 
 
-def _paste(frame: Image, person: Image, x: float, y: float) -> None:
-    """Copy an image into a frame at a subpixel position, clipped at the edge."""
-    mask = np.full(person.shape[:2], 255, np.uint8)
-    matrix = np.array([[1, 0, x], [0, 1, y]], np.float64)
-    layer = cv2.warpAffine(person, matrix, SIZE)
-    is_person = cv2.warpAffine(mask, matrix, SIZE) == 255
-    frame[is_person] = layer[is_person]
-
-
-def _warp(image: Image, matrix: np.ndarray) -> Image:
-    return np.asarray(
-        cv2.warpAffine(image, matrix, SIZE, borderMode=cv2.BORDER_REFLECT_101), np.uint8
+def _draw(frame: Image, role: Role, middle: float, height: float, degrees: float) -> None:
+    """Draw a person who stands at the lower edge of a frame, at a subpixel position."""
+    person = figure(role.portrait)
+    if degrees:
+        person = turned(person, degrees)
+    scale = height / HEIGHT
+    left = middle - scale * person.image.shape[1] / 2
+    first = max(0, math.floor(left))
+    last = min(SIZE[0], math.ceil(left + scale * person.image.shape[1]))
+    if first >= last:
+        return
+    area = frame[SIZE[1] - round(height) :, first:last]
+    matrix = np.array([[scale, 0, left - first], [0, scale, 0]])
+    image, opacity = (
+        cv2.warpAffine(each, matrix, area.shape[1::-1]) for each in (person.image, person.opacity)
     )
+    area[:] = area + (np.float32(role.light) * image - area) * opacity[..., np.newaxis]

@@ -14,6 +14,13 @@ LARGEST, NEAREST, LOOKING, ALL = '', 'nearest', 'looking', 'all'
 """Whom to observe, if it is not a track id."""
 
 
+MAX_NAMED = 10
+"""Tracks that the reason names, if the requested one does not exist."""
+
+MAX_LENGTH = 40
+"""Characters of a track id that the reason has."""
+
+
 class Outcome(Enum):
     """How an observation ended; the numbers are those of the action."""
 
@@ -75,6 +82,7 @@ class Observation:
         self._people: dict[str, _Person] = {}
         self._first = math.nan
         self._remark = ''
+        self._newest: list[str] = []
 
     @property
     def faces(self) -> list[Face]:
@@ -97,6 +105,7 @@ class Observation:
         """
         if math.isnan(self._first):
             self._first = stamp
+        self._newest = [face.track_id for face in faces]
         for face in self._observed(faces):
             person = self._people.get(face.track_id)
             if person is None:
@@ -159,7 +168,12 @@ class Observation:
         if self._people:
             who = 'everybody' if self._target == ALL else f'the person of track {self._track_id}'
             return Ending(Outcome.LOST, f'{who} left {self._summary()}')
-        return Ending(Outcome.LOST, f'there is no track {self._track_id}')
+        others = ', '.join(sorted(self._newest, key=_by_number)[:MAX_NAMED]) or 'none'
+        # A client may send any text.
+        name = repr(self._track_id[:MAX_LENGTH])
+        return Ending(
+            Outcome.LOST, f'there is no track {name}; those in the newest image: {others}'
+        )
 
     def _summary(self) -> str:
         return f'(images of {self._counts()}){self._remark}'
@@ -168,6 +182,11 @@ class Observation:
         """Return the number of images of each person, by track."""
         counts = sorted(
             ((track, person.mean.frame_count) for track, person in self._people.items()),
-            key=lambda each: (len(each[0]), each[0]),
+            key=lambda each: _by_number(each[0]),
         )
         return ', '.join(f'track {track}: {count}' for track, count in counts)
+
+
+def _by_number(track_id: str) -> tuple[int, str]:
+    """Return a key that sorts "10" behind "9"."""
+    return len(track_id), track_id

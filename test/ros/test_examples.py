@@ -167,6 +167,32 @@ def test_following_ends_at_ctrl_c(camera: LiveCamera, domain: int, tmp_path: Pat
     assert (process.returncode, errors) == (0, '')
 
 
+@pytest.mark.parametrize(
+    'name', ['greet_guest', 'count_people', 'nearest_person', 'greeting_tree']
+)
+def test_example_ends_quietly_at_ctrl_c(
+    name: str, peer: Peer, domain: int, tmp_path: Path
+) -> None:
+    """Exit code 130 without a traceback, while it waits for a node that is missing."""
+    if name == 'greeting_tree':
+        pytest.importorskip('py_trees', reason='the example needs the Python package py_trees')
+    with subprocess.Popen(
+        [sys.executable, str(share_folder() / 'examples' / f'{name}.py'), '--node', '/nowhere'],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, 'ROS_DOMAIN_ID': str(domain), 'ROS_LOG_DIR': str(tmp_path)},
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        peer.wait_for(
+            lambda: any('face_client' in each for each in peer.node.get_node_names()),
+            'the node of the example',
+        )
+        process.send_signal(signal.SIGINT)
+        printed, errors = process.communicate(timeout=TIMEOUT)
+    assert (process.returncode, printed, errors) == (130, '', '')
+
+
 def test_direction_without_a_happy_face() -> None:
     """A sad face is not followed."""
     direction = example('follow_happy_face').direction

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http.client import HTTPConnection
 import os
 from pathlib import Path
 import re
@@ -10,14 +14,24 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 
+import cv2
+from page_server import running_servers
 import pytest
-from ros_peers import Camera, HEAD, image_message, NodeProcess, Peer
+from ros_peers import Camera, HEAD, image_message, LiveCamera, NodeProcess, Peer, TIMEOUT
 
 from face_classification_ros.inference.model_zoo import share_folder
 
 StartNode = Callable[..., NodeProcess]
 
 NODE = '/face_classification'
+
+UPGRADE = {
+    'Connection': 'Upgrade',
+    'Upgrade': 'websocket',
+    'Sec-WebSocket-Version': '13',
+    'Sec-WebSocket-Key': 'AAAAAAAAAAAAAAAAAAAAAA==',
+}
+"""Headers that turn a request into the stream of the page."""
 
 # Names that depend on parameters which are not set here.
 ON_REQUEST = {
@@ -127,11 +141,12 @@ def written_files(pid: int) -> list[str]:
     return sorted(name for name in names if name.startswith('/'))
 
 
-def allowed_names() -> dict[str, set[str]]:
-    """Return what the shipped policy allows: kind -> names, resolved as in SROS2."""
+def allowed_names(enclave: str) -> dict[str, set[str]]:
+    """Return what the shipped policy allows an enclave: kind -> names, resolved as in SROS2."""
     policy = ElementTree.parse(share_folder() / 'config' / 'sros2' / 'policy.xml')
-    names: dict[str, set[str]] = {kind: set() for kind in ON_REQUEST}
-    for profile in policy.iter('profile'):
+    (found,) = (each for each in policy.iter('enclave') if each.get('path') == enclave)
+    names: dict[str, set[str]] = defaultdict(set)
+    for profile in found.iter('profile'):
         place = profile.get('ns', '').rstrip('/')
         for rules in profile:
             for kind, qualifier in rules.items():
@@ -170,7 +185,7 @@ def used_names(peer: Peer) -> dict[str, set[str]]:
 def test_policy_allows_exactly_what_the_node_uses(start_node: StartNode, peer: Peer) -> None:
     """Every topic, service and action is in config/sros2/policy.xml."""
     start_node()
-    allowed = allowed_names()
+    allowed = allowed_names(NODE)
     needed = {kind: allowed[kind] - ON_REQUEST[kind] for kind in allowed}
     # Discovery finds names one by one, that of the node after its topics.
     peer.wait_for(lambda: (NODE[1:], '/') in peer.node.get_node_names_and_namespaces())
@@ -195,3 +210,69 @@ def test_node_without_its_enclave_does_not_start(
     assert node.wait() == 2
     (line,) = (each for each in node.log.splitlines() if each.startswith(NODE[1:]))
     assert 'secur' in line.lower()
+
+
+def names_of_page(peer: Peer) -> dict[str, set[str]]:
+    """Return the names of the nodes of the page: kind -> names, with * for random numbers."""
+    node = peer.node
+    names: dict[str, set[str]] = defaultdict(set)
+    getters = {
+        'subscribe': node.get_subscriber_names_and_types_by_node,
+        'publish': node.get_publisher_names_and_types_by_node,
+        'reply': node.get_service_names_and_types_by_node,
+        'request': node.get_client_names_and_types_by_node,
+    }
+    for name, namespace in node.get_node_names_and_namespaces():
+        if name.startswith(('face_classification_view_', 'face_client_')):
+            for kind, getter in getters.items():
+                found = getter(name, namespace)
+                names[kind] |= {re.sub(r'_[0-9a-f]{8}/', '_*/', each) for each, _ in found}
+    return names
+
+
+def post(port: int, command: str, body: bytes) -> int:
+    """Send a command of the page, and return the status of the response."""
+    with closing(HTTPConnection('127.0.0.1', port, timeout=TIMEOUT)) as connection:
+        connection.request('POST', f'/{command}', body, {'Origin': f'http://127.0.0.1:{port}'})
+        return connection.getresponse().status
+
+
+def test_policy_allows_exactly_what_the_page_uses(
+    start_node: StartNode, peer: Peer, domain: int
+) -> None:
+    """While somebody looks, and for each command."""
+    pytest.importorskip('aiohttp', reason='needs the extra [view]')
+    start_node()
+    allowed = allowed_names('/face_classification_view')
+    # Only called for the reason why the node does not respond.
+    needed = {kind: names - {f'{NODE}/get_state'} for kind, names in allowed.items()}
+    used: dict[str, set[str]] = defaultdict(set)
+
+    def is_all_used() -> bool:
+        for kind, names in names_of_page(peer).items():
+            used[kind] |= names
+        return all(needed[kind] <= used[kind] for kind in needed)
+
+    with (
+        running_servers(domain) as start_server,
+        closing(LiveCamera(peer, HEAD)),
+        ThreadPoolExecutor() as pool,
+    ):
+        port = start_server().port
+        with closing(HTTPConnection('127.0.0.1', port, timeout=TIMEOUT)) as stream:
+            stream.request(
+                'GET', '/stream', headers=UPGRADE | {'Origin': f'http://127.0.0.1:{port}'}
+            )
+            assert stream.getresponse().status == 101
+            # Nobody has this track, so the page waits for an explanation as long as it can.
+            explaining = pool.submit(post, port, 'explain', b'{"track": "999"}')
+            classified = pool.submit(
+                post, port, 'classify', cv2.imencode('.png', HEAD)[1].tobytes()
+            )
+            peer.happens(is_all_used, TIMEOUT)
+            assert classified.result() == 200
+            explaining.result()
+    for kind, names in used.items():
+        assert names <= allowed[kind], f'{kind}: not in the policy'
+    for kind, names in needed.items():
+        assert names <= used[kind], f'{kind}: in the policy, but not used'

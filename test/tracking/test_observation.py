@@ -190,11 +190,32 @@ def test_person_who_leaves_ends_it() -> None:
 
 @pytest.mark.parametrize('duration', [0.5, 30.0])
 def test_unknown_track_is_lost(duration: float) -> None:
-    """After the timeout of tracks or the duration, whichever is shorter."""
+    """After the timeout of tracks or the duration, whichever is shorter; others are named."""
     watch = observation('7', duration=duration)
-    watch.add([face('1')], 0.0)
-    ending = watch.add([face('1')], 1.1)
-    assert ending == Ending(Outcome.LOST, 'there is no track 7')
+    watch.add([face('10'), face('9')], 0.0)
+    ending = watch.add([face('10'), face('9')], 1.1)
+    assert ending == Ending(
+        Outcome.LOST, "there is no track '7'; those in the newest image: 9, 10"
+    )
+
+
+def test_unknown_track_in_an_empty_room_is_lost() -> None:
+    """Nobody could be meant."""
+    watch = observation('7', duration=1.0)
+    watch.add([], 0.0)
+    ending = watch.add([], 1.1)
+    assert ending == Ending(Outcome.LOST, "there is no track '7'; those in the newest image: none")
+
+
+@pytest.mark.parametrize('target', ['7\n[FATAL] 8', '7\r8', '7' * 10_000])
+def test_reason_is_one_short_line_for_any_track(target: str) -> None:
+    """A client may send any text, and programs log the reason."""
+    watch = observation(target, duration=1.0)
+    watch.add([face(str(number)) for number in range(1000)], 0.0)
+    ending = watch.time_over()
+    assert ending.outcome is Outcome.LOST
+    assert len(ending.reason.splitlines()) == 1
+    assert len(ending.reason) < 200
 
 
 def test_all_ends_when_everybody_left_unless_there_is_a_duration() -> None:

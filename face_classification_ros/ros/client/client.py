@@ -35,6 +35,10 @@ from face_classification_ros.types import AttributeEstimate, Face, Image, UNKNOW
 FEEDBACK_POLL = 0.5
 """Seconds between checks whether ROS was shut down, while waiting for feedback."""
 
+OBSERVATION_MARGIN = 30.0
+"""Seconds that an observation may take beyond its duration, by default: for the first image, and
+for stamps that are slower than the clock."""
+
 MAX_FRAMES = 2**32 - 1
 """Largest number of images of an observation, the limit of its type in the action."""
 
@@ -217,7 +221,7 @@ class FaceClient:
         *,
         frames: int = 0,
         duration: float = 5.0,
-        timeout: float = 30.0,
+        timeout: float | None = None,
         on_feedback: Callable[[Progress], None] | None = None,
     ) -> Observation:
         """Observe one person, or everybody, and return the estimates over all images.
@@ -227,7 +231,8 @@ class FaceClient:
                 the largest one that looks at the camera, "all" every face.
             frames: number of images of each observed face that suffices; 0 is no limit.
             duration: seconds, by the stamps of the images, after which it ends; 0 is no limit.
-            timeout: seconds after which the observation is canceled.
+            timeout: seconds after which the observation is canceled; None is 30 more than
+                `duration`.
             on_feedback: called with the progress after each image, in the calling thread; if it
                 raises an exception the observation is canceled and the exception is passed on.
 
@@ -236,8 +241,11 @@ class FaceClient:
                 limit.
             RequestRejectedError: the node rejects an argument, or is not active.
         """
-        end = time.monotonic() + _number('timeout', timeout)
+        begin = time.monotonic()
+        if timeout is not None:
+            timeout = _number('timeout', timeout)
         handle = self.start_observation(track_id, frames=frames, duration=duration)
+        end = begin + (duration + OBSERVATION_MARGIN if timeout is None else timeout)
         try:
             while not handle.is_done() and (remaining := end - time.monotonic()) > 0:
                 progress = handle.progress(min(remaining, FEEDBACK_POLL))

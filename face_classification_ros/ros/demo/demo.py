@@ -19,13 +19,13 @@ from vision_msgs.msg import LabelInfo
 
 from face_classification_ros.io.images import write_image
 from face_classification_ros.io.records import record_writer
-from face_classification_ros.io.sample import FPS
+from face_classification_ros.io.sample import FPS, sample_credits
 from face_classification_ros.io.videos import VideoFile
 from face_classification_ros.msg import FaceAttributesArray
 from face_classification_ros.ros.conversions.images import image_from_message
 from face_classification_ros.ros.conversions.messages import frame_from_message
 from face_classification_ros.ros.conversions.qos import LATCHED, RESULTS
-from face_classification_ros.ros.demo.sample_camera import open_source
+from face_classification_ros.ros.demo.sample_camera import open_source, SAMPLE
 from face_classification_ros.ros.node.node import NODE_NAME
 from face_classification_ros.ros.node.parameters.sources import parse_assignments
 from face_classification_ros.ros.processes import ros_environment, start, START_TIMEOUT, stop
@@ -164,7 +164,7 @@ def run_demo(options: DemoOptions) -> int:
 
     Raises:
         UnreadableError: the video cannot be read.
-        ImportError: the sample needs scikit-image.
+        ImportError: the sample needs packages of the extra [demo].
         OSError: a process did not start or ended early, or a result cannot be written.
     """
     fps = FPS if options.is_live else _rate(options.source)
@@ -282,4 +282,6 @@ def _report(recorder: Recorder, options: DemoOptions, published: str) -> int:
     )
     for path in files:
         print(f'  {path}')
+    if options.source == SAMPLE and not options.topic:
+        print('photographs of the sample:', *sample_credits(), sep='\n  ')
     return DONE if faces else NO_FACES

@@ -30,7 +30,7 @@ def run_live_demo(options: DemoOptions, page: ViewOptions) -> int:
 
     Raises:
         UnreadableError: the video cannot be read.
-        ImportError: the sample needs scikit-image.
+        ImportError: the sample needs packages of the extra [demo].
         OSError: a process ended early, or the page cannot be served there.
     """
     if not options.is_live:

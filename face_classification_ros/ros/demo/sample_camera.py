@@ -113,7 +113,7 @@ def open_source(source: str) -> Iterator[Frames]:
     Raises:
         CameraError: the camera cannot be opened.
         UnreadableError: see `read_video`, which rejects playlists of other files and addresses.
-        ImportError: the sample needs scikit-image.
+        ImportError: the sample needs packages of the extra [demo].
     """
     if source == SAMPLE:
         yield _at_rate(sample_frames(), FPS)

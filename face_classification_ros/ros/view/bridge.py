@@ -57,6 +57,10 @@ class Listener:
     on_labels: Callable[[list[str]], None]
 
 
+class BridgeError(OSError):
+    """Nothing more is received from the node; the text says why in one line."""
+
+
 class Bridge:
     """Subscribes to the node and calls its services, through nodes and threads of its own.
 
@@ -94,6 +98,7 @@ class Bridge:
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
         self._stop = Future()
+        self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
 
@@ -130,6 +135,19 @@ class Bridge:
         arrived.wait(timeout)
         self._executor.create_task(self._node.destroy_subscription, subscription)
         return image_from_message(received[0]) if received else None
+
+    def check(self) -> None:
+        """Check that messages of the node are received.
+
+        Raises:
+            BridgeError: an error ended the thread that receives them, or ROS was shut down.
+        """
+        if self._thread.is_alive():
+            return
+        error = self._failure
+        reason = f'{type(error).__name__}: {error}' if error else 'ROS was shut down'
+        text = f'the page receives nothing from the node any more: {" ".join(reason.split())}'
+        raise BridgeError(text) from error
 
     def close(self) -> None:
         """Leave ROS; calls that wait raise a `ClientClosedError`."""
@@ -183,5 +201,9 @@ class Bridge:
         self._listener.on_labels([each.class_name for each in message.class_map])
 
     def _spin(self) -> None:
-        with suppress(ExternalShutdownException):
-            self._executor.spin_until_future_complete(self._stop)
+        try:
+            with suppress(ExternalShutdownException):
+                self._executor.spin_until_future_complete(self._stop)
+        except Exception as error:
+            # For `check`, in the thread of the server.
+            self._failure = error

@@ -74,7 +74,7 @@ def run_view(
         is_over: asked once a second.
 
     Raises:
-        OSError: see `listen`.
+        OSError: see `listen`, or the page receives nothing any more.
         ValueError: the node has no name of ROS.
     """
     with listen(options.host, options.port) as listening:
@@ -106,6 +106,7 @@ async def _serve(
         tasks = [asyncio.create_task(each) for each in view.tasks(bridge)]
         try:
             while not (stop.is_set() or is_over()):
+                bridge.check()
                 # An error in a task is one of the server: it must end.
                 for task in tasks:
                     if task.done():

@@ -52,7 +52,8 @@ def status_record(status: DiagnosticStatus, prefix: str) -> dict[str, Any]:
     codes = values.pop('code', 'ok').split(',')
     return {
         'part': status.name.removeprefix(prefix),
-        'level': LEVELS[status.level[0]],
+        # Any node may publish diagnostics, with any number.
+        'level': LEVELS[min(status.level[0], len(LEVELS) - 1)],
         'codes': codes,
         'message': status.message,
         'cures': [CURES[code] for code in codes if code in CURES],

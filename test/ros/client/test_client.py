@@ -238,6 +238,18 @@ def test_observation_is_canceled_after_its_timeout(camera: LiveCamera, client: F
     assert only_face(observation.faces).attributes['gender'].frame_count >= 1
 
 
+def test_timeout_of_an_observation_follows_its_duration(
+    camera: LiveCamera, client: FaceClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By default it is the duration and a margin, so that no duration is too long."""
+    duration = 10 * TIMEOUT
+    monkeypatch.setattr(
+        'face_classification_ros.ros.client.client.OBSERVATION_MARGIN', 1 - duration
+    )
+    observation = client.observe(duration=duration)
+    assert observation.outcome is Outcome.CANCELED, observation
+
+
 def test_callback_that_raises_cancels_the_observation(
     camera: LiveCamera, client: FaceClient, peer: Peer
 ) -> None:

@@ -233,12 +233,13 @@ def test_person_who_leaves_ends_the_goal(camera: Camera, peer: Peer, observer: O
 def test_track_that_does_not_exist_ends_the_goal(
     camera: Camera, peer: Peer, observer: Observer
 ) -> None:
-    """After the timeout of tracks; the reason names the track."""
+    """After the timeout of tracks; the reason names the track and the one that exists."""
     goal = observer.send(track_id='999', duration=60.0)
     camera.result_of(image_message(HEAD), stamp=110.0)
-    camera.result_of(image_message(HEAD), stamp=111.1)
+    (face,) = camera.result_of(image_message(HEAD), stamp=111.1).faces
     result = goal.result(GoalStatus.STATUS_ABORTED, Result.LOST)
-    assert result.reason == 'there is no track 999'
+    assert "'999'" in result.reason
+    assert result.reason.endswith(f': {face.track_id}')
 
 
 def test_duration_without_a_face_ends_the_goal(

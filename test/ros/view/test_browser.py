@@ -171,6 +171,20 @@ def test_each_face_has_a_card(stage: Stage, looker: Looker) -> None:
     assert looker.page.locator('#nobody').is_visible()
 
 
+@pytest.mark.parametrize('scheme', ['light', 'dark'])
+def test_page_is_accessible(stage: Stage, browser: Any, scheme: str) -> None:
+    """With faces on it, axe-core has no finding that is serious or critical."""
+    axe = pytest.importorskip('axe_playwright_python.sync_playwright', reason='has axe-core')
+    stage.camera.show(TWO)
+    with closing(Looker(browser, stage.server.url, color_scheme=scheme)) as looker:
+        looker.wait_for_cards(2)
+        looker.wait_for_state('ok')
+        found = axe.Axe().run(looker.page).response
+    assert len(found['passes']) > 10
+    serious = [each for each in found['violations'] if each['impact'] in ('serious', 'critical')]
+    assert [(each['id'], [node['html'] for node in each['nodes']]) for each in serious] == []
+
+
 def test_higher_threshold_makes_labels_unknown(looker: Looker) -> None:
     """On the card, and back again."""
     page = looker.page

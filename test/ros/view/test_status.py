@@ -6,7 +6,7 @@ import re
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 import pytest
 
-from face_classification_ros.ros.view.status import CURES, status_record
+from face_classification_ros.ros.view.status import CURES, LEVELS, status_record
 
 MANUAL = Path(__file__).resolve().parents[3] / 'docs' / 'reference' / 'node.md'
 
@@ -43,3 +43,10 @@ def test_status_becomes_a_record(codes: str, expected: list[str]) -> None:
     assert record['cures'] == [CURES[code] for code in expected]
     assert record['values'] == {'lost': '3'}
     assert record['source'] == '/image'
+
+
+@pytest.mark.parametrize('level', [0, 3, 4, 255])
+def test_any_level_has_a_name(level: int) -> None:
+    """Another node may publish a number that does not exist."""
+    status = DiagnosticStatus(level=bytes([level]), name='face_classification: images')
+    assert status_record(status, 'face_classification: ')['level'] == LEVELS[min(level, 3)]
