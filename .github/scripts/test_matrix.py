@@ -95,7 +95,7 @@ def environment_for(python: str, ros: str) -> tuple[Path, str]:
     inner = folder / 'bin' / 'python'
     if not inner.exists():
         subprocess.run([program, '-m', 'venv', folder], check=True)
-    install = [inner, '-m', 'pip', 'install', '--dry-run', '--only-binary', ':all:']
+    install = [inner, '-m', 'pip', 'install', '--dry-run', '--only-binary', 'ros-rclpy']
     wheels = subprocess.run([*install, f'ros-{ros}-rclpy'], capture_output=True, text=True)
     errors = [line for line in wheels.stderr.splitlines() if line.startswith('ERROR')]
     return folder, errors[-1] if wheels.returncode else ''
