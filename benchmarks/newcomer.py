@@ -51,7 +51,7 @@ export ROS_DOMAIN_ID=86 ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST
 trap "kill $!; wait" EXIT
 cd .venv
 until bin/python ../examples/greet_guest.py --node /demo/face_classification | grep Welcome
-do kill -0 $! && sleep 0.2; done
+do kill -0 $!; sleep 0.2; done
 """
 """Asks until the node is there and has seen somebody."""
 
