@@ -3,7 +3,8 @@
 #   make demo    see it work; VIDEO=file, CAMERA=0 or TOPIC=/name for your own images;
 #                VIEW=1 opens a live page in the browser instead of recording
 #   make test    linters, unit tests, tests of real processes, then both ways of installing;
-#                JOBS=1 one test after the other
+#                JOBS=1 one test after the other; FULL_MATRIX=1 with every Python and ROS that has
+#                wheels, each in an environment of its own
 #   make lint    the linters alone
 #   make docs    build the site of the manual into site/; warnings such as dead links are errors
 #   make venv    create the environment .venv, which the others use
@@ -44,9 +45,16 @@ demo: $(VENV)/demo
 # run last.
 JOBS ?= 3
 
+ifdef FULL_MATRIX
+test:
+	$(PYTHON) .github/scripts/test_matrix.py
+else
 test: $(VENV)/test
-	$(VENV)/bin/pytest -m 'not install' --numprocesses $(JOBS) --dist loadfile
-	$(VENV)/bin/pytest -m install --numprocesses $(JOBS) --dist loadfile
+	$(VENV)/bin/pytest -m 'not install' --numprocesses $(JOBS) --dist loadfile \
+	  --junitxml $(VENV)/tests.xml
+	$(VENV)/bin/pytest -m install --numprocesses $(JOBS) --dist loadfile \
+	  --junitxml $(VENV)/install.xml
+endif
 
 lint: $(VENV)/test
 	$(VENV)/bin/pytest test/test_linters.py

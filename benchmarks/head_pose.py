@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 import math
 from pathlib import Path
+import sys
 import time
 
 import cv2
@@ -172,11 +173,16 @@ def degrees(cosine: float | NDArray[np.float64]) -> float:
 
 def report(name: str, errors: Errors) -> None:
     """Print the errors of a detector."""
+    print(f'{name}: {len(errors.yaw)} of {errors.heads} heads found')
+    if len(errors.yaw) < 2:
+        sys.exit(f'{name}: no line fits fewer than two heads; show more with --heads')
     yaw, pitch = np.array(errors.yaw), np.array(errors.pitch)
     directions = np.array(errors.directions)
-    print(f'{name}: {len(yaw)} of {errors.heads} heads found')
     for low, high in ((0, 45), (0, 15), (15, 30), (30, 45)):
         chosen = (abs(yaw[:, 0]) >= low) & (abs(yaw[:, 0]) < high)
+        if not chosen.any():
+            print(f'  yaw {low:2} to {high}: no heads')
+            continue
         yaw_errors = abs(yaw[chosen, 1] - yaw[chosen, 0])
         pitch_errors = abs(pitch[chosen, 1] - pitch[chosen, 0])
         print(

@@ -61,8 +61,8 @@ def workflow(path: Path) -> dict[str, Any]:
 
 
 def steps(path: Path) -> list[dict[str, Any]]:
-    """Return the steps of all jobs of a workflow."""
-    return [step for job in workflow(path)['jobs'].values() for step in job['steps']]
+    """Return the steps of all jobs of a workflow, without those of other workflows it calls."""
+    return [step for job in workflow(path)['jobs'].values() for step in job.get('steps', [])]
 
 
 def built_names() -> list[str]:
@@ -111,11 +111,28 @@ def test_workflows_have_the_least_permissions(path: Path) -> None:
 
 
 @pytest.mark.parametrize('path', WORKFLOWS, ids=lambda path: path.stem)
-def test_actions_have_a_fixed_major_version(path: Path) -> None:
-    """None follows a branch of development."""
+def test_actions_have_a_fixed_version(path: Path) -> None:
+    """None follows a branch; those of others than GitHub are a commit, since tags can be moved."""
     used = [step['uses'] for step in steps(path) if 'uses' in step]
     assert used
-    assert [each for each in used if not re.search(r'@(v\d+|release/v\d+)$', each)] == []
+    fixed = re.compile(r'actions/[a-z-]+@v\d+|[\w./-]+@[0-9a-f]{40}')
+    assert [each for each in used if not fixed.fullmatch(each)] == []
+
+
+def test_release_is_published_only_after_all_tests() -> None:
+    """Both workflows with tests are called, and nothing is published without them."""
+    jobs = workflow(ROOT / '.github' / 'workflows' / 'release.yml')['jobs']
+    called = {name: job['uses'] for name, job in jobs.items() if 'uses' in job}
+    assert called == {name: f'./.github/workflows/{name}.yml' for name in ('pip', 'ros')}
+    groups = []
+    for name in called:
+        content = workflow(ROOT / called[name])
+        assert 'workflow_call' in content['on']
+        groups.append(content['concurrency']['group'])
+    # They would cancel each other in a group named after the workflow that calls them.
+    assert len(set(groups)) == 2 and 'github.workflow' not in ''.join(groups)
+    assert {*called, 'sources', 'wheels'} == set(jobs['pypi']['needs'])
+    assert jobs['github']['needs'] == ['pypi']
 
 
 @pytest.mark.parametrize('path', WORKFLOWS, ids=lambda path: path.stem)

@@ -83,6 +83,7 @@ class Observation:
         self._first = math.nan
         self._remark = ''
         self._newest: list[str] = []
+        self._has_seen_faces = self._has_seen_orientations = False
 
     @property
     def faces(self) -> list[Face]:
@@ -132,6 +133,9 @@ class Observation:
             return Ending(Outcome.COMPLETED, f'time is up {self._summary()}')
         if self._track_id:
             return self._lost()
+        if self._target == LOOKING and self._has_seen_faces and not self._has_seen_orientations:
+            text = 'time is up and no face had an orientation, so nobody knows who looked'
+            return Ending(Outcome.NO_FACE, text)
         which = ' that looked at the camera' if self._target == LOOKING else ''
         return Ending(Outcome.NO_FACE, f'time is up and no face{which} was seen')
 
@@ -154,6 +158,8 @@ class Observation:
     def _choose(self, faces: Sequence[Face]) -> str:
         """Return the track id of the face to observe, "" if there is none yet."""
         if self._target == LOOKING:
+            self._has_seen_faces |= bool(faces)
+            self._has_seen_orientations |= any(face.orientation is not None for face in faces)
             faces = [face for face in faces if face.is_looking]
         if not faces:
             return ''

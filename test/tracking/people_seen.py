@@ -32,7 +32,7 @@ def face(
         size: sides of its box.
         position: in meters.
         color: appearance of the person in all cells, None if unknown.
-        looking: probability that the person looks at the camera.
+        looking: probability that the person looks at the camera; 0 has no orientation.
     """
     attributes = {} if woman is None else {'gender': gender(woman)}
     detection = Detection(BoundingBox(x, 10.0, size, size), 0.9)
@@ -43,6 +43,7 @@ def face(
         track_id,
         1.0,
         position,
+        orientation=(0.5, 0.5, -0.5, 0.5) if looking else None,
         looking_at_camera=looking,
         appearance=appearance,
     )

@@ -128,9 +128,24 @@ def test_looking_is_the_largest_that_looks_at_the_camera() -> None:
 def test_nobody_who_looks_at_the_camera_is_nobody() -> None:
     """Time is up although faces were seen."""
     watch = observation('looking', duration=1.0)
-    assert watch.add([face('1', looking=0.2)], 0.0) is None
-    assert outcome(watch.add([face('1', looking=0.2)], 1.0)) is Outcome.NO_FACE
+    assert watch.add([face('1', looking=0.2), face('2')], 0.0) is None
+    ending = watch.add([face('1', looking=0.2)], 1.0)
+    assert ending is not None and ending.outcome is Outcome.NO_FACE
+    assert 'orientation' not in ending.reason
     assert watch.faces == []
+
+
+def test_faces_without_an_orientation_may_have_looked() -> None:
+    """The reason says that it is not known; without faces nobody looked."""
+    watch = observation('looking', duration=1.0)
+    assert watch.add([face('1')], 0.0) is None
+    ending = watch.add([], 1.0)
+    assert ending is not None and ending.outcome is Outcome.NO_FACE
+    assert 'orientation' in ending.reason
+    watch = observation('looking', duration=1.0)
+    assert watch.add([], 0.0) is None
+    ending = watch.add([], 1.0)
+    assert ending is not None and 'orientation' not in ending.reason
 
 
 def test_track_is_observed_by_its_id() -> None:

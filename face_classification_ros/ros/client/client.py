@@ -166,7 +166,8 @@ class FaceClient:
 
         Raises:
             ValueError: an argument is of another type.
-            RequestRejectedError: no such image came, or the node is not active.
+            RequestRejectedError: no such image came, the node is not active, or nobody knows who
+                looks, since no face has landmarks.
         """
         request = GetFaces.Request(
             max_age=_number('max_age', max_age),
@@ -198,7 +199,8 @@ class FaceClient:
 
         Raises:
             ValueError: an argument is of another type.
-            RequestRejectedError: no image came at all, or the node is not active.
+            RequestRejectedError: no image came at all, the node is not active, or nobody knows who
+                looks, since no face has landmarks.
         """
         end = time.monotonic() + _number('timeout', timeout)
         snapshot = self.get_faces(max_age, timeout, min_confidence, looking=looking)

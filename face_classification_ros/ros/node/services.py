@@ -64,6 +64,8 @@ class QueryServices:
         result = reason or await self._recent_result(request)
         if isinstance(result, Reason):
             return _rejected(response, result)
+        if reason := _unknown_orientation(result.message, request):
+            return _rejected(response, reason)
         response.success = True
         response.faces = _requested_faces(result.message, request)
         return response
@@ -180,6 +182,16 @@ def _validation_error(request: GetFaces.Request) -> Reason | None:
     if not 0 <= request.min_confidence <= 1:
         return _invalid(f'min_confidence {request.min_confidence}: expected 0 to 1')
     return None
+
+
+def _unknown_orientation(faces: FaceAttributesArray, request: GetFaces.Request) -> Reason | None:
+    """Return why it is not known who looks at the camera, None if it is or nobody is there."""
+    if not request.looking_at_camera or not faces.faces:
+        return None
+    if any(each.has_orientation for each in faces.faces):
+        return None
+    text = 'no face has an orientation, which requires a detector with landmarks, not haar'
+    return Reason('orientation_unknown', text)
 
 
 def _requested_faces(faces: FaceAttributesArray, request: GetFaces.Request) -> FaceAttributesArray:

@@ -134,6 +134,21 @@ def test_faces_that_do_not_look_at_the_camera_are_left_out(
         assert len(get_faces(peer, max_age=1e6).faces.faces) == 1
 
 
+def test_without_landmarks_it_is_not_known_who_looks(start_node: StartNode, peer: Peer) -> None:
+    """Which is not the same as nobody; without faces nobody looks."""
+    start_node('-p', 'detector:=haar')
+    camera = Camera(peer)
+    camera.connect()
+    (face,) = camera.result_of(image_message(HEAD), stamp=time.time()).faces
+    assert not face.has_orientation
+    given = get_faces(peer, max_age=1e6, looking_at_camera=True)
+    assert (given.success, given.code) == (False, 'orientation_unknown')
+    assert get_faces(peer, max_age=1e6).success
+    assert reset_tracks(peer).success
+    camera.result_of(image_message(BLANK), stamp=time.time())
+    assert get_faces(peer, max_age=1e6, looking_at_camera=True).success
+
+
 @pytest.mark.parametrize(
     'request_, code, text',
     [

@@ -8,6 +8,7 @@ from typing import Any
 
 from page_server import running_servers, StartServer
 import pytest
+from ros_peers import TIMEOUT
 
 
 @pytest.fixture
@@ -30,6 +31,11 @@ def browser() -> Iterator[Any]:
         pytest.skip('chromium is not installed: apt install chromium')
     with api.sync_playwright() as playwright:
         # Its sandbox does not work for root in a container; it loads nothing but the page.
-        browser = playwright.chromium.launch(executable_path=program, chromium_sandbox=False)
+        browser = playwright.chromium.launch(
+            executable_path=program,
+            chromium_sandbox=False,
+            # Half a minute otherwise, which is short on a busy machine.
+            timeout=1000 * TIMEOUT,
+        )
         yield browser
         browser.close()

@@ -6,6 +6,7 @@ nodes may publish at the same time: ids are unique, and each publishes the list 
 
 from __future__ import annotations
 
+import time
 import uuid
 
 from geometry_msgs.msg import Transform, TransformStamped, Vector3
@@ -25,6 +26,9 @@ from face_classification_ros.types import Face, Quaternion
 
 GAZE: Quaternion = (-0.5, 0.5, -0.5, 0.5)
 """From the axes of a head (forward, left, up) to optical ones (right, down, forward)."""
+
+GRAPH_PERIOD = 1.0
+"""Seconds after which the graph is asked again for the faces of other nodes."""
 
 
 class HriOutput(Output):
@@ -82,6 +86,8 @@ class _Humans:
         self._tracked = node.create_publisher(IdsList, f'{NAMESPACE}/tracked', RESULTS)
         self._frames = node.create_publisher(TFMessage, FRAMES_TOPIC, FRAMES_QOS)
         self._faces: dict[str, FaceTopics] = {}
+        self._others: list[str] = []
+        self._others_end = 0.0
 
     def destroy(self) -> None:
         """Publish a list without our faces, and remove all topics."""
@@ -108,7 +114,10 @@ class _Humans:
             if not 0 <= stamp - topics.last_seen <= frame.config.track_timeout:
                 self._faces.pop(name).destroy()
         if self._tracked.get_subscription_count():
-            ids = [*self._faces, *self._ids_of_others()]
+            if time.monotonic() >= self._others_end:
+                self._others = self._ids_of_others()
+                self._others_end = time.monotonic() + GRAPH_PERIOD
+            ids = [*self._faces, *self._others]
             self._tracked.publish(self._list_type(header=frame.result.header, ids=ids))
         for face in faces:
             self._faces[self._id(face)].publish(face, frame)

@@ -305,13 +305,17 @@ def test_several_nodes_publish_the_list_of_all_faces(start_node: StartNode, peer
     for each in cameras:
         each.connect()
 
+    def show_head(camera: Camera) -> None:
+        header = camera.publish(image_message(HEAD))
+        # An image may get lost, above all while the transport still counts on a dead node.
+        peer.happens(lambda: any(each.header == header for each in camera.results), 5.0)
+
     def newest_lists() -> list[set[str]]:
         humans.lists.clear()
 
         def have_arrived() -> bool:
             for each in cameras:
-                (face,) = each.result_of(image_message(HEAD)).faces
-                assert face.track_id == '1'
+                show_head(each)
             return len(humans.lists) >= len(cameras)
 
         # A list may be late, or be published before its subscriber is known.
@@ -323,6 +327,8 @@ def test_several_nodes_publish_the_list_of_all_faces(start_node: StartNode, peer
         return one == two and len(one) == 2
 
     peer.wait_for(are_complete, 'lists of both faces')
+    results = [each for camera in cameras for each in camera.results]
+    assert {face.track_id for each in results for face in each.faces} == {'1'}
     nodes.pop().kill()
     cameras.pop()
     peer.wait_for(lambda: len(newest_lists()[0]) == 1, 'a list of the face that remains')

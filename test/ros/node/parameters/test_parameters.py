@@ -127,7 +127,7 @@ REJECTED: list[tuple[str, Any, str]] = [
     ('detection_threshold', float('nan'), 'nan'),
     ('detection_threshold', 2, 'Max: 1.0'),
     ('detection_size', 31, 'Min: 32'),
-    ('detection_size', 320.0, 'Type'),
+    ('detection_size', 320.0, 'parameter type'),
     ('min_face_size', -1, 'Min: 0'),
     ('rotation', 45, 'rotation'),
     ('unknown_threshold.gender', 2.0, 'Max: 1.0'),
