@@ -18,6 +18,7 @@ import tensorflow as tf
 from face_classification_ros.datasets.registry import FaceDataset, labels_of
 from face_classification_ros.inference.session import load_network
 from face_classification_ros.networks.onnx_export import convert_to_onnx, scale_faces
+from face_classification_ros.progress import progress
 from face_classification_ros.training.calibration import (
     Calibration,
     fit_calibration,
@@ -28,6 +29,9 @@ from face_classification_ros.training.recipe import Recipe
 
 BATCH = 256
 LICENSE = 'Apache-2.0'
+MAX_FACES = 10_000
+"""Largest number of faces of a data set by which probabilities are calibrated."""
+
 TOLERANCE = 1e-4
 """Largest accepted difference of a probability between Keras and ONNX Runtime."""
 
@@ -148,15 +152,24 @@ def _logits(network: keras.Model, recipe: Recipe, faces: Any) -> dict[str, Any]:
 def _predict(
     network: keras.Model, recipe: Recipe, datasets: Sequence[FaceDataset], attribute: str
 ) -> list[LabeledLogits]:
-    """Return the logits and labels of each data set of an attribute."""
+    """Return logits and labels of at most `MAX_FACES` faces of each data set of an attribute."""
+    shape = (None, recipe.size, recipe.size, recipe.channels)
+
+    # Compiled, since there may be 100,000 faces.
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8)])
+    def logits_of(crops: tf.Tensor) -> tf.Tensor:
+        return _logits(network, recipe, scale_faces(crops))[attribute]
+
     predictions = []
     for dataset in datasets:
         if dataset.attribute != attribute:
             continue
-        crops = dataset.crops(recipe.input_spec)
+        step = -(-len(dataset) // MAX_FACES)
+        faces = dataset.select(np.arange(len(dataset)) % step == 0)
+        crops = faces.crops(recipe.input_spec)
         batches = [
-            _logits(network, recipe, scale_faces(batch))[attribute].numpy()
-            for batch in np.split(crops, range(BATCH, len(crops), BATCH))
+            logits_of(batch).numpy()
+            for batch in progress(np.split(crops, range(BATCH, len(crops), BATCH)), 'batch')
         ]
-        predictions.append((np.concatenate(batches), dataset.y_true))
+        predictions.append((np.concatenate(batches), faces.y_true))
     return predictions
