@@ -16,7 +16,7 @@ from face_classification_ros.networks.description import read_network
 from face_classification_ros.networks.onnx_export import scale_faces
 from face_classification_ros.training.warm_start import take_weights
 
-LABELS = {'gender': 2, 'emotion': 7}
+LABELS = {'gender': 2, 'emotion': 7, 'age': 9}
 
 
 @pytest.mark.parametrize(
