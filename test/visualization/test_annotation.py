@@ -309,7 +309,7 @@ def test_every_label_has_its_own_color() -> None:
 
 def test_age_bands_can_be_told_apart() -> None:
     """Any two differ by a tenth of the range of a channel at least."""
-    colors = np.int32([color_of(band) for band in AGES])
+    colors = np.array([color_of(band) for band in AGES])
     differences = np.abs(colors[:, None] - colors).max(axis=2)
     assert differences[np.triu_indices(len(AGES), 1)].min() >= 25
 
