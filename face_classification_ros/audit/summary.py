@@ -84,7 +84,7 @@ def _summarize_perturbations(rows: Mapping[str, Any]) -> list[str]:
         lines.append(
             f'Drawn {name} bias predictions towards {favored}.'
             if favored
-            else f'Drawn {name} bias predictions towards no label significantly.'
+            else f'Drawn {name} do not bias predictions significantly towards any label.'
         )
     certain = max(rows, key=lambda name: rows[name]['certain_changes'])
     lines.append(

@@ -29,14 +29,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path('demo'),
         metavar='DIR',
-        help='write the results to this folder (default: demo)',
+        help='write the results to this folder (default: demo); with --view there are none',
     )
     parser.add_argument(
         '--seconds',
         type=positive_float,
         default=20.0,
         metavar='X',
-        help='stop a camera or a topic after this many seconds (default: 20)',
+        help='stop a camera or a topic after this many seconds (default: 20); '
+        'with --view they run until Ctrl+C',
     )
     parser.add_argument(
         '--view',

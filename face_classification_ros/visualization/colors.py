@@ -24,6 +24,16 @@ LABEL_COLORS: dict[str, Color] = {
     'sad': (235, 140, 60),
     'surprise': (50, 140, 255),
     'neutral': (190, 190, 190),
+    # Ages in the order of the hues, so that neighbors look alike and others do not.
+    '0-2': (110, 230, 255),
+    '3-9': (90, 255, 220),
+    '10-19': (90, 255, 130),
+    '20-29': (170, 255, 90),
+    '30-39': (250, 240, 90),
+    '40-49': (255, 190, 90),
+    '50-59': (255, 130, 110),
+    '60-69': (255, 100, 190),
+    '70+': (230, 100, 255),
 }
 """Colors of known labels; all others get one from their name."""
 

@@ -29,7 +29,7 @@ def test_networks_of_the_paper_have_its_number_of_parameters(
 
 
 def test_multitask_network_has_less_than_70_000_parameters() -> None:
-    """Its last module is wider, for two attributes."""
+    """Its last module is wider, for several attributes."""
     network = build_network(
         read_network('mini_xception_wide'), (48, 48, 1), {'gender': 2, 'emotion': 7}
     )

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from face_classification_ros.datasets.face_dataset import AGES
 from face_classification_ros.types import AttributeEstimate, BoundingBox, Detection, Face, Image
 from face_classification_ros.visualization.annotation import draw_faces, face_color
 from face_classification_ros.visualization.colors import (
@@ -304,6 +305,13 @@ def test_every_label_has_its_own_color() -> None:
     assert len({color_of(label) for label in labels}) == len(labels)
     assert [color_of(label) for label in labels] == [color_of(label) for label in labels]
     assert color_of('unknown') == NEUTRAL_COLOR
+
+
+def test_age_bands_can_be_told_apart() -> None:
+    """Any two differ by a tenth of the range of a channel at least."""
+    colors = np.array([color_of(band) for band in AGES])
+    differences = np.abs(colors[:, None] - colors).max(axis=2)
+    assert differences[np.triu_indices(len(AGES), 1)].min() >= 25
 
 
 def test_every_distribution_of_three_labels_has_a_bar() -> None:

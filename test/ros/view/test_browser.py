@@ -186,15 +186,17 @@ def test_page_is_accessible(stage: Stage, browser: Any, scheme: str) -> None:
 
 
 def test_higher_threshold_makes_labels_unknown(looker: Looker) -> None:
-    """On the card, and back again."""
+    """On the card and in the summary of the last minute, and back again."""
     page = looker.page
     gender = page.locator('#cards .bars[data-attribute=gender]')
     assert gender.get_attribute('data-value') == 'woman'
     looker.set('unknown_threshold.gender', '1')
     looker.page.locator('#cards .bars[data-attribute=gender][data-value=unknown]').wait_for()
     assert page.locator('#cards .chip.unknown').count() == 1
+    page.locator('#timelines [data-attribute=gender][data-label=unknown]').wait_for()
     looker.set('unknown_threshold.gender', '0.5')
     looker.page.locator('#cards .bars[data-attribute=gender][data-value=woman]').wait_for()
+    page.locator('#timelines [data-attribute=gender][data-label=woman]').wait_for()
 
 
 def test_refused_parameter_shows_the_reason(looker: Looker) -> None:

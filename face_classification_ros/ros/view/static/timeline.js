@@ -1,6 +1,6 @@
 // Keep the probabilities of each face over time, draw those of the last minute, export all.
 
-import { colorOf } from './cards.js';
+import { colorOf, thresholds } from './cards.js';
 import { byId, create, duration, percent, setText } from './dom.js';
 
 const SPAN = 60; // Seconds that are drawn.
@@ -102,7 +102,7 @@ const newPerson = (face) => ({ firstSeen: face.first_seen, samples: [], element:
 function build(track, person, sample) {
   person.text = create('p', { className: 'meta' });
   person.charts = sample.attributes.map(({ name }) => {
-    const canvas = create('canvas', { height: HEIGHT, role: 'img' });
+    const canvas = create('canvas', { height: HEIGHT, role: 'img', 'data-attribute': name });
     const figure = create('figure', {}, create('figcaption', {}, name), canvas);
     return { name, canvas, figure };
   });
@@ -113,7 +113,8 @@ function build(track, person, sample) {
 function drawPerson(person, samples, latest) {
   const seen = samples.at(-1).stamp - samples[0].stamp;
   const texts = person.charts.map(({ name, canvas }) => {
-    const text = meanText(samples, name);
+    const { label, text } = summary(samples, name);
+    canvas.dataset.label = label;
     canvas.setAttribute('aria-label', `${name} over time: ${text}`);
     drawChart(canvas, samples, name, latest);
     return text;
@@ -123,8 +124,8 @@ function drawPerson(person, samples, latest) {
 
 const find = (sample, name) => sample.attributes.find((each) => each.name === name);
 
-// Return the most probable label over all samples.
-function meanText(samples, name) {
+// Return the most probable label over all samples, "unknown" below the threshold, and its text.
+function summary(samples, name) {
   const sums = new Map();
   let count = 0;
   for (const estimate of samples.map((each) => find(each, name)).filter(Boolean)) {
@@ -133,9 +134,11 @@ function meanText(samples, name) {
       sums.set(label, (sums.get(label) ?? 0) + estimate.probabilities[index]);
     });
   }
-  if (!count) return '';
+  if (!count) return { label: '', text: '' };
   const [label, sum] = [...sums].reduce((a, b) => (a[1] >= b[1] ? a : b));
-  return `mostly ${label} (mean ${percent(sum / count)})`;
+  const mean = sum / count;
+  if (mean < (thresholds.get(name) ?? 0)) return { label: 'unknown', text: `${name} unknown` };
+  return { label, text: `${name} ${label} (mean ${percent(mean)})` };
 }
 
 // Stack the probabilities, which fill the height; gaps are times without the face.

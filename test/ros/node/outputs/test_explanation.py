@@ -44,10 +44,10 @@ def test_face_is_explained_after_a_subscription(camera: Camera, peer: Peer) -> N
 def test_attribute_and_method_can_be_changed_at_run_time(camera: Camera, peer: Peer) -> None:
     """The bars are those of the attribute, and the colors those of the method."""
     explained = peer.collect(ImageMessage, TOPIC)
-    emotion = newest(camera, peer, explained)
+    age = newest(camera, peer, explained)
     assert peer.set_parameter('explanation_attribute', 'gender').successful
     gender = newest(camera, peer, explained)
-    assert (emotion[:, 480:] != gender[:, 480:]).any()
+    assert (age[:, 480:] != gender[:, 480:]).any()
     assert peer.set_parameter('explanation_method', 'grad_cam').successful
     heat = newest(camera, peer, explained)
     # Colors instead of gray.
