@@ -104,9 +104,9 @@ def _explained_attribute(pipeline: FacePipeline, config: NodeConfig) -> str:
         raise SettingError(
             'explanation_attribute', f'no model estimates {chosen!r}; available: {available}'
         )
-    return chosen or max(
-        classifiers, key=lambda name: len(classifiers[name].labels[name]), default=''
-    )
+    # Two labels leave little to explain: what speaks for one speaks against the other.
+    several = [name for name, each in classifiers.items() if len(each.labels[name]) > 2]
+    return chosen or next(iter([*several, *classifiers]), '')
 
 
 def _key(pipeline: FacePipeline, config: NodeConfig) -> _Key | None:
