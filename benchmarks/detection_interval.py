@@ -90,7 +90,9 @@ def main() -> None:
     results = {str(video): measure(video, arguments) for video in arguments.videos}
     for video, rows in results.items():
         print(video)
-        print('interval   between  found   lost  added  overlap  median ms  mean ms  95 % ms  mean x')
+        print(
+            'interval   between  found   lost  added  overlap  median ms  mean ms  95 % ms  mean x'
+        )
         for row in rows:
             overlap = '' if row['overlap'] is None else f'{row["overlap"]:.3f}'
             print(
