@@ -139,7 +139,8 @@ def _print_records(records: Sequence[Mapping[str, Any]]) -> None:
         medians = ' '.join(f'{each["p50_ms"]:8.3f}' for each in times.values())
         print(
             f'{record["detector"]:>{width}} {record["detection_interval"]:8} '
-            f'{"yes" if record["follow"] else "no":>6} {record["threads"]:7} {record["width"]:>4}x{record["height"]:<4} '
+            f'{"yes" if record["follow"] else "no":>6} {record["threads"]:7} '
+            f'{record["width"]:>4}x{record["height"]:<4} '
             f'{record["faces_found"]:5}/{record["faces"]:<5} {medians} '
             f'{times["total"]["p95_ms"]:8.3f} {record["memory_mb"]:5.0f} '
             f'{record["startup_s"]:7.2f}'

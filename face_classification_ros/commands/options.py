@@ -186,7 +186,8 @@ def _value(described: Field[Any], text: str) -> Any:
     """Parse the text of an option as a value of its setting."""
     kind: type = type(described.default)
     try:
-        parse: Callable[[str], Any] = {tuple: _items, bool: _truth}.get(kind, kind)
+        parsers: dict[Any, Callable[[str], Any]] = {tuple: _items, bool: _truth}
+        parse = parsers.get(kind, kind)
         value = parse(text)
         return checked_value(described, value)
     except SettingError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +96,7 @@ def with_head(model: onnx.ModelProto, head: Head) -> onnx.ModelProto:
     graph.initializer.extend(
         numpy_helper.from_array(each, f'{_PREFIX}{name}') for name, each in weights.items()
     )
-    nodes: list[tuple[str, Sequence[str], Sequence[str], dict[str, int]]] = [
+    nodes: list[tuple[str, Sequence[str], Sequence[str], dict[str, Any]]] = [
         ('Conv', ('maps', 'kernel', 'bias'), ('few',), {}),
         ('Flatten', ('few',), ('flat',), {}),
         ('Gemm', ('flat', 'hidden', 'hidden_bias'), ('values',), {}),

@@ -89,7 +89,7 @@ def _lost_boxes(
 ) -> list[tuple[BoundingBox, Row]]:
     """Return boxes that show no face, or not where it is."""
     height, width = image.shape[:2]
-    boxes = [box for box in scene.boxes('not_a_face')]
+    boxes = scene.boxes('not_a_face')
     for face in faces:
         off = []
         for _ in range(OFF_BOXES):
@@ -97,7 +97,8 @@ def _lost_boxes(
             x, y = distance * math.cos(angle), distance * math.sin(angle)
             off.append(_moved(face, x, y, rng.uniform(-0.5, 0.5)))
         other_size = rng.choice((-1, 1)) * rng.uniform(math.log(2), math.log(3))
-        off.append(_moved(face, *rng.uniform(-0.2, 0.2, 2), other_size))
+        x, y = rng.uniform(-0.2, 0.2, 2)
+        off.append(_moved(face, x, y, other_size))
         boxes += [box for box in off if _is_beside(box, scene, MAX_OFF_IOU)]
         for x, y in rng.uniform((0, 0), (width, height), (OTHER_BOXES, 2)):
             centered = (x - face.width / 2, y - face.height / 2, face.width, face.height)

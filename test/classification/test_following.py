@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
-
-onnx = pytest.importorskip('onnx', reason='needs the extra [test]')
-
 from small_models import following_classifier, tiny_classifier
 
 from face_classification_ros.classification.classifier import Classifier, ModelFileError
