@@ -150,6 +150,12 @@ class PipelineConfig(TrackingConfig, DetectorConfig):
     attributes: tuple[str, ...] = setting(
         (), "attributes to estimate; [''] means all attributes of the models", reload=True
     )
+    follow: bool = setting(
+        False,
+        'between searches of the full frame, let the network that classifies faces follow them, '
+        'instead of searching around them; needs a single model whose file can do that',
+        reload=True,
+    )
     rotation: int = setting(
         0,
         'degrees clockwise by which images must be rotated for people to be upright',

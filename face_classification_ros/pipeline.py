@@ -11,10 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_classification_ros.classification.classifier import Classifier, load_classifiers
-from face_classification_ros.classification.crop_quality import crop_weights
-from face_classification_ros.classification.crops import crop_faces, InputSpec, source_sizes
+from face_classification_ros.classification.crops import crop_faces, InputSpec
+from face_classification_ros.classification.predictions import (
+    classify_faces,
+    follow_faces,
+    follower_of,
+    Predictions,
+)
 from face_classification_ros.config import check_threshold, PipelineConfig, SettingError
 from face_classification_ros.detection import create_detector, Detector
+from face_classification_ros.detection.region_of_interest import RegionOfInterestDetector
 from face_classification_ros.geometry.head_pose import (
     default_intrinsics,
     estimate_head_pose,
@@ -65,6 +71,7 @@ def create_pipeline(
         thresholds_of(classifiers, config.unknown_threshold),
         config.smoothing_time,
         config.rotation,
+        follower_of(classifiers) if config.follow else None,
     )
 
 
@@ -121,6 +128,8 @@ class FacePipeline:
         smoothing_time: time constant in seconds of the temporal filter of a track.
         rotation: degrees clockwise, one of `ROTATIONS`, by which images are rotated for people to
             be upright. Reset the tracker after a change: tracks live in the upright image.
+        follower: the classifier of all attributes, which finds known faces while the detector
+            would search around them; None leaves that to the detector.
     """
 
     detector: Detector
@@ -129,6 +138,7 @@ class FacePipeline:
     thresholds: Mapping[str, float]
     smoothing_time: float = 0.0
     rotation: int = 0
+    follower: Classifier | None = None
 
     def process(self, image: Image, stamp: float = 0.0) -> list[Face]:
         """Return all faces of an image, largest first, see `process_frame`."""
@@ -155,9 +165,8 @@ class FacePipeline:
             ValueError: `image` is not an image.
         """
         upright = self._upright(image)
-        detections = self.detector.detect(upright)
+        detections, predictions = self._find(upright)
         tracks, was_reset = self._track(upright, detections, stamp)
-        predictions = self._classify(upright, detections)
         height, width = upright.shape[:2]
         camera = intrinsics or default_intrinsics(image.shape[1], image.shape[0])
         faces = largest_first(
@@ -236,25 +245,16 @@ class FacePipeline:
         update = self.tracker.update(detections, stamp, partial(compute_appearance, image, boxes))
         return update.tracks, update.was_reset
 
-    def _classify(
-        self, image: Image, detections: Sequence[Detection]
-    ) -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:
-        """Return attribute -> probabilities, N x labels, and the weights of the crops, N.
-
-        Faces are cropped once per input spec and classified once per model file.
-        """
-        if not detections:
-            return {}
-        boxes = [detection.box for detection in detections]
-        classifiers = set(self.classifiers.values())
-        specs = {classifier.input_spec for classifier in classifiers}
-        crops = {spec: crop_faces(image, boxes, spec) for spec in specs}
-        weights = {spec: crop_weights(crops[spec], source_sizes(boxes, spec)) for spec in specs}
-        predictions = {each: each.classify(crops[each.input_spec]) for each in classifiers}
-        return {
-            attribute: (predictions[classifier][attribute], weights[classifier.input_spec])
-            for attribute, classifier in self.classifiers.items()
-        }
+    def _find(self, image: Image) -> tuple[list[Detection], Predictions]:
+        """Return the faces of an upright image with their predictions."""
+        if self.follower is None or not isinstance(self.detector, RegionOfInterestDetector):
+            faces = self.detector.detect(image)
+            return faces, classify_faces(image, faces, self.classifiers)
+        follow = partial(follow_faces, image, follower=self.follower)
+        faces, predictions = self.detector.detect_or_follow(image, follow)
+        if predictions is None:
+            predictions = classify_faces(image, faces, self.classifiers)
+        return faces, predictions
 
     def _with_head_pose(self, face: Face, track: Track | None, camera: Intrinsics) -> Face:
         """Return a face with the pose of its head, where it has landmarks."""
@@ -278,7 +278,7 @@ class FacePipeline:
     def _estimate(
         self,
         attribute: str,
-        predictions: Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]],
+        predictions: Predictions,
         index: int,
         track: Track | None,
     ) -> AttributeEstimate:

@@ -50,6 +50,35 @@ def tiny_classifier(**metadata: str) -> onnx.ModelProto:
     return model
 
 
+def following_classifier(*row: float, **metadata: str) -> onnx.ModelProto:
+    """Return `tiny_classifier`, which also predicts the same movement for every face.
+
+    Args:
+        *row: movement to the right, down, and logarithm of the scale; the probability of a face is
+            the mean gray level, 0 to 1.
+        **metadata: of the file.
+    """
+    model = tiny_classifier(**({'follow_threshold': '0.6'} | metadata))
+    constants = {'movement_kernel': np.zeros((len(row), 2)), 'movement_bias': np.array(row)}
+    model.graph.initializer.extend(
+        numpy_helper.from_array(each.astype(np.float32), name) for name, each in constants.items()
+    )
+    model.graph.initializer.append(numpy_helper.from_array(np.array([1, 1]), 'halves'))
+    model.graph.node.extend(
+        [
+            helper.make_node('Split', ['logits', 'halves'], ['bright', 'dark'], axis=1),
+            helper.make_node(
+                'Gemm', ['logits', 'movement_kernel', 'movement_bias'], ['distances'], transB=1
+            ),
+            helper.make_node('Concat', ['distances', 'bright'], ['movement'], axis=1),
+        ]
+    )
+    model.graph.output.append(
+        helper.make_tensor_value_info('movement', TensorProto.FLOAT, ['n', 4])
+    )
+    return model
+
+
 def yunet_model() -> onnx.ModelProto:
     """Return a detector with the inputs and outputs of YuNet, and hardly any weights."""
     parts = {'cls': 1, 'obj': 1, 'bbox': 4, 'kps': 10}

@@ -9,6 +9,7 @@ from typing import Any
 from markdown_table import table
 
 from face_classification_ros.training.detector_recipe import DetectorRecipe
+from face_classification_ros.training.follow_recipe import FollowRecipe
 from face_classification_ros.training.recipe import Recipe
 
 Schema = dict[str, Any]
@@ -17,10 +18,11 @@ Schema = dict[str, Any]
 def recipe(_: Path) -> str:
     """Return the page of all fields of recipes."""
     text = (
-        'In YAML, for [classifiers and stages](../how_to/training.md#train), and for '
-        '[detectors](../how_to/training.md#detectors).'
+        'In YAML, for [classifiers and stages](../how_to/training.md#train), for '
+        '[detectors](../how_to/training.md#detectors), and for '
+        '[following](../how_to/training.md#following).'
     )
-    schemas = [kind.model_json_schema() for kind in (Recipe, DetectorRecipe)]
+    schemas = [kind.model_json_schema() for kind in (Recipe, DetectorRecipe, FollowRecipe)]
     return '\n'.join([f'# Fields of a recipe\n\n{text}\n', *map(_objects, schemas)])
 
 

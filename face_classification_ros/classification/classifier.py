@@ -18,6 +18,9 @@ from face_classification_ros.types import UNKNOWN
 
 INPUT = 'faces'
 
+MOVEMENT = 'movement'
+"""Optional output of a model file: where the face has gone, see `classify_and_follow`."""
+
 ATTRIBUTE_NAME = re.compile('[a-z][a-z0-9_]{0,39}')
 """Pattern of the name of an attribute, which becomes part of parameter names."""
 
@@ -37,8 +40,8 @@ class ModelFileError(ValueError):
     Attributes:
         path: path of the file.
         part: what is wrong: `file` if it is not a usable ONNX file at all, otherwise its
-            `metadata`, or of that `labels`, `thresholds`, `color` or `margin`, or the `input` or
-            `output` of the network.
+            `metadata`, or of that `labels`, `thresholds`, `color`, `margin` or
+            `follow_threshold`, or the `input` or `output` of the network.
     """
 
     def __init__(self, path: Path, part: str, reason: str) -> None:
@@ -56,11 +59,16 @@ class Classifier:
     (optional, JSON: attribute -> probability). Preprocessing cannot be configured, hence not be
     configured wrong.
 
+    A file that can also follow faces has one more output `movement`, float32 N x 4, and the
+    metadata `follow_threshold`.
+
     Attributes:
         path: the file.
         labels: attribute -> its labels in the order of the output.
         thresholds: attribute -> probability below which its label is "unknown", 0 to 1.
         input_spec: crops that the network expects.
+        follow_threshold: probability below which a face that is followed is lost, 0 to 1; None if
+            the file cannot follow faces.
         properties: all metadata of the file: recipe, data, figures, license.
     """
 
@@ -94,7 +102,8 @@ class Classifier:
         self.labels = self._read_labels()
         self.thresholds = self._read_thresholds()
         self.input_spec = self._read_input_spec()
-        self._require_distributions()
+        self.follow_threshold = self._read_follow_threshold()
+        self._try_out()
 
     def classify(self, crops: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """Classify all crops in one call.
@@ -107,6 +116,23 @@ class Classifier:
         """
         names = list(self.labels)
         return dict(zip(names, self._session.run(names, {INPUT: crops}), strict=True))
+
+    def classify_and_follow(
+        self, crops: NDArray[np.uint8]
+    ) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]:
+        """Classify all crops, and predict where their faces are, in one call.
+
+        Args:
+            crops: uint8 N x size x size x channels, at the places of the faces in the previous
+                image; for a file with a `follow_threshold`.
+
+        Returns:
+            The result of `classify`, and float32 N x 4: movement to the right and down in longer
+            sides of the box, natural logarithm of the factor of its size, and the probability
+            that the crop still shows that face.
+        """
+        *distributions, movements = self._session.run([*self.labels, MOVEMENT], {INPUT: crops})
+        return dict(zip(self.labels, distributions, strict=True)), movements
 
     def _read_labels(self) -> dict[str, tuple[str, ...]]:
         if 'labels' not in self.properties:
@@ -190,15 +216,35 @@ class Classifier:
             raise self._error('margin', f'its margin {margin} is not between -0.5 and 2')
         return InputSpec(shape[1], margin, color)
 
-    def _require_distributions(self) -> None:
+    def _read_follow_threshold(self) -> float | None:
+        text = self.properties.get('follow_threshold')
+        if text is None:
+            return None
+        try:
+            threshold = float(text)
+            check_threshold(MOVEMENT, threshold)
+        except ValueError as error:
+            raise self._error(
+                'follow_threshold', f'its follow_threshold {text[:40]!r} is not from 0 to 1'
+            ) from error
+        outputs = {output.name: output.type for output in self._session.get_outputs()}
+        if outputs.get(MOVEMENT) != 'tensor(float)':
+            raise self._error('output', f'it has a follow_threshold, but no output {MOVEMENT!r}')
+        return threshold
+
+    def _try_out(self) -> None:
         """Run the network once: its outputs may differ from what the file declares."""
         names, input_spec = list(self.labels), self.input_spec
+        asked = names if self.follow_threshold is None else [*names, MOVEMENT]
         blank = np.full((2, input_spec.size, input_spec.size, input_spec.channels), 128, np.uint8)
         try:
-            outputs = try_out(self._session, names, {INPUT: blank})
+            outputs = dict(zip(asked, try_out(self._session, asked, {INPUT: blank}), strict=True))
         except ValueError as error:
             raise self._error('output', str(error)) from error
-        for name, output in zip(names, outputs, strict=True):
+        if MOVEMENT in asked and outputs[MOVEMENT].shape != (2, 4):
+            raise self._error('output', f'its output {MOVEMENT!r} has not four values per face')
+        for name in names:
+            output = outputs[name]
             is_distribution = (
                 output.shape == (2, len(self.labels[name]))
                 and (output >= -_TOLERANCE).all()

@@ -23,7 +23,7 @@ from face_classification_ros.config import PipelineConfig
 if TYPE_CHECKING:
     from face_classification_ros.types import Face, Image
 
-SEVERAL = ('detector', 'detection_interval', 'num_threads')
+SEVERAL = ('detector', 'detection_interval', 'follow', 'num_threads')
 """Settings of which several values may be compared."""
 
 
@@ -131,7 +131,7 @@ def _print_records(records: Sequence[Mapping[str, Any]]) -> None:
         f'{first["machine"]}; models: {models}\n'
         f'medians in ms of {first["rounds"]} rounds; total: the stages detect to track, measured '
         'as one\n'
-        f'{"detector":>{width}} interval threads     image found/faces {stages} {"p95":>8} '
+        f'{"detector":>{width}} interval follow threads     image found/faces {stages} {"p95":>8} '
         f'{"MB":>5} {"start s":>7}'
     )
     for record in records:
@@ -139,7 +139,8 @@ def _print_records(records: Sequence[Mapping[str, Any]]) -> None:
         medians = ' '.join(f'{each["p50_ms"]:8.3f}' for each in times.values())
         print(
             f'{record["detector"]:>{width}} {record["detection_interval"]:8} '
-            f'{record["threads"]:7} {record["width"]:>4}x{record["height"]:<4} '
+            f'{"yes" if record["follow"] else "no":>6} {record["threads"]:7} '
+            f'{record["width"]:>4}x{record["height"]:<4} '
             f'{record["faces_found"]:5}/{record["faces"]:<5} {medians} '
             f'{times["total"]["p95_ms"]:8.3f} {record["memory_mb"]:5.0f} '
             f'{record["startup_s"]:7.2f}'

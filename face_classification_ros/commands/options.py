@@ -21,9 +21,15 @@ from face_classification_ros.config import (
 Config = TypeVar('Config')
 Number = TypeVar('Number', int, float)
 
-_METAVARS: dict[type, str] = {int: 'N', float: 'X', str: 'VALUE', tuple: 'NAME[,NAME]'}
+_METAVARS: dict[type, str] = {
+    bool: 'true|false',
+    int: 'N',
+    float: 'X',
+    str: 'VALUE',
+    tuple: 'NAME[,NAME]',
+}
 
-_KINDS: dict[Any, str] = {int: 'a whole number', float: 'a number'}
+_KINDS: dict[Any, str] = {bool: 'true or false', int: 'a whole number', float: 'a number'}
 
 _FILES = ('detector_model',)
 """Settings whose value is the path of a file."""
@@ -180,12 +186,24 @@ def _value(described: Field[Any], text: str) -> Any:
     """Parse the text of an option as a value of its setting."""
     kind: type = type(described.default)
     try:
-        value = text.split(',') if kind is tuple else kind(text)
+        parsers: dict[Any, Callable[[str], Any]] = {tuple: _items, bool: _truth}
+        parse = parsers.get(kind, kind)
+        value = parse(text)
         return checked_value(described, value)
     except SettingError as error:
         raise argparse.ArgumentTypeError(error.reason) from error
     except ValueError as error:
         raise argparse.ArgumentTypeError(f'{text!r} is not {_KINDS[kind]}') from error
+
+
+def _items(text: str) -> list[str]:
+    return text.split(',')
+
+
+def _truth(text: str) -> bool:
+    if text not in ('true', 'false'):
+        raise ValueError(text)
+    return text == 'true'
 
 
 def _threshold(text: str) -> tuple[str, float]:
@@ -212,6 +230,8 @@ def _help(described: Field[Any]) -> str:
         notes.append(f'{limits.low:g} to {limits.high:g}')
     if isinstance(default, tuple):
         default = ','.join(default)
+    elif isinstance(default, bool):
+        default = str(default).lower()
     if default != '':
         notes.append(
             f'default: {default:g}' if isinstance(default, float) else f'default: {default}'

@@ -1,4 +1,4 @@
-"""Train a classifier or a detector from a recipe and export it as a model file."""
+"""Train a classifier, a detector or following from a recipe; export it as a model file."""
 
 from __future__ import annotations
 
@@ -67,12 +67,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train and export a classifier or a detector; returns 1 if the training diverges."""
+    """Train and export what a recipe describes; returns 1 if the training diverges."""
     with needs_extra('train', 'training'):
-        from face_classification_ros.training.detector_recipe import is_detector_recipe
-    is_detector = is_detector_recipe(arguments.recipe)
+        from face_classification_ros.training.recipe import task_of
+    task = task_of(arguments.recipe)
+    trainings = {'': _train_classifier, 'face_following': _train_follower}
     try:
-        (_train_detector if is_detector else _train_classifier)(arguments)
+        trainings.get(task, _train_detector)(arguments)
     except FloatingPointError as error:
         print_problem(error)
         return NO
@@ -101,6 +102,27 @@ def _train_detector(arguments: argparse.Namespace) -> None:
         init_from=_source_of_weights(arguments),
     )
     print(model)
+
+
+def _train_follower(arguments: argparse.Namespace) -> None:
+    from face_classification_ros.training.follow_recipe import read_follow_recipe
+
+    # Before TensorFlow is loaded, so that wrong use is reported immediately.
+    others = {
+        '--resume': arguments.resume,
+        '--teacher': arguments.teacher is not None,
+        '--init-from': arguments.init_from is not None,
+        '--cluster-hosts': bool(arguments.cluster_hosts) or arguments.task_index is not None,
+    }
+    for name, is_given in others.items():
+        if is_given:
+            raise ValueError(f'{name} is not for following, which is trained in minutes')
+    if len(arguments.data) != 1:
+        raise ValueError(f'following needs one data set of scenes, not {len(arguments.data)}')
+    recipe = read_follow_recipe(arguments.recipe)
+    with loading_tensorflow('training'):
+        from face_classification_ros.training.follow_trainer import train_follower
+    print(train_follower(recipe, arguments.data[0], arguments.output))
 
 
 def _train_classifier(arguments: argparse.Namespace) -> None:

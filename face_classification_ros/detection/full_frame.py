@@ -79,7 +79,7 @@ class FullFrameDetector:
         found = self._backend.find(resized, self._threshold, self._min_face_size * scale)
         faces = [face.scaled(1 / scale) for face in found]
         return sorted(
-            (face for face in faces if self._is_accepted(face)),
+            (face for face in faces if self.accepts(face)),
             key=lambda face: face.confidence,
             reverse=True,
         )
@@ -88,7 +88,8 @@ class FullFrameDetector:
         """Return the cost of `detect_at` for an image of this size, see `DetectorBackend.cost`."""
         return self._backend.cost(width * scale, height * scale)
 
-    def _is_accepted(self, face: Detection) -> bool:
+    def accepts(self, face: Detection) -> bool:
+        """Return whether a face, in pixels of the original image, is certain and large enough."""
         size = min(face.box.width, face.box.height)
         return face.confidence >= self._threshold and size >= self._min_face_size
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+import itertools
 import math
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -31,6 +34,14 @@ SAME_FACE = 0.5
 SCENE_CHANGE = 25.0
 """Mean difference of two images in gray levels from which they show different scenes."""
 
+MIN_INSIDE = 0.75
+"""Share of a box inside the image below which a face that is followed leaves it."""
+
+Estimates = TypeVar('Estimates')
+
+Follow = Callable[[Sequence[Detection]], tuple[list[Detection], Estimates] | None]
+"""Finds known faces in the next image, see `RegionOfInterestDetector.detect_or_follow`."""
+
 _SAMPLES = (160, 120)
 _THUMBNAIL = (16, 12)
 
@@ -45,6 +56,8 @@ class RegionOfInterestDetector:
     - in the same image if a known face is not found again, or two have become one,
     - if the scene or the size of the image changes,
     - if there are so many known faces that their regions cost as much.
+
+    `detect_or_follow` leaves the known faces to something else than the detector.
 
     Attributes:
         full_frame: searches every image as a whole and remembers nothing.
@@ -66,15 +79,56 @@ class RegionOfInterestDetector:
 
     def detect(self, image: Image) -> list[Detection]:
         """See `Detector.detect`; the result depends on the previous images."""
+        found = None if self._is_due(image) else self._find_known(image)
+        return self._search(image) if found is None else self._keep(found)
+
+    def detect_or_follow(
+        self, image: Image, follow: Follow[Estimates]
+    ) -> tuple[list[Detection], Estimates | None]:
+        """Detect faces, but let `follow` find the known ones instead of searching around them.
+
+        Args:
+            image: see `Detector.detect`.
+            follow: called at most once, with at least one known face; it returns them in this
+                image, in the same order, and what it found out about them on the way, or None if
+                one is lost. A face is also lost if its movement or growth is too large, if it is
+                too small, if it leaves the image, or if two have become one.
+
+        Returns:
+            The faces, see `detect`, and what `follow` found out about them; None if these are not
+            its faces.
+        """
+        if self._is_due(image):
+            return self._search(image), None
+        if not self._known:
+            return self._keep([]), None
+        followed = follow(self._known)
+        if followed is None or not self._are_plausible(followed[0], image):
+            return self._search(image), None
+        return self._keep(followed[0]), followed[1]
+
+    def _is_due(self, image: Image) -> bool:
         require_image(image)
-        is_due = self._is_scene_change(image) or self._images_left == 0
-        found = None if is_due else self._find_known(image)
-        if found is None:
-            found = self.full_frame.detect(image)
-            self._images_left = self._interval
+        return self._is_scene_change(image) or self._images_left == 0
+
+    def _search(self, image: Image) -> list[Detection]:
+        self._images_left = self._interval
+        return self._keep(self.full_frame.detect(image))
+
+    def _keep(self, found: list[Detection]) -> list[Detection]:
         self._images_left -= 1
         self._known = found
         return found
+
+    def _are_plausible(self, faces: Sequence[Detection], image: Image) -> bool:
+        height, width = image.shape[:2]
+        for face, known in zip(faces, self._known, strict=True):
+            inside = face.box.clipped(width, height).area
+            is_inside = inside >= MIN_INSIDE * face.box.area
+            if not (is_inside and _may_be(face, known) and self.full_frame.accepts(face)):
+                return False
+        pairs = itertools.combinations(faces, 2)
+        return all(one.box.iou(other.box) < SAME_FACE for one, other in pairs)
 
     def _is_scene_change(self, image: Image) -> bool:
         # Means over a large image would cost more than the search.

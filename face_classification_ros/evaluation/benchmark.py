@@ -73,12 +73,14 @@ class _LoadedCase:
     Attributes:
         case: what is measured.
         faces_found: number of faces that its detector finds.
+        follows: whether its network follows faces between full frames.
         models: attribute -> name of the model file.
         calls: stage or `TOTAL` -> function to time.
     """
 
     case: Case
     faces_found: int
+    follows: bool
     models: dict[str, str]
     calls: dict[str, Callable[[], object]]
 
@@ -100,8 +102,9 @@ def measure_cases(
 
     Returns:
         A record per case for JSON: `machine`, `threads`, `width`, `height`, `faces`,
-        `faces_found`, `detector`, `detection_size`, `detection_interval`, `models` (attribute
-        -> name), `rounds`, `stages` (stage or `total` -> `p50_ms`, `p95_ms` and `mean_ms`),
+        `faces_found`, `detector`, `detection_size`, `detection_interval`, `follow` (whether
+        the network followed faces between full frames), `models` (attribute -> name), `rounds`,
+        `stages` (stage or `total` -> `p50_ms`, `p95_ms` and `mean_ms`),
         `memory_mb` (peak of the resident memory) and `startup_s` (from the start of a process to
         the faces of its first image, the median).
 
@@ -156,6 +159,7 @@ def _load(case: Case, to_messages: ToMessages) -> _LoadedCase:
     return _LoadedCase(
         case,
         len(faces),
+        case.config.detection_interval > 1 and pipeline.follower is not None,
         {attribute: each.path.stem for attribute, each in pipeline.classifiers.items()},
         {
             'detect': lambda: detector.detect(image),
@@ -224,6 +228,7 @@ def _record(
         'detector': config.detector,
         'detection_size': config.detection_size,
         'detection_interval': config.detection_interval,
+        'follow': loaded.follows,
         'models': loaded.models,
         'rounds': len(times[TOTAL]),
         'stages': {name: _summary(each) for name, each in times.items()},

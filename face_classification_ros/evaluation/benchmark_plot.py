@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from face_classification_ros.evaluation.benchmark import STAGES, TOTAL
 
-VARYING = ('faces', 'width', 'height', 'threads', 'detector', 'detection_interval')
+VARYING = ('faces', 'width', 'height', 'threads', 'detector', 'detection_interval', 'follow')
 """Fields in which cases may differ."""
 
 
@@ -69,6 +69,7 @@ def _description(record: Mapping[str, Any], records: Sequence[Mapping[str, Any]]
         'threads': f'{record["threads"]} threads',
         'detector': record['detector'],
         'detection_interval': f'interval {record["detection_interval"]}',
+        'follow': 'network follows' if record['follow'] else 'detector follows',
     }
     # Width and height have the same text.
     return '\n'.join(dict.fromkeys(texts[name] for name in names))

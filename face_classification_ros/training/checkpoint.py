@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from face_classification_ros.training.detector_recipe import DetectorRecipe
+from face_classification_ros.training.follow_recipe import FollowRecipe
 from face_classification_ros.training.recipe import Recipe
 
 WARM_UP_FRACTION = 0.1
@@ -47,7 +48,7 @@ def one_cycle(learning_rate: float, steps: int) -> keras.optimizers.schedules.Co
     )
 
 
-def run_of(recipe: Recipe | DetectorRecipe, **more: str) -> dict[str, Any]:
+def run_of(recipe: Recipe | DetectorRecipe | FollowRecipe, **more: str) -> dict[str, Any]:
     """Return what a run depends on, for JSON: its recipe and checksums of what it reads."""
     return {'recipe': recipe.model_dump(mode='json'), **more}
 

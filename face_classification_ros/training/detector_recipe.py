@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from face_classification_ros.networks.settings import read_settings, read_yaml
+from face_classification_ros.networks.settings import read_settings
 from face_classification_ros.training.recipe import resolve_file
 from face_classification_ros.training.scene_augmentation import SceneAugmentation
 
@@ -66,17 +66,6 @@ class DetectorRecipe(BaseModel):
     threads: int = Field(default=2, ge=1, le=64, description='that compose images')
     seed: int = Field(default=1, ge=0, lt=2**31, description='of weights, order and augmentation')
     augmentation: SceneAugmentation = SceneAugmentation()
-
-
-def is_detector_recipe(path: Path) -> bool:
-    """Return whether a recipe is for a detector, not for a classifier.
-
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: the file is too large or not YAML.
-    """
-    content = read_yaml(path)
-    return isinstance(content, dict) and 'task' in content
 
 
 def read_detector_recipe(path: Path) -> DetectorRecipe:

@@ -12,7 +12,7 @@ from typing_extensions import Self
 
 from face_classification_ros.classification.classifier import ATTRIBUTE_NAME, DEFAULT_THRESHOLD
 from face_classification_ros.classification.crops import InputSpec
-from face_classification_ros.networks.settings import read_settings
+from face_classification_ros.networks.settings import read_settings, read_yaml
 from face_classification_ros.training.augmentation import Augmentation
 
 Attribute = Annotated[str, Field(pattern=f'^{ATTRIBUTE_NAME.pattern}$')]
@@ -232,6 +232,17 @@ def read_recipe(path: Path) -> Recipe:
             file outside of the recipe's folder.
     """
     return resolve_files(path, read_settings(path, Recipe))
+
+
+def task_of(path: Path) -> str:
+    """Return the task of a recipe, such as `face_detection`; "" for a classifier.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: the file is too large or not YAML.
+    """
+    content = read_yaml(path)
+    return str(content.get('task', '')) if isinstance(content, dict) else ''
 
 
 def resolve_files(path: Path, recipe: Recipe) -> Recipe:

@@ -66,6 +66,7 @@ def test_options_set_values_of_the_right_type(parser: argparse.ArgumentParser) -
         ['--rotation', '45'],
         ['--detector', 'none'],
         ['--num-threads', '0'],
+        ['--follow', 'True'],
         ['--unknown-threshold', 'age'],
         ['--unknown-threshold', 'age=high'],
         ['--unknown-threshold', 'age=1.1'],
@@ -104,6 +105,14 @@ def test_several_values_of_a_setting_are_a_list() -> None:
     add_settings(parser, DetectorConfig, several=['num_threads'])
     assert parser.parse_args([]).num_threads == [1]
     assert parser.parse_args(['--num-threads', '1', '4']).num_threads == [1, 4]
+
+
+def test_a_switch_is_true_or_false(parser: argparse.ArgumentParser) -> None:
+    """As in a parameter of the node, also in the help text."""
+    (action,) = (each for each in parser._actions if each.dest == 'follow')
+    assert (action.metavar, str(action.help)[-16:]) == ('true|false', ' (default: true)')
+    values = [parser.parse_args(given).follow for given in ([], ['--follow', 'false'])]
+    assert values == [True, False]
 
 
 def test_a_detector_of_still_images_searches_every_full_image() -> None:

@@ -1,5 +1,6 @@
 """In a stream, every n-th image is searched as a whole, the others around known faces."""
 
+from collections.abc import Callable, Sequence
 import platform
 
 import cv2
@@ -11,7 +12,7 @@ import skimage.data
 from face_classification_ros.detection.full_frame import FullFrameDetector
 from face_classification_ros.detection.libfacedetection import LibFaceDetection
 from face_classification_ros.detection.region_of_interest import RegionOfInterestDetector
-from face_classification_ros.types import Detection, Image
+from face_classification_ros.types import BoundingBox, Detection, Image
 
 ASTRONAUT = np.ascontiguousarray(skimage.data.astronaut()[:, :, ::-1])
 HEAD = ASTRONAUT[20:220, 130:330]
@@ -160,6 +161,85 @@ def test_crowd_is_searched_in_the_full_frame(backend: CountingBackend) -> None:
     for _ in range(3):
         assert len(detector.detect(crowd)) == 24
     assert backend.pixels == [480 * 320] * 3
+
+
+Followed = tuple[list[Detection], str]
+
+
+def by(x: float, scale: float = 1.0) -> Callable[[Sequence[Detection]], Followed]:
+    """Return a follower that moves every face to the right and scales it."""
+
+    def follow(known: Sequence[Detection]) -> Followed:
+        return [
+            Detection(
+                BoundingBox(
+                    face.box.x + x, face.box.y, face.box.width * scale, face.box.height * scale
+                ),
+                face.confidence,
+            )
+            for face in known
+        ], 'estimates'
+
+    return follow
+
+
+def test_followed_faces_are_not_searched(
+    backend: CountingBackend, detector: RegionOfInterestDetector
+) -> None:
+    """Between full frames no pixel is searched, and what the follower found is handed over."""
+    (first,), estimates = detector.detect_or_follow(scene((100, 100)), by(10))
+    assert estimates is None
+    backend.pixels.clear()
+    for number in range(1, INTERVAL):
+        (face,), estimates = detector.detect_or_follow(scene((100, 100)), by(10))
+        assert face.box.x == pytest.approx(first.box.x + 10 * number)
+        assert estimates == 'estimates'
+    assert backend.pixels == []
+    assert detector.detect_or_follow(scene((100, 100)), by(10)) == ([first], None)
+    assert backend.pixels == [FULL_FRAME]
+
+
+@pytest.mark.parametrize(
+    'follow',
+    [lambda known: None, by(120), by(0, scale=2), by(-40), by(10, scale=0.8)],
+    ids=['lost', 'jumps', 'grows', 'leaves', 'too small'],
+)
+def test_face_that_cannot_be_followed_is_searched_in_the_same_image(
+    backend: CountingBackend, follow: Callable[[Sequence[Detection]], Followed | None]
+) -> None:
+    """Whatever is wrong with a followed face, the result is that of the full frame."""
+    detector = RegionOfInterestDetector(FullFrameDetector(backend, 0.6, 320, 80), INTERVAL)
+    # The face is at the left edge, 89 pixels wide.
+    image = np.ascontiguousarray(scene((0, 100))[:, 50:])
+    searched_faces, _ = detector.detect_or_follow(image, follow)
+    backend.pixels.clear()
+    assert detector.detect_or_follow(image, follow) == (searched_faces, None)
+    assert backend.pixels == [320 * 260]
+
+
+def test_two_faces_that_become_one_are_searched(
+    backend: CountingBackend, detector: RegionOfInterestDetector
+) -> None:
+    """A follower that loses one face to another is corrected in the same image."""
+
+    def follow(known: Sequence[Detection]) -> Followed:
+        return [known[0]] * len(known), 'estimates'
+
+    image = scene((60, 100), (380, 150))
+    before, _ = detector.detect_or_follow(image, follow)
+    backend.pixels.clear()
+    assert detector.detect_or_follow(image, follow) == (before, None)
+    assert backend.pixels == [FULL_FRAME]
+
+
+def test_follower_is_not_asked_without_a_face(detector: RegionOfInterestDetector) -> None:
+    """It always gets at least one."""
+
+    def follow(known: Sequence[Detection]) -> Followed:
+        raise AssertionError(known)
+
+    for _ in range(INTERVAL):
+        assert detector.detect_or_follow(scene(), follow) == ([], None)
 
 
 def test_array_that_is_not_an_image_is_rejected(detector: RegionOfInterestDetector) -> None:

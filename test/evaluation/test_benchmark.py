@@ -68,6 +68,7 @@ def test_a_record_has_the_settings_of_its_case(records: list[dict[str, Any]]) ->
         'detector': 'auto',
         'detection_size': 320,
         'detection_interval': 1,
+        'follow': False,
         'models': dict.fromkeys(('gender', 'emotion', 'age'), 'multitask_mini_xception'),
         'rounds': 3,
     }

@@ -7,13 +7,11 @@ import pytest
 
 pytest.importorskip('pydantic', reason='needs the extra [train]')
 
-from face_classification_ros.inference.model_zoo import models_folder
+from face_classification_ros.inference.model_zoo import model_path, models_folder
 from face_classification_ros.networks.description import read_network
-from face_classification_ros.training.detector_recipe import (
-    is_detector_recipe,
-    read_detector_recipe,
-)
-from face_classification_ros.training.recipe import read_recipe, Recipe
+from face_classification_ros.training.detector_recipe import read_detector_recipe
+from face_classification_ros.training.follow_recipe import read_follow_recipe
+from face_classification_ros.training.recipe import read_recipe, Recipe, task_of
 from face_classification_ros.training.scene_augmentation import SceneAugmentation
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,15 +22,18 @@ GOOD = 'attributes: [mood]\nnetwork: x\n'
 
 @pytest.mark.parametrize('path', [*SHIPPED, *EXPERIMENTS], ids=lambda path: path.stem)
 def test_recipes_of_the_repository_are_valid(path: Path) -> None:
-    """Each recipe can be read, and so can its network."""
-    read = read_detector_recipe if is_detector_recipe(path) else read_recipe
+    """Each recipe can be read, and so can its network; its head has a model."""
+    if task_of(path) == 'face_following':
+        assert Path(model_path(read_follow_recipe(path).model)).is_file()
+        return
+    read = read_detector_recipe if task_of(path) == 'face_detection' else read_recipe
     assert read_network(read(path).network).blocks
 
 
 def test_every_shipped_model_has_a_recipe() -> None:
-    """Recipes and model files have the same names."""
+    """Recipes of networks and model files have the same names."""
     assert {path.stem for path in models_folder().glob('*.onnx')} == {
-        path.stem for path in SHIPPED
+        path.stem for path in SHIPPED if task_of(path) != 'face_following'
     }
 
 

@@ -120,7 +120,8 @@ def test_faces_that_do_not_look_at_the_camera_are_left_out(
     start_node: StartNode, peer: Peer
 ) -> None:
     """Only if that is requested; a head that turns away and back is found again."""
-    start_node('-p', 'smoothing_time:=0.0')
+    # A face that is followed has the orientation of the last image that was searched.
+    start_node('-p', 'smoothing_time:=0.0', '-p', 'detection_interval:=1')
     camera = Camera(peer)
     camera.connect()
     for yaw, is_looking in ((0.0, True), (45.0, False), (-45.0, False), (0.0, True)):
