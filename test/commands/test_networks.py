@@ -65,7 +65,7 @@ def test_all_networks_of_the_package_are_compared() -> None:
     assert result.returncode == 0, result.stderr
     table = rows(result.stdout)
     assert {'mini_xception', 'sequential_fully_cnn', 'tang2013'} <= set(table)
-    parameters, *_, latency, tang, sequential, _, _ = table['mini_xception']
+    parameters, *_, latency, tang, sequential, _, _, _ = table['mini_xception']
     assert (parameters, latency, tang, sequential) == ('58,423', '-', '82.2', '10.1')
 
 

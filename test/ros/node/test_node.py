@@ -34,6 +34,7 @@ from face_classification_ros.types import BoundingBox, Image
 LABELS = {
     'gender': ['woman', 'man'],
     'emotion': ['angry', 'disgust', 'fear', 'happy', 'sad', 'surprise', 'neutral'],
+    'age': ['0-2', '3-9', '10-19', '20-29', '30-39', '40-49', '50-59', '60-69', '70+'],
 }
 CLASSES = ['face', *(f'{name}/{label}' for name, labels in LABELS.items() for label in labels)]
 
@@ -128,7 +129,7 @@ def test_several_faces_are_sorted_by_size(start_node: StartNode, peer: Peer) -> 
         for face, box in zip(faces, expected, strict=True):
             assert box_of(face).iou(box) > 0.5
         assert len({face.track_id for face in faces}) == 3
-        assert all(len(face.attributes) == 2 for face in faces)
+        assert all(len(face.attributes) == 3 for face in faces)
 
 
 def test_probabilities_are_filtered_over_the_track(
@@ -170,7 +171,7 @@ def test_detections_have_the_classes_of_the_manual(camera: Camera, peer: Peer) -
     assert detection.header == message.header
     scores = {each.hypothesis.class_id: each.hypothesis.score for each in detection.results}
     assert list(scores) == CLASSES
-    gender, emotion = faces[0].attributes
+    gender, emotion, _ = faces[0].attributes
     assert scores['face'] == pytest.approx(faces[0].detection_confidence, abs=1e-6)
     assert scores['gender/woman'] == pytest.approx(gender.probabilities[0], abs=1e-6)
     assert scores['emotion/happy'] == pytest.approx(emotion.probabilities[3], abs=1e-6)
@@ -191,7 +192,7 @@ def test_late_subscriber_receives_the_classes(start_node: StartNode, peer: Peer)
     late = peer.collect(LabelInfo, '/face_classification/label_info', LATCHED)
     peer.wait_for(lambda: late, 'the classes again')
     assert [each.class_name for each in late[-1].class_map] == [
-        name for name in CLASSES if not name.startswith('gender/')
+        name for name in CLASSES if not name.startswith(('gender/', 'age/'))
     ]
 
 

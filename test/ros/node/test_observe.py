@@ -301,7 +301,7 @@ def test_attribute_that_is_switched_on_meanwhile_is_in_the_result(
     goal.cancel()
     (face,) = goal.result(GoalStatus.STATUS_CANCELED, Result.CANCELED).faces
     counts = {each.name: each.frame_count for each in face.attributes}
-    assert counts == {'gender': 2, 'emotion': 1}
+    assert counts == {'gender': 2, 'emotion': 1, 'age': 1}
 
 
 def interrupted(goal: Goal) -> Observe.Result:

@@ -105,7 +105,8 @@ class NodeConfig(PipelineConfig):
         'explanations',
     )
     explanation_attribute: str = setting(
-        '', 'attribute whose prediction is explained; "" is the first one with more than two labels'
+        '',
+        'attribute whose prediction is explained; "" is the first one with more than two labels',
     )
     explanation_method: str = setting(
         'guided', 'guided back-propagation, gradient or Grad-CAM', choices=METHODS
