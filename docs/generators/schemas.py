@@ -35,7 +35,7 @@ def results(path: Path) -> str:
 
 def _objects(schema: Schema) -> str:
     """Return a section for each object of a schema, the outermost first."""
-    described = {schema['title']: schema, **schema['$defs']}
+    described = {schema['title']: schema, **schema.get('$defs', {})}
     objects = {name: each for name, each in described.items() if 'properties' in each}
     return '\n'.join(
         f'## {name}\n\n{each.get("description", "")}\n\n{_properties(each, set(objects))}'

@@ -110,9 +110,9 @@ def test_several_values_of_a_setting_are_a_list() -> None:
 def test_a_switch_is_true_or_false(parser: argparse.ArgumentParser) -> None:
     """As in a parameter of the node, also in the help text."""
     (action,) = (each for each in parser._actions if each.dest == 'follow')
-    assert (action.metavar, str(action.help)[-16:]) == ('true|false', ' (default: true)')
-    values = [parser.parse_args(given).follow for given in ([], ['--follow', 'false'])]
-    assert values == [True, False]
+    assert (action.metavar, str(action.help)[-16:]) == ('true|false', '(default: false)')
+    values = [parser.parse_args(given).follow for given in ([], ['--follow', 'true'])]
+    assert values == [False, True]
 
 
 def test_a_detector_of_still_images_searches_every_full_image() -> None:
