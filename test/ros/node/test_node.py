@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 import signal
 import time
+from typing import Any
 
 import cv2
 from lifecycle_msgs.msg import Transition
@@ -157,15 +158,22 @@ def test_probabilities_are_filtered_over_the_track(
 def test_detections_have_the_classes_of_the_manual(camera: Camera, peer: Peer) -> None:
     """Subscribers that know only vision_msgs receive the same faces."""
     detections = peer.collect(Detection2DArray, '/face_classification/detections')
-    results = []
+    results: list[Any] = []
+    pairs: list[tuple[Detection2DArray, Any]] = []
 
     def arrived() -> bool:
         results.append(camera.result_of(image_message(HEAD)))
-        return bool(detections)
+        pairs.extend(
+            (message, result.faces)
+            for message in detections
+            for result in results
+            if message.header == result.header
+        )
+        return bool(pairs)
 
+    # The first detections may be of an image of an earlier test.
     peer.wait_for(arrived, 'detections')
-    message = detections[-1]
-    faces = next(each for each in results if each.header == message.header).faces
+    message, faces = pairs[0]
     (detection,) = message.detections
     assert detection.id == faces[0].track_id
     assert detection.header == message.header
