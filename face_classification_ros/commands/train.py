@@ -71,9 +71,18 @@ def run(arguments: argparse.Namespace) -> int:
     with needs_extra('train', 'training'):
         from face_classification_ros.training.recipe import task_of
     task = task_of(arguments.recipe)
-    trainings = {'': _train_classifier, 'face_following': _train_follower}
+    trainings = {
+        '': _train_classifier,
+        'face_detection': _train_detector,
+        'face_following': _train_follower,
+    }
+    if task not in trainings:
+        tasks = ' or '.join(filter(None, trainings))
+        raise ValueError(
+            f'{arguments.recipe}: task: {task!r} is not {tasks}; a classifier has no task'
+        )
     try:
-        trainings.get(task, _train_detector)(arguments)
+        trainings[task](arguments)
     except FloatingPointError as error:
         print_problem(error)
         return NO

@@ -127,7 +127,7 @@ def train_follower(recipe: FollowRecipe, folder: Path, output: Path) -> Path:
 
 
 def _are_mirrored(model: onnx.ModelProto, recipe: FollowRecipe, classifier: Classifier) -> bool:
-    """Return whether a network also looks at the mirror images of its faces, in a second half."""
+    """Return whether the second half of the maps is that of the mirror images of the faces."""
     probe = with_maps(model, recipe.maps, are_mirrored=False)
     maps = _Maps(classifier, load_network(probe.SerializeToString())).of(_noise(classifier, 2))
     if maps.ndim != 4 or len(maps) not in (2, 4):

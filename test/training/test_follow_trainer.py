@@ -275,3 +275,16 @@ def test_network_of_the_file_has_only_one_more_output(model: Path) -> None:
     """Whoever reads the file without this package finds it at the end."""
     names = [output.name for output in load_network(model).get_outputs()]
     assert names == [*Classifier(SOURCE).labels, MOVEMENT]
+
+
+def test_unknown_task_is_refused_with_the_known_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line names the recipe and the tasks."""
+    recipe = tmp_path / 'recipe.yaml'
+    recipe.write_text('task: dancing\n')
+    output = tmp_path / 'run'
+    assert main(['train', str(recipe), '--data', str(tmp_path), '--output', str(output)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert all(each in line for each in (str(recipe), 'dancing', 'face_following'))
+    assert not output.exists()

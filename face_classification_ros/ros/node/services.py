@@ -185,7 +185,7 @@ def _validation_error(request: GetFaces.Request) -> Reason | None:
 
 
 def _unknown_orientation(faces: FaceAttributesArray, request: GetFaces.Request) -> Reason | None:
-    """Return why it is not known who looks at the camera, None if it is or nobody is there."""
+    """Return why nobody can be said to look at the camera: no face has an orientation."""
     if not request.looking_at_camera or not faces.faces:
         return None
     if any(each.has_orientation for each in faces.faces):
