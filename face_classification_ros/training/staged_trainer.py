@@ -54,6 +54,8 @@ def train_stages(
             (models[stage.name],) = complete
             continue
         report(f'stage {number} of {len(stages)}: {stage.name}')
-        models[stage.name] = train(recipe, folders, folder, resume=resume, init_from=source)
+        models[stage.name] = train(
+            recipe, folders, folder, resume=resume, init_from=source, scratch=output
+        )
     last = models[stages[-1].name]
     return Path(shutil.copy(last, output / last.name))

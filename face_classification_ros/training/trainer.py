@@ -48,6 +48,7 @@ def train(
     resume: bool = False,
     init_from: Path | None = None,
     cluster: Cluster | None = None,
+    scratch: Path | None = None,
 ) -> Path:
     """Train a classifier and export it as a model file.
 
@@ -68,6 +69,7 @@ def train(
             layers that both networks have in common, by name and shape. None for random weights.
         cluster: the machines that train together, joined, see `Cluster`; only the chief writes
             results. None for this machine alone.
+        scratch: folder of the caches, for several trainings on the same data; None for `output`.
 
     Returns:
         Path of the model file.
@@ -90,7 +92,7 @@ def train(
     cluster.check_same(**{name: json.dumps(value) for name, value in run.items()})
     if cluster.is_chief:
         record_run(output, run)
-    network = _fit(recipe, training, validation, output, init_from, cluster)
+    network = _fit(recipe, training, validation, output, scratch or output, init_from, cluster)
     prefix = recipe.attributes[0] if len(recipe.attributes) == 1 else 'multitask'
     path = output / f'{prefix}_{network.name}.onnx'
     if cluster.is_chief:
@@ -105,11 +107,12 @@ def _fit(
     training: Sequence[FaceDataset],
     validation: Sequence[FaceDataset],
     output: Path,
+    scratch: Path,
     init_from: Path | None,
     cluster: Cluster,
 ) -> keras.Model:
     """Train a new network, or continue from the checkpoint; see `train`."""
-    batches = FaceBatches(training, recipe, cluster, output if cluster.is_chief else None)
+    batches = FaceBatches(training, recipe, cluster, scratch if cluster.is_chief else None)
     # Each worker has its own dropout; the weights are the chief's.
     keras.utils.set_random_seed(recipe.seed + cluster.task_index)
     if (output / CHECKPOINT).exists():

@@ -110,3 +110,13 @@ def test_stages_are_trained_by_one_machine(arguments: list[str], tmp_path: Path)
     hosts = ['--cluster-hosts', 'localhost:9001', 'localhost:9002', '--task-index', '0']
     assert main([*arguments, *hosts]) == 2
     assert not (tmp_path / 'run').exists()
+
+
+def test_eyes_are_searched_once_for_all_stages(arguments: list[str], tmp_path: Path) -> None:
+    """Stages that draw glasses use the same positions, as the search takes minutes."""
+    recipe = tmp_path / 'recipe.yaml'
+    short = RECIPE.replace('epochs: 8', 'epochs: 1').replace('epochs: 6', 'epochs: 1')
+    recipe.write_text(f'{short}augmentation: {{glasses: 0.5}}\n')
+    assert main(arguments) == 0
+    (cache,) = (tmp_path / 'run').rglob('eyes_*')
+    assert cache.parent == tmp_path / 'run'
