@@ -18,7 +18,7 @@ from face_classification_ros.commands.options import (
     positive_int,
     still_detector_config,
 )
-from face_classification_ros.explanation import METHODS
+from face_classification_ros.explanation import default_attribute, METHODS
 
 if TYPE_CHECKING:
     from face_classification_ros.classification.classifier import Classifier
@@ -61,7 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--attribute',
         default='',
         metavar='NAME',
-        help='explain the predictions of this attribute (default: the first of the model)',
+        help='explain the predictions of this attribute (default: the first with more '
+        'than two labels)',
     )
     parser.add_argument(
         '--model',
@@ -105,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
         Classifier(model_path(each), num_threads=arguments.num_threads)
         for each in arguments.model or DEFAULT_MODELS
     ]
-    attribute = arguments.attribute or next(iter(classifiers[0].labels))
+    attribute = arguments.attribute or default_attribute(classifiers[0].labels)
     explainers = [
         Explainer(
             each,

@@ -10,6 +10,7 @@ from sensor_msgs.msg import Image as ImageMessage
 
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.config import SettingError
+from face_classification_ros.explanation import default_attribute
 from face_classification_ros.pipeline import FacePipeline
 from face_classification_ros.ros.conversions.images import image_to_message
 from face_classification_ros.ros.node.outputs.output import OutputFrame, TopicOutput
@@ -104,9 +105,9 @@ def _explained_attribute(pipeline: FacePipeline, config: NodeConfig) -> str:
         raise SettingError(
             'explanation_attribute', f'no model estimates {chosen!r}; available: {available}'
         )
-    # Two labels leave little to explain: what speaks for one speaks against the other.
-    several = [name for name, each in classifiers.items() if len(each.labels[name]) > 2]
-    return chosen or next(iter([*several, *classifiers]), '')
+    return chosen or default_attribute(
+        {name: each.labels[name] for name, each in classifiers.items()}
+    )
 
 
 def _key(pipeline: FacePipeline, config: NodeConfig) -> _Key | None:
