@@ -13,15 +13,13 @@ import onnx
 import tensorflow as tf
 import tf2onnx
 
-from face_classification_ros.inference.session import load_network
 from face_classification_ros.networks.builder import DETECTION_STRIDES
 from face_classification_ros.networks.onnx_export import OPSET
 from face_classification_ros.training.detector_calibration import ScoreCalibration
 from face_classification_ros.training.detector_recipe import DetectorRecipe
+from face_classification_ros.training.model_file import check_equal
 
 LICENSE = 'Apache-2.0'
-TOLERANCE = 1e-4
-"""Largest accepted difference between Keras and ONNX Runtime, relative to values above 1."""
 
 
 def convert_detector(
@@ -100,16 +98,9 @@ def _check_equal(
     model: onnx.ModelProto, names: list[str], run: Callable[[tf.Tensor], list[tf.Tensor]]
 ) -> None:
     """Check that ONNX Runtime computes the same values as Keras, for two sizes."""
-    session = load_network(model.SerializeToString())
     for height, width in ((64, 96), (160, 128)):
         random = np.random.default_rng(height)
         image = random.integers(0, 256, (1, height, width, 3)).astype(np.float32)
-        outputs = session.run(names, {'image': image.transpose(0, 3, 1, 2)})
-        for name, output, expected in zip(names, outputs, run(tf.constant(image)), strict=True):
-            values = expected.numpy()
-            difference = float((abs(output - values) / np.maximum(1, abs(values))).max())
-            if difference > TOLERANCE:
-                raise RuntimeError(
-                    f'{name} of the model file differs from the network by {difference:.1e}, '
-                    f'more than {TOLERANCE}'
-                )
+        expected = [each.numpy() for each in run(tf.constant(image))]
+        inputs = {'image': image.transpose(0, 3, 1, 2)}
+        check_equal(model, inputs, dict(zip(names, expected, strict=True)))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import keras
 from keras import layers
-import onnx
 
 from face_classification_ros.datasets.face_scenes import read_face_scenes
 from face_classification_ros.networks.blocks import DETECTION_VALUES
@@ -28,6 +27,7 @@ from face_classification_ros.training.detector_calibration import calibrate_dete
 from face_classification_ros.training.detector_export import convert_detector
 from face_classification_ros.training.detector_losses import DetectionLoss
 from face_classification_ros.training.detector_recipe import DetectorRecipe
+from face_classification_ros.training.model_file import write_model
 from face_classification_ros.training.warm_start import take_weights
 
 
@@ -77,8 +77,8 @@ def train_detector(
     network = _network_of(_fit(recipe, training, validation, output, init_from), recipe)
     check_weights(network)
     path = output / f'{network.name}.onnx'
-    onnx.save(convert_detector(network, recipe), path)
-    onnx.save(convert_detector(network, recipe, calibrate_detector(path, scenes)), path)
+    write_model(convert_detector(network, recipe), path)
+    write_model(convert_detector(network, recipe, calibrate_detector(path, scenes)), path)
     return path
 
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 import onnx
 import tensorflow as tf
 
 from face_classification_ros.datasets.registry import FaceDataset, labels_of
-from face_classification_ros.inference.session import load_network
 from face_classification_ros.networks.onnx_export import convert_to_onnx, scale_faces
 from face_classification_ros.progress import progress
 from face_classification_ros.training.calibration import (
@@ -25,15 +22,13 @@ from face_classification_ros.training.calibration import (
     LabeledLogits,
 )
 from face_classification_ros.training.checkpoint import check_weights
+from face_classification_ros.training.model_file import check_equal, write_model
 from face_classification_ros.training.recipe import Recipe
 
 BATCH = 256
 LICENSE = 'Apache-2.0'
 MAX_FACES = 10_000
 """Largest number of faces of a data set by which probabilities are calibrated."""
-
-TOLERANCE = 1e-4
-"""Largest accepted difference of a probability between Keras and ONNX Runtime."""
 
 
 def export_classifier(
@@ -90,11 +85,9 @@ def export_classifier(
     onnx.checker.check_model(model, full_check=True)
 
     faces = np.random.default_rng(recipe.seed).integers(0, 256, (8, *face_shape), np.uint8)
-    _check_equal(model, faces, probabilities(scale_faces(faces)))
-    # A model file is complete, also if the training is killed now.
-    unfinished = path.with_suffix('.unfinished')
-    onnx.save(model, unfinished)
-    os.replace(unfinished, path)
+    expected = probabilities(scale_faces(faces))
+    check_equal(model, {'faces': faces}, {name: each.numpy() for name, each in expected.items()})
+    write_model(model, path)
 
 
 def _calibrate(
@@ -122,22 +115,6 @@ def _calibrate(
             'accuracy': round(float(correct.mean()), 4),
         }
     return calibrations, figures
-
-
-def _check_equal(
-    model: onnx.ModelProto, faces: NDArray[np.uint8], expected: Mapping[str, tf.Tensor]
-) -> None:
-    """Check that ONNX Runtime computes the same probabilities as Keras."""
-    session = load_network(model.SerializeToString())
-    difference = max(
-        np.abs(session.run([attribute], {'faces': faces})[0] - probabilities.numpy()).max()
-        for attribute, probabilities in expected.items()
-    )
-    # Also for nan.
-    if not difference <= TOLERANCE:
-        raise RuntimeError(
-            f'the model file differs from the network by {difference:.1e}, more than {TOLERANCE}'
-        )
 
 
 def _logits(network: keras.Model, recipe: Recipe, faces: Any) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +36,8 @@ from face_classification_ros.training.follow_export import (
 )
 from face_classification_ros.training.follow_recipe import FollowRecipe
 from face_classification_ros.training.follow_samples import follow_samples
+from face_classification_ros.training.model_file import check_equal, write_model
 from face_classification_ros.types import BoundingBox, Image
-
-TOLERANCE = 1e-4
-"""Largest accepted difference of a value between Keras and ONNX Runtime."""
 
 HUBER = 0.2
 """Movement, as a share of its limit, from which the loss grows linearly."""
@@ -119,10 +116,8 @@ def train_follower(recipe: FollowRecipe, folder: Path, output: Path) -> Path:
     onnx.helper.set_model_props(result, properties)
     onnx.checker.check_model(result, full_check=True)
     crops = _noise(classifier, 8)
-    _check_equal(result, crops, _values(network, limits, maps.of(crops)))
-    unfinished = path.with_suffix('.unfinished')
-    onnx.save(result, unfinished)
-    os.replace(unfinished, path)
+    check_equal(result, {INPUT: crops}, {MOVEMENT: _values(network, limits, maps.of(crops))})
+    write_model(result, path)
     return path
 
 
@@ -231,18 +226,3 @@ def _figures(predicted: Array, targets: Array, threshold: float) -> dict[str, An
         'faces_kept': round(float(is_kept[is_face].mean()), 4),
         'others_kept': round(float(is_kept[~is_face].mean()), 4),
     }
-
-
-def _check_equal(model: onnx.ModelProto, crops: NDArray[np.uint8], expected: Array) -> None:
-    """Check that the model file computes the movement that Keras does.
-
-    Raises:
-        RuntimeError: it differs.
-    """
-    session = load_network(model.SerializeToString())
-    difference = abs(session.run([MOVEMENT], {INPUT: crops})[0] - expected).max()
-    # Also for nan.
-    if not difference <= TOLERANCE:
-        raise RuntimeError(
-            f'the model file differs from the network by {difference:.1e}, more than {TOLERANCE}'
-        )
