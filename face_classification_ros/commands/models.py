@@ -20,8 +20,8 @@ def add_min_age(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=13,
         metavar='YEARS',
-        help='skip people below this age, whose labels are unreliable, in data sets with ages '
-        '(default: 13)',
+        help='for gender, skip people below this age in UTKFace and IMDB-WIKI, where the labels '
+        'of children are unreliable (default: 13)',
     )
 
 
