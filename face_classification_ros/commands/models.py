@@ -20,8 +20,8 @@ def add_min_age(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=13,
         metavar='YEARS',
-        help='skip people below this age, whose labels are unreliable, in data sets with ages '
-        '(default: 13)',
+        help='skip people below this age in UTKFace and IMDB-WIKI, for attributes whose labels '
+        'are unreliable for children (default: 13)',
     )
 
 

@@ -139,7 +139,8 @@ class Recipe(BaseModel):
     min_age: int = Field(
         default=13,
         ge=0,
-        description='exclude younger people where the labels of children are unreliable',
+        description='for gender, exclude younger people of UTKFace and IMDB-WIKI, where the '
+        'labels of children are unreliable',
     )
     flip_tta: bool = Field(
         default=False,

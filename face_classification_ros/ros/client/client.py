@@ -1,4 +1,4 @@
-"""Ask the node from a behavior: a few calls that wait and return plain values."""
+"""Call the node from a behavior: a few methods that wait and return plain values."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class ObservationHandle:
         """Return whether the observation has ended, so that `result` returns immediately.
 
         Raises:
-            ClientClosedError: see there.
+            ClientClosedError: the client was closed, or ROS was shut down.
         """
         if not any(each.done() for each in self._results):
             self._client_node.require_ros()
@@ -100,7 +100,7 @@ class ObservationHandle:
         Raises:
             RequestRejectedError: the goal is invalid, or the node processes no images.
             ResponseTimeoutError: it did not end in time.
-            ClientClosedError: see there.
+            ClientClosedError: the client was closed, or ROS was shut down.
         """
         end = time.monotonic() + timeout
         while not self.is_done():

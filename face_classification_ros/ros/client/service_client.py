@@ -50,7 +50,7 @@ class NodeClient:
         """Join ROS, see `FaceClient`.
 
         Raises:
-            ValueError, ClientStartError: see there.
+            ValueError, ClientStartError: see `FaceClient`.
         """
         _check_name(node_name)
         context = node.context if node else get_default_context()
@@ -103,7 +103,7 @@ class NodeClient:
             timeout: seconds that the server may take beyond `server_timeout`.
 
         Raises:
-            ServerUnavailableError, ResponseTimeoutError, ClientClosedError: see there.
+            ServerUnavailableError, ResponseTimeoutError, ClientClosedError: see each class.
         """
         client = self._client(Node.create_client, kind, name)
         self._wait_for_server(client.service_is_ready, name)
@@ -132,7 +132,7 @@ class NodeClient:
             on_feedback: called with each feedback message, in the thread that spins.
 
         Raises:
-            ServerUnavailableError, ResponseTimeoutError, ClientClosedError: see there.
+            ServerUnavailableError, ResponseTimeoutError, ClientClosedError: see each class.
         """
         client = self._client(ActionClient, kind, name)
         self._wait_for_server(client.server_is_ready, name)
@@ -151,7 +151,7 @@ class NodeClient:
         process the response in between.
 
         Raises:
-            ResponseTimeoutError, ClientClosedError: see there.
+            ResponseTimeoutError, ClientClosedError: see each class.
         """
         task = self._executor.create_task(function)
         if not self.wait(task, self.server_timeout):
@@ -162,7 +162,7 @@ class NodeClient:
         """Wait for a future in the calling thread and return whether it is done.
 
         Raises:
-            ClientClosedError: see there.
+            ClientClosedError: the client was closed, or ROS was shut down.
         """
         done = threading.Event()
         future.add_done_callback(lambda _: done.set())

@@ -92,7 +92,7 @@ def _check_parameters(node: FaceClassificationNode, arguments: list[str]) -> Non
     """Reject parameters that the node does not have, or warn if they may be of other nodes.
 
     Raises:
-        UnknownParameterError: see there.
+        UnknownParameterError: the node does not have a parameter.
     """
     if not node.unknown_parameters:
         return
