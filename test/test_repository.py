@@ -48,6 +48,13 @@ Changelog for package face_classification_ros
 * An older change
 """
 
+MANIFEST = """
+<package>
+  <version>0.1.0</version>
+  <maintainer email="{address}">Somebody</maintainer>
+</package>
+"""
+
 pytestmark = pytest.mark.skipif(
     not WORKFLOWS, reason='an installed package or source distribution has no .github'
 )
@@ -208,7 +215,7 @@ def release(tmp_path: Path) -> Path:
     """Return a repository with a tag 0.1.0 that can be published."""
     for name in ('CITATION.cff', 'pyproject.toml'):
         shutil.copy(ROOT / name, tmp_path)
-    (tmp_path / 'package.xml').write_text('<package><version>0.1.0</version></package>')
+    (tmp_path / 'package.xml').write_text(MANIFEST.format(address='faces@robots.test'))
     (tmp_path / 'CHANGELOG.rst').write_text(CHANGELOG.format(title='0.1.0 (2026-11-29)'))
     commit(tmp_path)
     git(tmp_path, 'tag', '0.1.0')
@@ -234,7 +241,14 @@ def test_release_passes_the_check_list(release: Path) -> None:
     code, results = check(release)
     assert code == 0
     assert results == dict.fromkeys(
-        ('version in one place', 'change log', 'all committed', 'tag'), ''
+        (
+            'version in one place',
+            'change log',
+            'address of the maintainers',
+            'all committed',
+            'tag',
+        ),
+        '',
     )
     assert check(release, '--tag', '0.1.0')[0] == 0
 
@@ -254,6 +268,13 @@ def test_second_place_of_the_version_fails(release: Path) -> None:
     with (release / 'CITATION.cff').open('a') as file:
         file.write('version: 0.1.0\n')
     assert check(release)[1]['version in one place']
+
+
+@pytest.mark.parametrize('address', ['faces@example.org', 'faces@robots.example.com'])
+def test_placeholder_of_an_address_fails(release: Path, address: str) -> None:
+    """Nobody could report a vulnerability."""
+    (release / 'package.xml').write_text(MANIFEST.format(address=address))
+    assert address in check(release)[1]['address of the maintainers']
 
 
 def test_change_without_a_commit_fails(release: Path) -> None:

@@ -68,6 +68,14 @@ def check_changelog(root: Path) -> str:
     return ''
 
 
+def check_address(root: Path) -> str:
+    """Return which maintainer cannot be reached, to whom problems are reported, "" if none."""
+    maintainers = ElementTree.parse(root / 'package.xml').iterfind('maintainer')
+    addresses = [each.attrib['email'] for each in maintainers]
+    unreal = [each for each in addresses if re.search(r'@([^@]+\.)?example\.[a-z]+$', each)]
+    return f'package.xml has the placeholder {", ".join(unreal)} as address' if unreal else ''
+
+
 def check_clean(root: Path) -> str:
     """Return which files are not committed, "" if all are."""
     changed = git(root, 'status', '--porcelain')
@@ -98,6 +106,7 @@ def git(root: Path, *arguments: str) -> str:
 READING: dict[str, Callable[[Path], str]] = {
     'version in one place': check_version,
     'change log': check_changelog,
+    'address of the maintainers': check_address,
     'all committed': check_clean,
     'tag': check_tag,
 }
