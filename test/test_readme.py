@@ -10,6 +10,7 @@ from face_classification_ros.commands.main import create_parser
 from face_classification_ros.commands.registry import COMMANDS
 from face_classification_ros.config import DETECTORS
 from face_classification_ros.io.image_encodings import ENCODINGS
+from face_classification_ros.ros.view.status import CURES
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / 'docs' / 'reference'
@@ -90,3 +91,10 @@ def test_every_topic_service_and_action_is_listed() -> None:
 def test_every_command_and_detector_is_listed(name: str) -> None:
     """The reference of the command has a row for each."""
     assert re.search(rf'^\| `{name}[ `]', (REFERENCE / 'command.md').read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize('code', CURES)
+def test_every_code_of_the_diagnostics_has_a_cure(code: str) -> None:
+    """Troubleshooting has each, so that searching for it leads there."""
+    page = (ROOT / 'docs' / 'how_to' / 'troubleshooting.md').read_text()
+    assert f'`{code}`' in page

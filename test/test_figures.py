@@ -1,0 +1,46 @@
+"""The figures of the manual are small, readable in light and dark mode, and up to date."""
+
+from pathlib import Path
+import re
+import runpy
+from xml.etree import ElementTree
+
+import pytest
+
+DOCS = Path(__file__).resolve().parents[1] / 'docs'
+FIGURES = sorted(DOCS.rglob('*.svg'))
+
+MAX_BYTES = 15_000
+MIN_FONT_SIZE = 11
+SVG = '{http://www.w3.org/2000/svg}'
+
+
+def figure_id(path: Path) -> str:
+    """Return the name of a test case."""
+    return str(path.relative_to(DOCS))
+
+
+@pytest.mark.parametrize('path', FIGURES, ids=figure_id)
+def test_figure_is_small_and_readable(path: Path) -> None:
+    """It has a title, a size, no small text, and colors for dark mode."""
+    text = path.read_text()
+    root = ElementTree.fromstring(text)
+    assert len(text.encode()) <= MAX_BYTES
+    assert root.findtext(f'{SVG}title')
+    assert root.get('viewBox') == f'0 0 {root.get("width")} {root.get("height")}'
+    assert '@media (prefers-color-scheme: dark)' in text
+    sizes = [float(size) for size in re.findall(r'([\d.]+)px', text)]
+    assert min(sizes) >= MIN_FONT_SIZE
+
+
+@pytest.mark.parametrize('path', FIGURES, ids=figure_id)
+def test_figure_is_shown_with_a_description(path: Path) -> None:
+    """A page in the same folder has it with an alt text."""
+    pages = [page.read_text() for page in path.parent.glob('*.md')]
+    assert any(re.search(rf'!\[[^]]{{20,}}\]\({re.escape(path.name)}\)', page) for page in pages)
+
+
+def test_figure_of_the_filter_is_up_to_date() -> None:
+    """It shows what the filter computes now."""
+    script = runpy.run_path(str(DOCS / 'generators' / 'filter_figure.py'))
+    assert script['figure']() == script['FIGURE'].read_text()
