@@ -100,7 +100,7 @@ def flashes(rng: np.random.Generator) -> list[tuple[float, float, BoundingBox]]:
     """Return start and end of false detections, half of them at two places."""
     places = [(*rng.uniform((0, 0), (580, 300)), rng.uniform(20, 60)) for _ in range(2)]
     result = []
-    for start in np.cumsum(rng.exponential(3.0, 40)):
+    for start in np.cumsum(rng.exponential(3.0, 40)).tolist():
         place = (*rng.uniform((0, 0), (580, 420)), rng.uniform(20, 60))
         x, y, side = places[rng.integers(2)] if rng.random() < 0.5 else place
         result.append((start, start + rng.exponential(0.08), BoundingBox(x, y, side, side)))

@@ -129,7 +129,7 @@ def read_imdb_wiki(attribute: str, folder: Path, split: str, min_age: int) -> Fa
         one_hot(y_true, len(LABELS[attribute])),
         IMDB_WIKI_BOX,
         {'age': age[rows].astype(np.int64)},
-        files=tuple(str(folder / paths[row]) for row in rows),
+        files=tuple(str(folder / paths[row]) for row in rows.tolist()),
     )
 
 
