@@ -1,6 +1,6 @@
 """Count id switches and label flips on videos, compared with a vote as in the paper and no filter.
 
-    python benchmarks/tracks.py video.mp4 ...
+    python benchmarks/tracks.py [--model MODEL] video.mp4 ...
 
 The faces of each frame can be given in a JSON file next to the video, with the same name:
 `{"frames": [{"faces": [[x, y, w, h], ...]}, ...]}`. Boxes that overlap from frame to frame are one
@@ -13,6 +13,7 @@ boxes, with noise and 3 % of them missing.
 
 from __future__ import annotations
 
+import argparse
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ import cv2
 import numpy as np
 import skimage
 
+from face_classification_ros.config import PipelineConfig
 from face_classification_ros.io.videos import read_video
 from face_classification_ros.pipeline import create_pipeline
 from face_classification_ros.progress import progress
@@ -280,9 +282,9 @@ def video(path: Path) -> Iterator[Frame]:
             yield stamp, image, people
 
 
-def measure(name: str, frames: Iterable[Frame]) -> str:
-    """Track the faces of a video and return a row of figures."""
-    pipeline = create_pipeline()
+def measure(name: str, frames: Iterable[Frame], models: Sequence[str]) -> str:
+    """Track the faces of a video and return a row of figures; one model estimates emotion."""
+    pipeline = create_pipeline(PipelineConfig(models=tuple(models)))
     vote: deque[str] = deque(maxlen=VOTES)
     predicted: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     ids = Ids()
@@ -324,6 +326,14 @@ def _person(face: Face, people: People) -> str:
 
 def main() -> int:
     """Print two tables."""
+    parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
+    parser.add_argument('videos', type=Path, nargs='*', help='films, see the head of this file')
+    parser.add_argument(
+        '--model',
+        default=PipelineConfig().models[0],
+        help='a shipped model or a model file that estimates emotion (default: %(default)s)',
+    )
+    arguments = parser.parse_args()
     print('| people, rate | boxes: switches, ids given to another | with appearance |')
     print('| --- | --- | --- |')
     for kind in ('different', 'gray', 'pair', 'alike'):
@@ -336,9 +346,9 @@ def main() -> int:
     )
     print('| --- | --- | --- | --- | --- | --- | --- | --- |')
     for rate in RATES:
-        print(measure(f'crossing, {rate} Hz', crossing(rate)))
-    for path in map(Path, sys.argv[1:]):
-        print(measure(path.name, video(path)))
+        print(measure(f'crossing, {rate} Hz', crossing(rate), [arguments.model]))
+    for path in arguments.videos:
+        print(measure(path.name, video(path), [arguments.model]))
     return 0
 
 

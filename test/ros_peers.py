@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 import os
 from pathlib import Path
+import re
 import signal
 import subprocess
 import sys
@@ -138,6 +139,11 @@ class NodeProcess:
     def log(self) -> str:
         """What the node has printed so far."""
         return self._path.read_text()
+
+    @property
+    def errors(self) -> list[str]:
+        """The lines about an exception of Python; to DDS, "Error" is a level of its log."""
+        return [line for line in self.log.splitlines() if re.search(r'Traceback|\wError\b', line)]
 
     @property
     def pid(self) -> int:

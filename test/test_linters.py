@@ -38,8 +38,9 @@ def run(entry: str) -> None:
 @pytest.mark.parametrize('entry', HOOKS)
 def test_linter_finds_no_problem(entry: str) -> None:
     """The command of the hook passes for the whole tree."""
-    if entry == 'mypy' and distribution() != 'jazzy':
-        pytest.skip('rclpy has other annotations in each distribution; ours fit those of Jazzy')
+    if entry == 'mypy' and (distribution() != 'jazzy' or sys.version_info < (3, 11)):
+        # Those of rclpy change with the distribution, those of numpy with Python.
+        pytest.skip('the installed packages have other annotations')
     run(entry)
 
 

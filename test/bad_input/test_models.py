@@ -131,7 +131,8 @@ def test_a_model_that_needs_gigabytes_is_rejected(path: Path) -> None:
         model.graph.node.insert(6 + place, node)
     model.graph.node[-1].input[0] = 'sum'
     part, line = rejection(path, model)
-    assert part == 'output' and 'does not run' in line
+    # ONNX Runtime 1.23, the last one for Python 3.10, computes constants when it loads a file.
+    assert {'output': 'does not run', 'file': 'bad_alloc'}[part] in line
 
 
 def test_a_model_file_that_is_too_large_is_rejected(
