@@ -22,6 +22,7 @@ RUN . "/opt/ros/$ROS_DISTRO/setup.sh" \
 WORKDIR /
 # The user of the ROS images; nothing needs root.
 USER ubuntu
-# The entry point of the ROS images sources the distribution.
-ENTRYPOINT ["/ros_entrypoint.sh", "bash", "-c", "source /opt/face_classification_ros/setup.bash && exec \"$@\"", "--"]
+# The entry point of the ROS images sources the distribution. Fast DDS reads the profile for large
+# images from a variable whose name is another one since Kilted.
+ENTRYPOINT ["/ros_entrypoint.sh", "bash", "-c", "source /opt/face_classification_ros/setup.bash && case $ROS_DISTRO in jazzy) name=FASTRTPS_DEFAULT_PROFILES_FILE ;; *) name=FASTDDS_DEFAULT_PROFILES_FILE ;; esac && export $name=\"${!name:-/opt/face_classification_ros/share/face_classification_ros/config/fastdds_large_images.xml}\" && exec \"$@\"", "--"]
 CMD ["ros2", "launch", "face_classification_ros", "face_classification.launch.py"]

@@ -19,6 +19,9 @@
 PYTHON ?= python3
 # Of the command line alone, not of a sourced setup file.
 ROS_DISTRO := jazzy
+ifeq ($(filter jazzy kilted,$(ROS_DISTRO)),)
+$(error ROS_DISTRO is $(ROS_DISTRO); PyPI has wheels of jazzy and kilted)
+endif
 OTHER_DISTRO := $(filter-out jazzy,$(ROS_DISTRO))
 VENV := .venv$(OTHER_DISTRO:%=-%)
 SOURCES := $(if $(OTHER_DISTRO),$(VENV)/sources,.)
@@ -38,16 +41,17 @@ INSTALLED_FILES := $(shell find $(INSTALLED_FOLDERS) -type f -not -path '*/__pyc
 
 demo: $(VENV)/demo
 	$(VENV)/bin/face_classification demo --output demo $(if $(VIDEO),--video '$(VIDEO)') \
-	  $(if $(CAMERA),--camera '$(CAMERA)') $(if $(TOPIC),--topic '$(TOPIC)') $(if $(VIEW),--view)
+	  $(if $(CAMERA),--camera '$(CAMERA)') $(if $(TOPIC),--topic '$(TOPIC)') $(if $(filter-out 0,$(VIEW)),--view)
 
 # Most tests wait for processes and for DDS discovery, so three run in parallel even on two cores.
 # Those of a file run in one process, since some share slow fixtures. Builds do not wait, so they
 # run last.
 JOBS ?= 3
 
-ifdef FULL_MATRIX
+ifneq ($(filter-out 0,$(FULL_MATRIX)),)
 test:
-	$(PYTHON) .github/scripts/test_matrix.py
+	$(PYTHON) .github/scripts/test_matrix.py \
+	  $(if $(findstring command,$(origin ROS_DISTRO)),--ros $(ROS_DISTRO))
 else
 test: $(VENV)/test
 	$(VENV)/bin/pytest -m 'not install' --numprocesses $(JOBS) --dist loadfile \
@@ -97,7 +101,7 @@ $(VENV)/demo $(VENV)/docs $(VENV)/test: $(VENV)/wheel $(INSTALLED_FILES)
 	touch $@
 
 release-check:
-	$(PYTHON) .github/scripts/check_release.py $(if $(QUICK),--quick)
+	$(PYTHON) .github/scripts/check_release.py $(if $(filter-out 0,$(QUICK)),--quick)
 
 # The requirements of the others conflict with ours.
 $(VENV)-peers/ready: benchmarks/requirements-peers.txt

@@ -4,7 +4,7 @@
 #   build_and_test.sh WORKSPACE    WORKSPACE/src has the package; ROS_DISTRO is set, or ROS_SETUP
 #                                  is the setup file of a ROS elsewhere
 set -euo pipefail
-cd "$1"
+cd "${1:?expected the folder of a workspace}"
 
 source_setup() {
   # The setup files of ROS read variables that may not be set.
@@ -14,7 +14,7 @@ source_setup() {
   set -u
 }
 
-source_setup "${ROS_SETUP:-/opt/ros/$ROS_DISTRO/setup.bash}"
+source_setup "${ROS_SETUP:-/opt/ros/${ROS_DISTRO:?is not set}/setup.bash}"
 colcon build --event-handlers console_cohesion+
 source_setup install/setup.bash
 # Most tests wait for processes, so several run at a time.

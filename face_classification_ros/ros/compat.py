@@ -22,7 +22,7 @@ from rclpy.task import Future
 
 from face_classification_ros.doctor.dds import profile_variable
 
-RCLPY_MAJORS = {7: 'jazzy', 9: 'kilted', 10: 'lyrical'}
+RCLPY_MAJORS = {3: 'humble', 4: 'iron', 7: 'jazzy', 9: 'kilted', 10: 'lyrical'}
 """Major version of rclpy -> the distribution that has it; Rolling has a later one."""
 
 

@@ -43,6 +43,7 @@ def node_of(executor: SingleThreadedExecutor) -> LifecycleNode:
 @pytest.mark.parametrize(
     ('version', 'name'),
     [
+        ('3.3.16', 'humble'),
         ('7.1.6', 'jazzy'),
         ('7.1.11', 'jazzy'),
         ('9.1.2', 'kilted'),
