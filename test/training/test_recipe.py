@@ -13,6 +13,7 @@ from face_classification_ros.training.detector_recipe import read_detector_recip
 from face_classification_ros.training.follow_recipe import read_follow_recipe
 from face_classification_ros.training.recipe import read_recipe, Recipe, task_of
 from face_classification_ros.training.scene_augmentation import SceneAugmentation
+from face_classification_ros.training.stages import read_stages
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = sorted((ROOT / 'config' / 'training').glob('*.yaml'))
@@ -26,8 +27,11 @@ def test_recipes_of_the_repository_are_valid(path: Path) -> None:
     if task_of(path) == 'face_following':
         assert Path(model_path(read_follow_recipe(path).model)).is_file()
         return
-    read = read_detector_recipe if task_of(path) == 'face_detection' else read_recipe
-    assert read_network(read(path).network).blocks
+    if task_of(path) == 'face_detection':
+        networks = [read_detector_recipe(path).network]
+    else:
+        networks = [stage.recipe.network for stage in read_stages(path)]
+    assert all(read_network(each).blocks for each in networks)
 
 
 def test_every_shipped_model_has_a_recipe() -> None:
