@@ -41,7 +41,8 @@ INSTALLED_FILES := $(shell find $(INSTALLED_FOLDERS) -type f -not -path '*/__pyc
 
 demo: $(VENV)/demo
 	$(VENV)/bin/face_classification demo --output demo $(if $(VIDEO),--video '$(VIDEO)') \
-	  $(if $(CAMERA),--camera '$(CAMERA)') $(if $(TOPIC),--topic '$(TOPIC)') $(if $(filter-out 0,$(VIEW)),--view)
+	  $(if $(CAMERA),--camera '$(CAMERA)') $(if $(TOPIC),--topic '$(TOPIC)') \
+	  $(if $(filter-out 0,$(VIEW)),--view)
 
 # Most tests wait for processes and for DDS discovery, so three run in parallel even on two cores.
 # Those of a file run in one process, since some share slow fixtures. Builds do not wait, so they

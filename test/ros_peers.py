@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 import os
 from pathlib import Path
-import re
 import signal
 import subprocess
 import sys
@@ -142,8 +141,12 @@ class NodeProcess:
 
     @property
     def errors(self) -> list[str]:
-        """The lines about an exception of Python; to DDS, "Error" is a level of its log."""
-        return [line for line in self.log.splitlines() if re.search(r'Traceback|\wError\b', line)]
+        """The lines about errors, without those of the shared memory of Fast DDS.
+
+        It writes them when other processes open a port of the same number at the same time.
+        """
+        lines = [line for line in self.log.splitlines() if 'RTPS_TRANSPORT_SHM' not in line]
+        return [line for line in lines if 'Traceback' in line or 'Error' in line]
 
     @property
     def pid(self) -> int:
