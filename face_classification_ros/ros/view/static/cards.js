@@ -67,8 +67,8 @@ class Card {
     this.element = create('li', { className: 'card', 'data-track': face.track }, head, this.bars);
     this.shape = '';
     if (cards.onExplain) {
-      const button = create('button', { type: 'button', className: 'quiet' }, 'What the network looks at');
-      button.setAttribute('aria-label', `What the network looks at in face ${face.track}`);
+      const button = create('button', { type: 'button', className: 'quiet' }, 'What the prediction depends on');
+      button.setAttribute('aria-label', `What the prediction depends on in face ${face.track}`);
       button.addEventListener('click', () => cards.onExplain(face.track));
       this.element.append(button);
     }
