@@ -66,7 +66,7 @@ def show_until_marked(peer: Peer, camera: DepthCamera, viewer: Viewer, start: fl
     def is_marked() -> bool:
         stamps.append(stamps[-1] + 0.1)
         camera.face_at(1.2, stamps[-1])
-        return bool(viewer.arrays)
+        return bool(viewer.shown)
 
     peer.wait_for(is_marked, 'markers')
     return stamps[-1]
