@@ -5,7 +5,8 @@
 For each attribute, the temperature is fitted on the validation faces of all data sets but one,
 each with the same weight. The calibration error is measured on the remaining one. Next to it are
 the error with the temperature of the model file, and what the node publishes: how many labels are
-known, the mean of their probabilities, and how many of them are right.
+known, the mean of their probabilities, and how many of them are right. With `--json`, also the
+confidence and accuracy in bins of confidence, which `docs/generators/calibration_figure.py` draws.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from scipy.special import softmax
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.datasets.registry import FaceDataset, NoFacesError, read_dataset
 from face_classification_ros.evaluation.classification import classify_dataset
-from face_classification_ros.evaluation.metrics import calibration_error
+from face_classification_ros.evaluation.metrics import calibration_error, reliability
 from face_classification_ros.inference.model_zoo import model_path
 from face_classification_ros.progress import progress
 from face_classification_ros.training.calibration import fit_temperature, LabeledLogits
@@ -84,6 +85,7 @@ def compare(classifier: Classifier, datasets: Sequence[FaceDataset]) -> list[dic
                 'known': float(known.mean()),
                 'mean_probability': float(confidence[known].mean()),
                 'right': float(correct[known].mean()),
+                'reliability': reliability(confidence, correct),
             }
         )
     return rows

@@ -44,3 +44,16 @@ def test_figure_of_the_filter_is_up_to_date() -> None:
     """It shows what the filter computes now."""
     script = runpy.run_path(str(DOCS / 'generators' / 'filter_figure.py'))
     assert script['figure']() == script['FIGURE'].read_text()
+
+
+def test_figure_of_the_calibration_leaves_out_small_groups() -> None:
+    """Few faces say little about how many labels are right."""
+    script = runpy.run_path(str(DOCS / 'generators' / 'calibration_figure.py'))
+    bins = [
+        {'faces': faces, 'confidence': 0.5 + number / 10, 'accuracy': 0.6}
+        for number, faces in enumerate((script['MIN_FACES'], script['MIN_FACES'] - 1, 500))
+    ]
+    row = {'attribute': 'gender', 'data': 'FairFace val', 'reliability': bins}
+    drawn = script['figure']([row])
+    (dots,) = re.findall(r'class="dots fairface" d="(M[^"]*h0M[^"]*)"', drawn)
+    assert dots.count('M') == 2
