@@ -14,7 +14,7 @@ from face_classification_ros.audit.significance import (
     difference_interval,
     LEVEL,
 )
-from face_classification_ros.datasets.face_dataset import FaceDataset, group_names
+from face_classification_ros.datasets.face_dataset import FaceDataset, group_names, groups_in
 from face_classification_ros.evaluation.group_accuracy import largest_gap, MIN_FACES
 from face_classification_ros.evaluation.metrics import (
     calibration_error,
@@ -139,7 +139,7 @@ def _compare_groups(
 ) -> dict[str, Any]:
     correct = probabilities.argmax(axis=1) == dataset.y_true
     groups: dict[str, dict[str, Any]] = {}
-    for name in np.unique(names):
+    for name in groups_in(names):
         inside = names == name
         group: dict[str, Any] = {'count': int(inside.sum())}
         group |= measure_group(
@@ -149,7 +149,7 @@ def _compare_groups(
         if inside.sum() >= MIN_FACES and not inside.all():
             group['difference'] = float(correct[inside].mean() - correct[~inside].mean())
             group['p_value'] = compare_with_others(correct, inside)
-        groups[str(name)] = group
+        groups[name] = group
     gap = largest_gap(groups)
     if gap is not None:
         best, worst = (correct[names == gap[name]] for name in ('best', 'worst'))

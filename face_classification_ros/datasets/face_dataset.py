@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 import hashlib
 import itertools
+import re
 from typing import Any
 
 import cv2
@@ -205,8 +206,17 @@ def group_names(column: str, values: NDArray[Any]) -> NDArray[Any]:
     """
     if column != 'age' or not np.issubdtype(values.dtype, np.integer):
         return values
-    # The names of the bands sort as the bands do.
     return np.array(AGES)[age_band(values)]
+
+
+def groups_in(names: NDArray[Any]) -> list[str]:
+    """Return the distinct names of groups: ages by their first year, others by the alphabet."""
+
+    def rank(name: str) -> tuple[int, str]:
+        first_year = re.match(r'\d+', name)
+        return int(first_year[0]) if first_year else 0, name
+
+    return sorted({str(name) for name in names}, key=rank)
 
 
 def age_band(years: NDArray[Any]) -> NDArray[np.int64]:

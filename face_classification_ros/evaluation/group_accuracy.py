@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from face_classification_ros.datasets.face_dataset import group_names
+from face_classification_ros.datasets.face_dataset import group_names, groups_in
 from face_classification_ros.evaluation.metrics import wilson_interval
 
 MIN_FACES = 50
@@ -54,11 +54,11 @@ def largest_gap(groups: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | Non
 
 def _compare(correct: NDArray[np.bool_], names: NDArray[Any]) -> dict[str, Any]:
     groups: dict[str, dict[str, Any]] = {
-        str(name): {
+        name: {
             'count': int((names == name).sum()),
             'accuracy': float(correct[names == name].mean()),
             'accuracy_interval': wilson_interval(correct[names == name]),
         }
-        for name in np.unique(names)
+        for name in groups_in(names)
     }
     return {'groups': groups, 'largest_gap': largest_gap(groups)}

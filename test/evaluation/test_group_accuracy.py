@@ -60,3 +60,10 @@ def test_ages_are_grouped_into_bands() -> None:
 def test_data_set_without_groups_has_no_columns() -> None:
     """FER-2013 has no information about the people."""
     assert accuracy_by_group(np.array([True]), {}) == {}
+
+
+def test_groups_of_ages_are_in_the_order_of_ages() -> None:
+    """3-9 is before 10-19, which has the lower first digit."""
+    ages = np.array(['70+', '10-19', '3-9', '20-29'] * 50)
+    compared = accuracy_by_group(np.arange(200) < 120, {'age': ages})['age']
+    assert list(compared['groups']) == ['3-9', '10-19', '20-29', '70+']
