@@ -75,13 +75,18 @@ def _rotate(degrees: float) -> Perturbation:
     return change
 
 
-def _downscale(image: NDArray[np.uint8], face: Detection) -> NDArray[np.uint8]:
-    height, width = image.shape[:2]
-    scale = min(1.0, SMALL_FACE / max(face.box.width, face.box.height))
-    size = (max(1, round(scale * width)), max(1, round(scale * height)))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    large = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
-    return large.reshape(image.shape)
+def downscale(size: int) -> Perturbation:
+    """Return a perturbation that leaves the detail of a face of `size` pixels, its longer side."""
+
+    def change(image: NDArray[np.uint8], face: Detection) -> NDArray[np.uint8]:
+        height, width = image.shape[:2]
+        scale = min(1.0, size / max(face.box.width, face.box.height))
+        small_size = (max(1, round(scale * width)), max(1, round(scale * height)))
+        small = cv2.resize(image, small_size, interpolation=cv2.INTER_AREA)
+        large = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+        return large.reshape(image.shape)
+
+    return change
 
 
 def _occlude_lower_half(image: NDArray[np.uint8], face: Detection) -> NDArray[np.uint8]:
@@ -114,7 +119,7 @@ PERTURBATIONS: dict[str, Perturbation] = {
     'rotated by -10': _rotate(-10),
     'rotated by +10': _rotate(10),
     'rotated by +20': _rotate(20),
-    'downscaled': _downscale,
+    'downscaled': downscale(SMALL_FACE),
     'lower half occluded': _occlude_lower_half,
     'one side occluded': _occlude_one_side,
 }
