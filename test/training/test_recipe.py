@@ -34,6 +34,13 @@ def test_recipes_of_the_repository_are_valid(path: Path) -> None:
     assert all(read_network(each).blocks for each in networks)
 
 
+def test_teacher_of_stages_is_trained_as_the_shipped_network() -> None:
+    """One command trains it with its student, another one alone; the results are the same."""
+    staged = ROOT / 'experiments' / 'recipes' / 'gender_mini_xception_four_sets.yaml'
+    alone = ROOT / 'config' / 'training' / 'gender_sequential_fully_cnn.yaml'
+    assert read_stages(staged)[0].recipe == read_recipe(alone)
+
+
 def test_every_shipped_model_has_a_recipe() -> None:
     """Recipes of networks and model files have the same names."""
     assert {path.stem for path in models_folder().glob('*.onnx')} == {
