@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 import shutil
 
+from face_classification_ros.datasets.registry import has_attribute
 from face_classification_ros.inference.model_zoo import model_path
 from face_classification_ros.training.checkpoint import check_output, run_of
 from face_classification_ros.training.stages import Stage
@@ -24,27 +25,42 @@ def train_stages(
     """Train all stages of a recipe, and export the result of the last one.
 
     Each stage has a folder with its name in the output folder, see `train`. With `resume`, stages
-    that are complete are skipped, and the interrupted one continues.
+    that are complete are skipped, and the interrupted one continues. A stage uses the data sets
+    that have one of its attributes.
 
     Args:
         stages: with names; see `read_stages`.
         folders: data sets, see `train`.
         output: folder for the results, created if necessary.
         resume: continue an interrupted run in the output folder.
-        init_from: what the first stage starts with, if it does not say so itself.
+        init_from: what the first stage starts with that does not say so itself.
         report: is called with a line when a stage starts.
 
     Returns:
         Path of the model file in the output folder.
 
     Raises:
-        FloatingPointError, ValueError: see `train`.
+        FloatingPointError, ValueError: see `train`; no stage uses a data set, or all stages say
+            what they start with.
     """
+    attributes = list(dict.fromkeys(each for stage in stages for each in stage.recipe.attributes))
+    for folder in folders:
+        if not _with_one_of(attributes, [folder]):
+            raise ValueError(
+                f'{folder} contains no {" or ".join(attributes)} data in a known layout'
+            )
+    sources: dict[str, Path] = {}
+    if init_from is not None:
+        first = next((stage.name for stage in stages if stage.init_from is None), None)
+        if first is None:
+            raise ValueError('--init-from: every stage of the recipe has a start of its own')
+        sources[first] = init_from
     models: dict[str, Path] = {}
     for number, stage in enumerate(stages, start=1):
         folder = output / stage.name
         recipe = stage.recipe.with_teachers(models)
-        source = init_from if number == 1 else None
+        used = _with_one_of(recipe.attributes, folders)
+        source = sources.get(stage.name)
         if stage.init_from is not None:
             is_stage = stage.init_from in models
             source = output / stage.init_from if is_stage else Path(model_path(stage.init_from))
@@ -55,7 +71,14 @@ def train_stages(
             continue
         report(f'stage {number} of {len(stages)}: {stage.name}')
         models[stage.name] = train(
-            recipe, folders, folder, resume=resume, init_from=source, scratch=output
+            recipe, used, folder, resume=resume, init_from=source, scratch=output
         )
     last = models[stages[-1].name]
     return Path(shutil.copy(last, output / last.name))
+
+
+def _with_one_of(attributes: Sequence[str], folders: Sequence[Path]) -> list[Path]:
+    """Return the data sets that have one of the attributes."""
+    return [
+        folder for folder in folders if any(has_attribute(folder, each) for each in attributes)
+    ]

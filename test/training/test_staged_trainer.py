@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-from dataset_layouts import write_bright_halves
+from dataset_layouts import write_bright_halves, write_fer2013
 import numpy as np
 import pytest
 
@@ -17,6 +17,7 @@ pytest.importorskip('tensorflow', reason='needs the extra [train]')
 
 import keras
 
+from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.commands.main import main
 
 RECIPE = """
@@ -120,3 +121,58 @@ def test_eyes_are_searched_once_for_all_stages(arguments: list[str], tmp_path: P
     assert main(arguments) == 0
     (cache,) = (tmp_path / 'run').rglob('eyes_*')
     assert cache.parent == tmp_path / 'run'
+
+
+def test_stage_uses_the_data_of_its_attributes(arguments: list[str], tmp_path: Path) -> None:
+    """A teacher of emotion beside data of gender, before a student of both."""
+    (tmp_path / 'fer2013').mkdir()
+    votes = ','.join(['0'] * 10)
+    write_fer2013(
+        tmp_path / 'fer2013',
+        [
+            (label, 40 * label + 2 * number + shift, usage, votes)
+            for shift, usage in enumerate(('Training', 'PublicTest'))
+            for label in range(3)
+            for number in range(8)
+        ],
+    )
+    recipe = tmp_path / 'recipe.yaml'
+    recipe.write_text(
+        f"""{RECIPE.partition('stages')[0].replace('epochs: 6', 'epochs: 1')}stages:
+  - {{name: teacher, attributes: [emotion]}}
+  - {{name: student, attributes: [emotion, gender], teachers: [{{model: teacher}}]}}
+"""
+    )
+    both = ['--data', str(tmp_path / 'data'), str(tmp_path / 'fer2013')]
+    command = [*arguments[:2], *both, *arguments[4:]]
+    assert main(command) == 0
+    (model,) = (tmp_path / 'run').glob('*.onnx')
+    assert set(Classifier(model).labels) == {'emotion', 'gender'}
+
+
+def test_data_that_no_stage_uses_are_refused(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the first stage, by name."""
+    (tmp_path / 'empty').mkdir()
+    assert main([*arguments[:4], str(tmp_path / 'empty'), *arguments[4:]]) == 2
+    assert str(tmp_path / 'empty') in capsys.readouterr().err
+    assert not (tmp_path / 'run').exists()
+
+
+def test_given_weights_are_for_the_first_stage_without_a_start(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    """The teacher starts with a shipped model, so the weights of another run are the student's."""
+    recipe = tmp_path / 'recipe.yaml'
+    short = RECIPE.replace('epochs: 8', 'epochs: 1').replace('epochs: 6', 'epochs: 1')
+    recipe.write_text(short)
+    assert main(arguments) == 0
+    first = tmp_path / 'run' / 'finish'
+
+    start = 'name: large, network: mini_xception, init_from: gender_mini_xception,'
+    recipe.write_text(short.replace('name: large,', start).replace('0.01', '0.00001'))
+    command = [*arguments[:-1], str(tmp_path / 'second'), '--init-from', str(first)]
+    assert main(command) == 0
+    student = tmp_path / 'second' / 'student'
+    np.testing.assert_allclose(filters_of(student), filters_of(first), atol=1e-3)
