@@ -27,6 +27,7 @@ from face_classification_ros.datasets.registry import FaceDataset, NoFacesError,
 from face_classification_ros.detection import create_detector
 from face_classification_ros.evaluation.classification import classify_dataset
 from face_classification_ros.inference.model_zoo import model_path
+from face_classification_ros.progress import progress
 from face_classification_ros.types import BoundingBox, Detection
 
 SHIFT = 0.1
@@ -57,7 +58,7 @@ def main() -> None:
         classifier = Classifier(Path(model_path(model)))
         for attribute in classifier.labels:
             rows: dict[str, dict[str, list[float]]] = {}
-            for folder in options.data:
+            for folder in progress(options.data, 'data set', task=attribute):
                 with suppress(NoFacesError):
                     faces = read_dataset(attribute, folder, 'val').sample(options.faces)
                     for detector in options.detector:
