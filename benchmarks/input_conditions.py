@@ -67,8 +67,11 @@ def main() -> None:
                     boxes = {each: found[each, faces.name] for each in options.detector}
                     for condition, figures in measure(classifier, faces, boxes):
                         rows.setdefault(condition, {})[faces.name] = figures
-            print_table(f'{classifier.path.stem}: {attribute}', rows)
-            tables.append({'model': classifier.path.stem, 'attribute': attribute, 'rows': rows})
+            if rows:
+                print_table(f'{classifier.path.stem}: {attribute}', rows)
+                tables.append(
+                    {'model': classifier.path.stem, 'attribute': attribute, 'rows': rows}
+                )
     if options.json:
         options.json.write_text(json.dumps(tables, indent=1))
 
