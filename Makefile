@@ -2,9 +2,9 @@
 #
 #   make demo    see it work; VIDEO=file, CAMERA=0 or TOPIC=/name for your own images;
 #                VIEW=1 opens a live page in the browser instead of recording
-#   make test    linters, unit tests, tests of real processes, then both ways of installing; what
-#                fails runs once more, alone; JOBS=1 one test after the other; FULL_MATRIX=1 with
-#                every Python and ROS that has wheels, each in an environment of its own
+#   make test    linters, unit tests, tests of real processes, then both ways of installing;
+#                JOBS=1 one test after the other; FULL_MATRIX=1 with every Python and ROS that has
+#                wheels, each in an environment of its own
 #   make lint    the linters alone
 #   make docs    build the site of the manual into site/; warnings such as dead links are errors
 #   make venv    create the environment .venv, which the others use
@@ -49,12 +49,6 @@ demo: $(VENV)/demo
 # run last.
 JOBS ?= 3
 
-# As `colcon test --retest-until-pass` does: on a machine with too much to do, a test of several
-# processes may fail that does not alone. What fails alone, fails.
-RETRY = echo 'Tests that failed beside others run once more, alone; see both reports.' >&2 && \
-  $(VENV)/bin/pytest -m 'not install' --last-failed --last-failed-no-failures none \
-  --junitxml $(VENV)/retried.xml
-
 ifneq ($(filter-out 0,$(FULL_MATRIX)),)
 test:
 	$(PYTHON) .github/scripts/test_matrix.py \
@@ -62,7 +56,7 @@ test:
 else
 test: $(VENV)/test
 	$(VENV)/bin/pytest -m 'not install' --numprocesses $(JOBS) --dist loadfile \
-	  --junitxml $(VENV)/tests.xml || { test $$? = 1 && $(RETRY); }
+	  --junitxml $(VENV)/tests.xml
 	$(VENV)/bin/pytest -m install --numprocesses $(JOBS) --dist loadfile \
 	  --junitxml $(VENV)/install.xml
 endif
