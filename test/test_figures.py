@@ -40,14 +40,18 @@ def test_figure_is_shown_with_a_description(path: Path) -> None:
     assert any(re.search(rf'!\[[^]]{{20,}}\]\({re.escape(path.name)}\)', page) for page in pages)
 
 
-def test_figure_of_the_filter_is_up_to_date() -> None:
+def test_figure_of_the_filter_is_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
     """It shows what the filter computes now."""
+    monkeypatch.syspath_prepend(DOCS / 'generators')
     script = runpy.run_path(str(DOCS / 'generators' / 'filter_figure.py'))
     assert script['figure']() == script['FIGURE'].read_text()
 
 
-def test_figure_of_the_calibration_leaves_out_small_groups() -> None:
+def test_figure_of_the_calibration_leaves_out_small_groups(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Few faces say little about how many labels are right."""
+    monkeypatch.syspath_prepend(DOCS / 'generators')
     script = runpy.run_path(str(DOCS / 'generators' / 'calibration_figure.py'))
     bins = [
         {'faces': faces, 'confidence': 0.5 + number / 10, 'accuracy': 0.6}

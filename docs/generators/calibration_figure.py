@@ -11,7 +11,8 @@ from pathlib import Path
 import sys
 from typing import Any
 
-DOCS = Path(__file__).resolve().parents[1]
+from svg_parts import DOCS, drawing, text
+
 FIGURE = DOCS / 'explanation' / 'calibration.svg'
 
 MIN_FACES = 40
@@ -37,22 +38,14 @@ def kind(source: str) -> str:
 
 
 def style() -> str:
-    """Return the style of the figure of the node, and a color for each data set."""
-    text = (DOCS / 'reference' / 'node.svg').read_text()
-    common = text[text.index('<style>') : text.index('</style>')]
+    """Return the style of curves and dots, with a color for each data set."""
     light = ' '.join(f'.{kind(each)} {{ stroke: {colors[0]} }}' for each, colors in COLORS.items())
     dark = ' '.join(f'.{kind(each)} {{ stroke: {colors[1]} }}' for each, colors in COLORS.items())
     return (
-        f'{common}  .curve {{ fill: none; stroke-width: 2 }}\n'
+        '<style>\n  .curve { fill: none; stroke-width: 2 } .right { text-anchor: end }\n'
         '  .dots { fill: none; stroke-width: 7; stroke-linecap: round }\n'
-        f'  .right {{ text-anchor: end }}\n  {light}\n'
-        f'  @media (prefers-color-scheme: dark) {{ {dark} }}\n</style>\n'
+        f'  {light}\n  @media (prefers-color-scheme: dark) {{ {dark} }}\n</style>\n'
     )
-
-
-def text(place: tuple[float, float], words: str, kinds: str) -> str:
-    """Return a text of one or several classes of the style."""
-    return f'<text class="{kinds}" x="{place[0]:.0f}" y="{place[1]:.0f}">{words}</text>\n'
 
 
 def source_of(name: str) -> str:
@@ -101,16 +94,15 @@ def figure(rows: Sequence[Mapping[str, Any]]) -> str:
             [row for row in rows if row['attribute'] == attribute],
         )
     )
-    width, height = SIZE
     middle = LEFT + (len(attributes) * (SIDE + GAP) - GAP) / 2
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        f'width="{width}" height="{height}" role="img">\n'
-        '<title>Fraction of right labels by their probability, for each data set</title>\n'
-        f'{style()}<rect class="paper" width="{width}" height="{height}" rx="8"/>\n'
-        f'{text((16, 26), "fraction of labels that are right", "small left")}'
-        f'{text((middle, TOP + SIDE + 38), "probability of the predicted label", "small")}'
-        f'{panels}{"".join(legend())}</svg>\n'
+    return drawing(
+        SIZE,
+        'Fraction of right labels by their probability, for each data set',
+        style(),
+        text((16, 26), 'fraction of labels that are right', 'small left')
+        + text((middle, TOP + SIDE + 38), 'probability of the predicted label', 'small')
+        + panels
+        + ''.join(legend()),
     )
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 import itertools
-from pathlib import Path
 import random
 
 import numpy as np
+from svg_parts import DOCS, drawing, text
 
 from face_classification_ros.tracking.temporal_filter import HYSTERESIS, TemporalFilter
 
-DOCS = Path(__file__).resolve().parents[1]
 FIGURE = DOCS / 'explanation' / 'filter.svg'
 
 LABELS = ('happy', 'neutral', 'surprise')
@@ -104,11 +103,6 @@ def y(probability: float) -> float:
     return BOTTOM - (BOTTOM - TOP) * probability
 
 
-def text(place: tuple[float, float], words: str, kind: str) -> str:
-    """Return a text of one or several classes of the style."""
-    return f'<text class="{kind}" x="{place[0]:.0f}" y="{place[1]:.0f}">{words}</text>\n'
-
-
 def axes() -> str:
     """Return the axes, the threshold and the limit above which a label is known again."""
     again = THRESHOLD + HYSTERESIS
@@ -168,17 +162,13 @@ def published(images: Sequence[Sample]) -> str:
 
 
 def figure() -> str:
-    """Return the figure, with the style of the figure of the node."""
-    style = (DOCS / 'reference' / 'node.svg').read_text()
-    style = style[style.index('<style>') : style.index('</style>')] + '</style>\n'
+    """Return the figure."""
     images = list(samples())
-    width, height = SIZE
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        f'width="{width}" height="{height}" role="img">\n'
-        '<title>Probabilities of two labels over time, and the label that is published</title>\n'
-        f'{style}{STYLE}<rect class="paper" width="{width}" height="{height}" rx="8"/>\n'
-        f'{curves(images)}{axes()}{legend()}{published(images)}</svg>\n'
+    return drawing(
+        SIZE,
+        'Probabilities of two labels over time, and the label that is published',
+        STYLE,
+        f'{curves(images)}{axes()}{legend()}{published(images)}',
     )
 
 
