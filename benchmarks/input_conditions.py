@@ -4,13 +4,13 @@
 
 Each row is a condition, and each column a data set: the accuracy on validation faces. Boxes of a
 detector are searched in the images; the share of the faces that it finds is in brackets, and the
-accuracy is that on those. A box is shifted in four directions, of which the mean accuracy counts.
+accuracy is that on those. A box is shifted in eight directions, of which the mean accuracy counts.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 import json
@@ -25,6 +25,7 @@ from face_classification_ros.config import DetectorConfig
 from face_classification_ros.datasets.face_localization import find_faces
 from face_classification_ros.datasets.registry import FaceDataset, NoFacesError, read_dataset
 from face_classification_ros.detection import create_detector
+from face_classification_ros.evaluation.box_robustness import DIRECTIONS, shift_box
 from face_classification_ros.evaluation.classification import classify_dataset
 from face_classification_ros.inference.model_zoo import model_path
 from face_classification_ros.progress import progress
@@ -97,30 +98,15 @@ def measure(
         is_found = np.array([box is not None for box in boxes])
         if is_found.any():
             chosen = [box for box in boxes if box is not None]
-            yield (
-                f'boxes of {name}',
-                [
-                    accuracy(faces.select(is_found), chosen),
-                    float(is_found.mean()),
-                ],
-            )
-    shifted = [accuracy(faces, [shift(box) for box in own]) for shift in shifts()]
+            found_faces = faces.select(is_found)
+            yield f'boxes of {name}', [accuracy(found_faces, chosen), float(is_found.mean())]
+    shifts = [shift_box(SHIFT * x, SHIFT * y) for x, y in DIRECTIONS]
+    shifted = [accuracy(faces, [shift(box) for box in own]) for shift in shifts]
     yield 'boxes shifted by 10 %', [float(np.mean(shifted)), 1.0]
     for name, change in CHANGES.items():
         pairs = zip(faces.images, own, strict=True)
         images = [change(image, Detection(box, 1.0)) for image, box in pairs]
         yield name, [accuracy(replace(faces, images=images)), 1.0]
-
-
-def shifts() -> Iterator[Callable[[BoundingBox], BoundingBox]]:
-    """Yield functions that shift a box to each side."""
-    for x, y in ((SHIFT, 0.0), (-SHIFT, 0.0), (0.0, SHIFT), (0.0, -SHIFT)):
-
-        def shift(box: BoundingBox, x: float = x, y: float = y) -> BoundingBox:
-            size = max(box.width, box.height)
-            return BoundingBox(box.x + x * size, box.y + y * size, box.width, box.height)
-
-        yield shift
 
 
 def print_table(title: str, rows: dict[str, dict[str, Any]]) -> None:

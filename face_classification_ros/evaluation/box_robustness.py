@@ -49,7 +49,7 @@ def measure_box_robustness(classifier: Classifier, dataset: FaceDataset) -> dict
         return float((y_pred == dataset.y_true).mean())
 
     exact = accuracy(lambda box: box)
-    shifts = [_shift(by * x, by * y) for by in SHIFTS for x, y in DIRECTIONS]
+    shifts = [shift_box(by * x, by * y) for by in SHIFTS for x, y in DIRECTIONS]
     by_shift = [accuracy(shift) for shift in progress(shifts, 'shift', task='box robustness')]
     means = np.reshape(by_shift, (len(SHIFTS), len(DIRECTIONS))).mean(axis=1).tolist()
     shifted = dict(zip(SHIFTS, means, strict=True))
@@ -67,8 +67,8 @@ def measure_box_robustness(classifier: Classifier, dataset: FaceDataset) -> dict
     return {'exact': exact, 'shifted': rows(shifted), 'scaled': rows(scaled)}
 
 
-def _shift(x: float, y: float) -> Callable[[BoundingBox], BoundingBox]:
-    """Shift a box by fractions of its longer side."""
+def shift_box(x: float, y: float) -> Callable[[BoundingBox], BoundingBox]:
+    """Return a function that shifts a box by fractions of its longer side."""
 
     def change(box: BoundingBox) -> BoundingBox:
         size = max(box.width, box.height)
