@@ -40,8 +40,9 @@ def train_stages(
         Path of the model file in the output folder.
 
     Raises:
-        FloatingPointError, ValueError: see `train`; no stage uses a data set, or all stages say
-            what they start with.
+        FloatingPointError, ValueError: see `train`; no stage uses a data set, a stage has no
+            data of an attribute, `init_from` does not exist, or all stages say what they start
+            with.
     """
     attributes = list(dict.fromkeys(each for stage in stages for each in stage.recipe.attributes))
     for folder in folders:
@@ -49,11 +50,18 @@ def train_stages(
             raise ValueError(
                 f'{folder} contains no {" or ".join(attributes)} data in a known layout'
             )
+    # What a late stage lacks is reported now, not after hours in an earlier one.
+    for stage in stages:
+        for attribute in stage.recipe.attributes:
+            if not _with_one_of([attribute], folders):
+                raise ValueError(f'stage {stage.name}: no data folder has labels of {attribute}')
     sources: dict[str, Path] = {}
     if init_from is not None:
+        if not init_from.exists():
+            raise ValueError(f'--init-from: {init_from} does not exist')
         first = next((stage.name for stage in stages if stage.init_from is None), None)
         if first is None:
-            raise ValueError('--init-from: every stage of the recipe has a start of its own')
+            raise ValueError('--init-from would have no effect, as every stage sets init_from')
         sources[first] = init_from
     models: dict[str, Path] = {}
     for number, stage in enumerate(stages, start=1):

@@ -176,3 +176,24 @@ def test_given_weights_are_for_the_first_stage_without_a_start(
     assert main(command) == 0
     student = tmp_path / 'second' / 'student'
     np.testing.assert_allclose(filters_of(student), filters_of(first), atol=1e-3)
+
+
+@pytest.mark.parametrize('lack', ['data', 'weights'])
+def test_what_a_late_stage_lacks_is_reported_before_the_first(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], lack: str
+) -> None:
+    """In one line, with its name; hours of training would be lost otherwise."""
+    recipe = tmp_path / 'recipe.yaml'
+    missing = tmp_path / 'missing.onnx'
+    if lack == 'data':
+        text = RECIPE.replace('name: finish,', 'name: finish, attributes: [gender, emotion],')
+        named, command = 'finish', arguments
+    else:
+        start = 'name: large, network: mini_xception, init_from: gender_mini_xception,'
+        text = RECIPE.replace('name: large,', start)
+        named, command = str(missing), [*arguments, '--init-from', str(missing)]
+    recipe.write_text(text)
+    assert main(command) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert named in line
+    assert not (tmp_path / 'run').exists()
