@@ -81,7 +81,7 @@ def read_dataset(
 
     Raises:
         NoFacesError: the folder has no such data in a known layout, or none of this split.
-        ValueError: the split is unknown, or the data cannot be read.
+        ValueError: the split is unknown, there is no such folder, or the data cannot be read.
     """
     if split not in (*SPLITS, ALL):
         raise ValueError(f'unknown split {split!r}, expected one of {", ".join((*SPLITS, ALL))}')
@@ -109,14 +109,22 @@ def read_dataset(
 
 
 def attributes_in(folder: Path) -> list[str]:
-    """Return the well-known attributes of which a folder has data in a known layout."""
+    """Return the well-known attributes of which a folder has data in a known layout.
+
+    Raises:
+        ValueError: there is no such folder.
+    """
     reader = _reader_of(folder)
     known = LABELS if reader is None else reader.attributes
     return [attribute for attribute in known if has_attribute(folder, attribute)]
 
 
 def has_attribute(folder: Path, attribute: str) -> bool:
-    """Return whether a folder has data of an attribute in a known layout."""
+    """Return whether a folder has data of an attribute in a known layout.
+
+    Raises:
+        ValueError: there is no such folder.
+    """
     reader = _reader_of(folder)
     if reader is not None:
         return attribute in reader.attributes
@@ -124,4 +132,6 @@ def has_attribute(folder: Path, attribute: str) -> bool:
 
 
 def _reader_of(folder: Path) -> Reader | None:
+    if not folder.is_dir():
+        raise ValueError(f'{folder} {"is a file, not a folder" if folder.exists() else "does not exist"}')
     return next((reader for reader in READERS if reader.recognizes(folder)), None)

@@ -366,6 +366,15 @@ def test_folder_without_data_is_refused(tmp_path: Path) -> None:
     assert attributes_in(tmp_path) == []
 
 
+@pytest.mark.parametrize('name', ['missing', 'file.csv'])
+def test_data_that_is_no_folder_is_refused(tmp_path: Path, name: str) -> None:
+    """A misspelled path is not a folder without faces, which several data sets may skip."""
+    (tmp_path / 'file.csv').touch()
+    with pytest.raises(ValueError, match=name) as caught:
+        read_dataset('emotion', tmp_path / name, 'val')
+    assert not isinstance(caught.value, NoFacesError)
+
+
 def test_attribute_that_a_data_set_lacks_is_refused(tmp_path: Path) -> None:
     """FER-2013 has no gender."""
     write_fer2013(tmp_path, [(3, 90, 'Training', '0,9,0,0,0,0,0,0,0,0')])
