@@ -1,10 +1,11 @@
 """Compare the inputs of a network by short trainings: margin, size and color of the face crops.
 
-    python benchmarks/trained_inputs.py --recipe experiments/recipes/multitask_mini_xception_short.yaml \
+    python benchmarks/trained_inputs.py \
+        --recipe experiments/recipes/multitask_mini_xception_short.yaml \
         --data fer2013 rafdb utkface fairface all_age_faces scut_fbp5500 --output run
 
-Each input is trained with the same recipe from the same random weights. The table has the accuracy on
-the validation faces of each data set. Started again, it continues with what is missing.
+Each input is trained with the same recipe from the same random weights. The table has the
+accuracy on the validation faces of each data set. A second start continues with what is missing.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ def main() -> None:
         if len(rows) == 1:
             print_line(f'| input | {" | ".join(rows[name])} |')
             print_line('| --- ' * (len(rows[name]) + 1) + '|')
-        print_line(f'| {name} | ' + ' | '.join(f'{each:.1%}' for each in rows[name].values()) + ' |')
+        cells = [f'{each:.1%}' for each in rows[name].values()]
+        print_line(f'| {name} | {" | ".join(cells)} |')
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1))
 

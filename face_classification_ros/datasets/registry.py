@@ -133,5 +133,6 @@ def has_attribute(folder: Path, attribute: str) -> bool:
 
 def _reader_of(folder: Path) -> Reader | None:
     if not folder.is_dir():
-        raise ValueError(f'{folder} {"is a file, not a folder" if folder.exists() else "does not exist"}')
+        problem = 'is a file, not a folder' if folder.exists() else 'does not exist'
+        raise ValueError(f'{folder} {problem}')
     return next((reader for reader in READERS if reader.recognizes(folder)), None)
