@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+import csv
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from face_classification_ros.inference.model_zoo import model_path
 from face_classification_ros.training.detector_recipe import DetectorRecipe
 from face_classification_ros.training.follow_recipe import FollowRecipe
 from face_classification_ros.training.recipe import Recipe
@@ -49,8 +52,22 @@ def one_cycle(learning_rate: float, steps: int) -> keras.optimizers.schedules.Co
 
 
 def run_of(recipe: Recipe | DetectorRecipe | FollowRecipe, **more: str) -> dict[str, Any]:
-    """Return what a run depends on, for JSON: its recipe and checksums of what it reads."""
-    return {'recipe': recipe.model_dump(mode='json'), **more}
+    """Return what a run depends on, for JSON: its recipe and checksums of what it reads.
+
+    Teachers are recorded by content, so that a run continues after its folder was moved.
+
+    Raises:
+        FileNotFoundError: a teacher is missing.
+    """
+    values = recipe.model_dump(mode='json')
+    if isinstance(recipe, Recipe) and recipe.teachers:
+        digest = hashlib.sha256()
+        for teacher in values['teachers']:
+            path = Path(model_path(teacher['model']))
+            digest.update(path.read_bytes())
+            teacher['model'] = path.name
+        more['teacher'] = digest.hexdigest()
+    return {'recipe': values, **more}
 
 
 def check_output(output: Path, run: Mapping[str, Any], resume: bool) -> None:
@@ -93,6 +110,8 @@ def recording_callbacks(output: Path, done: int) -> list[keras.callbacks.Callbac
         output: folder of the results.
         done: number of complete epochs, after which the log continues.
     """
+    if done and (output / LOG).exists():
+        _shorten_log(output / LOG, done)
     return [
         StopIfDiverged(),
         keras.callbacks.CSVLogger(output / LOG, append=done > 0),
@@ -100,6 +119,16 @@ def recording_callbacks(output: Path, done: int) -> list[keras.callbacks.Callbac
         # Last, so that an epoch that is not repeated after a resume is in the log.
         SaveCheckpoint(output / CHECKPOINT),
     ]
+
+
+def _shorten_log(path: Path, epochs: int) -> None:
+    """Remove the epochs that a resumed run repeats, because it was killed before a checkpoint."""
+    with open(path, newline='') as file:
+        header, *rows = csv.reader(file)
+    unfinished = path.with_name(f'unfinished_{path.name}')
+    with open(unfinished, 'w', newline='') as file:
+        csv.writer(file).writerows([header, *(row for row in rows if int(row[0]) < epochs)])
+    os.replace(unfinished, path)
 
 
 def check_weights(network: keras.Model) -> None:
