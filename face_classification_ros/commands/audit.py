@@ -7,10 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from face_classification_ros.commands.common import DONE, needs_extra, print_problem
+from face_classification_ros.commands.common import (
+    DONE,
+    needs_extra,
+    print_problem,
+    print_single_label,
+)
 from face_classification_ros.commands.models import add_min_age, add_model, load_classifier
 from face_classification_ros.commands.options import (
     add_still_detector,
+    non_empty_path,
     positive_int,
     still_detector_config,
 )
@@ -22,7 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'attribute', metavar='ATTRIBUTE', help='audit a classifier of this attribute'
     )
     parser.add_argument(
-        '--data', type=Path, required=True, metavar='DIR', help='measure on this data set'
+        '--data',
+        type=non_empty_path,
+        required=True,
+        metavar='DIR',
+        help='measure on this data set',
     )
     parser.add_argument(
         '--by',
@@ -82,6 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
         None if arguments.no_perturbations else create_detector(still_detector_config(arguments))
     )
     dataset = read_dataset(attribute, arguments.data, split, min_age=arguments.min_age)
+    print_single_label(dataset)
     if arguments.faces is not None:
         dataset = dataset.sample(arguments.faces)
     by = arguments.by.split(',') if arguments.by else ()

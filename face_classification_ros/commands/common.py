@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from face_classification_ros.requirements import EXTRAS, needs_modules
 
 if TYPE_CHECKING:
+    from face_classification_ros.datasets.face_dataset import FaceDataset
     from face_classification_ros.io.sources import FoundSources
 
 DONE, NO, WRONG_USE = 0, 1, 2
@@ -24,6 +25,16 @@ NAMES = 5
 def print_problem(problem: object) -> None:
     """Print a problem to stderr, after the name of the command."""
     print(f'face_classification: {problem}', file=sys.stderr)
+
+
+def print_single_label(dataset: FaceDataset) -> None:
+    """Print that all faces of a data set have one label, of which accuracy alone says little."""
+    indices = set(dataset.y_true.tolist())
+    if len(indices) == 1:
+        print_problem(
+            f'{dataset.name}: all {len(dataset)} faces are labeled '
+            f'{dataset.labels[indices.pop()]!r}, so the figures say nothing about other labels'
+        )
 
 
 def print_omissions(found: FoundSources) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 from face_classification_ros.commands.common import DONE
 from face_classification_ros.commands.options import (
     add_still_detector,
+    non_empty_path,
     positive_int,
     still_detector_config,
 )
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `crop-margins`."""
     parser.add_argument(
         '--data',
-        type=Path,
+        type=non_empty_path,
         required=True,
         metavar='DIR',
         help='measure boxes in the training split of this data set',

@@ -9,9 +9,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
-from face_classification_ros.commands.common import DONE, needs_extra
+from face_classification_ros.commands.common import DONE, needs_extra, print_single_label
 from face_classification_ros.commands.models import add_min_age, add_model, load_classifier
-from face_classification_ros.commands.options import add_still_detector, still_detector_config
+from face_classification_ros.commands.options import (
+    add_still_detector,
+    non_empty_path,
+    still_detector_config,
+)
 
 if TYPE_CHECKING:
     from face_classification_ros.classification.classifier import Classifier
@@ -29,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--data',
-        type=Path,
+        type=non_empty_path,
         required=True,
         nargs='+',
         metavar='DIR',
@@ -180,6 +184,7 @@ def _evaluate_on(
 
     attribute, split = arguments.attribute, arguments.split
     dataset = read_dataset(attribute, folder, split, min_age=arguments.min_age)
+    print_single_label(dataset)
     training = None
     if split not in ('train', ALL):
         with suppress(NoFacesError):

@@ -15,6 +15,7 @@ from face_classification_ros.commands.common import (
 from face_classification_ros.commands.models import DEFAULT_MODELS
 from face_classification_ros.commands.options import (
     add_still_detector,
+    non_empty_path,
     positive_int,
     still_detector_config,
 )
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--data',
-        type=Path,
+        type=non_empty_path,
         metavar='DIR',
         help='explain faces of every label of this data set instead of images',
     )

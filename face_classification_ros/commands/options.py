@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import Field
 from functools import partial
 import math
+from pathlib import Path
 from typing import Any, TypeVar
 
 from face_classification_ros.config import (
@@ -46,6 +47,13 @@ def positive_float(text: str) -> float:
 def positive_int(text: str) -> int:
     """Return the value of an option that is a whole number above 0."""
     return _positive(int, text)
+
+
+def non_empty_path(text: str) -> Path:
+    """Return the value of an option that is a path; `Path` alone takes "" for this folder."""
+    if not text:
+        raise argparse.ArgumentTypeError('the path is empty; is a variable of the shell not set?')
+    return Path(text)
 
 
 def option(name: str) -> str:

@@ -12,6 +12,7 @@ from face_classification_ros.commands.common import (
     NO,
     print_problem,
 )
+from face_classification_ros.commands.options import non_empty_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--data',
-        type=Path,
+        type=non_empty_path,
         required=True,
         nargs='+',
         metavar='DIR',
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--output',
-        type=Path,
+        type=non_empty_path,
         required=True,
         metavar='DIR',
         help='write the results to this folder',

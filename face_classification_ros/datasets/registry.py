@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,6 +43,7 @@ __all__ = [
     'attributes_in',
     'has_attribute',
     'labels_of',
+    'no_data_error',
     'read_dataset',
 ]
 
@@ -95,17 +97,28 @@ def read_dataset(
     elif reader is None and is_label_folders(folder, attribute):
         dataset = replace(read_label_folders(folder, attribute, split), source='label_folders')
     else:
-        layouts = [
-            f'{each.known_by} ({each.name})' for each in READERS if attribute in each.attributes
-        ]
-        layouts.append(f'a sub-folder per label ({", ".join(LABELS.get(attribute, ("any",)))})')
-        raise NoFacesError(
-            f'{folder} contains no {attribute} data in a known layout: expected '
-            f'{" or ".join(layouts)}, found {list_folders(folder)}'
-        )
+        raise no_data_error(folder, [attribute])
     if not len(dataset):
         raise NoFacesError(f'{folder} contains no face of the split {split!r}')
     return dataset.merge_copies() if split == 'train' else dataset
+
+
+def no_data_error(folder: Path, attributes: Sequence[str]) -> NoFacesError:
+    """Return the error for a folder without data of any of some attributes.
+
+    It says by which files and folders such data is recognized, and what the folder contains.
+    """
+    layouts = [
+        f'{each.known_by} ({each.name})'
+        for each in READERS
+        if any(name in each.attributes for name in attributes)
+    ]
+    labels = [label for name in attributes for label in LABELS.get(name, ('any',))]
+    layouts.append(f'a sub-folder per label ({", ".join(labels)})')
+    return NoFacesError(
+        f'{folder} contains no {" or ".join(attributes)} data in a known layout: expected '
+        f'{" or ".join(layouts)}, found {list_folders(folder)}'
+    )
 
 
 def attributes_in(folder: Path) -> list[str]:

@@ -12,6 +12,7 @@ from face_classification_ros.datasets.registry import (
     FaceDataset,
     has_attribute,
     labels_of,
+    no_data_error,
     read_dataset,
 )
 from face_classification_ros.training.recipe import Recipe
@@ -35,9 +36,7 @@ def read_splits(
     for folder in folders:
         found = [each for each in recipe.attributes if has_attribute(folder, each)]
         if not found:
-            raise ValueError(
-                f'{folder} contains no {" or ".join(recipe.attributes)} data in a known layout'
-            )
+            raise no_data_error(folder, recipe.attributes)
         for attribute in found:
             faces, held_out = _read_folder(recipe, folder, attribute)
             training.append(faces)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 import shutil
 
-from face_classification_ros.datasets.registry import has_attribute
+from face_classification_ros.datasets.registry import has_attribute, no_data_error
 from face_classification_ros.inference.model_zoo import model_path
 from face_classification_ros.training.checkpoint import check_output, run_of
 from face_classification_ros.training.stages import Stage
@@ -47,9 +47,7 @@ def train_stages(
     attributes = list(dict.fromkeys(each for stage in stages for each in stage.recipe.attributes))
     for folder in folders:
         if not _with_one_of(attributes, [folder]):
-            raise ValueError(
-                f'{folder} contains no {" or ".join(attributes)} data in a known layout'
-            )
+            raise no_data_error(folder, attributes)
     # What a late stage lacks is reported now, not after hours in an earlier one.
     for stage in stages:
         for attribute in stage.recipe.attributes:

@@ -256,6 +256,17 @@ def test_damaged_training_image_is_named(
     assert 'damaged.png' in capsys.readouterr().err
 
 
+def test_data_of_a_single_label_is_measured_with_a_warning(
+    classifier: Classifier, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder is named in which the other labels are missing, perhaps by mistake."""
+    write_faces(tmp_path / 'data' / 'val', {'woman': (1, 2)})
+    arguments = ['evaluate', 'gender', '--data', str(tmp_path / 'data')]
+    assert main([*arguments, '--model', str(classifier.path)]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "'woman'" in line
+
+
 def test_options_of_classifiers_are_refused_for_a_detector(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
