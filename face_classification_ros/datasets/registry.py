@@ -43,6 +43,7 @@ __all__ = [
     'attributes_in',
     'has_attribute',
     'labels_of',
+    'layout_of',
     'no_data_error',
     'read_dataset',
 ]
@@ -58,6 +59,10 @@ READERS: tuple[Reader, ...] = (
     utkface.READER,
 )
 """Published layouts in the order in which they are tried."""
+
+
+LABEL_FOLDERS = 'label_folders'
+"""Name of the layout without a reader in `READERS`: a sub-folder per label."""
 
 
 class NoFacesError(ValueError):
@@ -95,7 +100,7 @@ def read_dataset(
         )
         dataset = replace(dataset, source=reader.name)
     elif reader is None and is_label_folders(folder, attribute):
-        dataset = replace(read_label_folders(folder, attribute, split), source='label_folders')
+        dataset = replace(read_label_folders(folder, attribute, split), source=LABEL_FOLDERS)
     else:
         raise no_data_error(folder, [attribute])
     if not len(dataset):
@@ -142,6 +147,16 @@ def has_attribute(folder: Path, attribute: str) -> bool:
     if reader is not None:
         return attribute in reader.attributes
     return is_label_folders(folder, attribute)
+
+
+def layout_of(folder: Path) -> str:
+    """Return the name of a folder's layout, which is the `source` of its faces.
+
+    Raises:
+        ValueError: there is no such folder.
+    """
+    reader = _reader_of(folder)
+    return LABEL_FOLDERS if reader is None else reader.name
 
 
 def _reader_of(folder: Path) -> Reader | None:

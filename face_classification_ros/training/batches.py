@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 import hashlib
 import os
@@ -246,22 +246,36 @@ def _mix(
     return np.rint(mixed).astype(np.uint8)
 
 
+def check_sources(recipe: Recipe, sources: Collection[str]) -> None:
+    """Refuse a recipe that names other data sets than those of a training.
+
+    Args:
+        recipe: of the training.
+        sources: names of its data sets.
+
+    Raises:
+        ValueError: a name would have no effect.
+    """
+    taught = [each for teacher in recipe.teachers for each in teacher.data]
+    for field, names in (('sampling', recipe.sampling), ('data of a teacher', taught)):
+        for name in names:
+            if name not in sources:
+                raise ValueError(
+                    f'{field}: {name!r} is none of the data sets {", ".join(sorted(sources))}; '
+                    'add its folder to --data, or correct the recipe'
+                )
+
+
 def _check_recipe(recipe: Recipe, datasets: Sequence[FaceDataset]) -> None:
     """Refuse a recipe with names of data sets or columns that would have no effect."""
-    sources = {dataset.source for dataset in datasets}
+    check_sources(recipe, {dataset.source for dataset in datasets})
     columns = {'label', *(column for dataset in datasets for column in dataset.groups)}
-    taught = [each for teacher in recipe.teachers for each in teacher.data]
-    for field, names, known, kind in (
-        ('sampling', recipe.sampling, sources, 'data sets'),
-        ('data of a teacher', taught, sources, 'data sets'),
-        ('balance_by', recipe.balance_by, columns, 'columns'),
-    ):
-        for name in names:
-            if name not in known:
-                listed = ', '.join(sorted(known))
-                raise ValueError(
-                    f'{field}: {name!r} is none of the {kind} {listed}; correct or remove it'
-                )
+    for name in recipe.balance_by:
+        if name not in columns:
+            listed = ', '.join(sorted(columns))
+            raise ValueError(
+                f'balance_by: {name!r} is none of the columns {listed}; correct or remove it'
+            )
 
 
 def _shown_per_epoch(sources: NDArray[np.str_], sampling: Mapping[str, float]) -> dict[str, int]:

@@ -79,9 +79,12 @@ def check_output(output: Path, run: Mapping[str, Any], resume: bool) -> None:
         resume: continue the run in the folder.
 
     Raises:
-        ValueError: the folder contains a run and `resume` is not set, or a run that depends on
-            something else; the line names what differs.
+        ValueError: the folder is a file, or contains a run and `resume` is not set, or a run that
+            depends on something else; the line names what differs.
     """
+    for place in (output, *output.parents):
+        if place.is_file():
+            raise ValueError(f'{place} is a file, expected a folder for the results')
     if not (output / CHECKPOINT).exists():
         return
     if not resume:

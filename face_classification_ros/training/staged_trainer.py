@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 import shutil
 
-from face_classification_ros.datasets.registry import has_attribute, no_data_error
+from face_classification_ros.datasets.registry import has_attribute, layout_of, no_data_error
 from face_classification_ros.inference.model_zoo import model_path
-from face_classification_ros.training.checkpoint import check_output, run_of
+from face_classification_ros.training.batches import check_sources
+from face_classification_ros.training.checkpoint import check_output, CHECKPOINT, run_of
 from face_classification_ros.training.stages import Stage
 from face_classification_ros.training.trainer import train
 
@@ -41,8 +42,8 @@ def train_stages(
 
     Raises:
         FloatingPointError, ValueError: see `train`; no stage uses a data set, a stage has no
-            data of an attribute, `init_from` does not exist, or all stages say what they start
-            with.
+            data of an attribute or names other data, the output folder contains stages of
+            another recipe, `init_from` does not exist, or all stages say what they start with.
     """
     attributes = list(dict.fromkeys(each for stage in stages for each in stage.recipe.attributes))
     for folder in folders:
@@ -53,6 +54,9 @@ def train_stages(
         for attribute in stage.recipe.attributes:
             if not _with_one_of([attribute], folders):
                 raise ValueError(f'stage {stage.name}: no data folder has labels of {attribute}')
+        used = _with_one_of(stage.recipe.attributes, folders)
+        check_sources(stage.recipe, {layout_of(folder) for folder in used})
+    _check_folders(stages, output, resume)
     sources: dict[str, Path] = {}
     if init_from is not None:
         if not init_from.exists():
@@ -81,6 +85,22 @@ def train_stages(
         )
     last = models[stages[-1].name]
     return Path(shutil.copy(last, output / last.name))
+
+
+def _check_folders(stages: Sequence[Stage], output: Path, resume: bool) -> None:
+    """Refuse an output folder in which another recipe has trained stages of the same names."""
+    first_empty = None
+    for stage in stages:
+        folder = output / stage.name
+        if not resume:
+            check_output(folder, {}, resume)
+        elif not (folder / CHECKPOINT).exists():
+            first_empty = first_empty or folder
+        elif first_empty is not None:
+            raise ValueError(
+                f'{folder} contains a run, but {first_empty} of an earlier stage does not; choose '
+                'another folder'
+            )
 
 
 def _with_one_of(attributes: Sequence[str], folders: Sequence[Path]) -> list[Path]:

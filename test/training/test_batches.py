@@ -130,7 +130,7 @@ def test_sampling_sets_how_often_faces_are_shown() -> None:
 def test_sampling_of_an_unknown_data_set_is_refused() -> None:
     """A misspelled name would silently count for nothing."""
     recipe = Recipe(attributes=('gender',), network='x', sampling={'fairfaces': 2})
-    with pytest.raises(ValueError, match="'fairfaces' is none of the data sets fairface; correct"):
+    with pytest.raises(ValueError, match="'fairfaces' is none of the data sets fairface; add"):
         FaceBatches([replace(faces('gender', [0, 1]), source='fairface')], recipe)
 
 

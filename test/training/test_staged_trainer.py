@@ -194,16 +194,49 @@ def test_given_weights_are_for_the_first_stage_without_a_start(
     np.testing.assert_allclose(filters_of(student), filters_of(first), atol=1e-3)
 
 
-@pytest.mark.parametrize('lack', ['data', 'weights'])
+@pytest.mark.parametrize('more', [[], ['--resume']])
+def test_late_stage_of_another_recipe_is_refused_before_the_first(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str]
+) -> None:
+    """Both recipes have a stage of the same name; nothing is trained into that folder."""
+    short = RECIPE.replace('epochs: 8', 'epochs: 1').replace('epochs: 6', 'epochs: 1')
+    recipe = tmp_path / 'recipe.yaml'
+    recipe.write_text(short)
+    assert main(arguments) == 0
+    recipe.write_text(short.replace('large', 'teacher'))
+    capsys.readouterr()
+    assert main([*arguments, *more]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(tmp_path / 'run' / 'student') in line
+    assert not (tmp_path / 'run' / 'teacher').exists()
+
+
+def test_output_that_is_a_file_is_refused(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the first stage, by name; the file stays as it is."""
+    (tmp_path / 'run').write_text('notes')
+    assert main(arguments) == 2
+    output = capsys.readouterr()
+    assert 'stage' not in output.out
+    (line,) = output.err.splitlines()
+    assert str(tmp_path / 'run') in line
+    assert (tmp_path / 'run').read_text() == 'notes'
+
+
+@pytest.mark.parametrize('lack', ['attribute', 'data set', 'weights'])
 def test_what_a_late_stage_lacks_is_reported_before_the_first(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], lack: str
 ) -> None:
     """In one line, with its name; hours of training would be lost otherwise."""
     recipe = tmp_path / 'recipe.yaml'
     missing = tmp_path / 'missing.onnx'
-    if lack == 'data':
+    if lack == 'attribute':
         text = RECIPE.replace('name: finish,', 'name: finish, attributes: [gender, emotion],')
         named, command = 'finish', arguments
+    elif lack == 'data set':
+        text = RECIPE.replace('name: finish,', 'name: finish, sampling: {utkface: 2},')
+        named, command = 'utkface', arguments
     else:
         start = 'name: large, network: mini_xception, init_from: gender_mini_xception,'
         text = RECIPE.replace('name: large,', start)
