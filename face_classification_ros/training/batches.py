@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 import hashlib
 import os
@@ -63,11 +63,10 @@ class FaceBatches:
                 cached, as they take minutes; None for no cache.
 
         Raises:
-            ValueError: a teacher does not fit the recipe or the data, the recipe names a data set
-                or a column that does not exist, or data sets contradict each other, see
-                `join_faces`.
+            ValueError: a teacher does not fit the recipe or the data, the recipe names a column
+                that does not exist, or data sets contradict each other, see `join_faces`.
         """
-        _check_recipe(recipe, datasets)
+        _check_columns(recipe, datasets)
         self._recipe, self._cluster = recipe, cluster or Cluster()
         faces = join_faces(datasets, recipe.attributes, recipe.balance, recipe.balance_by)
         self._targets, self._weights = faces.targets, faces.weights
@@ -246,29 +245,8 @@ def _mix(
     return np.rint(mixed).astype(np.uint8)
 
 
-def check_sources(recipe: Recipe, sources: Collection[str]) -> None:
-    """Refuse a recipe that names other data sets than those of a training.
-
-    Args:
-        recipe: of the training.
-        sources: names of its data sets.
-
-    Raises:
-        ValueError: a name would have no effect.
-    """
-    taught = [each for teacher in recipe.teachers for each in teacher.data]
-    for field, names in (('sampling', recipe.sampling), ('data of a teacher', taught)):
-        for name in names:
-            if name not in sources:
-                raise ValueError(
-                    f'{field}: {name!r} is none of the data sets {", ".join(sorted(sources))}; '
-                    'add its folder to --data, or correct the recipe'
-                )
-
-
-def _check_recipe(recipe: Recipe, datasets: Sequence[FaceDataset]) -> None:
-    """Refuse a recipe with names of data sets or columns that would have no effect."""
-    check_sources(recipe, {dataset.source for dataset in datasets})
+def _check_columns(recipe: Recipe, datasets: Sequence[FaceDataset]) -> None:
+    """Refuse a recipe that balances by columns that no data set has."""
     columns = {'label', *(column for dataset in datasets for column in dataset.groups)}
     for name in recipe.balance_by:
         if name not in columns:

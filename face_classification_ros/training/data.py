@@ -12,10 +12,35 @@ from face_classification_ros.datasets.registry import (
     FaceDataset,
     has_attribute,
     labels_of,
+    layout_of,
     no_data_error,
     read_dataset,
 )
 from face_classification_ros.training.recipe import Recipe
+
+
+def check_folders(recipe: Recipe, folders: Sequence[Path]) -> None:
+    """Refuse folders and a recipe that do not fit, without reading the data, which takes minutes.
+
+    Raises:
+        ValueError: a folder has no data for the recipe, no folder has data of an attribute, or the
+            recipe names a data set that is none of them, which would have no effect.
+    """
+    for folder in folders:
+        if not any(has_attribute(folder, each) for each in recipe.attributes):
+            raise no_data_error(folder, recipe.attributes)
+    for attribute in recipe.attributes:
+        if not any(has_attribute(folder, attribute) for folder in folders):
+            raise ValueError(f'no data folder has labels of {attribute}, which the recipe needs')
+    sources = sorted({layout_of(folder) for folder in folders})
+    taught = [each for teacher in recipe.teachers for each in teacher.data]
+    for field, names in (('sampling', recipe.sampling), ('data of a teacher', taught)):
+        for name in names:
+            if name not in sources:
+                raise ValueError(
+                    f'{field}: {name!r} is none of the data sets {", ".join(sources)}; add its '
+                    'folder to --data, or correct the recipe'
+                )
 
 
 def read_splits(
@@ -28,25 +53,22 @@ def read_splits(
         data sets for validation.
 
     Raises:
-        ValueError: a folder has no data for the recipe, a single label, or no training image that
-            is not in validation; no folder has data of an attribute; or data sets of the same
-            attribute have different labels.
+        ValueError: see `check_folders`; a folder has a single label, or no training image that is
+            not in validation; or data sets of the same attribute have different labels.
     """
+    check_folders(recipe, folders)
     training, validation = [], []
     for folder in folders:
-        found = [each for each in recipe.attributes if has_attribute(folder, each)]
-        if not found:
-            raise no_data_error(folder, recipe.attributes)
-        for attribute in found:
+        for attribute in recipe.attributes:
+            if not has_attribute(folder, attribute):
+                continue
             faces, held_out = _read_folder(recipe, folder, attribute)
             training.append(faces)
             validation.append(held_out)
     for held_out in validation:
         training = [faces.without_images_of(held_out) for faces in training]
-    labels = labels_of([*training, *validation])
-    for attribute in recipe.attributes:
-        if attribute not in labels:
-            raise ValueError(f'no data folder has labels of {attribute}, which the recipe needs')
+    # Refuses different labels of an attribute.
+    labels_of([*training, *validation])
     return training, validation
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 import shutil
 
-from face_classification_ros.datasets.registry import has_attribute, layout_of, no_data_error
+from face_classification_ros.datasets.registry import has_attribute, no_data_error
 from face_classification_ros.inference.model_zoo import model_path
-from face_classification_ros.training.batches import check_sources
 from face_classification_ros.training.checkpoint import check_output, CHECKPOINT, run_of
+from face_classification_ros.training.data import check_folders
 from face_classification_ros.training.stages import Stage
 from face_classification_ros.training.trainer import train
 
@@ -51,11 +51,10 @@ def train_stages(
             raise no_data_error(folder, attributes)
     # What a late stage lacks is reported now, not after hours in an earlier one.
     for stage in stages:
-        for attribute in stage.recipe.attributes:
-            if not _with_one_of([attribute], folders):
-                raise ValueError(f'stage {stage.name}: no data folder has labels of {attribute}')
-        used = _with_one_of(stage.recipe.attributes, folders)
-        check_sources(stage.recipe, {layout_of(folder) for folder in used})
+        try:
+            check_folders(stage.recipe, _with_one_of(stage.recipe.attributes, folders))
+        except ValueError as error:
+            raise ValueError(f'stage {stage.name}: {error}') from error
     _check_folders(stages, output, resume)
     sources: dict[str, Path] = {}
     if init_from is not None:

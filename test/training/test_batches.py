@@ -127,13 +127,6 @@ def test_sampling_sets_how_often_faces_are_shown() -> None:
     assert len(np.unique(np.concatenate(shown), axis=0)) > 8 + 15 + 6
 
 
-def test_sampling_of_an_unknown_data_set_is_refused() -> None:
-    """A misspelled name would silently count for nothing."""
-    recipe = Recipe(attributes=('gender',), network='x', sampling={'fairfaces': 2})
-    with pytest.raises(ValueError, match="'fairfaces' is none of the data sets fairface; add"):
-        FaceBatches([replace(faces('gender', [0, 1]), source='fairface')], recipe)
-
-
 def test_teacher_predicts_for_its_data_sets_only(make_model: MakeModel) -> None:
     """It neither changes the labels of other faces nor adds any."""
     datasets = [

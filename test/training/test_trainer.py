@@ -387,6 +387,18 @@ def test_unknown_name_in_a_recipe_is_refused(
         run_training(tmp_path, [data], 1, f'{RECIPE}{more}\n')
 
 
+def test_data_set_that_the_recipe_does_not_know_is_named_before_reading(tmp_path: Path) -> None:
+    """A misspelled name would count for nothing; reading would fail at a damaged image."""
+    for split in ('train', 'val'):
+        write_fairface(tmp_path, split, [('3-9', 'Male', 'White'), ('20-29', 'Female', 'White')])
+    (tmp_path / 'train' / '1.jpg').write_bytes(b'')
+    recipe = Recipe(attributes=('gender',), network='x')
+    with pytest.raises(ValueError, match=r'1\.jpg'):
+        read_splits(recipe, [tmp_path])
+    with pytest.raises(ValueError, match="'fairfaces' is none of the data sets fairface; add"):
+        read_splits(recipe.model_copy(update={'sampling': {'fairfaces': 2}}), [tmp_path])
+
+
 def test_attribute_without_data_is_named(tmp_path: Path, data: Path) -> None:
     """A recipe for two attributes needs data of both."""
     with pytest.raises(ValueError, match='emotion'):
