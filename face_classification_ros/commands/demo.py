@@ -7,6 +7,7 @@ live page in the browser instead.
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 from face_classification_ros.commands.common import needs_extra
@@ -16,6 +17,9 @@ from face_classification_ros.commands.options import (
     positive_float,
 )
 from face_classification_ros.memory import check_address_space, NODE_SPACE
+
+CAMERA_SECONDS = 20.0
+"""After which a camera or a topic is stopped unless the user says otherwise."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,22 +31,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--output',
         type=Path,
-        default=Path('demo'),
         metavar='DIR',
-        help='write the results to this folder (default: demo); with --view there are none',
+        help='write the results to this folder (default: demo); not with --view',
     )
     parser.add_argument(
         '--seconds',
         type=positive_float,
-        default=20.0,
         metavar='X',
-        help='stop a camera or a topic after this many seconds (default: 20); '
-        'with --view they run until Ctrl+C',
+        help='stop after this many seconds (default: 20 for a camera or a topic, the end of a '
+        'sample or a video, and Ctrl+C with --view)',
     )
     parser.add_argument(
         '--view',
         action='store_true',
-        help='open a live page instead of recording; a sample or a video repeats until Ctrl+C',
+        help='open a live page instead of recording; a sample or a video repeats',
     )
     add_page_address(parser)
     add_node_parameter(parser)
@@ -50,6 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo; returns 1 if no face was found."""
+    if arguments.view and arguments.output:
+        raise ValueError('--output cannot be used with --view, which writes no results')
     check_address_space(NODE_SPACE)
     from face_classification_ros.ros.demo.demo import DemoOptions, run_demo
     from face_classification_ros.ros.demo.sample_camera import SAMPLE
@@ -57,8 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
     options = DemoOptions(
         source=arguments.video or arguments.camera or SAMPLE,
         topic=arguments.topic or '',
-        output=arguments.output,
-        seconds=arguments.seconds,
+        output=arguments.output or Path('demo'),
+        seconds=arguments.seconds or _default_seconds(arguments),
         parameters=arguments.parameter,
     )
     if not arguments.view:
@@ -68,3 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
         from face_classification_ros.ros.view.server import ViewOptions
     page = ViewOptions(arguments.host, arguments.port, arguments.opens_browser)
     return run_live_demo(options, page)
+
+
+def _default_seconds(arguments: argparse.Namespace) -> float:
+    is_endless = arguments.camera or arguments.topic
+    return CAMERA_SECONDS if is_endless and not arguments.view else math.inf

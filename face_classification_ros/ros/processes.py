@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -65,3 +67,13 @@ def stop(process: subprocess.Popen[str] | None, name: str) -> str:
     if process.returncode < 0:
         time.sleep(LOCK_LIMIT)
     return printed.strip()
+
+
+def check_exit_codes(processes: Mapping[str, subprocess.Popen[str]]) -> None:
+    """Raise a ChildProcessError if one of the processes, which have ended, has failed.
+
+    One that `stop` has ended before it handled signals has not failed.
+    """
+    for name, process in processes.items():
+        if process.returncode not in (0, -signal.SIGTERM):
+            raise ChildProcessError(f'the {name} ended with exit code {process.returncode}')

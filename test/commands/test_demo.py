@@ -37,6 +37,16 @@ def test_the_demo_of_a_video_writes_its_results(tmp_path: Path) -> None:
     assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(10)
 
 
+def test_a_demo_stops_after_its_seconds(tmp_path: Path) -> None:
+    """Two of thirty seconds of a video; the results are written."""
+    write_video(tmp_path / 'walk.mp4', 300)
+    video = ['--video', tmp_path / 'walk.mp4']
+    result = run('demo', *video, '--seconds', '2', '--output', tmp_path / 'demo')
+    assert result.returncode == 0, result.stderr
+    assert 0 < len(json.loads((tmp_path / 'demo' / 'faces.json').read_text())) < 300
+    assert cv2.imread(str(tmp_path / 'demo' / 'contact_sheet.png')) is not None
+
+
 def test_a_demo_without_a_face_returns_1(tmp_path: Path) -> None:
     """It ran, and the result is negative."""
     write_frames(tmp_path / 'gray.mp4', [np.full((240, 320, 3), 128, np.uint8)] * 10)
@@ -154,6 +164,16 @@ def test_a_live_demo_repeats_until_it_is_interrupted(
     _, errors = live_demo.communicate(timeout=60)
     assert live_demo.returncode == 0, errors
     assert [each.name for each in tmp_path.iterdir()] == ['walk.mp4']
+
+
+def test_a_live_demo_stops_after_its_seconds(tmp_path: Path) -> None:
+    """It serves the page for a second, and the exit code is 0."""
+    pytest.importorskip('aiohttp', reason='needs the extra [view]')
+    write_video(tmp_path / 'walk.mp4', 5)
+    page = ['--view', '--no-browser', '--port', '0', '--seconds', '1']
+    result = run('demo', *page, '--video', tmp_path / 'walk.mp4')
+    assert result.returncode == 0, result.stderr
+    assert 'http://127.0.0.1:' in result.stdout
 
 
 def test_a_live_demo_whose_node_dies_returns_2(live_demo: subprocess.Popen[str]) -> None:

@@ -110,6 +110,7 @@ def test_no_sub_command_knows_an_attribute() -> None:
             '--seconds: nan',
         ),
         (['demo', '--output', '{tmp}/demo', '--seconds', 'long'], '--seconds: '),
+        (['demo', '--view', '--output', '{tmp}/demo'], '--output'),
         (['explain', '--data', '{tmp}', '--faces', '-3'], '--faces: -3'),
         (['audit', 'emotion', '--data', '{tmp}', '--faces', '0'], '--faces: 0'),
         (['crop-margins', '--data', '{tmp}', '--faces', '0'], '--faces: 0'),

@@ -28,7 +28,13 @@ from face_classification_ros.ros.conversions.qos import LATCHED, RESULTS
 from face_classification_ros.ros.demo.sample_camera import open_source, SAMPLE
 from face_classification_ros.ros.node.node import NODE_NAME
 from face_classification_ros.ros.node.parameters.sources import parse_assignments
-from face_classification_ros.ros.processes import ros_environment, start, START_TIMEOUT, stop
+from face_classification_ros.ros.processes import (
+    check_exit_codes,
+    ros_environment,
+    start,
+    START_TIMEOUT,
+    stop,
+)
 from face_classification_ros.ros.runtime import ros_running, signals_as_interrupt
 from face_classification_ros.types import Face, FrameFaces, Image
 from face_classification_ros.visualization.contact_sheet import contact_sheet
@@ -60,7 +66,8 @@ class DemoOptions:
         source: 'sample', path of a video, or number of a camera; ignored with a topic.
         topic: images of another camera; '' plays `source`.
         output: folder for the results.
-        seconds: after which a camera or a topic is stopped.
+        seconds: from the first result, or the start of a topic, until the recording stops, unless
+            the images end before; may be infinite.
         parameters: of the node, as `name:=value`.
     """
 
@@ -201,13 +208,14 @@ class _Processes:
             if node.poll() is None:
                 raise TimeoutError(f'the node did not start within {START_TIMEOUT:.0f} s')
             return
-        duration = options.seconds if options.is_live else math.inf
         if options.topic:
-            _spin(recorder, duration, lambda: False, node)
+            _spin(recorder, options.seconds, lambda: False, node)
             return
         arguments = [options.source, '--ros-args', '-r', f'image:={TOPIC}']
         camera = self._start('camera', 'face_classification_camera', *arguments)
-        _spin(recorder, duration, lambda: False, node, camera)
+        # The camera takes long to start on a busy machine.
+        _spin(recorder, START_TIMEOUT, lambda: bool(recorder.frames), node, camera)
+        _spin(recorder, options.seconds, lambda: False, node, camera)
         camera.terminate()
         recorder.last_arrival = time.monotonic()
         _spin(recorder, START_TIMEOUT, recorder.is_quiet, node)
@@ -220,9 +228,7 @@ class _Processes:
 
     def check(self) -> None:
         """Raise a ChildProcessError if a process ended with an error."""
-        for name, process in self._running.items():
-            if process.returncode != 0:
-                raise ChildProcessError(f'the {name} ended with exit code {process.returncode}')
+        check_exit_codes(self._running)
 
     def _start(self, name: str, executable: str, *arguments: str) -> subprocess.Popen[str]:
         process = start(executable, *arguments)

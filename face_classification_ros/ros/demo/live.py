@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 
 from face_classification_ros.ros.demo.demo import (
     DEMO_DOMAIN,
@@ -14,7 +15,7 @@ from face_classification_ros.ros.demo.demo import (
 )
 from face_classification_ros.ros.demo.sample_camera import open_source
 from face_classification_ros.ros.node.node import NODE_NAME
-from face_classification_ros.ros.processes import ros_environment, start, stop
+from face_classification_ros.ros.processes import check_exit_codes, ros_environment, start, stop
 from face_classification_ros.ros.runtime import ros_running
 from face_classification_ros.ros.view.server import run_view, ViewOptions
 
@@ -22,10 +23,10 @@ DONE = 0
 
 
 def run_live_demo(options: DemoOptions, page: ViewOptions) -> int:
-    """Run the node, a camera and the page until a signal, or until a process ends.
+    """Run the node, a camera and the page until a signal, the time is over, or a process ends.
 
     Args:
-        options: source, topic and parameters count; nothing is recorded.
+        options: all count but the output; nothing is recorded.
         page: where it is served.
 
     Raises:
@@ -45,15 +46,17 @@ def run_live_demo(options: DemoOptions, page: ViewOptions) -> int:
             if not options.topic:
                 arguments = [options.source, '--repeat', '--ros-args', '-r', f'image:={TOPIC}']
                 processes['camera'] = start('face_classification_camera', *arguments)
+            end = time.monotonic() + options.seconds
             run_view(
                 f'{NAMESPACE}/{NODE_NAME}',
                 page,
-                is_over=lambda: any(each.poll() is not None for each in processes.values()),
+                is_over=lambda: (
+                    time.monotonic() > end
+                    or any(each.poll() is not None for each in processes.values())
+                ),
             )
         finally:
             for name in ('camera', 'node'):
                 stop(processes.get(name), name)
-    for name, process in processes.items():
-        if process.returncode != 0:
-            raise ChildProcessError(f'the {name} ended with exit code {process.returncode}')
+    check_exit_codes(processes)
     return DONE
