@@ -40,7 +40,7 @@ INSTALLED_FILES := $(shell find $(INSTALLED_FOLDERS) -type f -not -path '*/__pyc
 .PHONY: demo test lint docs venv peers licenses release-check clean
 
 demo: $(VENV)/demo
-	$(VENV)/bin/face_classification demo --output demo $(if $(VIDEO),--video '$(VIDEO)') \
+	$(VENV)/bin/face_classification demo $(if $(VIDEO),--video '$(VIDEO)') \
 	  $(if $(CAMERA),--camera '$(CAMERA)') $(if $(TOPIC),--topic '$(TOPIC)') \
 	  $(if $(filter-out 0,$(VIEW)),--view)
 

@@ -38,8 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--seconds',
         type=positive_float,
         metavar='X',
-        help='stop after this many seconds (default: 20 for a camera or a topic, the end of a '
-        'sample or a video, and Ctrl+C with --view)',
+        help='stop after this many seconds, not counting the start (default: 20 for a camera or '
+        'a topic; a sample or a video plays to its end; --view runs until Ctrl+C)',
     )
     parser.add_argument(
         '--view',

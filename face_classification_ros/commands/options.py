@@ -186,7 +186,7 @@ def _positive(kind: Callable[[str], Number], text: str) -> Number:
     except ValueError as error:
         raise argparse.ArgumentTypeError(f'{text!r} is not {_KINDS[kind]}') from error
     if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f'{text} is not above 0')
+        raise argparse.ArgumentTypeError(f'{text} is not a finite number above 0')
     return value
 
 

@@ -69,11 +69,16 @@ def stop(process: subprocess.Popen[str] | None, name: str) -> str:
     return printed.strip()
 
 
-def check_exit_codes(processes: Mapping[str, subprocess.Popen[str]]) -> None:
+def check_exit_codes(
+    processes: Mapping[str, subprocess.Popen[str]], *, was_interrupted: bool
+) -> None:
     """Raise a ChildProcessError if one of the processes, which have ended, has failed.
 
-    One that `stop` has ended before it handled signals has not failed.
+    Args:
+        processes: by name.
+        was_interrupted: by the user, perhaps before the processes handled signals.
     """
+    expected = {0, -signal.SIGINT, -signal.SIGTERM} if was_interrupted else {0}
     for name, process in processes.items():
-        if process.returncode not in (0, -signal.SIGTERM):
+        if process.returncode not in expected:
             raise ChildProcessError(f'the {name} ended with exit code {process.returncode}')

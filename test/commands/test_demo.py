@@ -5,9 +5,12 @@ from contextlib import contextmanager
 import json
 import os
 from pathlib import Path
+import re
+import shlex
 import signal
 import socket
 import subprocess
+import time
 
 from command_process import COMMAND, run, write_frames, write_video
 import cv2
@@ -15,7 +18,10 @@ import numpy as np
 import pytest
 from ros_peers import Peer
 
+from face_classification_ros.commands.main import create_parser
 from face_classification_ros.msg import FaceAttributesArray
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +51,17 @@ def test_a_demo_stops_after_its_seconds(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert 0 < len(json.loads((tmp_path / 'demo' / 'faces.json').read_text())) < 300
     assert cv2.imread(str(tmp_path / 'demo' / 'contact_sheet.png')) is not None
+
+
+@pytest.mark.parametrize('variables', [['VIEW=1'], ['VIDEO=walk.mp4'], []])
+def test_make_demo_gives_options_that_belong_together(variables: list[str]) -> None:
+    """The page of VIEW=1 has no folder of results."""
+    make = ['make', '--dry-run', 'demo', *variables]
+    printed = subprocess.run(make, capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    (line,) = re.findall('face_classification (demo .*)', printed.replace('\\\n', ' '))
+    arguments = create_parser().parse_args(shlex.split(line))
+    assert arguments.view == ('VIEW=1' in variables)
+    assert not (arguments.view and arguments.output)
 
 
 def test_a_demo_without_a_face_returns_1(tmp_path: Path) -> None:
@@ -174,6 +191,38 @@ def test_a_live_demo_stops_after_its_seconds(tmp_path: Path) -> None:
     result = run('demo', *page, '--video', tmp_path / 'walk.mp4')
     assert result.returncode == 0, result.stderr
     assert 'http://127.0.0.1:' in result.stdout
+
+
+@pytest.mark.parametrize('delay', [0.8, 1.3, 1.8])
+def test_a_live_demo_is_interrupted_while_it_starts(tmp_path: Path, delay: float) -> None:
+    """A terminal sends the signal to the node and the camera, too: that is no error of theirs."""
+    pytest.importorskip('aiohttp', reason='needs the extra [view]')
+    write_video(tmp_path / 'walk.mp4', 5)
+    command = [COMMAND, 'demo', '--view', '--no-browser', '--port', '0']
+    with subprocess.Popen(
+        [*command, '--video', str(tmp_path / 'walk.mp4')],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as demo:
+        time.sleep(delay)
+        os.killpg(demo.pid, signal.SIGINT)
+        _, errors = demo.communicate(timeout=60)
+    assert demo.returncode in (0, 1), errors
+
+
+def test_a_live_demo_ends_its_processes_after_two_signals(
+    live_demo: subprocess.Popen[str],
+) -> None:
+    """Whoever presses Ctrl+C twice leaves no node behind."""
+    children = Path(f'/proc/{live_demo.pid}/task/{live_demo.pid}/children').read_text().split()
+    assert len(children) == 2
+    live_demo.send_signal(signal.SIGINT)
+    time.sleep(0.15)
+    live_demo.send_signal(signal.SIGINT)
+    live_demo.communicate(timeout=60)
+    assert not [child for child in children if Path(f'/proc/{child}').exists()]
 
 
 def test_a_live_demo_whose_node_dies_returns_2(live_demo: subprocess.Popen[str]) -> None:

@@ -66,8 +66,8 @@ class DemoOptions:
         source: 'sample', path of a video, or number of a camera; ignored with a topic.
         topic: images of another camera; '' plays `source`.
         output: folder for the results.
-        seconds: from the first result, or the start of a topic, until the recording stops, unless
-            the images end before; may be infinite.
+        seconds: after which the demo stops, unless the images end before; counted from the first
+            result, or from when the node is ready for a topic or a page. May be infinite.
         parameters: of the node, as `name:=value`.
     """
 
@@ -178,15 +178,17 @@ def run_demo(options: DemoOptions) -> int:
     options.output.mkdir(parents=True, exist_ok=True)
     os.environ.update(ros_environment('' if options.topic else DEMO_DOMAIN))
     processes = _Processes()
+    was_interrupted = False
     with ros_running([]), contextlib.closing(Recorder(options.output, fps)) as recorder:
         try:
             with signals_as_interrupt():
                 processes.run(options, recorder)
         except KeyboardInterrupt:
+            was_interrupted = True
             print('interrupted')
         finally:
             published = processes.stop()
-    processes.check()
+    processes.check(was_interrupted)
     return _report(recorder, options, published)
 
 
@@ -213,9 +215,9 @@ class _Processes:
             return
         arguments = [options.source, '--ros-args', '-r', f'image:={TOPIC}']
         camera = self._start('camera', 'face_classification_camera', *arguments)
-        # The camera takes long to start on a busy machine.
-        _spin(recorder, START_TIMEOUT, lambda: bool(recorder.frames), node, camera)
-        _spin(recorder, options.seconds, lambda: False, node, camera)
+        # The seconds count from the first result: a camera takes long to start on a busy machine.
+        if _spin(recorder, START_TIMEOUT, lambda: bool(recorder.frames), node, camera):
+            _spin(recorder, options.seconds, lambda: False, node, camera)
         camera.terminate()
         recorder.last_arrival = time.monotonic()
         _spin(recorder, START_TIMEOUT, recorder.is_quiet, node)
@@ -226,9 +228,9 @@ class _Processes:
         stop(self._running.get('node'), 'node')
         return printed
 
-    def check(self) -> None:
+    def check(self, was_interrupted: bool) -> None:
         """Raise a ChildProcessError if a process ended with an error."""
-        check_exit_codes(self._running)
+        check_exit_codes(self._running, was_interrupted=was_interrupted)
 
     def _start(self, name: str, executable: str, *arguments: str) -> subprocess.Popen[str]:
         process = start(executable, *arguments)

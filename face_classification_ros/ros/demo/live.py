@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+import contextlib
+import math
 import os
+import signal
 import subprocess
 import time
+
+from rclpy.node import Node
 
 from face_classification_ros.ros.demo.demo import (
     DEMO_DOMAIN,
@@ -16,10 +22,32 @@ from face_classification_ros.ros.demo.demo import (
 from face_classification_ros.ros.demo.sample_camera import open_source
 from face_classification_ros.ros.node.node import NODE_NAME
 from face_classification_ros.ros.processes import check_exit_codes, ros_environment, start, stop
-from face_classification_ros.ros.runtime import ros_running
+from face_classification_ros.ros.runtime import ros_running, SIGNALS
 from face_classification_ros.ros.view.server import run_view, ViewOptions
 
 DONE = 0
+
+
+class Watch(Node):
+    """Says when the demo is over: at the end of its time, or of a process."""
+
+    def __init__(self, processes: Mapping[str, subprocess.Popen[str]], seconds: float) -> None:
+        """Watch the processes, for these seconds from when the node of the demo publishes."""
+        super().__init__('demo', namespace=NAMESPACE)
+        self._processes = processes
+        self._seconds = seconds
+        self._end = math.inf
+
+    def close(self) -> None:
+        """Destroy the node."""
+        self.destroy_node()
+
+    def is_over(self) -> bool:
+        """Return whether the time is over or a process has ended."""
+        if self._end == math.inf and self.count_publishers(f'{NODE_NAME}/faces'):
+            self._end = time.monotonic() + self._seconds
+        has_ended = any(each.poll() is not None for each in self._processes.values())
+        return has_ended or time.monotonic() > self._end
 
 
 def run_live_demo(options: DemoOptions, page: ViewOptions) -> int:
@@ -46,17 +74,13 @@ def run_live_demo(options: DemoOptions, page: ViewOptions) -> int:
             if not options.topic:
                 arguments = [options.source, '--repeat', '--ros-args', '-r', f'image:={TOPIC}']
                 processes['camera'] = start('face_classification_camera', *arguments)
-            end = time.monotonic() + options.seconds
-            run_view(
-                f'{NAMESPACE}/{NODE_NAME}',
-                page,
-                is_over=lambda: (
-                    time.monotonic() > end
-                    or any(each.poll() is not None for each in processes.values())
-                ),
-            )
+            with contextlib.closing(Watch(processes, options.seconds)) as watch:
+                was_interrupted = run_view(f'{NAMESPACE}/{NODE_NAME}', page, watch.is_over)
         finally:
+            for each in SIGNALS:
+                # A second one would keep the node from being stopped.
+                signal.signal(each, signal.SIG_IGN)
             for name in ('camera', 'node'):
                 stop(processes.get(name), name)
-    check_exit_codes(processes)
+    check_exit_codes(processes, was_interrupted=was_interrupted)
     return DONE
