@@ -11,6 +11,7 @@ from face_classification_ros.detection import create_detector
 from face_classification_ros.explanation import METHODS
 from face_classification_ros.explanation.drawing import draw_crop, draw_figure, draw_relevance
 from face_classification_ros.explanation.explainer import Explainer
+from face_classification_ros.explanation.panels import explain_by_default
 from face_classification_ros.inference.model_zoo import model_path
 from face_classification_ros.io.images import read_image, write_image
 from face_classification_ros.io.portraits import data_folder, PORTRAITS
@@ -39,12 +40,8 @@ def main() -> None:
         group: list[Image] = [draw_crop(crops[0], SIZE)]
         for method in METHODS:
             explainer = Explainer(classifier, 'emotion', method=method)
-            relevance = (
-                explainer.explain_label(crops, [index])
-                if method == 'grad_cam'
-                else explainer.explain_unit(crops)
-            )
-            group.append(draw_relevance(method, relevance[0], crops[0], SIZE))
+            (relevance,) = explain_by_default(crops, [index], explainer)
+            group.append(draw_relevance(method, relevance, crops[0], SIZE))
         rows.append((classifier.labels['emotion'][index], [group]))
     write_image(FIGURE, draw_figure(rows, ', '.join(['face', *METHODS])))
 

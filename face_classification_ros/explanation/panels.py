@@ -52,14 +52,34 @@ def explain_faces(
         chosen = np.full(len(crops), labels.index(label))
     else:
         chosen = probabilities.argmax(axis=1)
-    if label or explainer.method == 'grad_cam':
-        relevance = explainer.explain_label(crops, chosen.tolist())
-    else:
-        relevance = explainer.explain_unit(crops)
+    relevance = (
+        explainer.explain_label(crops, chosen.tolist())
+        if label
+        else explain_by_default(crops, chosen.tolist(), explainer)
+    )
     return [
         draw_panel(crop, draw_relevance(explainer.method, each, crop, PANEL_SIZE), labels, row)
         for crop, each, row in zip(crops, relevance, probabilities, strict=True)
     ]
+
+
+def explain_by_default(
+    crops: NDArray[np.uint8], labels: Sequence[int], explainer: Explainer
+) -> NDArray[np.float32]:
+    """Compute what a method explains unless told otherwise.
+
+    Args:
+        crops: uint8 N x H x W x C as the model file's input.
+        labels: N, indices of labels.
+        explainer: explainer of the same model file.
+
+    Returns:
+        float32 N x H x W x C, gradients of the most active unit as in the paper; with Grad-CAM
+        N x H x W x 1, the support for the labels.
+    """
+    if explainer.method == 'grad_cam':
+        return explainer.explain_label(crops, labels)
+    return explainer.explain_unit(crops)
 
 
 def explain_labels(
@@ -103,11 +123,7 @@ def explain_labels(
             continue
         columns = [[draw_crop(each, FIGURE_SIZE) for each in crops[0][chosen]]]
         for explainer, own in zip(explainers, crops, strict=True):
-            relevance = (
-                explainer.explain_label(own[chosen], y_true[chosen].tolist())
-                if explainer.method == 'grad_cam'
-                else explainer.explain_unit(own[chosen])
-            )
+            relevance = explain_by_default(own[chosen], y_true[chosen].tolist(), explainer)
             columns.append(
                 [
                     draw_relevance(explainer.method, each, crop, FIGURE_SIZE)

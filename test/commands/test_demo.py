@@ -79,6 +79,12 @@ def test_a_demo_of_a_missing_video_returns_2(tmp_path: Path) -> None:
     assert 'Traceback' not in result.stderr
 
 
+def programs_of(demo: subprocess.Popen[str]) -> dict[str, bytes]:
+    """Return the process numbers of a demo's processes, with their command lines."""
+    children = Path(f'/proc/{demo.pid}/task/{demo.pid}/children').read_text().split()
+    return {child: Path(f'/proc/{child}/cmdline').read_bytes() for child in children}
+
+
 @contextmanager
 def running_demo(folder: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, int]]]:
     """Start a demo; yield it and its processes by name, after its first line about a frame."""
@@ -90,8 +96,7 @@ def running_demo(folder: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str
     ) as demo:
         assert demo.stdout is not None
         assert demo.stdout.readline(), demo.communicate()[1]
-        children = Path(f'/proc/{demo.pid}/task/{demo.pid}/children').read_text().split()
-        programs = {child: Path(f'/proc/{child}/cmdline').read_bytes() for child in children}
+        programs = programs_of(demo)
         yield (
             demo,
             {
@@ -216,22 +221,21 @@ def test_a_live_demo_ends_its_processes_after_two_signals(
     live_demo: subprocess.Popen[str],
 ) -> None:
     """Whoever presses Ctrl+C twice leaves no node behind."""
-    children = Path(f'/proc/{live_demo.pid}/task/{live_demo.pid}/children').read_text().split()
-    assert len(children) == 2
+    programs = programs_of(live_demo)
+    assert len(programs) == 2
     live_demo.send_signal(signal.SIGINT)
     time.sleep(0.15)
     live_demo.send_signal(signal.SIGINT)
     live_demo.communicate(timeout=60)
-    assert not [child for child in children if Path(f'/proc/{child}').exists()]
+    assert not [child for child in programs if Path(f'/proc/{child}').exists()]
 
 
 def test_a_live_demo_whose_node_dies_returns_2(live_demo: subprocess.Popen[str]) -> None:
     """The page ends with it."""
-    children = Path(f'/proc/{live_demo.pid}/task/{live_demo.pid}/children').read_text().split()
     (node,) = (
         child
-        for child in children
-        if b'face_classification_node\0' in Path(f'/proc/{child}/cmdline').read_bytes()
+        for child, program in programs_of(live_demo).items()
+        if b'face_classification_node\0' in program
     )
     os.kill(int(node), signal.SIGKILL)
     _, errors = live_demo.communicate(timeout=60)
