@@ -89,6 +89,7 @@ class Bridge:
         self._prefix = f'{self.client.node_name.lstrip("/")}: '
         self._joiner = FrameJoiner()
         self._stream: list[Subscription] = []
+        self._is_watched = False
         subscribe = self._node.create_subscription
         subscribe(DiagnosticArray, '/diagnostics', self._receive_diagnostics, 10)
         subscribe(
@@ -113,7 +114,8 @@ class Bridge:
 
     def watch(self, *, is_watched: bool) -> None:
         """Subscribe to images and faces, or end that: the node draws only for subscribers."""
-        self._executor.create_task(self._watch, is_watched)
+        self._is_watched = is_watched
+        self._executor.create_task(self._update_stream)
 
     def explain(self, timeout: float) -> Image | None:
         """Return the next explanation of the node, None if none comes in time.
@@ -161,8 +163,10 @@ class Bridge:
     def _topic(self, name: str) -> str:
         return f'{self.node_name}/{name}'
 
-    def _watch(self, is_watched: bool) -> None:
-        if is_watched and not self._stream:
+    def _update_stream(self) -> None:
+        # The executor runs the newest of its waiting tasks first, so a task takes no argument, but
+        # reads what is wanted now.
+        if self._is_watched and not self._stream:
             self._joiner = FrameJoiner()
             topics: Mapping[str, tuple[type, Callable[[Any], None]]] = {
                 'image_annotated/compressed': (CompressedImage, self._receive_image),
@@ -172,7 +176,7 @@ class Bridge:
                 self._node.create_subscription(kind, self._topic(name), receive, NEWEST)
                 for name, (kind, receive) in topics.items()
             ]
-        elif not is_watched:
+        elif not self._is_watched:
             for each in self._stream:
                 self._node.destroy_subscription(each)
             self._stream = []

@@ -17,6 +17,7 @@ pytest.importorskip('aiohttp', reason='needs the extra [view]')
 from command_process import run
 from conftest import reserved_domain
 from page_server import running_servers, StartServer
+from ros_peers import Peer
 
 from face_classification_ros.ros.view.commands import MAX_UPLOAD
 from face_classification_ros.ros.view.page import static_files
@@ -119,6 +120,27 @@ def test_foreign_origin_gets_no_stream_and_commands_nothing(port: int, origin: s
     assert request(port, 'GET', '/stream', headers={**headers, **UPGRADE})[0] == 403
     for command in COMMANDS:
         assert request(port, 'POST', f'/{command}', b'{}', headers)[0] == 403
+
+
+def test_subscription_ends_when_all_browsers_leave_at_once(
+    start_server: StartServer, peer: Peer
+) -> None:
+    """Otherwise the node would draw for nobody."""
+    server = start_server('--node', NODE)
+    headers = {**local(server.port), **UPGRADE}
+
+    def subscribers() -> int:
+        return peer.node.count_subscribers(f'{NODE}/image_annotated/compressed')
+
+    for _ in range(10):
+        browsers = [HTTPConnection('127.0.0.1', server.port, timeout=60) for _ in range(10)]
+        for browser in browsers:
+            browser.request('GET', '/stream', headers=headers)
+            assert browser.getresponse().status == 101
+        peer.wait_for(lambda: subscribers() == 1, 'the subscription')
+        for browser in browsers:
+            browser.close()
+        peer.wait_for(lambda: subscribers() == 0, 'the end of the subscription')
 
 
 def test_name_that_resolves_to_this_machine_is_refused(port: int) -> None:
