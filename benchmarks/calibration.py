@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 import json
 from pathlib import Path
+import sys
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from face_classification_ros.classification.classifier import Classifier
+from face_classification_ros.commands.common import exit_code
 from face_classification_ros.datasets.registry import FaceDataset, NoFacesError, read_dataset
 from face_classification_ros.evaluation.classification import classify_dataset
 from face_classification_ros.evaluation.metrics import calibration_error, reliability
@@ -100,4 +102,4 @@ def _answers(
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(exit_code(main, Path(__file__).name))

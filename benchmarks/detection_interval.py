@@ -16,12 +16,14 @@ import argparse
 from dataclasses import dataclass, field, replace
 import json
 from pathlib import Path
+import sys
 import time
 from typing import Any
 
 import cv2
 import numpy as np
 
+from face_classification_ros.commands.common import exit_code
 from face_classification_ros.commands.options import add_settings, config_of
 from face_classification_ros.config import PipelineConfig
 from face_classification_ros.evaluation.detection import Label, match, MIN_OVERLAP
@@ -126,4 +128,4 @@ def _way(config: PipelineConfig, interval: int, *, follows: bool) -> Way:
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(exit_code(main, Path(__file__).name))

@@ -38,6 +38,7 @@ from rendered_head import (
 from scipy.optimize import minimize
 import skimage.data
 
+from face_classification_ros.commands.common import exit_code
 from face_classification_ros.config import DetectorConfig
 from face_classification_ros.detection import create_detector, Detector
 from face_classification_ros.geometry.head_pose import (
@@ -308,4 +309,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(exit_code(main, Path(__file__).name))

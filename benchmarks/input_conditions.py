@@ -15,12 +15,14 @@ from contextlib import suppress
 from dataclasses import replace
 import json
 from pathlib import Path
+import sys
 from typing import Any
 
 import numpy as np
 
 from face_classification_ros.audit.perturbations import downscale, Perturbation, PERTURBATIONS
 from face_classification_ros.classification.classifier import Classifier
+from face_classification_ros.commands.common import exit_code
 from face_classification_ros.config import DetectorConfig
 from face_classification_ros.datasets.face_localization import find_faces
 from face_classification_ros.datasets.registry import FaceDataset, NoFacesError, read_dataset
@@ -123,4 +125,4 @@ def print_table(title: str, rows: dict[str, dict[str, Any]]) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(exit_code(main, Path(__file__).name))

@@ -14,6 +14,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 import statistics
+import sys
 import tempfile
 import time
 
@@ -29,6 +30,7 @@ from onnxruntime.quantization import (
 )
 
 from face_classification_ros.classification.classifier import Classifier, INPUT
+from face_classification_ros.commands.common import exit_code
 from face_classification_ros.datasets.registry import read_dataset
 from face_classification_ros.inference.model_zoo import model_path
 from face_classification_ros.progress import progress
@@ -121,4 +123,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(exit_code(main, Path(__file__).name))

@@ -27,6 +27,7 @@ import cv2
 import numpy as np
 import skimage
 
+from face_classification_ros.commands.common import exit_code
 from face_classification_ros.config import PipelineConfig
 from face_classification_ros.io.videos import read_video
 from face_classification_ros.pipeline import create_pipeline
@@ -353,4 +354,4 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(exit_code(main, Path(__file__).name))

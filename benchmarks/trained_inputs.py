@@ -15,9 +15,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 import json
 from pathlib import Path
+import sys
 from typing import Any
 
 from face_classification_ros.classification.classifier import Classifier
+from face_classification_ros.commands.common import exit_code
 from face_classification_ros.datasets.registry import NoFacesError, read_dataset
 from face_classification_ros.evaluation.classification import classify_dataset
 from face_classification_ros.progress import progress
@@ -74,4 +76,4 @@ def measure(classifier: Classifier, folders: Sequence[Path]) -> dict[str, float]
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(exit_code(main, Path(__file__).name))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 import os
 import sys
 import tempfile
 from typing import TYPE_CHECKING
 
+from face_classification_ros.io.errors import system_error_text
+from face_classification_ros.memory import is_out_of_memory, memory_error_text
 from face_classification_ros.requirements import EXTRAS, needs_modules
 
 if TYPE_CHECKING:
@@ -18,13 +20,51 @@ if TYPE_CHECKING:
 DONE, NO, WRONG_USE = 0, 1, 2
 """Exit codes: done; a negative result, or interrupted; incorrect usage or unreadable input."""
 
+PROGRAM = 'face_classification'
+
 NAMES = 5
 """Number of files that one message names."""
 
 
-def print_problem(problem: object) -> None:
-    """Print a problem to stderr, after the name of the command."""
-    print(f'face_classification: {problem}', file=sys.stderr)
+def exit_code(run: Callable[[], int | None], program: str = PROGRAM) -> int:
+    """Return the exit code of a function; a problem is reported in one line.
+
+    Args:
+        run: returns its exit code, or None if it is done.
+        program: name in the report of a problem.
+
+    Raises:
+        Exception: an error in this package, and not in its input.
+    """
+    try:
+        try:
+            return run() or DONE
+        finally:
+            # Otherwise a closed pipe is found only when the interpreter ends, which prints it.
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader, such as `head`, has what it wants. What is still buffered goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NO
+    except OSError as error:
+        print_problem(system_error_text(error), program)
+        return WRONG_USE
+    except (ValueError, ImportError) as error:
+        print_problem(error, program)
+        return WRONG_USE
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        print_problem(memory_error_text(error), program)
+        return WRONG_USE
+    except KeyboardInterrupt:
+        print_problem('interrupted', program)
+        return NO
+
+
+def print_problem(problem: object, program: str = PROGRAM) -> None:
+    """Print a problem to stderr, after the name of the program."""
+    print(f'{program}: {problem}', file=sys.stderr)
 
 
 def print_single_label(dataset: FaceDataset) -> None:

@@ -7,23 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 import importlib
 import io
-import os
 import sys
 from typing import Any, NoReturn
 import warnings
 from xml.etree import ElementTree
 
-from face_classification_ros.commands.common import NO, print_problem, WRONG_USE
+from face_classification_ros.commands.common import exit_code, print_problem, PROGRAM, WRONG_USE
 from face_classification_ros.commands.registry import COMMANDS
 from face_classification_ros.datasets.image_files import OmissionWarning
 from face_classification_ros.inference.model_zoo import share_folder
-from face_classification_ros.io.errors import system_error_text
-from face_classification_ros.memory import (
-    check_address_space,
-    COMMAND_SPACE,
-    is_out_of_memory,
-    memory_error_text,
-)
+from face_classification_ros.memory import check_address_space, COMMAND_SPACE
 
 
 def main(args: list[str] | None = None) -> int:
@@ -33,33 +26,14 @@ def main(args: list[str] | None = None) -> int:
         args: command line without the program, that of the process if it is None.
     """
     _print_any_character()
-    try:
-        try:
-            arguments = create_parser().parse_args(args)
-            check_address_space(COMMAND_SPACE)
-            with _omissions_as_problems():
-                return int(arguments.run(arguments))
-        finally:
-            # Otherwise a closed pipe is found only when the interpreter ends, which prints it.
-            sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader, such as `head`, has what it wants. What is still buffered goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return NO
-    except OSError as error:
-        print_problem(system_error_text(error))
-        return WRONG_USE
-    except (ValueError, ImportError) as error:
-        print_problem(error)
-        return WRONG_USE
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        print_problem(memory_error_text(error))
-        return WRONG_USE
-    except KeyboardInterrupt:
-        print_problem('interrupted')
-        return NO
+    return exit_code(lambda: _run(args))
+
+
+def _run(args: list[str] | None) -> int:
+    arguments = create_parser().parse_args(args)
+    check_address_space(COMMAND_SPACE)
+    with _omissions_as_problems():
+        return int(arguments.run(arguments))
 
 
 def _print_any_character() -> None:
@@ -106,7 +80,7 @@ class _PrintVersion(argparse.Action):
 def create_parser() -> argparse.ArgumentParser:
     """Return the parser of the command with all its sub-commands."""
     parser = _Parser(
-        prog='face_classification',
+        prog=PROGRAM,
         description='Detect faces and classify their attributes; train, evaluate and explain the '
         'networks that do it.',
         epilog='Exit codes: 0 done; 1 a negative result, or interrupted; 2 incorrect usage or '

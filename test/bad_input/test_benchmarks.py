@@ -1,0 +1,38 @@
+"""Benchmarks report missing files like the command: one line, exit code 2."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import subprocess
+import sys
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / 'benchmarks'
+
+
+@pytest.mark.parametrize(
+    ('benchmark', 'options'),
+    [
+        ('calibration.py', ['--model', 'missing', '--data', '.']),
+        ('calibration.py', ['--model', 'multitask_mini_xception', '--data', 'missing']),
+        ('input_conditions.py', ['--model', 'multitask_mini_xception', '--data', 'missing']),
+        ('int8.py', ['emotion', '--data', 'missing']),
+        ('detection_interval.py', ['missing.mp4']),
+    ],
+)
+def test_missing_file_is_reported_in_one_line(
+    benchmark: str, options: list[str], tmp_path: Path
+) -> None:
+    """With the names of the program and of what is missing."""
+    done = subprocess.run(
+        [sys.executable, BENCHMARKS / benchmark, *options],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f'{benchmark}: ')
+    assert 'missing' in line
