@@ -82,6 +82,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(
             f'{arguments.recipe}: task: {task!r} is not {tasks}; a classifier has no task'
         )
+    if arguments.resume and not arguments.output.exists():
+        print_problem(f'{arguments.output} does not exist, so --resume starts a new run')
     try:
         trainings[task](arguments)
     except FloatingPointError as error:

@@ -211,6 +211,17 @@ def test_late_stage_of_another_recipe_is_refused_before_the_first(
     assert not (tmp_path / 'run' / 'teacher').exists()
 
 
+def test_resume_of_a_missing_run_is_mentioned(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its name may be misspelled; the new run that starts is reported as such."""
+    misspelled = tmp_path / 'rum'
+    (tmp_path / 'recipe.yaml').write_text(RECIPE.replace('epochs: 8', 'epoch: 8'))
+    assert main([*arguments[:-1], str(misspelled), '--resume']) == 2
+    first, _ = capsys.readouterr().err.splitlines()
+    assert str(misspelled) in first
+
+
 def test_output_that_is_a_file_is_refused(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
