@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-import hashlib
-import os
 from pathlib import Path
 
 import cv2
@@ -15,11 +12,8 @@ import tensorflow as tf
 
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.classification.crops import crop_faces, InputSpec
-from face_classification_ros.config import DetectorConfig
 from face_classification_ros.datasets.face_dataset import as_bgr
-from face_classification_ros.datasets.face_localization import find_faces
 from face_classification_ros.datasets.registry import FaceDataset, labels_of
-from face_classification_ros.detection import create_detector
 from face_classification_ros.networks.onnx_export import scale_faces
 from face_classification_ros.training.distillation import (
     add_predictions,
@@ -29,13 +23,11 @@ from face_classification_ros.training.distillation import (
     match_predictions,
 )
 from face_classification_ros.training.distributed import Cluster
+from face_classification_ros.training.eye_positions import eye_positions
 from face_classification_ros.training.glasses import Points
 from face_classification_ros.training.joined_faces import join_faces
 from face_classification_ros.training.recipe import Recipe, Teacher
 from face_classification_ros.types import BoundingBox
-
-LANDMARK_DETECTOR = DetectorConfig(detector='libfacedetection', detection_interval=1)
-"""The detector that locates the eyes."""
 
 
 class FaceBatches:
@@ -74,7 +66,7 @@ class FaceBatches:
         self._squares = [_square_around(box, recipe) for box in faces.boxes]
         self._eyes: list[Points | None] = [None] * len(self._images)
         if recipe.augmentation.glasses:
-            self._eyes = _eyes_of(faces.images, scratch)
+            self._eyes = eye_positions(faces.images, scratch)
         self._sources = faces.sources
         self._shown = _shown_per_epoch(faces.sources, recipe.sampling)
         self._last_order = -1, np.empty(0, np.int64)
@@ -263,42 +255,6 @@ def _shown_per_epoch(sources: NDArray[np.str_], sampling: Mapping[str, float]) -
         str(name): max(1, round(count * sampling.get(str(name), 1.0)))
         for name, count in zip(names, counts, strict=True)
     }
-
-
-def _eyes_of(images: Sequence[NDArray[np.uint8]], scratch: Path | None) -> list[Points | None]:
-    """Return the eyes of all faces, from the cache if it has them; None where none are found.
-
-    The name of the cache file is a hash of the images, so that it is never used for others.
-    """
-    if scratch is None:
-        return _find_eyes(images)
-    digest = hashlib.blake2b(digest_size=16)
-    for image in images:
-        digest.update(str(image.shape).encode() + image.tobytes())
-    path = scratch / f'eyes_{digest.hexdigest()}.npy'
-    if not path.exists():
-        unfinished = path.with_suffix('.unfinished.npy')
-        unknown = ((np.nan, np.nan), (np.nan, np.nan))
-        np.save(unfinished, [eyes or unknown for eyes in _find_eyes(images)])
-        os.replace(unfinished, path)
-    return [
-        None if np.isnan(right[0]) else (tuple(right), tuple(left))
-        for right, left in np.load(path).tolist()
-    ]
-
-
-def _find_eyes(images: Sequence[NDArray[np.uint8]]) -> list[Points | None]:
-    # The detector releases the GIL most of the time.
-    with ThreadPoolExecutor() as pool:
-        parts = pool.map(
-            lambda part: find_faces(create_detector(LANDMARK_DETECTOR), part),
-            [images[start : start + 1000] for start in range(0, len(images), 1000)],
-        )
-        return [
-            None if face is None else (face.landmarks[0], face.landmarks[1])
-            for part in parts
-            for face in part
-        ]
 
 
 def _square_around(box: BoundingBox, recipe: Recipe) -> BoundingBox:

@@ -15,6 +15,7 @@ pytest.importorskip('tensorflow', reason='needs the extra [train]')
 
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.datasets.registry import FaceDataset, LABELS
+from face_classification_ros.training import eye_positions
 from face_classification_ros.training.augmentation import Augmentation
 from face_classification_ros.training.batches import FaceBatches
 from face_classification_ros.training.distillation import teacher_predictions
@@ -163,7 +164,7 @@ def test_positions_of_eyes_are_cached(tmp_path: Path, monkeypatch: pytest.Monkey
     def fail(*_: object) -> None:
         raise LookupError
 
-    monkeypatch.setattr('face_classification_ros.training.batches.find_faces', fail)
+    monkeypatch.setattr(eye_positions, 'find_faces', fail)
     again, _, _ = FaceBatches([dataset], recipe, scratch=tmp_path).batch(0, 0)
     np.testing.assert_array_equal(again, first)
     with pytest.raises(LookupError):

@@ -135,8 +135,8 @@ def test_eyes_are_searched_once_for_all_stages(arguments: list[str], tmp_path: P
     short = RECIPE.replace('epochs: 8', 'epochs: 1').replace('epochs: 6', 'epochs: 1')
     recipe.write_text(f'{short}augmentation: {{glasses: 0.5}}\n')
     assert main(arguments) == 0
-    (cache,) = (tmp_path / 'run').rglob('eyes_*')
-    assert cache.parent == tmp_path / 'run'
+    (cache,) = (tmp_path / 'run').rglob('eyes/*')
+    assert cache.parent == tmp_path / 'run' / 'eyes'
 
 
 def test_stage_uses_the_data_of_its_attributes(arguments: list[str], tmp_path: Path) -> None:
