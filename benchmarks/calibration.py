@@ -25,7 +25,12 @@ from scipy.special import softmax
 
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.commands.common import exit_code
-from face_classification_ros.datasets.registry import FaceDataset, NoFacesError, read_dataset
+from face_classification_ros.datasets.registry import (
+    check_attributes,
+    FaceDataset,
+    NoFacesError,
+    read_dataset,
+)
 from face_classification_ros.evaluation.classification import classify_dataset
 from face_classification_ros.evaluation.metrics import calibration_error, reliability
 from face_classification_ros.inference.model_zoo import model_path
@@ -43,6 +48,7 @@ def main() -> None:
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all numbers as JSON')
     options = parser.parse_args()
     classifier = Classifier(Path(model_path(options.model)))
+    check_attributes(options.data, list(classifier.labels))
     rows: list[dict[str, Any]] = []
     for attribute in classifier.labels:
         datasets = []

@@ -25,7 +25,12 @@ from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.commands.common import exit_code
 from face_classification_ros.config import DetectorConfig
 from face_classification_ros.datasets.face_localization import find_faces
-from face_classification_ros.datasets.registry import FaceDataset, NoFacesError, read_dataset
+from face_classification_ros.datasets.registry import (
+    check_attributes,
+    FaceDataset,
+    NoFacesError,
+    read_dataset,
+)
 from face_classification_ros.detection import create_detector
 from face_classification_ros.evaluation.box_robustness import DIRECTIONS, shift_box
 from face_classification_ros.evaluation.classification import classify_dataset
@@ -59,6 +64,7 @@ def main() -> None:
     tables = []
     for model in options.model:
         classifier = Classifier(Path(model_path(model)))
+        check_attributes(options.data, list(classifier.labels))
         for attribute in classifier.labels:
             rows: dict[str, dict[str, list[float]]] = {}
             for folder in progress(options.data, 'data set', task=attribute):

@@ -27,6 +27,7 @@ import cv2
 import numpy as np
 from tracks import CLOTHES, Figure, figure, paste, video
 
+from face_classification_ros.commands.common import exit_code
 from face_classification_ros.config import PipelineConfig
 from face_classification_ros.detection import create_detector
 from face_classification_ros.progress import progress
@@ -277,4 +278,4 @@ def _cells(numbers: Sequence[int]) -> str:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(exit_code(main, Path(__file__).name))

@@ -29,6 +29,7 @@ import skimage
 
 from face_classification_ros.commands.common import exit_code
 from face_classification_ros.config import PipelineConfig
+from face_classification_ros.inference.model_zoo import model_path
 from face_classification_ros.io.videos import read_video
 from face_classification_ros.pipeline import create_pipeline
 from face_classification_ros.progress import progress
@@ -335,6 +336,9 @@ def main() -> int:
         help='a shipped model or a model file that estimates emotion (default: %(default)s)',
     )
     arguments = parser.parse_args()
+    # The tables take minutes.
+    for path in [model_path(arguments.model), *arguments.videos]:
+        Path(path).stat()
     print('| people, rate | boxes: switches, ids given to another | with appearance |')
     print('| --- | --- | --- |')
     for kind in ('different', 'gray', 'pair', 'alike'):

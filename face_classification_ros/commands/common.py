@@ -34,7 +34,7 @@ def exit_code(run: Callable[[], int | None], program: str = PROGRAM) -> int:
         program: name in the report of a problem.
 
     Raises:
-        Exception: an error in this package, and not in its input.
+        Exception: any other error than those of files, values, imports and memory.
     """
     try:
         try:

@@ -82,8 +82,6 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(
             f'{arguments.recipe}: task: {task!r} is not {tasks}; a classifier has no task'
         )
-    if arguments.resume and not arguments.output.exists():
-        print_problem(f'{arguments.output} does not exist, so --resume starts a new run')
     try:
         trainings[task](arguments)
     except FloatingPointError as error:
@@ -105,6 +103,7 @@ def _train_detector(arguments: argparse.Namespace) -> None:
     recipe = read_detector_recipe(arguments.recipe)
     with loading_tensorflow('training'):
         from face_classification_ros.training.detector_trainer import train_detector
+    _mention_new_run(arguments)
     model = train_detector(
         recipe,
         arguments.data[0],
@@ -155,6 +154,7 @@ def _train_classifier(arguments: argparse.Namespace) -> None:
         from face_classification_ros.training.staged_trainer import train_stages
         from face_classification_ros.training.trainer import train
     source = _source_of_weights(arguments)
+    _mention_new_run(arguments)
     if stages[0].name:
         print(
             train_stages(
@@ -178,6 +178,13 @@ def _train_classifier(arguments: argparse.Namespace) -> None:
         )
     if cluster.is_chief:
         print(model)
+
+
+def _mention_new_run(arguments: argparse.Namespace) -> None:
+    """Print that there is nothing to resume: the name of the folder may be misspelled."""
+    # Of several machines, only the first writes to the folder.
+    if arguments.resume and not arguments.output.exists() and not arguments.task_index:
+        print_problem(f'{arguments.output} does not exist, so --resume starts a new run')
 
 
 def _source_of_weights(arguments: argparse.Namespace) -> Path | None:

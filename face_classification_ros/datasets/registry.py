@@ -108,6 +108,17 @@ def read_dataset(
     return dataset.merge_copies() if split == 'train' else dataset
 
 
+def check_attributes(folders: Sequence[Path], attributes: Sequence[str]) -> None:
+    """Check that each folder has data of at least one attribute.
+
+    Raises:
+        ValueError: there is no such folder, or it has no such data in a known layout.
+    """
+    for folder in folders:
+        if not any(has_attribute(folder, each) for each in attributes):
+            raise no_data_error(folder, attributes)
+
+
 def no_data_error(folder: Path, attributes: Sequence[str]) -> NoFacesError:
     """Return the error for a folder without data of any of some attributes.
 

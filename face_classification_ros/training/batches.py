@@ -66,7 +66,7 @@ class FaceBatches:
         self._squares = [_square_around(box, recipe) for box in faces.boxes]
         self._eyes: list[Points | None] = [None] * len(self._images)
         if recipe.augmentation.glasses:
-            self._eyes = eye_positions(faces.images, scratch)
+            self._eyes = eye_positions(faces.images, faces.sources, scratch)
         self._sources = faces.sources
         self._shown = _shown_per_epoch(faces.sources, recipe.sampling)
         self._last_order = -1, np.empty(0, np.int64)

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 import hashlib
+from itertools import pairwise
 import os
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,18 +27,24 @@ PART_SIZE = 1000
 
 
 def eye_positions(
-    images: Sequence[NDArray[np.uint8]], scratch: Path | None
+    images: Sequence[NDArray[np.uint8]], sources: NDArray[np.str_], scratch: Path | None
 ) -> list[Points | None]:
     """Return the eyes of all faces in pixels, None where none are found.
 
-    Parts are cached as soon as they are complete, for a search that is interrupted and for other
-    stages with the same data sets.
+    Parts of a data set are cached as soon as they are complete, for a search that is interrupted
+    and for other stages with the same data sets.
 
     Args:
         images: uint8, each H x W x 3 in BGR or H x W x 1 in gray.
+        sources: data set of each face, N; the faces of a part are of one.
         scratch: folder of the cache; None for no cache.
     """
-    parts = [images[start : start + PART_SIZE] for start in range(0, len(images), PART_SIZE)]
+    starts = [0, *(np.flatnonzero(sources[1:] != sources[:-1]) + 1), len(images)]
+    parts = [
+        images[start : min(start + PART_SIZE, end)]
+        for first, end in pairwise(starts)
+        for start in range(first, end, PART_SIZE)
+    ]
     # The detector releases the GIL most of the time.
     with ThreadPoolExecutor() as pool:
         return [eyes for found in pool.map(partial(_eyes_in, scratch), parts) for eyes in found]
@@ -55,10 +63,12 @@ def _eyes_in(scratch: Path | None, images: Sequence[NDArray[np.uint8]]) -> list[
     path = scratch / 'eyes' / f'{digest.hexdigest()}.npy'
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
-        unfinished = path.with_suffix('.unfinished.npy')
         unknown = ((np.nan, np.nan), (np.nan, np.nan))
-        np.save(unfinished, [eyes or unknown for eyes in _find_eyes(images)])
-        os.replace(unfinished, path)
+        found = [eyes or unknown for eyes in _find_eyes(images)]
+        # Two parts of equal images have the same name.
+        with NamedTemporaryFile(dir=path.parent, delete=False) as unfinished:
+            np.save(unfinished, found)
+        os.replace(unfinished.name, path)
     return [
         None if np.isnan(right[0]) else (tuple(right), tuple(left))
         for right, left in np.load(path).tolist()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 import shutil
 
-from face_classification_ros.datasets.registry import has_attribute, no_data_error
+from face_classification_ros.datasets.registry import check_attributes, has_attribute
 from face_classification_ros.inference.model_zoo import model_path
 from face_classification_ros.training.checkpoint import check_output, CHECKPOINT, run_of
 from face_classification_ros.training.data import check_folders
@@ -46,9 +46,7 @@ def train_stages(
             another recipe, `init_from` does not exist, or all stages say what they start with.
     """
     attributes = list(dict.fromkeys(each for stage in stages for each in stage.recipe.attributes))
-    for folder in folders:
-        if not _with_one_of(attributes, [folder]):
-            raise no_data_error(folder, attributes)
+    check_attributes(folders, attributes)
     # What a late stage lacks is reported now, not after hours in an earlier one.
     for stage in stages:
         try:

@@ -17,14 +17,19 @@ BENCHMARKS = Path(__file__).parents[2] / 'benchmarks'
         ('calibration.py', ['--model', 'missing', '--data', '.']),
         ('calibration.py', ['--model', 'multitask_mini_xception', '--data', 'missing']),
         ('input_conditions.py', ['--model', 'multitask_mini_xception', '--data', 'missing']),
+        ('calibration.py', ['--model', 'multitask_mini_xception', '--data', 'empty']),
+        ('input_conditions.py', ['--model', 'multitask_mini_xception', '--data', 'empty']),
         ('int8.py', ['emotion', '--data', 'missing']),
         ('detection_interval.py', ['missing.mp4']),
+        ('tracks.py', ['missing.mp4']),
+        ('people.py', ['missing.mp4']),
     ],
 )
 def test_missing_file_is_reported_in_one_line(
     benchmark: str, options: list[str], tmp_path: Path
 ) -> None:
-    """With the names of the program and of what is missing."""
+    """With the names of the program and of what is missing or empty."""
+    (tmp_path / 'empty').mkdir()
     done = subprocess.run(
         [sys.executable, BENCHMARKS / benchmark, *options],
         cwd=tmp_path,
@@ -35,4 +40,4 @@ def test_missing_file_is_reported_in_one_line(
     assert done.returncode == 2, done.stderr
     (line,) = done.stderr.splitlines()
     assert line.startswith(f'{benchmark}: ')
-    assert 'missing' in line
+    assert options[-1] in line or 'missing' in line

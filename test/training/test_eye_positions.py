@@ -20,6 +20,7 @@ def test_interrupted_search_continues(tmp_path: Path, monkeypatch: pytest.Monkey
     astronaut = cv2.imread(str(Path(skimage.__file__).parent / 'data' / 'astronaut.png'))
     head = np.asarray(cv2.resize(astronaut[60:220, 140:300], (96, 96)), np.uint8)
     images = [head, np.full((96, 96, 3), 90, np.uint8), head[:, ::-1].copy(), head[:90]]
+    sources = np.array(['one', 'one', 'two', 'two'])
     monkeypatch.setattr(module, 'PART_SIZE', 1)
     searched: list[int] = []
     find_faces = module.find_faces
@@ -34,10 +35,18 @@ def test_interrupted_search_continues(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(module, 'find_faces', find)
     with pytest.raises(LookupError):
-        eye_positions(images[:3], tmp_path)
+        eye_positions(images[:3], sources[:3], tmp_path)
     assert sorted(searched) == [0, 1, 2]
     searched[:] = [2]
-    found = eye_positions(images, tmp_path)
+    found = eye_positions(images, sources, tmp_path)
     assert sorted(searched) == [2, 2, 3]
     assert [eyes is None for eyes in found] == [False, True, False, False]
-    assert found == eye_positions(images, None)
+    assert found == eye_positions(images, sources, None)
+
+
+def test_parts_end_with_the_data_set(tmp_path: Path) -> None:
+    """Other faces before those of a data set change nothing for it; equal parts are one."""
+    images = [np.full((96, 96, 3), gray, np.uint8) for gray in (90, 90, 120, 90, 90)]
+    sources = np.array(['one', 'one', 'two', 'three', 'three'])
+    assert eye_positions(images, sources, tmp_path) == [None] * 5
+    assert len(list((tmp_path / 'eyes').iterdir())) == 2

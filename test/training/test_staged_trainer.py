@@ -216,10 +216,15 @@ def test_resume_of_a_missing_run_is_mentioned(
 ) -> None:
     """Its name may be misspelled; the new run that starts is reported as such."""
     misspelled = tmp_path / 'rum'
-    (tmp_path / 'recipe.yaml').write_text(RECIPE.replace('epochs: 8', 'epoch: 8'))
-    assert main([*arguments[:-1], str(misspelled), '--resume']) == 2
-    first, _ = capsys.readouterr().err.splitlines()
-    assert str(misspelled) in first
+    recipe, command = tmp_path / 'recipe.yaml', [*arguments[:-1], str(misspelled), '--resume']
+    recipe.write_text(RECIPE.replace('epochs: 8', 'epoch: 8'))
+    assert main(command) == 2
+    assert str(misspelled) not in capsys.readouterr().err
+    recipe.write_text(RECIPE.replace('epochs: 8', 'epochs: 1').replace('epochs: 6', 'epochs: 1'))
+    assert main(command) == 0
+    assert str(misspelled) in capsys.readouterr().err
+    assert main(command) == 0
+    assert str(misspelled) not in capsys.readouterr().err
 
 
 def test_output_that_is_a_file_is_refused(

@@ -141,6 +141,8 @@ def test_subscription_ends_when_all_browsers_leave_at_once(
         for browser in browsers:
             browser.close()
         peer.wait_for(lambda: subscribers() == 0, 'the end of the subscription')
+        peer.spin(0.2)
+        assert subscribers() == 0
 
 
 def test_name_that_resolves_to_this_machine_is_refused(port: int) -> None:
