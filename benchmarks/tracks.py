@@ -336,7 +336,7 @@ def main() -> int:
         help='a shipped model or a model file that estimates emotion (default: %(default)s)',
     )
     arguments = parser.parse_args()
-    # The tables take minutes.
+    # Before the tables, which take minutes.
     for path in [model_path(arguments.model), *arguments.videos]:
         Path(path).stat()
     print('| people, rate | boxes: switches, ids given to another | with appearance |')

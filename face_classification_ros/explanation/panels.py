@@ -66,7 +66,7 @@ def explain_faces(
 def explain_by_default(
     crops: NDArray[np.uint8], labels: Sequence[int], explainer: Explainer
 ) -> NDArray[np.float32]:
-    """Compute what a method explains unless told otherwise.
+    """Compute what a method explains if no label is chosen.
 
     Args:
         crops: uint8 N x H x W x C as the model file's input.

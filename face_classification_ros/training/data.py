@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from face_classification_ros.datasets.registry import (
+    check_attributes,
     FaceDataset,
     has_attribute,
     labels_of,
     layout_of,
-    no_data_error,
     read_dataset,
 )
 from face_classification_ros.training.recipe import Recipe
@@ -26,9 +26,7 @@ def check_folders(recipe: Recipe, folders: Sequence[Path]) -> None:
         ValueError: a folder has no data for the recipe, no folder has data of an attribute, or the
             recipe names a data set that is none of them, which would have no effect.
     """
-    for folder in folders:
-        if not any(has_attribute(folder, each) for each in recipe.attributes):
-            raise no_data_error(folder, recipe.attributes)
+    check_attributes(folders, recipe.attributes)
     for attribute in recipe.attributes:
         if not any(has_attribute(folder, attribute) for folder in folders):
             raise ValueError(f'no data folder has labels of {attribute}, which the recipe needs')

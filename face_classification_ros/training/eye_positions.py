@@ -9,7 +9,6 @@ import hashlib
 from itertools import pairwise
 import os
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +34,7 @@ def eye_positions(
     and for other stages with the same data sets.
 
     Args:
-        images: uint8, each H x W x 3 in BGR or H x W x 1 in gray.
+        images: uint8, each H x W x 3 in BGR or H x W x 1 in gray; each image once.
         sources: data set of each face, N; the faces of a part are of one.
         scratch: folder of the cache; None for no cache.
     """
@@ -65,10 +64,9 @@ def _eyes_in(scratch: Path | None, images: Sequence[NDArray[np.uint8]]) -> list[
         path.parent.mkdir(exist_ok=True)
         unknown = ((np.nan, np.nan), (np.nan, np.nan))
         found = [eyes or unknown for eyes in _find_eyes(images)]
-        # Two parts of equal images have the same name.
-        with NamedTemporaryFile(dir=path.parent, delete=False) as unfinished:
-            np.save(unfinished, found)
-        os.replace(unfinished.name, path)
+        unfinished = path.with_suffix('.unfinished.npy')
+        np.save(unfinished, found)
+        os.replace(unfinished, path)
     return [
         None if np.isnan(right[0]) else (tuple(right), tuple(left))
         for right, left in np.load(path).tolist()

@@ -45,8 +45,11 @@ def test_interrupted_search_continues(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_parts_end_with_the_data_set(tmp_path: Path) -> None:
-    """Other faces before those of a data set change nothing for it; equal parts are one."""
-    images = [np.full((96, 96, 3), gray, np.uint8) for gray in (90, 90, 120, 90, 90)]
-    sources = np.array(['one', 'one', 'two', 'three', 'three'])
-    assert eye_positions(images, sources, tmp_path) == [None] * 5
-    assert len(list((tmp_path / 'eyes').iterdir())) == 2
+    """Other faces before those of a data set cause no new search of it."""
+    images = [np.full((96, 96, 3), gray, np.uint8) for gray in (90, 100, 110, 120)]
+    sources = np.array(['one', 'two', 'three', 'three'])
+    assert eye_positions(images, sources, tmp_path) == [None] * 4
+    cache = sorted((tmp_path / 'eyes').iterdir())
+    assert len(cache) == 3
+    eye_positions(images[1:], sources[1:], tmp_path)
+    assert sorted((tmp_path / 'eyes').iterdir()) == cache

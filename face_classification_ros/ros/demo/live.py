@@ -29,7 +29,7 @@ DONE = 0
 
 
 class Watch(Node):
-    """Says when the demo is over: at the end of its time, or of a process."""
+    """Detects the end of the demo: that of its time, or of a process."""
 
     def __init__(self, processes: Mapping[str, subprocess.Popen[str]], seconds: float) -> None:
         """Watch the processes, for these seconds from when the node of the demo publishes."""
