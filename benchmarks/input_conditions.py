@@ -23,7 +23,7 @@ import numpy as np
 from face_classification_ros.audit.perturbations import downscale, Perturbation, PERTURBATIONS
 from face_classification_ros.classification.classifier import Classifier
 from face_classification_ros.commands.common import exit_code
-from face_classification_ros.config import DetectorConfig
+from face_classification_ros.config import DetectorConfig, DETECTORS
 from face_classification_ros.datasets.face_localization import find_faces
 from face_classification_ros.datasets.registry import (
     check_attributes,
@@ -56,7 +56,9 @@ def main() -> None:
     )
     parser.add_argument('--model', nargs='+', required=True, help='shipped models or model files')
     parser.add_argument('--data', type=Path, nargs='+', required=True, help='as for `evaluate`')
-    parser.add_argument('--detector', nargs='+', default=['own', 'libfacedetection'])
+    parser.add_argument(
+        '--detector', nargs='+', choices=list(DETECTORS), default=['own', 'libfacedetection']
+    )
     parser.add_argument('--faces', type=int, default=1000, help='random faces of each data set')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all numbers as JSON')
     options = parser.parse_args()
