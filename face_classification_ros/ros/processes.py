@@ -19,6 +19,9 @@ START_TIMEOUT = 30.0
 STOP_TIMEOUT = 10.0
 """Seconds that a process may take to end."""
 
+ENDED = {0, -signal.SIGTERM}
+"""Exit codes of a process that did not fail; `stop` may end it before it handles signals."""
+
 LOCK_LIMIT = 3.0
 """Seconds until Fast DDS releases the shared memory locks of a killed process."""
 
@@ -40,8 +43,18 @@ def ros_environment(domain: str) -> dict[str, str]:
 
 
 def start(name: str, *arguments: str) -> subprocess.Popen[str]:
-    """Start an executable of this package; `stop` returns what it prints to stdout."""
-    return subprocess.Popen([executable(name), *arguments], text=True, stdout=subprocess.PIPE)
+    """Start an executable of this package, which only `stop` or its own end stops.
+
+    Returns:
+        The process; `stop` returns what it prints to stdout.
+    """
+    # Ctrl+C in a terminal reaches every process. One that still starts would print a traceback
+    # and fail; a process inherits the blocked signals of the thread that starts it.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return subprocess.Popen([executable(name), *arguments], text=True, stdout=subprocess.PIPE)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def stop(process: subprocess.Popen[str] | None, name: str) -> str:
@@ -69,16 +82,12 @@ def stop(process: subprocess.Popen[str] | None, name: str) -> str:
     return printed.strip()
 
 
-def check_exit_codes(
-    processes: Mapping[str, subprocess.Popen[str]], *, was_interrupted: bool
-) -> None:
+def check_exit_codes(processes: Mapping[str, subprocess.Popen[str]]) -> None:
     """Raise a ChildProcessError if one of the processes, which have ended, has failed.
 
     Args:
         processes: by name.
-        was_interrupted: by the user, perhaps before the processes handled signals.
     """
-    expected = {0, -signal.SIGINT, -signal.SIGTERM} if was_interrupted else {0}
     for name, process in processes.items():
-        if process.returncode not in expected:
+        if process.returncode not in ENDED:
             raise ChildProcessError(f'the {name} ended with exit code {process.returncode}')

@@ -178,17 +178,15 @@ def run_demo(options: DemoOptions) -> int:
     options.output.mkdir(parents=True, exist_ok=True)
     os.environ.update(ros_environment('' if options.topic else DEMO_DOMAIN))
     processes = _Processes()
-    was_interrupted = False
     with ros_running([]), contextlib.closing(Recorder(options.output, fps)) as recorder:
         try:
             with signals_as_interrupt():
                 processes.run(options, recorder)
         except KeyboardInterrupt:
-            was_interrupted = True
             print('interrupted')
         finally:
             published = processes.stop()
-    processes.check(was_interrupted)
+    processes.check()
     return _report(recorder, options, published)
 
 
@@ -228,9 +226,9 @@ class _Processes:
         stop(self._running.get('node'), 'node')
         return printed
 
-    def check(self, was_interrupted: bool) -> None:
+    def check(self) -> None:
         """Raise a ChildProcessError if a process ended with an error."""
-        check_exit_codes(self._running, was_interrupted=was_interrupted)
+        check_exit_codes(self._running)
 
     def _start(self, name: str, executable: str, *arguments: str) -> subprocess.Popen[str]:
         process = start(executable, *arguments)

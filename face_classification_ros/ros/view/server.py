@@ -69,7 +69,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 def run_view(
     node_name: str, options: ViewOptions, is_over: Callable[[], bool] = lambda: False
-) -> bool:
+) -> None:
     """Serve the page until SIGINT, SIGTERM or `is_over`; ROS runs already.
 
     Args:
@@ -77,15 +77,12 @@ def run_view(
         options: of the page.
         is_over: asked once a second.
 
-    Returns:
-        Whether a signal ended it.
-
     Raises:
         OSError: see `listen`, or the page receives nothing any more.
         ValueError: the node has no name of ROS.
     """
     with listen(options.host, options.port) as listening:
-        return asyncio.run(_serve(node_name, options, listening, is_over))
+        asyncio.run(_serve(node_name, options, listening, is_over))
 
 
 async def _serve(
@@ -93,7 +90,7 @@ async def _serve(
     options: ViewOptions,
     listening: socket.socket,
     is_over: Callable[[], bool],
-) -> bool:
+) -> None:
     access = create_access(options.host, listening.getsockname()[1])
     stop = asyncio.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
@@ -124,7 +121,6 @@ async def _serve(
             for task in tasks:
                 task.cancel()
             await runner.cleanup()
-    return stop.is_set()
 
 
 def _name(host: str) -> str:
