@@ -77,6 +77,11 @@ def inputs(tmp_path: Path) -> Path:
                 cv2.imwrite(str(path), head[:, len(split) + len(label) :])
         utkface.parent.mkdir(exist_ok=True)
         cv2.imwrite(str(utkface), head)
+    (tmp_path / 'fairface' / 'val').mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / 'fairface' / 'val' / '1.jpg'), head)
+    (tmp_path / 'fairface' / 'fairface_label_val.csv').write_text(
+        'file,age,gender,race\nval/1.jpg,30-39,Female,White\n'
+    )
     for name in ('my_model.onnx', 'run/emotion_my_network.onnx'):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(model_path('emotion_mini_xception'), tmp_path / name)

@@ -48,7 +48,9 @@ def audit_columns(dataset: FaceDataset, by: Sequence[str] = ()) -> dict[str, NDA
         parts = name.split('*')
         for part in parts:
             if part not in columns:
-                raise ValueError(f'the data has no column {part!r}, but {", ".join(columns)}')
+                raise ValueError(
+                    f'{dataset.name} has no column {part!r}, but {", ".join(columns)}'
+                )
         if name in chosen or len(set(parts)) < len(parts):
             raise ValueError(f'the column {name!r} is repeated')
         rows = zip(*(columns[part].tolist() for part in parts), strict=True)

@@ -9,6 +9,8 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
+import zlib
 
 import keras
 import numpy as np
@@ -80,7 +82,7 @@ def check_output(output: Path, run: Mapping[str, Any], resume: bool) -> None:
 
     Raises:
         ValueError: the folder is a file, or contains a run and `resume` is not set, or a run that
-            depends on something else; the line names what differs.
+            depends on something else; the line names what differs. Or its record is damaged.
     """
     for place in (output, *output.parents):
         if place.is_file():
@@ -91,7 +93,10 @@ def check_output(output: Path, run: Mapping[str, Any], resume: bool) -> None:
         raise ValueError(
             f'{output} already contains a run; continue it with --resume or choose another folder'
         )
-    recorded = json.loads((output / RUN).read_text())
+    try:
+        recorded = json.loads((output / RUN).read_text())
+    except ValueError as error:
+        raise _damaged(output / RUN) from error
     changed = [name for name, value in run.items() if recorded.get(name) != value]
     if changed:
         raise ValueError(
@@ -104,6 +109,23 @@ def record_run(output: Path, run: Mapping[str, Any]) -> None:
     """Create the output folder, and record what the run depends on."""
     output.mkdir(parents=True, exist_ok=True)
     (output / RUN).write_text(json.dumps(run, indent=1))
+
+
+def load_checkpoint(output: Path) -> keras.Model:
+    """Return the network of the last complete epoch of a run, which has a checkpoint.
+
+    Raises:
+        ValueError: the file is damaged, as by a full disk.
+    """
+    path = output / CHECKPOINT
+    try:
+        return keras.models.load_model(path)
+    except (BadZipFile, KeyError, OSError, ValueError, zlib.error) as error:
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> ValueError:
+    return ValueError(f'{path} is damaged; delete its folder to train from the start')
 
 
 def recording_callbacks(output: Path, done: int) -> list[keras.callbacks.Callback]:

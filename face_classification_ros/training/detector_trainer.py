@@ -17,6 +17,7 @@ from face_classification_ros.training.checkpoint import (
     check_output,
     check_weights,
     CHECKPOINT,
+    load_checkpoint,
     new_optimizer,
     record_run,
     recording_callbacks,
@@ -92,7 +93,7 @@ def _fit(
     """Train a new network, or continue from the checkpoint; return the training model."""
     keras.utils.set_random_seed(recipe.seed)
     if (output / CHECKPOINT).exists():
-        training_model = keras.models.load_model(output / CHECKPOINT)
+        training_model = load_checkpoint(output)
     else:
         training_model = _new_training_model(recipe, len(training))
         if init_from is not None:

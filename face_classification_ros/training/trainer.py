@@ -21,6 +21,7 @@ from face_classification_ros.training.batches import crop_each, FaceBatches
 from face_classification_ros.training.checkpoint import (
     check_output,
     CHECKPOINT,
+    load_checkpoint,
     LOG,
     new_optimizer,
     record_run,
@@ -116,7 +117,7 @@ def _fit(
     # Each worker has its own dropout; the weights are the chief's.
     keras.utils.set_random_seed(recipe.seed + cluster.task_index)
     if (output / CHECKPOINT).exists():
-        network = keras.models.load_model(output / CHECKPOINT)
+        network = load_checkpoint(output)
     else:
         network = _new_network(recipe, labels_of(training), len(batches))
         if init_from is not None:

@@ -15,7 +15,7 @@ from onnx import numpy_helper
 
 from face_classification_ros.inference.session import read_model
 from face_classification_ros.networks.blocks import FusedBatchNormalization
-from face_classification_ros.training.checkpoint import CHECKPOINT
+from face_classification_ros.training.checkpoint import CHECKPOINT, load_checkpoint
 
 Weights = dict[str, list[NDArray[Any]]]
 """Name of a layer -> its weights in the order of Keras."""
@@ -56,7 +56,7 @@ def _weights_of_run(run: Path) -> Weights:
         raise ValueError(
             f'{run} contains no {CHECKPOINT}, so it is not the output folder of a run'
         )
-    layers = keras.models.load_model(run / CHECKPOINT).layers
+    layers = load_checkpoint(run).layers
     return {layer.name: layer.get_weights() for layer in layers}
 
 

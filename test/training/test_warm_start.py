@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+import re
 
 import numpy as np
 import onnxruntime
@@ -14,6 +15,7 @@ from face_classification_ros.inference.model_zoo import model_path
 from face_classification_ros.networks.builder import build_network
 from face_classification_ros.networks.description import read_network
 from face_classification_ros.networks.onnx_export import scale_faces
+from face_classification_ros.training.checkpoint import CHECKPOINT
 from face_classification_ros.training.warm_start import take_weights
 
 LABELS = {'gender': 2, 'emotion': 7, 'age': 9}
@@ -53,6 +55,20 @@ def test_network_predicts_as_the_model_file(name: str, training: bool, tolerance
         powers = np.exp(logits)
         probabilities = powers / powers.sum(axis=1, keepdims=True)
         np.testing.assert_allclose(probabilities, expected[attribute], atol=tolerance)
+
+
+@pytest.mark.parametrize('part', [0.0, 0.5, 1.0])
+def test_damaged_checkpoint_is_refused(tmp_path: Path, part: float) -> None:
+    """It is cut, as by a full disk, or a byte is another; the message names the file."""
+    network = build_network(read_network('mini_xception'), (None, None, 1), {'gender': 2})
+    path = tmp_path / CHECKPOINT
+    network.save(path)
+    content = path.read_bytes()
+    place = len(content) // 20
+    content = content[:place] + bytes([content[place] ^ 255]) + content[place + 1 :]
+    path.write_bytes(content[: round(part * len(content))])
+    with pytest.raises(ValueError, match=re.escape(str(path))):
+        take_weights(network, tmp_path, np.zeros((1, 48, 48, 1), np.float32))
 
 
 def test_invalid_model_file_is_refused(tmp_path: Path) -> None:
