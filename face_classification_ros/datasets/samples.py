@@ -136,7 +136,7 @@ def label_index(text: str, labels: Sequence[str], codes: Sequence[str], where: s
     """
     if text not in codes:
         known = ', '.join(
-            code if code == label else f'{code} {label}'
+            code if code == label else f'{code} ({label})'
             for code, label in zip(codes, labels, strict=True)
         )
         raise ValueError(

@@ -100,8 +100,8 @@ def check_output(output: Path, run: Mapping[str, Any], resume: bool) -> None:
     changed = [name for name, value in run.items() if recorded.get(name) != value]
     if changed:
         raise ValueError(
-            f'{output} contains a run with another {" and ".join(changed)}; undo the change or '
-            'choose another folder'
+            f'{output} contains a run that differs in its {" and ".join(changed)}; undo the '
+            'change or choose another folder'
         )
 
 

@@ -138,7 +138,7 @@ def test_killed_run_can_be_resumed(tmp_path: Path, data: Path) -> None:
     process.send_signal(signal.SIGKILL)
     process.communicate()
 
-    for epochs, resume, problem in ((12, False, '--resume'), (13, True, 'another recipe')):
+    for epochs, resume, problem in ((12, False, '--resume'), (13, True, 'its recipe')):
         with pytest.raises(ValueError, match=f'{tmp_path / "run"} .*{problem}'):
             run_training(tmp_path, [data], epochs, resume=resume)
 
@@ -326,7 +326,7 @@ def test_run_is_not_continued_with_other_data(
     run_training(tmp_path, [own], 1)
     log = (tmp_path / 'run' / 'log.csv').read_text()
     change(own)
-    with pytest.raises(ValueError, match='another data'):
+    with pytest.raises(ValueError, match='its data'):
         run_training(tmp_path, [own], 1, resume=True)
     assert (tmp_path / 'run' / 'log.csv').read_text() == log
 
