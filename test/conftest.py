@@ -8,6 +8,7 @@ import fcntl
 import itertools
 import os
 from pathlib import Path
+import signal
 import tempfile
 from typing import Any
 
@@ -21,6 +22,9 @@ _candidates = itertools.cycle(
 
 # No packet leaves the loopback, also of processes that a test starts itself.
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+
+# A job in the background of a shell ignores Ctrl+C, and so would every process that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 StartNode = Callable[..., NodeProcess]
 MakeModel = Callable[..., Path]

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Any
+from typing import Any, IO
 
 from ament_index_python.packages import get_package_prefix
 from builtin_interfaces.msg import Time
@@ -36,6 +36,8 @@ from vision_msgs.msg import LabelInfo
 from face_classification_ros.msg import AttributeEstimate, FaceAttributes, FaceAttributesArray
 from face_classification_ros.types import BoundingBox, Image
 
+SHARED_MEMORY = 'RTPS_TRANSPORT_SHM'
+
 TIMEOUT = 60.0
 """Seconds after which a test fails: far more than anything takes on a busy machine."""
 
@@ -59,6 +61,21 @@ FACE = BoundingBox(48, 43, 90, 113)
 
 BLANK: Image = np.full((120, 160, 3), 128, np.uint8)
 """An image without a face."""
+
+
+def without_shared_memory(printed: str) -> str:
+    """Return what a process printed, without the lines about the shared memory of Fast DDS.
+
+    It writes them when other processes, such as those of other tests, open a port of the same
+    number at the same time, or were killed with one.
+    """
+    lines = printed.splitlines(keepends=True)
+    return ''.join(line for line in lines if SHARED_MEMORY not in line)
+
+
+def read_line(stream: IO[str]) -> str:
+    """Return the next line of a process that is not about the shared memory of Fast DDS."""
+    return next((line for line in stream if SHARED_MEMORY not in line), '')
 
 
 def image_message(image: Image, encoding: str = 'bgr8') -> ImageMessage:
@@ -137,16 +154,12 @@ class NodeProcess:
     @property
     def log(self) -> str:
         """What the node has printed so far."""
-        return self._path.read_text()
+        return without_shared_memory(self._path.read_text())
 
     @property
     def errors(self) -> list[str]:
-        """The lines about errors, without those of the shared memory of Fast DDS.
-
-        It writes them when other processes open a port of the same number at the same time.
-        """
-        lines = [line for line in self.log.splitlines() if 'RTPS_TRANSPORT_SHM' not in line]
-        return [line for line in lines if 'Traceback' in line or 'Error' in line]
+        """The lines about errors."""
+        return [line for line in self.log.splitlines() if 'Traceback' in line or 'Error' in line]
 
     @property
     def pid(self) -> int:

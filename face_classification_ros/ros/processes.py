@@ -48,8 +48,8 @@ def start(name: str, *arguments: str) -> subprocess.Popen[str]:
     Returns:
         The process; `stop` returns what it prints to stdout.
     """
-    # Ctrl+C in a terminal reaches every process. One that still starts would print a traceback
-    # and fail; a process inherits the blocked signals of the thread that starts it.
+    # Ctrl+C in a terminal reaches every process. One that still imports its libraries would print
+    # a traceback and fail; a process inherits the blocked signals of the thread that starts it.
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         return subprocess.Popen([executable(name), *arguments], text=True, stdout=subprocess.PIPE)

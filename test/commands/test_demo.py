@@ -1,7 +1,7 @@
 """`face_classification demo`, as a user runs it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 import json
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ from command_process import COMMAND, run, write_frames, write_video
 import cv2
 import numpy as np
 import pytest
-from ros_peers import Peer
+from ros_peers import Peer, read_line
 
 from face_classification_ros.commands.main import create_parser
 from face_classification_ros.msg import FaceAttributesArray
@@ -95,7 +95,7 @@ def running_demo(folder: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as demo:
         assert demo.stdout is not None
-        assert demo.stdout.readline(), demo.communicate()[1]
+        assert read_line(demo.stdout), demo.communicate()[1]
         programs = programs_of(demo)
         yield (
             demo,
@@ -167,7 +167,7 @@ def live_demo(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
     ) as demo:
         assert demo.stdout is not None
-        assert 'http://127.0.0.1:' in demo.stdout.readline()
+        assert 'http://127.0.0.1:' in read_line(demo.stdout)
         yield demo
         demo.kill()
 
@@ -213,7 +213,11 @@ def test_a_live_demo_is_interrupted_while_it_starts(tmp_path: Path, delay: float
     ) as demo:
         time.sleep(delay)
         os.killpg(demo.pid, signal.SIGINT)
-        _, errors = demo.communicate(timeout=60)
+        try:
+            _, errors = demo.communicate(timeout=60)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(demo.pid, signal.SIGKILL)
     assert demo.returncode in (0, 1), errors
     assert 'Traceback' not in errors
 

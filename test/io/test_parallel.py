@@ -50,8 +50,6 @@ def run(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
 @contextmanager
 def running(*arguments: object, folder: Path) -> Iterator[Any]:
     """Start the same in a process group of its own, which is killed after the block."""
-    # A background job of a shell ignores Ctrl-C, and so would every process that it starts.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     with psutil.Popen(
         [*CLASSIFY, *map(str, arguments)],
         cwd=folder,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 import json
 import os
 from pathlib import Path
@@ -64,8 +63,6 @@ class Launched:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, 'PATH': path, 'ROS_LOG_DIR': str(log.parent / 'ros_logs')},
                 start_new_session=True,
-                # Programs that a shell starts in the background ignore the interrupt.
-                preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
             )
 
     @property

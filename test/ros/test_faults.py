@@ -31,6 +31,7 @@ from ros_peers import (
     Monitor,
     NodeProcess,
     Peer,
+    read_line,
     RELIABLE,
 )
 from rosgraph_msgs.msg import Clock
@@ -69,7 +70,7 @@ def peer_process(domain: int, *arguments: str) -> Iterator[subprocess.Popen[str]
 def first_time(process: subprocess.Popen[str]) -> float:
     """Return when a peer process had its first message, in seconds of the steady clock."""
     assert process.stdout is not None
-    return float(process.stdout.readline())
+    return float(read_line(process.stdout))
 
 
 @contextmanager

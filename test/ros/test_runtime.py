@@ -12,14 +12,6 @@ from rclpy.executors import ExternalShutdownException
 from face_classification_ros.ros.runtime import ros_running, SIGNALS, signals_as_interrupt
 
 
-@pytest.fixture(autouse=True)
-def interruptible() -> Iterator[None]:
-    """Handle SIGINT as in a terminal; a process in the background may ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.fixture
 def ros(domain: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Start ROS in this process, which afterwards does not ignore signals."""

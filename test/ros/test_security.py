@@ -17,7 +17,16 @@ import xml.etree.ElementTree as ElementTree
 import cv2
 from page_server import running_servers
 import pytest
-from ros_peers import Camera, HEAD, image_message, LiveCamera, NodeProcess, Peer, TIMEOUT
+from ros_peers import (
+    Camera,
+    HEAD,
+    image_message,
+    LiveCamera,
+    NodeProcess,
+    Peer,
+    read_line,
+    TIMEOUT,
+)
 
 from face_classification_ros.inference.model_zoo import share_folder
 
@@ -86,7 +95,7 @@ def bare_node(domain: int) -> Iterator[int]:
         env={**os.environ, 'ROS_DOMAIN_ID': str(domain)},
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == 'ready\n'
+        assert read_line(process.stdout) == 'ready\n'
         yield process.pid
         process.kill()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 import contextlib
 import math
 import os
@@ -70,10 +70,11 @@ def run_live_demo(options: DemoOptions, page: ViewOptions) -> int:
     processes: dict[str, subprocess.Popen[str]] = {}
     with ros_running([], ends_at_signal=False):
         try:
-            processes['node'] = start('face_classification_node', *node_arguments(options))
-            if not options.topic:
-                arguments = [options.source, '--repeat', '--ros-args', '-r', f'image:={TOPIC}']
-                processes['camera'] = start('face_classification_camera', *arguments)
+            with _interrupt_deferred():
+                processes['node'] = start('face_classification_node', *node_arguments(options))
+                if not options.topic:
+                    arguments = [options.source, '--repeat', '--ros-args', '-r', f'image:={TOPIC}']
+                    processes['camera'] = start('face_classification_camera', *arguments)
             with contextlib.closing(Watch(processes, options.seconds)) as watch:
                 run_view(f'{NAMESPACE}/{NODE_NAME}', page, watch.is_over)
         finally:
@@ -84,3 +85,16 @@ def run_live_demo(options: DemoOptions, page: ViewOptions) -> int:
                 stop(processes.get(name), name)
     check_exit_codes(processes)
     return DONE
+
+
+@contextlib.contextmanager
+def _interrupt_deferred() -> Iterator[None]:
+    """Handle SIGINT after the block: a process that it starts would be lost and go on."""
+    received: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: received.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    if received and callable(handler):
+        handler(signal.SIGINT, None)
