@@ -198,6 +198,29 @@ def test_a_live_demo_stops_after_its_seconds(tmp_path: Path) -> None:
     assert 'http://127.0.0.1:' in result.stdout
 
 
+@pytest.mark.parametrize('delay', [0.8, 1.2, 1.6])
+def test_a_live_demo_that_is_terminated_while_it_starts_leaves_no_process(
+    tmp_path: Path, delay: float
+) -> None:
+    """The signal is for the demo alone, which ends the node and the camera."""
+    pytest.importorskip('aiohttp', reason='needs the extra [view]')
+    write_video(tmp_path / 'walk.mp4', 5)
+    command = [COMMAND, 'demo', '--view', '--no-browser', '--port', '0']
+    with subprocess.Popen(
+        [*command, '--video', str(tmp_path / 'walk.mp4')],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as demo:
+        time.sleep(delay)
+        demo.terminate()
+        _, errors = demo.communicate(timeout=60)
+    with pytest.raises(ProcessLookupError):
+        os.killpg(demo.pid, signal.SIGKILL)
+    assert 'Traceback' not in errors
+
+
 @pytest.mark.parametrize('delay', [0.7, 0.8, 1.0, 1.3, 1.8])
 def test_a_live_demo_is_interrupted_while_it_starts(tmp_path: Path, delay: float) -> None:
     """A terminal sends the signal to the node and the camera, too, which import libraries."""

@@ -67,10 +67,12 @@ def run_live_demo(options: DemoOptions, page: ViewOptions) -> int:
         with open_source(options.source):
             pass
     os.environ.update(ros_environment('' if options.topic else DEMO_DOMAIN))
+    # Otherwise it would end this process before the page handles it, and leave the others.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     processes: dict[str, subprocess.Popen[str]] = {}
     with ros_running([], ends_at_signal=False):
         try:
-            with _interrupt_deferred():
+            with _signals_deferred():
                 processes['node'] = start('face_classification_node', *node_arguments(options))
                 if not options.topic:
                     arguments = [options.source, '--repeat', '--ros-args', '-r', f'image:={TOPIC}']
@@ -88,13 +90,18 @@ def run_live_demo(options: DemoOptions, page: ViewOptions) -> int:
 
 
 @contextlib.contextmanager
-def _interrupt_deferred() -> Iterator[None]:
-    """Handle SIGINT after the block: a process that it starts would be lost and go on."""
+def _signals_deferred() -> Iterator[None]:
+    """Handle signals after the block: a process that it starts would be lost and go on."""
     received: list[int] = []
-    handler = signal.signal(signal.SIGINT, lambda number, _: received.append(number))
+    before = {
+        each: signal.signal(each, lambda number, _: received.append(number)) for each in SIGNALS
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
-    if received and callable(handler):
-        handler(signal.SIGINT, None)
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    for number in received:
+        handler = before[signal.Signals(number)]
+        if callable(handler):
+            handler(number, None)
