@@ -173,8 +173,8 @@ def measure_perturbations(
     has_landmarks = np.array([face is not None and bool(face.landmarks) for face in detections])
     if not has_landmarks.any():
         raise ValueError(
-            f'no landmarks were found in any of {len(dataset)} images; use a detector with '
-            'landmarks, such as libfacedetection or yunet'
+            f'no landmarks were found in any of {len(dataset)} images of {dataset.name}; '
+            'use a detector with landmarks, such as libfacedetection or yunet'
         )
     faces = dataset.select(has_landmarks)
     before = classify_dataset(classifier, faces)

@@ -49,7 +49,7 @@ def audit_columns(dataset: FaceDataset, by: Sequence[str] = ()) -> dict[str, NDA
         for part in parts:
             if part not in columns:
                 raise ValueError(
-                    f'{dataset.name} has no column {part!r}, but {", ".join(columns)}'
+                    f'{dataset.name} has no column {part!r}; its columns are {", ".join(columns)}'
                 )
         if name in chosen or len(set(parts)) < len(parts):
             raise ValueError(f'the column {name!r} is repeated')

@@ -19,7 +19,9 @@ def format_audits(audits: Sequence[Audit]) -> str:
     lines = [*_groups(audits), *_perturbations(audits)]
     width = max(len(audit['data']) for audit in audits) + 1
     rows = [f'{data:<{width}}{text}' if data and len(audits) > 1 else text for data, text in lines]
-    return '\n'.join([*rows, *(line for audit in audits for line in audit['summary'])])
+    for audit in audits:
+        rows += ['', *audit['summary']] if len(audits) > 1 else audit['summary']
+    return '\n'.join(rows)
 
 
 def _groups(audits: Sequence[Audit]) -> Iterator[Line]:
@@ -44,7 +46,7 @@ def _groups(audits: Sequence[Audit]) -> Iterator[Line]:
                 f'{low:6.1%} to {high:6.1%} {_difference(row)} {row["confidence"]:9.1%} '
                 f'{row["calibration_error"]:11.3f} {row["coverage"]["fraction"]:8.1%}',
             )
-    yield '', 'others: difference to the accuracy of all other faces in points; p: corrected'
+    yield '', 'others: difference from the accuracy of all other faces, in points; p: corrected'
 
 
 def _difference(row: Mapping[str, Any]) -> str:
@@ -79,8 +81,8 @@ def _perturbations(audits: Sequence[Audit]) -> Iterator[Line]:
     for data, each in measured:
         yield (
             data,
-            f'accuracy: difference in points to {each["accuracy"]:.1%} of the same faces '
-            f'unchanged, {each["faces"]} of {each["of"]} that have landmarks',
+            f'accuracy: difference in points from {each["accuracy"]:.1%} for the same faces '
+            f'unperturbed; {each["faces"]} of {each["of"]} faces have landmarks',
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
@@ -38,21 +39,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=non_empty_path,
         required=True,
         nargs='+',
+        action='extend',
         metavar='DIR',
-        help='measure on these data sets, several in one table',
+        help='measure on these data sets; several are shown in one table',
     )
     parser.add_argument(
         '--by',
         default='',
         metavar='COLUMN[,COLUMN]',
-        help='compare groups by these columns of the data set; "race*age" crosses two '
+        help='compare groups by these columns of each data set; "race*age" crosses two '
         '(default: all columns)',
     )
     parser.add_argument(
         '--split',
         default='test',
         metavar='NAME',
-        help='measure on this part of the data set: train, val, test, or all for every image '
+        help='measure on this part of each data set: train, val, test, or all for every image '
         '(default: test)',
     )
     add_model(parser, 'audit')
@@ -73,21 +75,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--report',
         type=Path,
         metavar='FILE.html',
-        help='write a web page with figures, diagrams and example faces',
+        help='write a web page with figures, diagrams and example faces of a single data set',
     )
     add_still_detector(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Audit a classifier and print the figures."""
-    from face_classification_ros.datasets.registry import read_dataset
+    from face_classification_ros.datasets.registry import (
+        check_distinct,
+        distinct_names,
+        read_dataset,
+    )
     from face_classification_ros.detection import create_detector
     from face_classification_ros.io.records import write_json
 
     several = len(arguments.data) > 1
     if several and arguments.report:
-        raise ValueError('--report is for one data set at a time')
-    by = arguments.by.split(',') if arguments.by else ()
+        raise ValueError('--report needs a single data set; write one for each')
+    check_distinct(arguments.data)
+    by = [name.strip() for name in arguments.by.split(',')] if arguments.by else []
     with needs_extra('train', 'audit'):
         from face_classification_ros.audit.subgroups import audit_columns
         from face_classification_ros.audit.tables import format_audits
@@ -110,6 +117,8 @@ def run(arguments: argparse.Namespace) -> int:
         # immediately.
         audit_columns(dataset, by)
         datasets.append(dataset)
+    names = distinct_names([each.name for each in datasets], arguments.data)
+    datasets = [replace(each, name=name) for each, name in zip(datasets, names, strict=True)]
     audits = [_audit(classifier, detector, each, by, arguments) for each in datasets]
     print(format_audits(audits))
     if arguments.json:

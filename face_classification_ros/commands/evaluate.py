@@ -36,8 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=non_empty_path,
         required=True,
         nargs='+',
+        action='extend',
         metavar='DIR',
-        help='measure on these data sets, several in one table; '
+        help='measure on these data sets; several are shown in one table; '
         f'for "{FACES}" a folder with boxes.json or labeled videos, or with scenes in train/ and '
         'validation/',
     )
@@ -45,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--split',
         default='val',
         metavar='NAME',
-        help='measure on this part of the data set: train, val, test, or all for every image '
+        help='measure on this part of each data set: train, val, test, or all for every image '
         '(default: val)',
     )
     add_model(parser, 'measure')
@@ -153,19 +154,23 @@ def _evaluate_thresholds(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _evaluate_classifier(arguments: argparse.Namespace) -> dict[str, Any]:
+    from face_classification_ros.datasets.registry import check_distinct, distinct_names
     from face_classification_ros.evaluation.dataset_table import format_table
 
+    check_distinct(arguments.data)
     several = len(arguments.data) > 1
     if arguments.min_size is not None:
         raise ValueError(f'--min-size is for {FACES}')
     if several and (arguments.report or arguments.box_robustness):
-        raise ValueError('--report and --box-robustness are for one data set at a time')
+        raise ValueError('--report and --box-robustness need a single data set')
     if arguments.report:
         # Before the work, so that a missing package is reported immediately.
         with needs_extra('train', '--report'):
             from face_classification_ros.evaluation.report import write_report
     classifier = load_classifier(arguments.model, arguments.attribute, arguments.num_threads)
     reports = [_evaluate_on(classifier, folder, arguments) for folder in arguments.data]
+    names = distinct_names([report['data'] for report in reports], arguments.data)
+    reports = [report | {'data': name} for report, name in zip(reports, names, strict=True)]
     if several:
         print(format_table(reports))
         return {'data_sets': reports}

@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=non_empty_path,
         required=True,
         nargs='+',
+        action='extend',
         metavar='DIR',
         help='train on these data sets; a multi-task network needs one for each attribute, a '
         'detector one of labeled scenes',

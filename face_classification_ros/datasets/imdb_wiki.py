@@ -128,7 +128,10 @@ def read_imdb_wiki(attribute: str, folder: Path, split: str, min_age: int) -> Fa
         y_true,
         one_hot(y_true, len(LABELS[attribute])),
         IMDB_WIKI_BOX,
-        {'age': age[rows].astype(np.int64)},
+        {
+            'age': age[rows].astype(np.int64),
+            'gender': np.array(GENDERS)[gender[rows].astype(np.int64)],
+        },
         files=tuple(str(folder / paths[row]) for row in rows.tolist()),
     )
 
@@ -153,7 +156,7 @@ def _read_mat(path: Path, name: str) -> dict[str, Any]:
     )
     for field in fields:
         if field not in table:
-            raise ValueError(f'{path} has no field {field!r}, but {", ".join(table)}')
+            raise ValueError(f'{path} has no field {field!r}; its fields are {", ".join(table)}')
     rows = {field: np.size(table[field]) for field in fields}
     if len(set(rows.values())) > 1:
         raise ValueError(f'{path}: the fields have different numbers of rows: {rows}')

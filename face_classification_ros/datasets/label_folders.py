@@ -81,7 +81,7 @@ def read_label_folders(folder: Path, attribute: str, split: str) -> FaceDataset:
     warn_of_omissions(f'files of {folder} that are no images of a label', _omitted(folder, labels))
     return FaceDataset(
         attribute,
-        f'{folder.name} {split}{_origin(folder, split)}',
+        f'{folder.resolve().name} {split}{_origin(folder, split)}',
         images,
         np.array(y_true, np.int64),
         one_hot(np.array(y_true, np.int64), len(labels)),

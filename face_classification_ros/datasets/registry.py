@@ -119,6 +119,26 @@ def check_attributes(folders: Sequence[Path], attributes: Sequence[str]) -> None
             raise no_data_error(folder, attributes)
 
 
+def check_distinct(folders: Sequence[Path]) -> None:
+    """Refuse a folder that is given twice.
+
+    Raises:
+        ValueError: it names the folder.
+    """
+    resolved = [folder.resolve() for folder in folders]
+    for number, folder in enumerate(folders):
+        if resolved[number] in resolved[:number]:
+            raise ValueError(f'{folder} is given twice')
+
+
+def distinct_names(names: Sequence[str], folders: Sequence[Path]) -> list[str]:
+    """Return the names of data sets, with the folder where others have the same name."""
+    return [
+        f'{name} ({folder})' if names.count(name) > 1 else name
+        for name, folder in zip(names, folders, strict=True)
+    ]
+
+
 def no_data_error(folder: Path, attributes: Sequence[str]) -> NoFacesError:
     """Return the error for a folder without data of any of some attributes.
 

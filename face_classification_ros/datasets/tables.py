@@ -85,4 +85,6 @@ def _stripped(values: Sequence[str]) -> list[str]:
 def _check_columns(path: Path, names: Sequence[str], columns: Sequence[str]) -> None:
     for column in columns:
         if column not in names:
-            raise ValueError(f'{path} has no column {column!r}, but {", ".join(names)}')
+            raise ValueError(
+                f'{path} has no column {column!r}; its columns are {", ".join(names)}'
+            )

@@ -80,7 +80,11 @@ def read_utkface(attribute: str, folder: Path, split: str, min_age: int) -> Face
         y_true,
         one_hot(y_true, len(LABELS[attribute])),
         UTKFACE_BOX,
-        {'age': np.array(ages, np.int64), 'race': np.array(races, str)},
+        {
+            'age': np.array(ages, np.int64),
+            'race': np.array(races, str),
+            'gender': np.array([GENDERS[each] for each in genders], str),
+        },
         files=tuple(files),
     )
 

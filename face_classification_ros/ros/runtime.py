@@ -10,6 +10,7 @@ import time
 from types import FrameType
 
 import rclpy
+from rclpy.exceptions import NotInitializedException
 from rclpy.executors import ExternalShutdownException
 from rclpy.signals import (
     get_current_signal_handlers_options,
@@ -111,8 +112,8 @@ class _SignalHandler:
 def signals_as_interrupt() -> Iterator[None]:
     """Raise KeyboardInterrupt for every error of rclpy in a block that a signal causes.
 
-    The error depends on the moment: while a message is taken, or at the start, it is a
-    RuntimeError that does not mention the signal.
+    The error depends on the moment: while a message is taken, or while a node is created, it is
+    one that does not mention the signal.
 
     Raises:
         KeyboardInterrupt: a signal arrived.
@@ -121,7 +122,7 @@ def signals_as_interrupt() -> Iterator[None]:
         yield
     except ExternalShutdownException as error:
         raise KeyboardInterrupt from error
-    except RuntimeError as error:
+    except (NotInitializedException, RuntimeError) as error:
         end = time.monotonic() + SHUTDOWN_DELAY
         while rclpy.ok() and time.monotonic() < end:
             time.sleep(0.01)

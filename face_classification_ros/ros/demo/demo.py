@@ -178,14 +178,17 @@ def run_demo(options: DemoOptions) -> int:
     options.output.mkdir(parents=True, exist_ok=True)
     os.environ.update(ros_environment('' if options.topic else DEMO_DOMAIN))
     processes = _Processes()
-    with ros_running([]), contextlib.closing(Recorder(options.output, fps)) as recorder:
-        try:
-            with signals_as_interrupt():
-                processes.run(options, recorder)
-        except KeyboardInterrupt:
-            print('interrupted')
-        finally:
-            published = processes.stop()
+    with ros_running([]):
+        with signals_as_interrupt():
+            recorder = Recorder(options.output, fps)
+        with contextlib.closing(recorder):
+            try:
+                with signals_as_interrupt():
+                    processes.run(options, recorder)
+            except KeyboardInterrupt:
+                print('interrupted')
+            finally:
+                published = processes.stop()
     processes.check()
     return _report(recorder, options, published)
 

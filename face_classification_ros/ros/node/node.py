@@ -39,15 +39,16 @@ Transition = Callable[['FaceClassificationNode', LifecycleState], TransitionCall
 
 
 def _log_errors(transition: Transition) -> Transition:
-    """Log the error that ends a transition: rclpy handles it without a message."""
+    """Log the error that ends a transition, unless a signal caused it; rclpy does not log it."""
 
     @wraps(transition)
     def logged(node: FaceClassificationNode, state: LifecycleState) -> TransitionCallbackReturn:
         try:
             return transition(node, state)
         except Exception as error:
-            name = transition.__name__
-            node.get_logger().fatal(f'{name} failed: {type(error).__name__}: {error}')
+            if node.context.ok():
+                name = transition.__name__
+                node.get_logger().fatal(f'{name} failed: {type(error).__name__}: {error}')
             raise
 
     return logged
