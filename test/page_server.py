@@ -10,6 +10,8 @@ import re
 import subprocess
 import sys
 
+from ros_peers import read_line
+
 COMMAND = str(Path(sys.executable).with_name('face_classification'))
 
 
@@ -29,7 +31,7 @@ class PageServer:
             text=True,
         )
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        line = read_line(self._process.stdout)
         found = re.search(r'http://\S+', line)
         assert found, f'the server printed {line!r}'
         self.url = found[0]

@@ -9,6 +9,9 @@ Audit = Mapping[str, Any]
 Line = tuple[str, str]
 """Name of the data set, if it is of one, and text."""
 
+GROUP = ' count accuracy  95 % interval     others       p confident calibration    known'
+PERTURBATION = 'changed  95 % interval  accuracy       p certain to certain  label that gains most'
+
 
 def format_audits(audits: Sequence[Audit]) -> str:
     """Format results of `audit_classifier`: a table per column, perturbations, summaries.
@@ -24,35 +27,37 @@ def format_audits(audits: Sequence[Audit]) -> str:
     return '\n'.join(rows)
 
 
+def _table(corner: str, header: str, rows: Sequence[tuple[str, str, str]]) -> Iterator[Line]:
+    """Yield a header, and a line per row of data set, name and text."""
+    width = max(len(corner), *(len(name) for _, name, _ in rows))
+    yield 'data', f'{corner:>{width}} {header}'
+    for data, name, text in rows:
+        yield data, f'{name:>{width}} {text}'
+
+
 def _groups(audits: Sequence[Audit]) -> Iterator[Line]:
     for column in dict.fromkeys(column for audit in audits for column in audit['columns']):
         rows = [
-            (audit['data'], name, row)
+            (audit['data'], name, _group(row))
             for audit in audits
             if column in audit['columns']
             for name, row in audit['columns'][column]['groups'].items()
         ]
-        width = max(len(column), *(len(name) for _, name, _ in rows))
-        yield (
-            'data',
-            f'{column:>{width}} {"count":>6} accuracy  95 % interval     others       p confident'
-            ' calibration    known',
-        )
-        for data, name, row in rows:
-            low, high = row['accuracy_interval']
-            yield (
-                data,
-                f'{name:>{width}} {row["count"]:6d} {row["accuracy"]:8.1%} '
-                f'{low:6.1%} to {high:6.1%} {_difference(row)} {row["confidence"]:9.1%} '
-                f'{row["calibration_error"]:11.3f} {row["coverage"]["fraction"]:8.1%}',
-            )
+        yield from _table(column, GROUP, rows)
     yield '', 'others: difference from the accuracy of all other faces, in points; p: corrected'
 
 
-def _difference(row: Mapping[str, Any]) -> str:
+def _group(row: Mapping[str, Any]) -> str:
+    low, high = row['accuracy_interval']
     if row['difference'] is None:
-        return f'{"-":>6} {"-":>7}'
-    return f'{100 * row["difference"]:+6.1f} {row["p_corrected"]:7.3f}'
+        difference = f'{"-":>6} {"-":>7}'
+    else:
+        difference = f'{100 * row["difference"]:+6.1f} {row["p_corrected"]:7.3f}'
+    return (
+        f'{row["count"]:6d} {row["accuracy"]:8.1%} {low:6.1%} to {high:6.1%} {difference} '
+        f'{row["confidence"]:9.1%} {row["calibration_error"]:11.3f} '
+        f'{row["coverage"]["fraction"]:8.1%}'
+    )
 
 
 def _perturbations(audits: Sequence[Audit]) -> Iterator[Line]:
@@ -60,24 +65,12 @@ def _perturbations(audits: Sequence[Audit]) -> Iterator[Line]:
         (audit['data'], audit['perturbations']) for audit in audits if audit['perturbations']
     ]
     rows = [
-        (data, name, row) for data, each in measured for name, row in each['perturbations'].items()
+        (data, name, _perturbation(row))
+        for data, each in measured
+        for name, row in each['perturbations'].items()
     ]
-    if not rows:
-        return
-    width = max(len(name) for _, name, _ in rows)
-    yield (
-        'data',
-        f'{"":>{width}} changed  95 % interval  accuracy       p certain to certain  label that '
-        'gains most',
-    )
-    for data, name, row in rows:
-        low, high = row['changed_interval']
-        yield (
-            data,
-            f'{name:>{width}} {row["changed"]:7.1%} {low:6.1%} to {high:6.1%} '
-            f'{100 * row["difference"]:+8.1f} {row["p_corrected"]:7.3f} '
-            f'{row["certain_changes"]:18.1%}  {_winner(row)}',
-        )
+    if rows:
+        yield from _table('', PERTURBATION, rows)
     for data, each in measured:
         yield (
             data,
@@ -86,8 +79,13 @@ def _perturbations(audits: Sequence[Audit]) -> Iterator[Line]:
         )
 
 
-def _winner(row: Mapping[str, Any]) -> str:
-    if not row['winner']:
-        return ''
-    gain = row['labels'][row['winner']]
-    return f'{row["winner"]} {100 * gain["difference"]:+.1f}, p {gain["p_corrected"]:.3f}'
+def _perturbation(row: Mapping[str, Any]) -> str:
+    low, high = row['changed_interval']
+    winner = ''
+    if row['winner']:
+        gain = row['labels'][row['winner']]
+        winner = f'{row["winner"]} {100 * gain["difference"]:+.1f}, p {gain["p_corrected"]:.3f}'
+    return (
+        f'{row["changed"]:7.1%} {low:6.1%} to {high:6.1%} {100 * row["difference"]:+8.1f} '
+        f'{row["p_corrected"]:7.3f} {row["certain_changes"]:18.1%}  {winner}'
+    )

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TYPE_CHECKING
 
 from face_classification_ros.commands.common import (
     DONE,
@@ -21,12 +19,6 @@ from face_classification_ros.commands.options import (
     positive_int,
     still_detector_config,
 )
-
-if TYPE_CHECKING:
-    from face_classification_ros.classification.classifier import Classifier
-    from face_classification_ros.datasets.face_dataset import FaceDataset
-    from face_classification_ros.detection import Detector
-    from face_classification_ros.types import Detection
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Audit a classifier and print the figures."""
+    from face_classification_ros.datasets.face_localization import find_faces
     from face_classification_ros.datasets.registry import (
         check_distinct,
         distinct_names,
@@ -96,20 +89,22 @@ def run(arguments: argparse.Namespace) -> int:
     check_distinct(arguments.data)
     by = [name.strip() for name in arguments.by.split(',')] if arguments.by else []
     with needs_extra('train', 'audit'):
+        from face_classification_ros.audit.audit import audit_classifier
         from face_classification_ros.audit.subgroups import audit_columns
         from face_classification_ros.audit.tables import format_audits
 
         if arguments.report:
-            import face_classification_ros.audit.report  # noqa: F401
-    classifier = load_classifier(arguments.model, arguments.attribute, arguments.num_threads)
+            from face_classification_ros.audit.report import write_audit_report
+            from face_classification_ros.explanation.explainer import Explainer
+            from face_classification_ros.explanation.panels import relevance_drawer
+    attribute, split = arguments.attribute, arguments.split
+    classifier = load_classifier(arguments.model, attribute, arguments.num_threads)
     detector = (
         None if arguments.no_perturbations else create_detector(still_detector_config(arguments))
     )
     datasets = []
     for folder in arguments.data:
-        dataset = read_dataset(
-            arguments.attribute, folder, arguments.split, min_age=arguments.min_age
-        )
+        dataset = read_dataset(attribute, folder, split, min_age=arguments.min_age)
         print_single_label(dataset)
         if arguments.faces is not None:
             dataset = dataset.sample(arguments.faces)
@@ -119,53 +114,31 @@ def run(arguments: argparse.Namespace) -> int:
         datasets.append(dataset)
     names = distinct_names([each.name for each in datasets], arguments.data)
     datasets = [replace(each, name=name) for each, name in zip(datasets, names, strict=True)]
-    audits = [_audit(classifier, detector, each, by, arguments) for each in datasets]
+    detections = [
+        None if detector is None else find_faces(detector, each.images) for each in datasets
+    ]
+    audits = [
+        audit_classifier(
+            classifier,
+            dataset,
+            split,
+            by=by,
+            threshold=classifier.thresholds[attribute],
+            detections=found,
+        )
+        for dataset, found in zip(datasets, detections, strict=True)
+    ]
     print(format_audits(audits))
     if arguments.json:
         write_json(arguments.json, {'data_sets': audits} if several else audits[0])
-    return DONE
-
-
-def _audit(
-    classifier: Classifier,
-    detector: Detector | None,
-    dataset: FaceDataset,
-    by: Sequence[str],
-    arguments: argparse.Namespace,
-) -> dict[str, Any]:
-    """Return the audit on one data set, and write its report if there is to be one."""
-    from face_classification_ros.audit.audit import audit_classifier
-    from face_classification_ros.datasets.face_localization import find_faces
-
-    detections = None if detector is None else find_faces(detector, dataset.images)
-    audit = audit_classifier(
-        classifier,
-        dataset,
-        arguments.split,
-        by=by,
-        threshold=classifier.thresholds[dataset.attribute],
-        detections=detections,
-    )
     if arguments.report:
-        _write_report(audit, arguments.report, classifier, dataset, detections)
-    return audit
-
-
-def _write_report(
-    audit: Mapping[str, Any],
-    path: Path,
-    classifier: Classifier,
-    dataset: FaceDataset,
-    detections: Sequence[Detection | None] | None,
-) -> None:
-    from face_classification_ros.audit.report import write_audit_report
-    from face_classification_ros.explanation.explainer import Explainer
-    from face_classification_ros.explanation.panels import relevance_drawer
-
-    try:
-        explain = relevance_drawer(Explainer(classifier, dataset.attribute))
-    except ValueError as error:
-        # A model file whose graph cannot be explained is audited without explanations.
-        print_problem(error)
-        explain = None
-    write_audit_report(audit, path, classifier, dataset, detections, explain=explain)
+        try:
+            explain = relevance_drawer(Explainer(classifier, attribute))
+        except ValueError as error:
+            # A model file whose graph cannot be explained is audited without explanations.
+            print_problem(error)
+            explain = None
+        write_audit_report(
+            audits[0], arguments.report, classifier, datasets[0], detections[0], explain=explain
+        )
+    return DONE

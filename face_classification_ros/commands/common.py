@@ -50,8 +50,9 @@ def exit_code(run: Callable[[], int | None], program: str = PROGRAM) -> int:
         print_problem(system_error_text(error), program)
         return WRONG_USE
     except (ValueError, ImportError) as error:
-        print_problem(error, program)
-        return WRONG_USE
+        is_interrupt = _is_interrupt(error)
+        print_problem('interrupted' if is_interrupt else error, program)
+        return NO if is_interrupt else WRONG_USE
     except Exception as error:
         if not is_out_of_memory(error):
             raise
@@ -60,6 +61,13 @@ def exit_code(run: Callable[[], int | None], program: str = PROGRAM) -> int:
     except KeyboardInterrupt:
         print_problem('interrupted', program)
         return NO
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Return whether Ctrl+C caused an error: libraries in C then raise an ImportError."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def print_problem(problem: object, program: str = PROGRAM) -> None:

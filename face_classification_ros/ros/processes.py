@@ -19,9 +19,6 @@ START_TIMEOUT = 30.0
 STOP_TIMEOUT = 10.0
 """Seconds that a process may take to end."""
 
-ENDED = {0, -signal.SIGTERM}
-"""Exit codes of a process that did not fail; `stop` may end it before it handles signals."""
-
 LOCK_LIMIT = 3.0
 """Seconds until Fast DDS releases the shared memory locks of a killed process."""
 
@@ -82,12 +79,16 @@ def stop(process: subprocess.Popen[str] | None, name: str) -> str:
     return printed.strip()
 
 
-def check_exit_codes(processes: Mapping[str, subprocess.Popen[str]]) -> None:
-    """Raise a ChildProcessError if one of the processes, which have ended, has failed.
+def check_exit_codes(
+    processes: Mapping[str, subprocess.Popen[str]], *, were_stopped: bool
+) -> None:
+    """Raise a ChildProcessError if one of the processes has failed.
 
     Args:
         processes: by name.
+        were_stopped: by `stop`, perhaps before they handled signals; otherwise they may still run.
     """
+    expected = {0, -signal.SIGTERM} if were_stopped else {0, None}
     for name, process in processes.items():
-        if process.returncode not in ENDED:
+        if process.poll() not in expected:
             raise ChildProcessError(f'the {name} ended with exit code {process.returncode}')

@@ -156,16 +156,27 @@ def test_a_demo_of_an_address_returns_2(tmp_path: Path) -> None:
             server.accept()
 
 
+@contextmanager
+def starting_demo(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Start a demo with a page, of a video of five frames, in a process group of its own."""
+    pytest.importorskip('aiohttp', reason='needs the extra [view]')
+    write_video(folder / 'walk.mp4', 5)
+    command = [COMMAND, 'demo', '--view', '--no-browser', '--port', '0']
+    with subprocess.Popen(
+        [*command, '--video', str(folder / 'walk.mp4')],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        start_new_session=True,
+    ) as demo:
+        yield demo
+
+
 @pytest.fixture
 def live_demo(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """Return a demo with a page, of a video of five frames; its first line has been read."""
-    pytest.importorskip('aiohttp', reason='needs the extra [view]')
-    write_video(tmp_path / 'walk.mp4', 5)
-    command = [COMMAND, 'demo', '--view', '--no-browser', '--port', '0']
-    command += ['--video', str(tmp_path / 'walk.mp4')]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
-    ) as demo:
+    with starting_demo(tmp_path) as demo:
         assert demo.stdout is not None
         assert 'http://127.0.0.1:' in read_line(demo.stdout)
         yield demo
@@ -203,16 +214,7 @@ def test_a_live_demo_that_is_terminated_while_it_starts_leaves_no_process(
     tmp_path: Path, delay: float
 ) -> None:
     """The signal is for the demo alone, which ends the node and the camera."""
-    pytest.importorskip('aiohttp', reason='needs the extra [view]')
-    write_video(tmp_path / 'walk.mp4', 5)
-    command = [COMMAND, 'demo', '--view', '--no-browser', '--port', '0']
-    with subprocess.Popen(
-        [*command, '--video', str(tmp_path / 'walk.mp4')],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as demo:
+    with starting_demo(tmp_path) as demo:
         time.sleep(delay)
         demo.terminate()
         _, errors = demo.communicate(timeout=60)
@@ -224,16 +226,7 @@ def test_a_live_demo_that_is_terminated_while_it_starts_leaves_no_process(
 @pytest.mark.parametrize('delay', [0.7, 0.8, 1.0, 1.3, 1.8])
 def test_a_live_demo_is_interrupted_while_it_starts(tmp_path: Path, delay: float) -> None:
     """A terminal sends the signal to the node and the camera, too, which import libraries."""
-    pytest.importorskip('aiohttp', reason='needs the extra [view]')
-    write_video(tmp_path / 'walk.mp4', 5)
-    command = [COMMAND, 'demo', '--view', '--no-browser', '--port', '0']
-    with subprocess.Popen(
-        [*command, '--video', str(tmp_path / 'walk.mp4')],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as demo:
+    with starting_demo(tmp_path) as demo:
         time.sleep(delay)
         os.killpg(demo.pid, signal.SIGINT)
         try:

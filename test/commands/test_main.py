@@ -168,13 +168,16 @@ def test_a_path_below_a_file_is_named(
     assert 'Errno' not in line
 
 
+@pytest.mark.parametrize('place', ['command', 'import'])
 def test_an_interruption_is_reported_in_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    place: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit code 1 after Ctrl-C."""
+    """Exit code 1 after Ctrl-C, also if a library raises an ImportError for it."""
     from face_classification_ros.commands import doctor
 
     def interrupted(_: object) -> int:
+        if place == 'import':
+            raise ImportError('initialization failed') from KeyboardInterrupt()
         raise KeyboardInterrupt
 
     monkeypatch.setattr(doctor, 'run', interrupted)

@@ -27,7 +27,7 @@ def test_women_are_0_and_ages_are_in_the_name(tmp_path: Path) -> None:
         ('00000A02.jpg', r'line 1: expected a name with the age and a code of gender'),
         (
             '00000A02.jpg 2',
-            r"line 1: unknown label '2', expected one of 0 .woman., 1 .man.; correct",
+            r"line 1: unknown label '2', expected one of 0 \(woman\), 1 \(man\); correct",
         ),
     ],
 )

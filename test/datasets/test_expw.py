@@ -26,7 +26,7 @@ def test_each_face_is_cut_out_of_its_image(tmp_path: Path) -> None:
         ('a.jpg 0 12 2 18 28 99.5', r'label\.lst, line 1: expected image, face, top, left, right'),
         ('a.jpg 0 12 x 18 28 99.5 3', r'line 1: expected image, face, top, left, right'),
         ('a.jpg 0 12 28 2 18 99.5 3', r'line 1: the box ends before it begins; correct or delete'),
-        ('a.jpg 0 12 2 18 28 99.5 7', r"line 1: unknown label '7', expected one of 0 .angry., "),
+        ('a.jpg 0 12 2 18 28 99.5 7', r"line 1: unknown label '7', expected one of 0 \(angry\), "),
     ],
 )
 def test_a_damaged_line_is_named(tmp_path: Path, line: str, expected: str) -> None:

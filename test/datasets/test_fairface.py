@@ -47,7 +47,7 @@ def test_only_published_parts_are_read(tmp_path: Path) -> None:
         (
             'Male',
             'M',
-            r"val\.csv, line 2: unknown label 'M', expected one of Female .woman., Male",
+            r"val\.csv, line 2: unknown label 'M', expected one of Female \(woman\), Male",
         ),
         ('val/1', 'val/2', r'val/2\.jpg'),
     ],

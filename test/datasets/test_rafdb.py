@@ -62,7 +62,7 @@ def test_boxes_of_a_detector_are_used(tmp_path: Path) -> None:
         ('1.jpg 3', r'line 1: expected a name and a code'),
         (
             'train_1.jpg 8',
-            r"line 1: unknown label '8', expected one of 6 .angry., .*7 .neutral.",
+            r"line 1: unknown label '8', expected one of 6 \(angry\), .*7 \(neutral\)",
         ),
     ],
 )

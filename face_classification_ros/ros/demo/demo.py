@@ -185,11 +185,12 @@ def run_demo(options: DemoOptions) -> int:
             try:
                 with signals_as_interrupt():
                     processes.run(options, recorder)
+                processes.check(were_stopped=False)
             except KeyboardInterrupt:
                 print('interrupted')
             finally:
                 published = processes.stop()
-    processes.check()
+    processes.check(were_stopped=True)
     return _report(recorder, options, published)
 
 
@@ -229,9 +230,9 @@ class _Processes:
         stop(self._running.get('node'), 'node')
         return printed
 
-    def check(self) -> None:
+    def check(self, were_stopped: bool) -> None:
         """Raise a ChildProcessError if a process ended with an error."""
-        check_exit_codes(self._running)
+        check_exit_codes(self._running, were_stopped=were_stopped)
 
     def _start(self, name: str, executable: str, *arguments: str) -> subprocess.Popen[str]:
         process = start(executable, *arguments)

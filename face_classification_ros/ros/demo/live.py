@@ -78,14 +78,16 @@ def run_live_demo(options: DemoOptions, page: ViewOptions) -> int:
                     arguments = [options.source, '--repeat', '--ros-args', '-r', f'image:={TOPIC}']
                     processes['camera'] = start('face_classification_camera', *arguments)
             with contextlib.closing(Watch(processes, options.seconds)) as watch:
-                run_view(f'{NAMESPACE}/{NODE_NAME}', page, watch.is_over)
+                was_interrupted = run_view(f'{NAMESPACE}/{NODE_NAME}', page, watch.is_over)
+            if not was_interrupted:
+                check_exit_codes(processes, were_stopped=False)
         finally:
             for each in SIGNALS:
                 # A second one would keep the node from being stopped.
                 signal.signal(each, signal.SIG_IGN)
             for name in ('camera', 'node'):
                 stop(processes.get(name), name)
-    check_exit_codes(processes)
+    check_exit_codes(processes, were_stopped=True)
     return DONE
 
 

@@ -69,7 +69,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 def run_view(
     node_name: str, options: ViewOptions, is_over: Callable[[], bool] = lambda: False
-) -> None:
+) -> bool:
     """Serve the page until SIGINT, SIGTERM or `is_over`; ROS runs already.
 
     Args:
@@ -77,12 +77,15 @@ def run_view(
         options: of the page.
         is_over: asked once a second.
 
+    Returns:
+        Whether a signal ended it.
+
     Raises:
         OSError: see `listen`, or the page receives nothing any more.
         ValueError: the node has no name of ROS.
     """
     with listen(options.host, options.port) as listening:
-        asyncio.run(_serve(node_name, options, listening, is_over))
+        return asyncio.run(_serve(node_name, options, listening, is_over))
 
 
 async def _serve(
@@ -90,7 +93,7 @@ async def _serve(
     options: ViewOptions,
     listening: socket.socket,
     is_over: Callable[[], bool],
-) -> None:
+) -> bool:
     access = create_access(options.host, listening.getsockname()[1])
     stop = asyncio.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
@@ -121,6 +124,7 @@ async def _serve(
             for task in tasks:
                 task.cancel()
             await runner.cleanup()
+    return stop.is_set()
 
 
 def _name(host: str) -> str:
